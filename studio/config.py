@@ -1,0 +1,407 @@
+"""Every setting of the studio, defined once: default, limits and help text; forms, presets, TOML and JSON derive from it."""
+
+import dataclasses
+import difflib
+import math
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PRESETS_DIR = Path(__file__).resolve().parent.parent / "presets"
+EXPERTS = ("high_noise", "low_noise")
+
+
+def setting(default, help, *, label="", term="", unit="", minimum=None, maximum=None, choices=None):
+    """A dataclass field with what a form, a preset and `--help` need to know about it.
+
+    label: plain words for the form; term: the field's technical name, shown small beside it; unit: e.g. "px".
+    """
+    metadata = dict(help=help, label=label, term=term, unit=unit, minimum=minimum, maximum=maximum, choices=choices)
+    if isinstance(default, (list, dict, set)):
+        raise TypeError("use a tuple: settings are immutable")
+    return field(default=default, metadata=metadata)
+
+
+class Section:
+    """Base of all config sections: checks every field against its type, limits and choices."""
+
+    def __post_init__(self):
+        hints = typing.get_type_hints(type(self))
+        for f in dataclasses.fields(self):
+            value = _coerce(getattr(self, f.name), hints[f.name], f.name)
+            object.__setattr__(self, f.name, value)
+            if f.metadata:
+                _check(f, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraConfig(Section):
+    rank: int = setting(
+        32,
+        "Size of the learned update; larger learns more detail and more noise.",
+        label="Size of the LoRA",
+        term="rank",
+        minimum=1,
+        maximum=256,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimestepConfig(Section):
+    distribution: str = setting(
+        "sigmoid",
+        "Which noise levels are practised most. Sigmoid favours the middle, where a face takes shape.",
+        label="Noise levels to practise",
+        term="timestep distribution",
+        choices=("sigmoid", "uniform", "cosine", "shift"),
+    )
+    scale: float = setting(
+        1.0, "Width of the sigmoid; larger spreads further.", label="Spread", term="sigmoid scale", minimum=0.1, maximum=4.0
+    )
+    shift: float = setting(
+        3.0,
+        "Moves practice towards strong noise; used by the 'shift' choice only.",
+        label="Towards noise",
+        term="shift",
+        minimum=0.1,
+        maximum=20.0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreservationConfig(Section):
+    """Differential Output Preservation (DOP): the class must look as it did before training."""
+
+    enabled: bool = setting(
+        True,
+        "Keeps other people looking like themselves while yours is learned.",
+        label="Protect other people",
+        term="Differential Output Preservation",
+    )
+    multiplier: float = setting(
+        1.0, "How strongly other people are protected.", label="Protection strength", term="DOP multiplier", minimum=0.0, maximum=20.0
+    )
+    every: int = setting(
+        1,
+        "Protect only on every n-th step (with n times the strength): cheaper.",
+        label="Protect every n steps",
+        term="DOP interval",
+        minimum=1,
+        maximum=16,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig(Section):
+    learning_rate: float = setting(
+        2e-4, "How large each learning step is.", label="Learning speed", term="learning rate", minimum=1e-7, maximum=1.0
+    )
+    warmup_steps: int = setting(
+        50,
+        "Steps over which the learning speed grows from zero.",
+        label="Gentle start",
+        term="warm-up",
+        unit="steps",
+        minimum=0,
+        maximum=5000,
+    )
+    weight_decay: float = setting(
+        0.01, "Pulls the update back towards zero.", label="Restraint", term="weight decay", minimum=0.0, maximum=1.0
+    )
+    max_grad_norm: float = setting(
+        1.0, "Limits how far one odd photo can pull.", label="Outlier limit", term="max gradient norm", minimum=0.01, maximum=100.0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig(Section):
+    photo_size: int = setting(
+        768,
+        "Photos are scaled down to about this many pixels on a side; never up.",
+        label="Photo size",
+        term="resolution",
+        unit="px",
+        minimum=32,
+        maximum=2048,
+    )
+    clip_size: int = setting(
+        480,
+        "Clips are scaled down to about this many pixels on a side.",
+        label="Clip size",
+        term="resolution",
+        unit="px",
+        minimum=32,
+        maximum=1280,
+    )
+    clip_frames: int = setting(
+        33,
+        "Frames taken from each clip, at the model's own frame rate; a multiple of four plus one.",
+        label="Frames of a clip",
+        term="num_frames",
+        minimum=1,
+        maximum=161,
+    )
+    held_out_items: int = setting(
+        2,
+        "Pictures set aside from training, to see whether learning carries over. Never more than a fifth of the dataset.",
+        label="Set aside for checking",
+        term="held-out items",
+        minimum=0,
+        maximum=20,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryConfig(Section):
+    precision: str = setting(
+        "bf16",
+        "How the base model's numbers are kept. bf16 is the full quality of WAN; fp32 is for computers without a GPU.",
+        label="Number format of the base model",
+        term="precision",
+        choices=("fp32", "bf16"),
+    )
+    blocks_swapped: int = setting(
+        0,
+        "How many of the model's blocks wait in RAM instead of on the GPU; more fits a smaller GPU and takes longer.",
+        label="Blocks kept in RAM",
+        term="blocks swapped",
+        minimum=0,
+        maximum=80,
+    )
+    gradient_checkpointing: bool = setting(
+        True,
+        "Computes parts again instead of keeping them: much less GPU memory, about a third more time.",
+        label="Save GPU memory",
+        term="gradient checkpointing",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Section):
+    """Everything one training run does; the project adds trigger, class noun and base model when a run is made."""
+
+    steps: int = setting(3000, "Learning steps in all, shared by the two experts.", label="Steps", term="steps", minimum=2, maximum=100_000)
+    save_every: int = setting(
+        1000,
+        "A checkpoint pair is saved after this many steps.",
+        label="Save every",
+        term="save interval",
+        unit="steps",
+        minimum=2,
+        maximum=100_000,
+    )
+    resume_every: int = setting(
+        50,
+        "After a crash at most this many steps are lost.",
+        label="Safety copy every",
+        term="resume interval",
+        unit="steps",
+        minimum=1,
+        maximum=1000,
+    )
+    held_out_every: int = setting(
+        100,
+        "How often the set-aside pictures are checked.",
+        label="Check every",
+        term="held-out interval",
+        unit="steps",
+        minimum=1,
+        maximum=10_000,
+    )
+    accumulation: int = setting(
+        4, "Pictures that are averaged into one step.", label="Pictures a step", term="gradient accumulation", minimum=1, maximum=64
+    )
+    high_noise_share: float = setting(
+        0.5,
+        "Share of the steps for the expert of layout and motion; the rest goes to detail and identity.",
+        label="Share for layout and motion",
+        term="high-noise share",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    seed: int = setting(0, "The same number gives the same run.", label="Random seed", term="seed", minimum=0, maximum=2**31 - 1)
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    timesteps: TimestepConfig = field(default_factory=TimestepConfig)
+    preservation: PreservationConfig = field(default_factory=PreservationConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.save_every > self.steps:
+            object.__setattr__(self, "save_every", self.steps)
+        n = self.data.clip_frames
+        if (n - 1) % 4:
+            raise ValueError(f"data.clip_frames must be 4n + 1, got {n}; try {(n - 1) // 4 * 4 + 1}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig(Section):
+    """How checkpoint pairs are compared: every pair x prompt x seed x strength, and the base once."""
+
+    strengths: tuple[float, ...] = setting((0.7, 1.0), "How strongly the LoRA is applied.", label="Strengths", term="LoRA scale")
+    seeds: tuple[int, ...] = setting((42,), "The same seeds for every pair, so that only the pair differs.", label="Seeds", term="seeds")
+    prompts: tuple[str, ...] = setting(
+        (), "What is drawn; [trigger] stands for the person. Empty: the standard test prompts.", label="Prompts", term="prompts"
+    )
+    width: int = setting(480, "Width of the test clips.", label="Width", term="width", unit="px", minimum=32, maximum=1280)
+    height: int = setting(832, "Height of the test clips.", label="Height", term="height", unit="px", minimum=32, maximum=1280)
+    num_frames: int = setting(
+        33, "Frames of a test clip; a multiple of four plus one.", label="Frames", term="num_frames", minimum=1, maximum=161
+    )
+    num_inference_steps: int = setting(
+        20, "Denoising steps for a clip; more is finer and slower.", label="Drawing steps", term="inference steps", minimum=1, maximum=100
+    )
+    guidance_scale_high: float = setting(
+        3.5, "How closely the layout follows the prompt.", label="Guidance, layout", term="CFG, high noise", minimum=1.0, maximum=15.0
+    )
+    guidance_scale_low: float = setting(
+        3.5, "How closely the detail follows the prompt.", label="Guidance, detail", term="CFG, low noise", minimum=1.0, maximum=15.0
+    )
+    flow_shift: float = setting(
+        5.0, "Moves the denoising steps towards strong noise.", label="Shift", term="flow shift", minimum=0.1, maximum=20.0
+    )
+    scheduler: str = setting("unipc", "How the steps are taken.", label="Sampler", term="scheduler", choices=("unipc", "euler"))
+    negative_prompt: str = setting("", "What should not be drawn.", label="Avoid", term="negative prompt")
+    blocks_swapped: int = setting(
+        0, "How many blocks wait in RAM while clips are drawn.", label="Blocks kept in RAM", term="blocks swapped", minimum=0, maximum=80
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if (self.num_frames - 1) % 4:
+            raise ValueError(f"num_frames must be 4n + 1, got {self.num_frames}; try {(self.num_frames - 1) // 4 * 4 + 1}")
+        if not self.seeds:
+            raise ValueError("seeds is empty; give at least one number, for example 42")
+        bad = [s for s in self.strengths if not 0 < s <= 2]
+        if bad or not self.strengths:
+            raise ValueError(f"strengths must lie above 0 and up to 2, got {bad or 'none'}; the base (0) is always included")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionConfig(Section):
+    captioner: str = setting(
+        "", "The model that writes captions; empty: the one that belongs to the base model.", label="Captioner", term="VLM"
+    )
+    max_new_tokens: int = setting(
+        120, "Longest caption.", label="Longest caption", term="max new tokens", unit="tokens", minimum=8, maximum=512
+    )
+
+
+def to_dict(section):
+    """A config as plain JSON types, nested as the dataclasses are."""
+    return {
+        f.name: to_dict(v) if dataclasses.is_dataclass(v := getattr(section, f.name)) else list(v) if isinstance(v, tuple) else v
+        for f in dataclasses.fields(section)
+    }
+
+
+def from_dict(cls, data, where="config"):
+    """Build `cls` from nested dicts. ValueError for an unknown key (names the nearest), a wrong type or a value out of limits."""
+    if not isinstance(data, dict):
+        raise ValueError(f"{where}: expected a table of settings, got {data!r}")
+    hints = typing.get_type_hints(cls)
+    known = {f.name for f in dataclasses.fields(cls)}
+    values = {}
+    for key, value in data.items():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            raise ValueError(
+                f"{where}: unknown setting {key!r}"
+                + (f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}")
+            )
+        values[key] = from_dict(hints[key], value, f"{where}.{key}") if dataclasses.is_dataclass(hints[key]) else value
+    try:
+        return cls(**values)
+    except (TypeError, ValueError) as e:
+        raise ValueError(f"{where}: {e}") from None
+
+
+def merge(*layers):
+    """Nested dicts merged; later layers win. Lists are replaced whole."""
+    result = {}
+    for layer in layers:
+        for key, value in layer.items():
+            result[key] = merge(result[key], value) if isinstance(value, dict) and isinstance(result.get(key), dict) else value
+    return result
+
+
+def list_settings(cls, prefix=""):
+    """Yield (dotted name, field, type) for every leaf setting, in order: for forms and `--help`."""
+    hints = typing.get_type_hints(cls)
+    for f in dataclasses.fields(cls):
+        if dataclasses.is_dataclass(hints[f.name]):
+            yield from list_settings(hints[f.name], f"{prefix}{f.name}.")
+        else:
+            yield prefix + f.name, f, hints[f.name]
+
+
+def nest(flat):
+    """{"lora.rank": 8} -> {"lora": {"rank": 8}}: the way back from a form."""
+    result = {}
+    for name, value in flat.items():
+        *parents, leaf = name.split(".")
+        node = result
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = value
+    return result
+
+
+def list_presets(kind):
+    """Names of the presets of a kind ("models", "hardware", "recipes", "prompts"), sorted."""
+    return sorted(p.stem for p in (PRESETS_DIR / kind).glob("*.toml"))
+
+
+def load_preset(kind, name):
+    """A preset as a dict. ValueError names the presets there are."""
+    path = PRESETS_DIR / kind / f"{name}.toml"
+    if name not in list_presets(kind):
+        near = difflib.get_close_matches(name, list_presets(kind), 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(list_presets(kind))}"
+        raise ValueError(f"no preset {name!r} in presets/{kind}; {hint}")
+    with open(path, "rb") as file:
+        return tomllib.load(file)
+
+
+def _coerce(value, hint, name):
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        hint = next(h for h in typing.get_args(hint) if h is not type(None))
+        origin = typing.get_origin(hint)
+    if origin is tuple:
+        if isinstance(value, (str, int, float)):
+            raise ValueError(f"{name} must be a list, got {value!r}")
+        return tuple(_coerce(v, typing.get_args(hint)[0], name) for v in value)
+    if hint is bool:
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be true or false, got {value!r}")
+        return value
+    if hint in (int, float):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"{name} must be a number, got {value!r}")
+        if not math.isfinite(value) or (hint is int and value != int(value)):
+            raise ValueError(f"{name} must be a {'whole ' if hint is int else ''}number, got {value!r}")
+        return hint(value)
+    if not isinstance(value, hint):
+        raise ValueError(f"{name} must be {hint.__name__}, got {value!r}")
+    return value
+
+
+def _check(f, value):
+    m = f.metadata
+    for v in value if isinstance(value, tuple) else (value,):
+        if m["choices"] and v not in m["choices"]:
+            near = difflib.get_close_matches(str(v), m["choices"], 1)
+            raise ValueError(
+                f"{f.name} must be one of {', '.join(m['choices'])}; got {v!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+        if m["minimum"] is not None and v < m["minimum"]:
+            raise ValueError(f"{f.name} must be at least {m['minimum']}, got {v}")
+        if m["maximum"] is not None and v > m["maximum"]:
+            raise ValueError(f"{f.name} must be at most {m['maximum']}, got {v}")

@@ -1,0 +1,1 @@
+"""Dataset: media in, captions, measurements, thumbnails, buckets, the cache of latents and embeddings."""

@@ -1,0 +1,1 @@
+"""Evaluation: sweeps, rendering, scores, verdict, report."""

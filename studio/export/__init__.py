@@ -1,0 +1,1 @@
+"""Export: checkpoint pairs and datasets for ComfyUI and for other trainers."""

@@ -1,0 +1,1 @@
+"""Jobs: run state on disk, the launcher, the detached worker, the queue."""

@@ -1,0 +1,1 @@
+"""Base models: the catalogue, loading, LoRA files and injection, block swapping."""

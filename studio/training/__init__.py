@@ -1,0 +1,1 @@
+"""Training: flow matching, preservation, the optimizer step, checkpoints, the loop, the plan."""

@@ -1,0 +1,330 @@
+"""Where every file of a workspace lives, and the only ways it is written: slugs, safe joins, atomic writes, torn-proof logs."""
+
+import json
+import os
+import re
+import shutil
+import time
+import unicodedata
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+FORMAT = 1
+RETRY_SECONDS = 2.0  # Windows: a virus scanner or a reader may hold a file for a moment
+_RESERVED = {"con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10)), *(f"lpt{i}" for i in range(1, 10))}
+
+
+def default_home():
+    """The workspace folder: $STUDIO_HOME, else `workspace` beside app.py."""
+    home = os.environ.get("STUDIO_HOME", "").strip()
+    return Path(home).expanduser().resolve() if home else Path(__file__).resolve().parent.parent / "workspace"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    home: Path
+
+    @property
+    def models_dir(self):
+        return self.home / "models"
+
+    @property
+    def projects_dir(self):
+        return self.home / "projects"
+
+    def project(self, slug):
+        """The project of that slug; ValueError lists the ones there are."""
+        project = Project(safe_join(self.projects_dir, slug))
+        if not project.file.is_file():
+            names = ", ".join(p.slug for p in self.list_projects()) or "none yet"
+            raise ValueError(f"there is no project {slug!r} (projects: {names})")
+        return project
+
+    def find_project(self, name):
+        """By slug or by the name its owner gave it."""
+        for project in self.list_projects():
+            if name in (project.slug, project.read()["name"]):
+                return project
+        return self.project(slugify(name))
+
+    def list_projects(self):
+        """Projects sorted by name; a folder without a readable project.json is skipped."""
+        found = [Project(p.parent) for p in self.projects_dir.glob("*/project.json")]
+        readable = [(p.read_or_none(), p) for p in found]
+        return [p for data, p in sorted(((d, p) for d, p in readable if d), key=lambda x: (x[0]["name"].casefold(), x[1].slug))]
+
+    def create_project(self, name, *, trigger="", class_noun="person", base_model="wan22-t2v-a14b", permission=None):
+        """A new, empty project folder. Names may repeat in any script; folders never collide."""
+        name = " ".join(name.split())
+        if not name:
+            raise ValueError("the name is empty; give the person a name, for example Anna")
+        if len(name) > 80:
+            raise ValueError(f"the name has {len(name)} characters; use at most 80")
+        self.projects_dir.mkdir(parents=True, exist_ok=True)
+        base, number = slugify(name), 1
+        while True:
+            project = Project(self.projects_dir / (base if number == 1 else f"{base}-{number}"))
+            try:
+                project.root.mkdir()
+                break
+            except FileExistsError:
+                number += 1
+        write_json(
+            project.file,
+            dict(name=name, trigger=trigger, class_noun=class_noun, base_model=base_model, permission=permission, created=time.time()),
+        )
+        return project
+
+
+@dataclass(frozen=True)
+class Project:
+    root: Path
+
+    @property
+    def slug(self):
+        return self.root.name
+
+    @property
+    def file(self):
+        return self.root / "project.json"
+
+    @property
+    def originals_dir(self):
+        return self.root / "originals"
+
+    @property
+    def dataset_dir(self):
+        return self.root / "dataset"
+
+    @property
+    def curation_file(self):
+        return self.root / "curation.json"
+
+    @property
+    def cache_dir(self):
+        return self.root / "cache"
+
+    @property
+    def runs_dir(self):
+        return self.root / "runs"
+
+    @property
+    def sweeps_dir(self):
+        return self.root / "sweeps"
+
+    @property
+    def exports_dir(self):
+        return self.root / "exports"
+
+    @property
+    def workspace(self):
+        return Workspace(self.root.parent.parent)
+
+    def read(self):
+        """project.json as a dict: name, trigger, class_noun, base_model, permission, created."""
+        return read_json(self.file)
+
+    def read_or_none(self):
+        try:
+            data = self.read()
+        except (OSError, ValueError):
+            return None
+        return data if isinstance(data, dict) and isinstance(data.get("name"), str) else None
+
+    def update(self, **changes):
+        """Change some fields of project.json; unknown fields in it are kept."""
+        with locked(self.file):
+            data = self.read() | changes
+            write_json(self.file, data)
+        return data
+
+    def run_dir(self, name):
+        return safe_join(self.runs_dir, name)
+
+    def sweep_dir(self, name):
+        return safe_join(self.sweeps_dir, name)
+
+    def new_run_dir(self, kind):
+        """Make and return runs/<kind>-<n>, n the next free number."""
+        return new_numbered_dir(self.runs_dir, kind)
+
+    def list_runs(self, kind=""):
+        """Run folders oldest first; of one kind ("train", "caption", "sweep", ...) if given."""
+        found = [p for p in self.runs_dir.glob(f"{kind or '*'}-*") if (p / "config.json").is_file()]
+        return sorted(found, key=lambda p: (0 if kind else (p / "config.json").stat().st_mtime_ns, _number(p), p.name))
+
+
+def project_of(run_dir):
+    """The project that a folder runs/<run> or sweeps/<sweep> belongs to."""
+    return Project(Path(run_dir).resolve().parent.parent)
+
+
+def slugify(name):
+    """A folder name for any name: ascii letters, digits and dashes, at most 40; never empty, never reserved on Windows."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "-", ascii_name.casefold()).strip("-")[:40].strip("-")
+    return f"project-{slug}".rstrip("-") if not slug or slug in _RESERVED else slug
+
+
+def safe_join(base, relative):
+    """base / relative, or ValueError if that would leave base (absolute, drive, `..`, link, NUL, device name)."""
+    text = str(relative).replace("\\", "/")
+    parts = text.split("/")
+    reserved = any(p.split(".")[0].strip().casefold() in _RESERVED for p in parts)
+    if not text or "\0" in text or ":" in text or text.startswith("/") or reserved or any(p in ("", ".", "..") for p in parts):
+        raise ValueError(f"{text[:100]!r} is not a safe file name")
+    base = Path(base)
+    path = base.joinpath(*parts)
+    if not path.resolve().is_relative_to(base.resolve()):
+        raise ValueError(f"{text[:100]!r} leads outside its folder")
+    return path
+
+
+def new_numbered_dir(parent, prefix):
+    """Make parent/<prefix>-001, -002, ...: the first number above all there are. Safe when two processes ask at once."""
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 1 + max((_number(p) for p in parent.glob(f"{prefix}-*")), default=0)
+    while True:
+        path = parent / f"{prefix}-{number:03d}"
+        try:
+            path.mkdir()
+            return path
+        except FileExistsError:
+            number += 1
+
+
+def _number(path):
+    match = re.search(r"-(\d+)$", path.name)
+    return int(match[1]) if match else 0
+
+
+# -- writing
+
+
+def write_atomic(path, data):
+    """Write bytes so that a reader, a crash or a full disk never sees half a file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def replace(source, target):
+    """os.replace, retried for a moment where Windows says that someone holds the file."""
+    deadline = time.monotonic() + RETRY_SECONDS
+    while True:
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def write_json(path, data):
+    """A JSON object, with `format`, written atomically."""
+    write_atomic(path, (json.dumps({"format": FORMAT} | data, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def read_json(path):
+    """The JSON object in a file. OSError if it is not there, ValueError in words if it is damaged."""
+    deadline = time.monotonic() + RETRY_SECONDS
+    while True:
+        try:
+            data = json.loads(Path(path).read_bytes())
+        except PermissionError:  # Windows, in the middle of a replace
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        except ValueError as e:
+            raise ValueError(f"{Path(path).name} is damaged ({e}); restore it from a backup or delete it") from None
+        else:
+            if not isinstance(data, dict):
+                raise ValueError(f"{Path(path).name} is damaged (not a JSON object)")
+            return data
+
+
+def append_jsonl(path, record):
+    """Append one JSON line. A line torn by a crash is closed first, so that only it is lost."""
+    path = Path(path)
+    line = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+    with open(path, "ab+") as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                line = b"\n" + line
+        file.write(line)
+
+
+def read_jsonl(path, offset=0):
+    """(records, next offset) of the complete lines from a byte offset on; a torn line is left out. A missing file is empty."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            data = file.read()
+    except FileNotFoundError:
+        return [], offset
+    end = data.rfind(b"\n") + 1
+    records = []
+    for line in data[:end].splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # torn by a crash, and closed by append_jsonl
+        if isinstance(record, dict):
+            records.append(record)
+    return records, offset + end
+
+
+@contextmanager
+def finished_dir(path):
+    """A folder that appears whole or not at all: yields a temporary sibling, renamed to `path` at the end."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _sync_file(file)
+        if path.exists():
+            shutil.rmtree(path)
+        replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sync_file(path):
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(path, timeout_seconds=20.0):
+    """Hold an inter-process lock beside `path` for a read-change-write; freed by the system if the holder dies."""
+    from filelock import FileLock, Timeout
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(str(path.with_name(f".{path.name}.lock")), timeout=timeout_seconds)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise TimeoutError(f"{path.name} is in use by another program; close the other studio and try again") from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,45 @@
+"""Shared fixtures: the workspace moves to a temporary folder, the network is closed but for loopback, the tiny base model is built once."""
+
+import ipaddress
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from studio.workspace import Workspace
+
+os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1", GRADIO_ANALYTICS_ENABLED="False")
+_connect = socket.socket.connect
+
+
+def _connect_to_loopback_only(self, address):
+    if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] != "localhost" and not ipaddress.ip_address(address[0]).is_loopback:
+        raise OSError(f"a test tried to reach {address[0]}; tests do not use the network")
+    return _connect(self, address)
+
+
+socket.socket.connect = _connect_to_loopback_only
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home"))
+    return Workspace(tmp_path / "home")
+
+
+@pytest.fixture
+def project(workspace):
+    return workspace.create_project("Anna", trigger="ohwx", class_noun="person", base_model="tiny", permission={"granted": True})
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory):
+    from studio.models.catalogue import find_model
+
+    return find_model("tiny", Workspace(tmp_path_factory.mktemp("tiny_home")))
+
+
+@pytest.fixture
+def media():
+    return Path(__file__).parent / "media"
