@@ -286,6 +286,13 @@ class CaptionConfig(Section):
     captioner: str = setting(
         "", "The model that writes captions; empty: the one that belongs to the base model.", label="Captioner", term="VLM"
     )
+    style: str = setting(
+        "standard",
+        "How much a caption says; the wording of each style is a file in presets/captions.",
+        label="Style of the captions",
+        term="caption style",
+        choices=("standard", "brief"),
+    )
     max_new_tokens: int = setting(
         120, "Longest caption.", label="Longest caption", term="max new tokens", unit="tokens", minimum=8, maximum=512
     )

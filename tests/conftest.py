@@ -10,6 +10,7 @@ import pytest
 from studio.workspace import Workspace
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1", GRADIO_ANALYTICS_ENABLED="False")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # else torch's threads spin against each other on a busy machine: 20 times slower
 _connect = socket.socket.connect
 
 

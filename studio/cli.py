@@ -1,0 +1,211 @@
+"""The studio without a window: `python -m studio <command>`. Parses, calls the command, turns errors into one line and an exit code."""
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from studio.commands.output import JobFailed, Output
+from studio.workspace import Workspace, default_home
+
+OK, FAULT, MISTAKE = 0, 1, 2
+
+# command -> (module, function, one line of help); the module is imported only when its command is used
+COMMANDS = {
+    "doctor": ("doctor", "doctor", "what this computer has, and whether everything works"),
+    "new": ("projects", "new", "make a project for one person"),
+    "list": ("projects", "list_projects", "the projects there are"),
+    "import": ("projects", "import_media", "add photos, clips, folders, zips"),
+    "curate": ("projects", "curate", "measure the pictures and propose the best varied set"),
+    "caption": ("projects", "caption", "write captions, and check them"),
+    "plan": ("training", "plan", "what training would use and take here, with the reasons"),
+    "train": ("training", "train", "train; Ctrl-C saves and stops"),
+    "jobs": ("training", "jobs", "what runs, waits, and ran"),
+    "sweep": ("results", "sweep", "draw every checkpoint pair at every strength"),
+    "verdict": ("results", "verdict", "which pair, why, how sure"),
+    "export": ("results", "export", "the files of a pair for other programs"),
+    "demo": ("demo", "demo", "everything at once, on the built-in model and drawn people"),
+}
+
+
+class UsageError(ValueError):
+    pass
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise UsageError(f"{message}; see `{self.prog} --help`")
+
+
+def main(argv=None):
+    """Run one command; returns the exit code: 0 done, 2 a mistake that the person can mend, 1 a fault of ours."""
+    argv = sys.argv[1:] if argv is None else argv
+    _prepare_process()
+    out = Output(as_json="--json" in argv)
+    try:
+        args = _parse(argv)
+        if args is None:
+            return OK
+        module, function, _ = COMMANDS[args.command]
+        run = getattr(importlib.import_module(f"studio.commands.{module}"), function)
+        workspace = Workspace(Path(args.home).expanduser().resolve() if args.home else default_home())
+        out.finish(run(args, workspace, out) or {})
+        return OK
+    except JobFailed as e:
+        if "--debug" in argv:
+            out.note(_log_of(e.job))
+        return _complain(out, e.job.error, e.job.run_dir / "log.txt", FAULT if e.job.error.get("unexpected") else MISTAKE)
+    except KeyboardInterrupt:
+        return _complain(out, {"message": "interrupted; what was finished is kept", "fix": "run it again to go on"}, None, FAULT)
+    except BrokenPipeError:  # `... | head` closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
+        return OK
+    except Exception as e:
+        return _explain(out, e, "--debug" in argv)
+
+
+def _explain(out, error, debug):
+    from studio.jobs.problems import explain
+
+    if debug:
+        traceback.print_exc()
+    words = explain(error)
+    if not words["unexpected"]:
+        return _complain(out, words, None, MISTAKE)
+    log = Path(tempfile.gettempdir()) / "likeness-studio-error.txt"
+    log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    return _complain(out, words | {"cost": "", "fix": ""}, log, FAULT)
+
+
+def _complain(out, words, log, code):
+    parts = [words["message"], words.get("cost"), words.get("fix"), f"Log: {log}" if log and code == FAULT else ""]
+    parts = [str(p).strip() for p in parts if p]
+    line = " ".join(p if p.endswith((".", "?")) else f"{p};" for p in parts[:-1]) + " " + parts[-1]
+    out.note("error: " + " ".join(line.split()))
+    out.finish({"error": {k: words.get(k, "") for k in ("message", "cost", "fix", "action")} | ({"log": str(log)} if log else {})})
+    return code
+
+
+def _log_of(job):
+    from studio.jobs.state import read_log_tail
+
+    return read_log_tail(job.run_dir)
+
+
+def _prepare_process():
+    """UTF-8 on any console; the libraries offline."""
+    from studio.jobs.launcher import JOB_ENVIRONMENT
+
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    os.environ.update(JOB_ENVIRONMENT)
+
+
+# -- arguments
+
+
+def _parse(argv):
+    """The arguments, or None if help was asked for and printed."""
+    first = next((a for a in argv if not a.startswith("-")), None)
+    if first and first not in COMMANDS and argv[0] == first:
+        near = difflib.get_close_matches(first, COMMANDS, 1)
+        raise UsageError(
+            f"there is no command {first!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}")
+        )
+    parser = _make_parser()
+    if not argv:
+        parser.print_help()
+        return None
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit:  # --help
+        return None
+    args = argparse.Namespace(**{"home": "", "json": False, "debug": False} | vars(args))
+    if not args.command:
+        raise UsageError(f"no command given; there are {', '.join(COMMANDS)}")
+    return args
+
+
+def _make_parser():
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("--home", metavar="DIR", help="the workspace folder (default: $STUDIO_HOME, or `workspace` beside app.py)")
+    common.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser = Parser(prog="studio", description="Likeness Studio: teach WAN 2.2 one person, on your own GPU.", parents=[common])
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, (_, _, help) in COMMANDS.items():
+        sub = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".", parents=[common])
+        for flags, options in _ARGUMENTS.get(name, ()):
+            sub.add_argument(*flags, **options)
+    return parser
+
+
+def _argument(*flags, **options):
+    return flags, options
+
+
+def numbers(text):
+    """ "0.7,1.0" -> (0.7, 1.0)."""
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 0.7,1.0") from None
+
+
+_PROJECT = _argument("project", metavar="PROJECT", help="the project's name or folder")
+_RECIPE = _argument("--recipe", default="", help="a preset of presets/recipes; default: chosen by what the dataset holds")
+_SET = _argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, for example lora.rank=16; may be repeated")
+_ARGUMENTS = {
+    "new": [
+        _argument("name", metavar="NAME", help="what to call the person"),
+        _argument("--trigger", required=True, help="an invented word that will stand for the person, for example ohwx"),
+        _argument("--class", dest="class_noun", default="person", help="what the person is: person, woman, man"),
+        _argument("--model", default="wan22-t2v-a14b", help="the base model"),
+        _argument("--i-have-permission", action="store_true", help="you are this person, or they agreed to be trained"),
+    ],
+    "import": [_PROJECT, _argument("paths", nargs="+", type=Path, metavar="PATH", help="photos, clips, folders, zips")],
+    "curate": [_PROJECT, _argument("--keep", type=int, default=24, help="how many to keep at most")],
+    "caption": [
+        _PROJECT,
+        _argument("--captioner", default="", metavar="NAME", help="model folder of the captioner; default: the base model's own"),
+        _argument("--overwrite-auto", action="store_true", help="write captions again that a model wrote; yours are never touched"),
+    ],
+    "plan": [
+        _PROJECT,
+        _argument("--vram", type=float, metavar="GB", help="plan for a GPU of this size"),
+        _argument("--ram", type=float, metavar="GB", help="plan for this much RAM"),
+        _argument("--steps", type=int),
+        _RECIPE,
+        _SET,
+    ],
+    "train": [
+        _PROJECT,
+        _argument("--steps", type=int, help="learning steps in all"),
+        _argument("--resume", action="store_true", help="go on with the last run that was stopped or crashed"),
+        _RECIPE,
+        _SET,
+        _argument("--device", choices=("auto", "cuda", "cpu"), default="auto"),
+        _argument("--anyway", action="store_true", help="start even if the plan says that it does not fit"),
+        _argument("--background", action="store_true", help="put it into the queue and return"),
+    ],
+    "jobs": [_argument("project", nargs="?", default="", metavar="PROJECT")],
+    "sweep": [
+        _PROJECT,
+        _argument("--prompts", type=Path, metavar="FILE", help="a text file with one prompt a line; [trigger] stands for the person"),
+        _argument("--strengths", type=numbers, help="for example 0.7,1.0"),
+        _argument("--pairs", default="all", help="all, latest, or ids such as train-001/step-001000, separated by commas"),
+        _SET,
+    ],
+    "verdict": [_PROJECT, _argument("--sweep", default="", help="a sweep's folder name; default: the last one")],
+    "export": [
+        _PROJECT,
+        _argument("--to", default="comfyui", help="comfyui, ai-toolkit, diffusion-pipe, musubi or bundle"),
+        _argument("--pair", default="", help="default: the verdict's, or the last one"),
+        _argument("--strength", type=float, default=None),
+    ],
+}

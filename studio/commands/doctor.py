@@ -1,0 +1,134 @@
+"""doctor: what this computer has, which libraries and models are there, and whether the workspace can be written."""
+
+import importlib.metadata
+import platform
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from studio.machine import free_disk_gb, read_machine
+
+REQUIREMENTS = Path(__file__).resolve().parent.parent.parent / "requirements.txt"
+GOOD, LOOK, BAD = "good", "look", "bad"
+MIN_DISK_GB = 20
+
+
+def doctor(args, workspace, out):
+    """Every finding as {"what", "state": good | look | bad, "text"}; always ends well: findings are its answer."""
+    machine = read_machine()
+    findings = [
+        *_gpu(machine),
+        *_memory(machine),
+        _disk(workspace),
+        _python(),
+        *_libraries(),
+        _torch(machine),
+        _ffmpeg(),
+        _writing(workspace),
+    ]
+    findings += [*_models(workspace), *_jobs(workspace)]
+    out.table([[f["state"], f["what"], f["text"]] for f in findings], ["", "what", "finding"])
+    bad = sum(f["state"] == BAD for f in findings)
+    out.print(f"{bad} thing{'' if bad == 1 else 's'} to mend." if bad else "Everything that is needed works.")
+    return {"findings": findings, "bad": bad, "home": workspace.home}
+
+
+def _finding(what, state, text):
+    return {"what": what, "state": state, "text": text}
+
+
+def _gpu(machine):
+    if not machine.gpus:
+        text = "no NVIDIA GPU or driver found; the tiny model runs on the processor, WAN 2.2 needs a GPU with 12 GB or more"
+        return [_finding("GPU", LOOK, " ".join([text, *machine.notes]))]
+    return [_finding(f"GPU {gpu.index}", GOOD, f"{gpu.describe()}; driver {gpu.driver}") for gpu in machine.gpus]
+
+
+def _memory(machine):
+    state = GOOD if machine.ram_total_gb >= 30 else LOOK
+    text = f"{machine.ram_free_gb:.1f} of {machine.ram_total_gb:.0f} GB free"
+    yield _finding("RAM", state, text + ("" if state == GOOD else "; WAN 2.2 needs 32 GB or more, the tiny model does not"))
+    yield _finding("processor", GOOD, f"{machine.cpu_name}, {machine.cpu_cores} cores; {platform.system()} {platform.release()}")
+
+
+def _disk(workspace):
+    free = free_disk_gb(workspace.home)
+    return _finding("disk", GOOD if free >= MIN_DISK_GB else LOOK, f"{free:.0f} GB free for the workspace in {workspace.home}")
+
+
+def _python():
+    version = platform.python_version()
+    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return _finding("Python", GOOD if good else BAD, version if good else f"{version}; needs 3.11 to 3.13, start with launch to get it")
+
+
+def _libraries():
+    """Installed versions against the pins of requirements.txt."""
+    wrong, count = [], 0
+    for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines():
+        match = re.match(r"([A-Za-z0-9._-]+)==([^\s;#]+)", line)
+        if not match:
+            continue
+        count += 1
+        name, wanted = match.groups()
+        try:
+            installed = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(_finding(name, BAD, f"not installed (wanted {wanted}); start with launch to repair"))
+            continue
+        if installed.partition("+")[0] != wanted:
+            wrong.append(_finding(name, LOOK, f"version {installed}, tested with {wanted}"))
+    return [_finding("libraries", GOOD if not wrong else LOOK, f"{count - len(wrong)} of {count} are the tested versions"), *wrong]
+
+
+def _torch(machine):
+    try:
+        import torch
+    except (ImportError, OSError) as e:
+        return _finding("torch", BAD, f"cannot be loaded ({e}); start with launch to repair")
+    if torch.cuda.is_available():
+        return _finding("torch", GOOD, f"{torch.__version__} uses {torch.cuda.get_device_name()}")
+    state = BAD if machine.gpus else GOOD
+    return _finding(
+        "torch",
+        state,
+        f"{torch.__version__} runs on the processor" + (", although there is a GPU; start with launch to repair" if machine.gpus else ""),
+    )
+
+
+def _ffmpeg():
+    try:
+        import imageio_ffmpeg
+
+        return _finding("ffmpeg", GOOD, imageio_ffmpeg.get_ffmpeg_version())
+    except (ImportError, RuntimeError) as e:
+        return _finding("ffmpeg", BAD, f"clips cannot be cut ({e}); start with launch to repair")
+
+
+def _writing(workspace):
+    try:
+        workspace.home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=workspace.home) as file:
+            file.write(b"x" * 1_000_000)
+    except OSError as e:
+        return _finding("workspace", BAD, f"cannot be written ({e.strerror or e}); choose another folder with --home")
+    return _finding("workspace", GOOD, f"{len(workspace.list_projects())} projects in {workspace.home}")
+
+
+def _models(workspace):
+    from studio.models.catalogue import describe_model, list_models
+
+    for name in list_models():
+        model = describe_model(name, workspace)
+        yield _finding(f"model {name}", GOOD if model["available"] else LOOK, model["reason"] or "ready")
+
+
+def _jobs(workspace):
+    from studio.jobs.state import list_jobs
+
+    for job in list_jobs(workspace):
+        if job.state == "crashed":
+            yield _finding(f"job {job.name}", LOOK, f"of {job.project.slug} ended unexpectedly; it can be resumed")
+        elif job.is_running:
+            yield _finding(f"job {job.name}", GOOD, f"of {job.project.slug} is running")

@@ -1,0 +1,95 @@
+"""new, list, import, curate, caption: from nothing to a captioned dataset."""
+
+import dataclasses
+import time
+
+from studio import config as settings
+from studio.commands.output import run_here
+from studio.errors import Problem
+
+STATEMENT = "I am this person, or they agreed that I train a model of them and make pictures with it."
+
+
+def new(args, workspace, out):
+    from studio.data.captions import check_trigger
+    from studio.models.catalogue import describe_model, model_preset
+
+    model_preset(args.model)  # ValueError names the models there are
+    if not args.i_have_permission:
+        raise Problem("a model of a person needs that person's permission", fix=f"add --i-have-permission if this is true: {STATEMENT}")
+    problems = check_trigger(args.trigger)
+    if problems:
+        raise Problem(str(problems[0]), fix="choose an invented word such as ohwx")
+    permission = {"granted": True, "statement": STATEMENT, "time": time.time()}
+    project = workspace.create_project(
+        args.name, trigger=args.trigger, class_noun=args.class_noun, base_model=args.model, permission=permission
+    )
+    model = describe_model(args.model, workspace)
+    out.print(f"Made the project {project.read()['name']} in {project.root}.")
+    if not model["available"]:
+        out.print(f"{model['title']} is not on this computer yet: {model['reason']}")
+    out.print(f"Next: python -m studio import {project.slug} PHOTOS")
+    return {"project": project.slug, "folder": project.root, "model_available": model["available"]}
+
+
+def list_projects(args, workspace, out):
+    from studio.data.dataset import list_items
+    from studio.training.pairs import list_pairs
+
+    rows = []
+    for project in workspace.list_projects():
+        data, items = project.read(), list_items(project)
+        row = {"slug": project.slug, "name": data["name"], "base_model": data["base_model"], "trigger": data["trigger"]}
+        rows.append(row | {"items": len(items), "kept": sum(item.keep for item in items), "pairs": len(list_pairs(project))})
+    if rows:
+        out.table([[r[k] for k in rows[0]] for r in rows], ["project", "name", "model", "trigger", "pictures", "kept", "pairs"])
+    else:
+        out.print("There are no projects yet. Make one with: python -m studio new NAME --trigger WORD")
+    return {"home": workspace.home, "projects": rows}
+
+
+def import_media(args, workspace, out):
+    from studio.data.importer import import_media as run
+
+    project = workspace.find_project(args.project)
+    found = run(project, args.paths, report=out.report)
+    out.print(f"Added {len(found.added)} pictures and clips to {project.read()['name']}.")
+    for name, of in found.duplicates:
+        out.print(f"  {name} is the same as {of}; not added again.")
+    for name, reason in found.rejected:
+        out.print(f"  {name} was left out: {reason}")
+    if not (found.added or found.duplicates) and found.rejected:
+        raise Problem(
+            f"nothing could be imported: {found.rejected[0][0]}: {found.rejected[0][1]}", fix="give photos or clips of the person"
+        )
+    return {"project": project.slug} | dataclasses.asdict(found)
+
+
+def curate(args, workspace, out):
+    from studio.data.dataset import list_items
+
+    project = workspace.find_project(args.project)
+    if args.keep < 1:
+        raise Problem(f"--keep must be at least 1, got {args.keep}")
+    job = run_here(project, "curate", {"keep": args.keep}, out)
+    items = list_items(project)
+    for item in items:
+        out.print(f"  {item.id}  {'kept' if item.keep else 'left out'}  {item.reason}")
+    out.print(f"{sum(item.keep for item in items)} of {len(items)} are kept.")
+    verdicts = {item.id: {"keep": item.keep, "reason": item.reason} for item in items}
+    return {"project": project.slug, "state": job.state, "items": verdicts, **job.result}
+
+
+def caption(args, workspace, out):
+    from studio.data.captions import audit
+    from studio.data.dataset import kept_items
+
+    project = workspace.find_project(args.project)
+    config = settings.CaptionConfig(captioner=args.captioner)
+    job = run_here(project, "caption", {"config": settings.to_dict(config), "only": None, "overwrite_auto": args.overwrite_auto}, out)
+    items = kept_items(project)
+    findings = audit(items, project.read())
+    out.print(f"{sum(bool(item.caption.strip()) for item in items)} of {len(items)} kept pictures and clips have a caption.")
+    for finding in findings:
+        out.print(f"  {finding}")
+    return {"project": project.slug, "state": job.state, "counts": job.result, "findings": findings}

@@ -1,0 +1,115 @@
+"""sweep, verdict, export: which pair is best, and its files."""
+
+from studio.commands.output import run_here
+from studio.commands.training import parse_settings
+from studio.errors import Problem
+
+
+def sweep(args, workspace, out):
+    from studio.evaluation.prompts import read_prompts_file
+    from studio.evaluation.sweeps import open_sweep
+
+    project = workspace.find_project(args.project)
+    overrides = parse_settings(args.set) | {"strengths": args.strengths}
+    if args.prompts:
+        overrides["prompts"] = read_prompts_file(args.prompts)
+    folder = open_sweep(project, make_sweep_config(project, overrides), _choose_pairs(project, args.pairs))
+    return {"project": project.slug} | draw(project, folder, out)
+
+
+def make_sweep_config(project, overrides=None):
+    from studio.evaluation.sweeps import sweep_config
+    from studio.models.catalogue import model_preset
+
+    return sweep_config(model_preset(project.read()["base_model"]), overrides)
+
+
+def draw(project, folder, out):
+    """Draw what a sweep still lacks, as a job; nothing to do is no job. {"sweep", "rendered", "reused", "failed", "total", "report"}."""
+    from studio.evaluation import sweeps
+
+    plan = sweeps.read_sweep(folder)
+    counts = sweeps.count_states(plan)
+    report = folder / "report.html"
+    if not counts["waiting"] and report.is_file():
+        out.print(f"All {counts['done']} clips of {folder.name} are there already; nothing was drawn.")
+        done = {"rendered": 0, "reused": counts["done"], "failed": counts["failed"], "total": len(plan["cells"]), "state": "done"}
+        return {"sweep": folder.name, "report": report} | done
+    out.note(f"{folder.name}: {counts['waiting']} clips to draw, {counts['done']} are there already")
+    pairs = [pair["id"] for pair in plan["pairs"]]
+    job = run_here(project, "sweep", {"config": plan["settings"], "pairs": pairs, "sweep": folder.name}, out)
+    result = job.result
+    out.print(f"Drew {result.get('rendered', 0)} clips, {result.get('reused', 0)} were there already. Report: {report}")
+    return result | {"sweep": folder.name, "report": report, "state": job.state}
+
+
+def _choose_pairs(project, text):
+    from studio.training.pairs import list_pairs
+
+    if text == "all":
+        return None
+    if text == "latest":
+        return [pair.id for pair in list_pairs(project)[-1:]] or None
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def verdict(args, workspace, out):
+    project = workspace.find_project(args.project)
+    folder = find_sweep(project, args.sweep)
+    return {"project": project.slug, "sweep": folder.name} | say_verdict(project, folder, out)
+
+
+def find_sweep(project, name=""):
+    """The sweep of that name, or the last one."""
+    from studio.evaluation.sweeps import list_sweeps
+
+    found = list_sweeps(project)
+    if not found:
+        raise Problem(f"{project.read()['name']} has no test clips yet", fix=f"Draw them with: python -m studio sweep {project.slug}")
+    chosen = [folder for folder in found if name in ("", folder.name)]
+    if not chosen:
+        raise ValueError(f"there is no sweep {name!r}; there are {', '.join(f.name for f in found)}")
+    return chosen[-1]
+
+
+def say_verdict(project, folder, out):
+    from studio.evaluation.verdict import verdict as judge
+
+    found = judge(project, folder)
+    if found["pair"]:
+        out.print(f"Use {found['pair']} at strength {found['strength']:g} ({found['sure']}).")
+    else:
+        out.print("No pair can be named yet.")
+    for reason in found["why"]:
+        out.print(f"  - {reason}")
+    return found
+
+
+def export(args, workspace, out):
+    from studio.export import TARGETS, export_pair
+
+    project = workspace.find_project(args.project)
+    if args.to not in TARGETS:
+        raise ValueError(f"--to must be one of {', '.join(TARGETS)}; got {args.to!r}")
+    pair, strength = choose_pair(project, args.pair)
+    strength = strength if args.strength is None else args.strength
+    folder = export_pair(project, pair, args.to, strength=strength)
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    out.print(f"Exported {pair.id} for {args.to} to {folder}:")
+    for name in files:
+        out.print(f"  {name}")
+    return {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files}
+
+
+def choose_pair(project, pair_id=""):
+    """(Pair, strength): the one asked for, else the verdict's, else the last one saved."""
+    from studio.evaluation.sweeps import list_sweeps, select_pairs
+    from studio.evaluation.verdict import verdict as judge
+
+    strength = None
+    if not pair_id:
+        sweeps = list_sweeps(project)
+        found = judge(project, sweeps[-1]) if sweeps else {"pair": None}
+        pair_id, strength = (found["pair"], found["strength"]) if found["pair"] else ("", None)
+    pairs = select_pairs(project, [pair_id] if pair_id else None)
+    return pairs[-1], strength

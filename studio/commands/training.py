@@ -1,0 +1,130 @@
+"""plan, train, jobs."""
+
+import json
+
+from studio import config as settings
+from studio.commands.output import duration, finish_here
+from studio.errors import Problem
+
+
+def plan(args, workspace, out):
+    project = workspace.find_project(args.project)
+    proposed = make_plan(project, workspace, args, vram_gb=args.vram, ram_gb=args.ram)
+    say_plan(proposed, out)
+    return {"project": project.slug} | proposed.to_dict()
+
+
+def train(args, workspace, out):
+    from studio.jobs import launcher
+
+    project = workspace.find_project(args.project)
+    if args.resume:
+        run_dir = _resume(args, project)
+    else:
+        proposed = make_plan(project, workspace, args)
+        _check_device(args.device, proposed)
+        say_plan(proposed, out)
+        if not proposed.fits and not args.anyway:
+            raise Problem(f"this does not fit here. {proposed.reasons[-1]}", fix="To start all the same, add --anyway.")
+        make = launcher.enqueue if args.background else launcher.prepare
+        run_dir = make(project, "train", proposed.job_config(project))
+    if args.background:
+        launcher.ensure_worker(workspace)
+        out.print(f"{run_dir.name} is in the queue; see `python -m studio jobs`.")
+        return {"project": project.slug, "run": run_dir.name, "state": "queued"}
+    return _describe(finish_here(run_dir, out), project, out)
+
+
+def jobs(args, workspace, out):
+    from studio.jobs.state import list_jobs
+
+    found = list_jobs(workspace, workspace.find_project(args.project) if args.project else None)
+    rows = [
+        [j.project.slug, j.name, j.state, _progress(j), duration(j.seconds), duration(j.seconds_left) if j.is_running else ""]
+        for j in found
+    ]
+    out.table(rows, ["project", "job", "state", "progress", "time", "left"])
+    for job in found:
+        if job.error:
+            out.print(f"{job.name}: {job.error['message']} {job.error.get('fix', '')}")
+    return {"jobs": [job.to_dict() for job in found]}
+
+
+def make_plan(project, workspace, args, **memory):
+    from studio.machine import read_machine
+    from studio.training.planner import propose
+
+    overrides = parse_settings(args.set)
+    if args.steps is not None:
+        overrides = settings.merge(overrides, {"steps": args.steps})
+    return propose(project, read_machine(), workspace=workspace, recipe=args.recipe, overrides=overrides, **memory)
+
+
+def parse_settings(pairs):
+    """["lora.rank=16", "timesteps.distribution=uniform"] -> nested dict; values are JSON where they can be, else text."""
+    flat = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set {pair}: write NAME=VALUE, for example lora.rank=16")
+        try:
+            flat[name.strip()] = json.loads(text)
+        except ValueError:
+            flat[name.strip()] = text
+    return settings.nest(flat)
+
+
+def say_plan(plan, out):
+    p = plan.predicted
+    out.print(
+        f"Recipe {plan.recipe}, {plan.config.steps} steps, on the {'GPU, preset ' + plan.hardware if plan.hardware else 'processor'}."
+    )
+    for label, need, free in (
+        ("VRAM", p["vram_gb"], p["vram_free_gb"]),
+        ("RAM", p["ram_gb"], p["ram_free_gb"]),
+        ("disk", p["disk_gb"], p["disk_free_gb"]),
+    ):
+        if need is not None:
+            out.print(f"  {label:5} about {need:.1f} GB of {free:.1f} GB free")
+    seconds = "" if p["seconds_per_step"] is None else f", {p['seconds_per_step']:.1f} s a step"
+    out.print(f"  time  {'about ' if p['hours'] else ''}{duration(p['hours'] and p['hours'] * 3600)}{seconds} ({p['how_sure']})")
+    for reason in plan.reasons:
+        out.print(f"  - {reason}")
+
+
+def _check_device(device, plan):
+    if device == "cuda" and plan.device != "cuda":
+        raise Problem(f"no GPU can be used here. {plan.reasons[0]}", fix="Leave --device out to train on the processor.")
+    if device == "cpu" and plan.device == "cuda":
+        raise Problem(
+            "this computer's GPU would be used",
+            fix="Set the environment variable CUDA_VISIBLE_DEVICES to an empty text to train on the processor.",
+        )
+
+
+def _resume(args, project):
+    from studio.jobs import launcher
+    from studio.jobs.state import list_jobs
+
+    if args.steps is not None or args.set or args.recipe:
+        raise Problem("a resumed run keeps its settings", fix="Leave out --steps, --set and --recipe, or start a new run without --resume.")
+    runs = [job for job in list_jobs(project.workspace, project) if job.kind == "train"]
+    if not runs:
+        raise Problem(f"{project.read()['name']} has no training run yet", fix=f"Start one with: python -m studio train {project.slug}")
+    return launcher.resume(runs[0].run_dir, foreground=not args.background)
+
+
+def _describe(job, project, out):
+    from studio.training.pairs import list_pairs
+
+    pairs = [pair.id for pair in list_pairs(project) if pair.run == job.name]
+    if job.state == "stopped":
+        out.print(f"Stopped and saved. Go on with: python -m studio train {project.slug} --resume")
+    else:
+        out.print(f"{job.name} is done after {duration(job.seconds)}: {len(pairs)} checkpoint pair{'' if len(pairs) == 1 else 's'}.")
+    return {"project": project.slug, "run": job.name, "state": job.state, "seconds": job.seconds, "pairs": pairs, "result": job.result}
+
+
+def _progress(job):
+    done, total = job.progress.get("done"), job.progress.get("total")
+    return f"{done} of {total} {job.progress.get('unit', '')}".strip() if total else ""

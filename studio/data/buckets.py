@@ -1,0 +1,42 @@
+"""Aspect-ratio buckets: the size at which a picture is trained, close to its own shape and never larger than it is."""
+
+import math
+
+
+def choose_bucket(width, height, target_size, size_multiple):
+    """(width, height) to train a picture at: multiples of `size_multiple`, about target_size x target_size pixels in all.
+
+    A picture larger than that is scaled down, a smaller one keeps its size; both are then rounded to multiples, whichever keep the
+    shape best. What is over after scaling to cover the bucket is cut off evenly on both sides: at most a multiple less one pixel.
+    ValueError if a side is shorter than one multiple.
+    """
+    if min(width, height) < size_multiple:
+        raise ValueError(f"a picture of {width} x {height} px is too small to train on; each side needs {size_multiple} px or more")
+    scale = min(1.0, target_size / math.sqrt(width * height))
+    candidates = [(w, h) for w in _multiples(width, scale, size_multiple) for h in _multiples(height, scale, size_multiple)]
+    return min(candidates, key=lambda size: _misfit(size, width, height, scale))
+
+
+def cover_size(width, height, bucket):
+    """(width, height) of the picture scaled so that it just covers the bucket; the rest is cropped."""
+    scale = max(bucket[0] / width, bucket[1] / height)
+    return max(bucket[0], round(width * scale)), max(bucket[1], round(height * scale))
+
+
+def choose_num_frames(seconds, fps, wanted, temporal_factor):
+    """Frames to train a clip at: the largest n * temporal_factor + 1 that it has at `fps`, at most the wanted number; at least 1."""
+    there = math.floor(seconds * fps + 1e-3)
+    return max(0, min(wanted, there) - 1) // temporal_factor * temporal_factor + 1
+
+
+def _multiples(side, scale, multiple):
+    """The multiples just below and above the scaled side that the picture itself can fill."""
+    below = max(multiple, math.floor(side * scale / multiple) * multiple)
+    return [n for n in (below, below + multiple) if n <= side] or [below]
+
+
+def _misfit(size, width, height, scale):
+    """How much of shape and of area is lost; shape counts most."""
+    shape = abs(math.log(size[0] / size[1] * height / width))
+    area = abs(math.log(size[0] * size[1] / (width * height * scale * scale)))
+    return shape + 0.5 * area, size

@@ -1,0 +1,221 @@
+"""The cache: every photo, clip and prompt is encoded once; the VAE and the text encoder leave memory before an expert comes."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from studio.data.buckets import choose_bucket, choose_num_frames, cover_size
+from studio.data.captions import class_prompt
+from studio.data.clips import read_frames
+from studio.data.photos import load_photo
+from studio.errors import Problem
+from studio.workspace import write_atomic
+
+CODE_VERSION = 1  # raise it when the same input gives other numbers: old files are then made again
+DAMAGED = (OSError, ValueError, KeyError, SafetensorError)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One photo or clip as it is trained: which pixels, which prompts, and where both lie encoded. Plain values, so a run can keep it."""
+
+    item_id: str
+    kind: str  # "photo" or "clip"
+    sha256: str
+    prompt: str
+    class_prompt: str
+    bucket: tuple[int, int]  # width, height
+    num_frames: int
+    latents_key: str
+    prompt_key: str
+    class_prompt_key: str
+
+    def to_dict(self):
+        return asdict(self) | {"bucket": list(self.bucket)}
+
+    @classmethod
+    def from_dict(cls, data):
+        return cls(**data | {"bucket": tuple(data["bucket"])})
+
+
+class Cache:
+    """The folders cache/latents and cache/prompts of a project: one safetensors file for each key."""
+
+    def __init__(self, project):
+        self.folder = project.cache_dir
+
+    def latents_file(self, sample):
+        return self.folder / "latents" / f"{sample.latents_key}.safetensors"
+
+    def prompt_file(self, key):
+        return self.folder / "prompts" / f"{key}.safetensors"
+
+    def load(self, sample):
+        """(latents (C, F, h, w), prompt embedding (L, D), class prompt embedding (L, D)) on the CPU; encode_samples has checked them."""
+        files = self.latents_file(sample), self.prompt_file(sample.prompt_key), self.prompt_file(sample.class_prompt_key)
+        return tuple(read_tensor(file, check=False) for file in files)
+
+
+def plan_samples(items, *, base, data_config, trigger, class_noun):
+    """What will be trained, in the items' order. An item without a caption is trained on the trigger alone. Problem names a bad item."""
+    return [_plan(item, base, data_config, trigger, class_noun) for item in items]
+
+
+def encode_dataset(project, items, *, base, data_config, trigger, class_noun, load_vae, load_text_encoder, report, should_stop):
+    """Plan the items and encode what is missing; the list of samples, or None if asked to stop in between.
+
+    load_vae() and load_text_encoder() give context managers that yield the encoder and give its memory back; each is entered only if
+    something is missing, one after the other. Running it again costs only the look at the files.
+    """
+    samples = plan_samples(items, base=base, data_config=data_config, trigger=trigger, class_noun=class_noun)
+    finished = encode_samples(
+        project, samples, items, base=base, load_vae=load_vae, load_text_encoder=load_text_encoder, report=report, should_stop=should_stop
+    )
+    return samples if finished else None
+
+
+def encode_samples(project, samples, items, *, base, load_vae, load_text_encoder, report, should_stop):
+    """Encode what of the samples is missing or damaged in the cache, from the items they came from. False if asked to stop in between."""
+    cache = Cache(project)
+    latents = {cache.latents_file(s): s for s in samples}
+    prompts = {cache.prompt_file(key): text for s in samples for key, text in _prompts(s)}
+    latents = {file: sample for file, sample in latents.items() if not is_whole(file)}
+    prompts = {file: text for file, text in prompts.items() if not is_whole(file)}
+    sources = {item.id: item for item in items}
+    for sample in latents.values():
+        _require_source(sample, sources)
+    steps = [
+        ("Photos and clips", load_vae, latents, lambda vae, sample: encode_item(vae, sources[sample.item_id], sample, base)),
+        ("Captions", load_text_encoder, prompts, lambda encoder, text: encoder.encode([text])[0]),
+    ]
+    return all(_encode_missing(*step, report, should_stop) for step in steps)
+
+
+def encode_item(vae, item, sample, base):
+    """Latents (C, F, h, w) of one item."""
+    pixels = read_pixels(item, sample, base.fps)
+    return vae.encode(to_model_range(pixels))[0]
+
+
+def read_pixels(item, sample, fps):
+    """(F, H, W, 3) uint8 at the sample's bucket: scaled to cover it, centre-cropped; clips by timestamp, so their speed is kept."""
+    if sample.kind == "clip":
+        frames = read_frames(item.path, sample.num_frames, fps, size=sample.bucket)
+        if len(frames) != sample.num_frames:
+            raise ValueError(f"clip {item.id} has {len(frames)} frames at {fps} frames a second where {sample.num_frames} were expected")
+        return frames
+    with load_photo(item.path) as image:
+        size = cover_size(image.width, image.height, sample.bucket)
+        left, top = ((have - want) // 2 for have, want in zip(size, sample.bucket))
+        scaled = image.resize(size, Image.Resampling.LANCZOS)
+        return np.asarray(scaled.crop((left, top, left + sample.bucket[0], top + sample.bucket[1])))[None]
+
+
+def to_model_range(pixels):
+    """(F, H, W, 3) uint8 -> (1, 3, F, H, W) float in [-1, 1]."""
+    return torch.from_numpy(pixels.copy()).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+
+
+def write_tensor(path, tensor):
+    """One tensor and the hash of its bytes, atomically."""
+    tensor = tensor.detach().cpu().contiguous()
+    write_atomic(path, save({"value": tensor}, {"sha256": _digest(tensor)}))
+
+
+def read_tensor(path, check=True):
+    """The tensor of a file; one of DAMAGED if it is missing, cut off or, if checked, changed."""
+    with safe_open(path, "pt") as file:
+        tensor, digest = file.get_tensor("value"), (file.metadata() or {}).get("sha256")
+    if check and _digest(tensor) != digest:
+        raise ValueError(f"{path.name} is damaged; delete it and it is made again")
+    return tensor
+
+
+def is_whole(path):
+    """Whether a cached file is there and undamaged."""
+    try:
+        read_tensor(path)
+    except DAMAGED:
+        return False
+    return True
+
+
+# -- inside
+
+
+def _plan(item, base, data_config, trigger, class_noun):
+    try:
+        target = data_config.clip_size if item.kind == "clip" else data_config.photo_size
+        bucket = choose_bucket(item.width, item.height, target, base.size_multiple)
+    except ValueError as e:
+        name = f"{item.id} ({item.original})" if item.original else item.id
+        raise Problem(f"{name}: {e}", cost="Nothing was lost.", fix="Leave it out of the dataset.", action="open-dataset") from None
+    num_frames = 1
+    if item.kind == "clip":
+        num_frames = choose_num_frames(item.seconds, base.fps, data_config.clip_frames, base.temporal_factor)
+    prompt = item.caption or trigger or class_noun
+    other = _class_prompt(prompt, trigger, class_noun)
+    return Sample(
+        item_id=item.id,
+        kind=item.kind,
+        sha256=item.sha256,
+        prompt=prompt,
+        class_prompt=other,
+        bucket=bucket,
+        num_frames=num_frames,
+        latents_key=_key("latents", item.sha256, item.kind, list(bucket), num_frames, base.fps, base.key),
+        prompt_key=_key("prompt", prompt, base.max_prompt_tokens, base.key),
+        class_prompt_key=_key("prompt", other, base.max_prompt_tokens, base.key),
+    )
+
+
+def _class_prompt(prompt, trigger, class_noun):
+    """The prompt for people in general. A caption without the trigger is the person's own prompt: there the class noun alone stands in."""
+    text = class_prompt(prompt, trigger, class_noun)
+    return text if text and text != prompt else class_noun
+
+
+def _key(*parts):
+    return hashlib.sha256(json.dumps([CODE_VERSION, *parts], ensure_ascii=False).encode()).hexdigest()[:32]
+
+
+def _digest(tensor):
+    return hashlib.sha256(tensor.view(torch.uint8).numpy() if tensor.ndim else tensor[None].view(torch.uint8).numpy()).hexdigest()
+
+
+def _prompts(sample):
+    return (sample.prompt_key, sample.prompt), (sample.class_prompt_key, sample.class_prompt)
+
+
+def _require_source(sample, sources):
+    item = sources.get(sample.item_id)
+    if item is None or item.sha256 != sample.sha256 or not Path(item.path).is_file():
+        raise Problem(
+            f"{sample.kind} {sample.item_id} was changed or removed, and what was prepared from it is gone too",
+            cost="Nothing was lost; the checkpoint pairs so far are kept.",
+            fix="Undo the change in the dataset, or start a new run with the dataset as it is now.",
+            action="open-dataset",
+        )
+
+
+def _encode_missing(stage, load, missing, encode, report, should_stop):
+    """Encode {file: source} one by one with the model that load() gives; False if asked to stop."""
+    if not missing:
+        return True
+    if should_stop():
+        return False
+    report("progress", stage=stage, done=0, total=len(missing), unit="items", message="Loading the encoder")
+    with load() as model:
+        for number, (file, source) in enumerate(missing.items(), 1):
+            if should_stop():
+                return False
+            write_tensor(file, encode(model, source))
+            report("progress", stage=stage, done=number, total=len(missing), unit="items", message=f"{stage} prepared for training")
+    return True

@@ -1,0 +1,270 @@
+"""What makes a good trigger and a good caption, the class prompt made of it, and an audit of all captions together."""
+
+import collections
+import functools
+import hashlib
+import re
+
+from studio.data import limits
+
+MIN_TRIGGER, MAX_TRIGGER = 3, 24
+FUSED_SHARE = 0.85  # of the captions: a word that stands in so many is learned as part of the person
+MIN_CAPTIONS_FOR_FUSED = 5
+# Rarer words of English are flagged too; of other languages the common ones. Scripts that wordfreq must cut into words first are looked up whole.
+_LANGUAGES = (
+    "de",
+    "fr",
+    "es",
+    "it",
+    "pt",
+    "nl",
+    "pl",
+    "sv",
+    "da",
+    "nb",
+    "fi",
+    "cs",
+    "ro",
+    "hu",
+    "tr",
+    "id",
+    "ru",
+    "uk",
+    "el",
+    "ar",
+    "he",
+    "ja",
+    "ko",
+    "zh",
+)
+_RARE_ENGLISH = 1e-7  # one in ten million words
+_COMMON = 3e-6
+_STOPWORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and are as at be before behind beside between by for from her hers him his in into is it its near next of off on onto or out over she he "
+        "the their them they this that to toward towards under up with while wearing who photo picture image portrait video clip shot of "
+        "background foreground facing looking light",
+    )
+)
+
+
+def check_trigger(text, class_noun=""):
+    """What is wrong with a trigger word, as sentences, the worst first; [] when it is good."""
+    text = text.strip()
+    if not text:
+        return ["The trigger is empty; invent a word that stands for the person, for example ohwx."]
+    if re.search(r"\s", text):
+        return ["The trigger holds a space; use one word."]
+    if not re.fullmatch(r"\w+", text):
+        return ["The trigger holds signs; use letters and digits only, so that it is found as a whole word."]
+    if text.replace("_", "").isdigit():
+        return ["The trigger is only digits; numbers mean something else in captions. Use letters, for example ohwx."]
+    if len(text) < MIN_TRIGGER:
+        return [f"The trigger is too short; use at least {MIN_TRIGGER} letters, so that it means nothing else."]
+    if len(text) > MAX_TRIGGER:
+        return [f"The trigger has {len(text)} letters; use at most {MAX_TRIGGER}."]
+    if class_noun and text.casefold() == class_noun.strip().casefold():
+        return [f'The trigger is the class noun itself; "{class_noun}" stands for everyone. Invent another word.']
+    problems = []
+    word = _real_word(text)
+    if word:
+        problems.append(
+            f'"{word}" is a real word or name, which the model already has a picture of; invent one, for example {suggest_trigger(text)}.'
+        )
+    if text != text.lower():
+        problems.append(f"The trigger has capital letters, which are read as another word; write {text.lower()}.")
+    return problems
+
+
+def suggest_trigger(name, taken=()):
+    """An unused word for a person's name: always the same one for the same name, and one that `check_trigger` accepts."""
+    consonants, vowels = "bdfghjklmnprstvwxz", "aeiouy"
+    number = 0
+    while True:
+        digest = hashlib.sha256(f"{name.strip().casefold()}/{number}".encode()).digest()
+        letters = [(vowels if place == 0 else consonants)[byte % (6 if place == 0 else 18)] for place, byte in enumerate(digest[:4])]
+        word = "".join(letters)
+        if word not in taken and not check_trigger(word):
+            return word
+        number += 1
+
+
+def check_caption(caption, trigger, class_noun=""):
+    """What is wrong with one caption, as sentences; [] when it is good."""
+    caption = caption.strip()
+    if not caption:
+        return [f"The caption is empty; write {trigger or 'the trigger'}, then what the person wears and does, then the place and light."]
+    if not trigger:
+        return []
+    found = _whole_word(trigger).search(caption)
+    if not found:
+        return [f"The trigger is missing; begin with {trigger}."]
+    problems = []
+    if found.start() > 0:
+        problems.append(f"The caption does not begin with the trigger; move {trigger} to the front.")
+    if found.group() != trigger:
+        problems.append(f"The trigger is written {found.group()}; write {trigger}, as everywhere.")
+    if "[trigger]" in caption:
+        problems.append(f"[trigger] is a placeholder of another program; write {trigger}.")
+    if not _whole_word(trigger).sub("", caption).strip(" ,.;:-"):
+        problems.append("The caption says nothing but the trigger; add what may change: clothes, pose, place, light.")
+    if len(caption) > limits.MAX_CAPTION_CHARACTERS:
+        problems.append(f"The caption has {len(caption)} characters; use at most {limits.MAX_CAPTION_CHARACTERS}.")
+    return problems
+
+
+def class_prompt(caption, trigger, class_noun):
+    """The caption with the trigger (whole word, any case) replaced by the class noun: what must stay as it was (DOP)."""
+    return _whole_word(trigger).sub(lambda _: class_noun, caption) if trigger else caption
+
+
+def compose_caption(trigger, person, scene):
+    """`[trigger], [person], [scene]` from parts as they come; empty ones are left out."""
+    parts = (" ".join(part.split()).strip(" ,.;") for part in (trigger, person, scene))
+    return ", ".join(part for part in parts if part)
+
+
+def audit(items, project_data):
+    """Findings about all captions of the kept items together: [{severity: "error"|"warning", message, items, fix}], errors first."""
+    trigger, class_noun = project_data.get("trigger", ""), project_data.get("class_noun", "person")
+    items = [item for item in items if item.keep]
+    captioned = [item for item in items if item.caption]
+    findings = [_finding("error", text, [], "Change the trigger in the project's settings.") for text in check_trigger(trigger, class_noun)]
+    findings += _find_empty(items) + _find_missing_trigger(captioned, trigger) + _find_typos(captioned, trigger)
+    findings += _find_duplicates(captioned) + _find_fused(captioned, trigger, class_noun)
+    return sorted(findings, key=lambda finding: finding["severity"] != "error")
+
+
+class Finding(dict):
+    """{severity, message, items, fix}; as text it reads as its sentence."""
+
+    def __str__(self):
+        return self["message"]
+
+
+# -- findings
+
+
+def _finding(severity, message, items, fix):
+    return Finding(severity=severity, message=message, items=[item.id for item in items], fix=fix)
+
+
+def _find_empty(items):
+    empty = [item for item in items if not item.caption]
+    fix = "Write them, or let the captioner write them."
+    return [_finding("error", f"{_count(empty)} without a caption.", empty, fix)] if empty else []
+
+
+def _find_missing_trigger(items, trigger):
+    if not trigger:
+        return []
+    missing = [item for item in items if not _whole_word(trigger).search(item.caption)]
+    later = [item for item in items if item not in missing and not re.match(_whole_word(trigger), item.caption)]
+    found = (
+        [_finding("error", f"{_count(missing)} without the trigger {trigger}.", missing, f"Begin each caption with {trigger}.")]
+        if missing
+        else []
+    )
+    return found + (
+        [_finding("warning", f"{_count(later)} where {trigger} does not come first.", later, f"Move {trigger} to the front.")]
+        if later
+        else []
+    )
+
+
+def _find_typos(items, trigger):
+    """Words one slip away from the trigger that are no words of their own."""
+    if len(trigger) < 4:
+        return []
+    slips = collections.defaultdict(list)
+    for item in items:
+        for word in set(_words(item.caption)):
+            if word != trigger.casefold() and _is_slip(word, trigger.casefold()) and not _real_word(word):
+                slips[word].append(item)
+    return [
+        _finding(
+            "warning",
+            f'"{word}" looks like a mistyped {trigger} ({_count(found)}).',
+            found,
+            f"Replace {word} by {trigger} in all captions.",
+        )
+        for word, found in sorted(slips.items())
+    ]
+
+
+def _find_duplicates(items):
+    groups = collections.defaultdict(list)
+    for item in items:
+        groups[" ".join(_words(item.caption))].append(item)
+    return [
+        _finding("warning", f"{_count(group)} with the same caption.", group, "Say what differs: clothes, pose, place, light.")
+        for group in groups.values()
+        if len(group) > 1
+    ]
+
+
+def _find_fused(items, trigger, class_noun):
+    """Content words in nearly every caption: they are learned as one with the trigger."""
+    if len(items) < MIN_CAPTIONS_FOR_FUSED:
+        return []
+    ignored = _STOPWORDS | set(_words(trigger)) | set(_words(class_noun)) | {"trigger"}
+    counts = collections.Counter(word for item in items for word in set(_words(item.caption)) - ignored if not word.isdigit())
+    fused = sorted(((word, n) for word, n in counts.items() if n >= FUSED_SHARE * len(items)), key=lambda x: (-x[1], x[0]))
+    fix = "Leave it out where it should belong to the person; otherwise add pictures without it, and caption those so."
+    return [
+        _finding(
+            "warning", f'"{word}" stands in {n} of {len(items)} captions and will become part of the person.', _having(items, word), fix
+        )
+        for word, n in fused
+    ]
+
+
+def _having(items, word):
+    return [item for item in items if word in _words(item.caption)]
+
+
+def _count(items):
+    kinds = {item.kind for item in items}
+    noun = kinds.pop() if len(kinds) == 1 else "item"
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
+
+
+# -- words
+
+
+def _words(text):
+    return re.findall(r"\w+(?:['’-]\w+)*", text.casefold())
+
+
+@functools.lru_cache(maxsize=16)
+def _whole_word(trigger):
+    return re.compile(rf"(?<!\w){re.escape(trigger)}(?!\w)", re.IGNORECASE)
+
+
+def _is_slip(word, target):
+    """One letter added, lost or changed, or two neighbours swapped."""
+    if abs(len(word) - len(target)) > 1:
+        return False
+    start = next((i for i, (a, b) in enumerate(zip(word, target)) if a != b), min(len(word), len(target)))
+    a, b = word[start:], target[start:]
+    return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[:2] == b[:2][::-1] and a[2:] == b[2:])
+
+
+def _real_word(text):
+    """The real word in a trigger (itself, or before digits: anna2), or ""."""
+    word = text.casefold()
+    stem = word.rstrip("0123456789_")
+    if _frequency(word) > 0:
+        return text
+    return text[: len(stem)] if len(stem) >= MIN_TRIGGER and stem != word and _frequency(stem) >= _COMMON else ""
+
+
+@functools.lru_cache(maxsize=4096)
+def _frequency(word):
+    """How often a word is used in the language that uses it most, as a share of all words; 0.0 for no word."""
+    from wordfreq import get_frequency_dict
+
+    english = get_frequency_dict("en", "large").get(word, 0.0)
+    common = max(get_frequency_dict(language, "small").get(word, 0.0) for language in ("en", *_LANGUAGES))
+    return max(english if english >= _RARE_ENGLISH else 0.0, common)

@@ -1,0 +1,149 @@
+"""Photos in, whatever they are: upright 8-bit sRGB pixels out, without metadata, bounded before anything is decoded."""
+
+import functools
+import io
+import warnings
+from pathlib import Path
+
+from PIL import Image, ImageCms, ImageOps
+
+from studio.data import limits
+
+JPEG_QUALITY = 97
+MAX_ASPECT = 10
+_FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF")
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def load_photo(path, max_side=None):
+    """A PIL image, RGB and upright, of a photo in any supported format; scaled down to `max_side` if given.
+
+    Transparent parts become white, an animation becomes its first picture. ValueError says why a file can't be used.
+    """
+    if Path(path).stat().st_size > limits.MAX_PHOTO_BYTES:
+        raise ValueError(f"the photo is larger than {limits.MAX_PHOTO_BYTES // 1024**2} MB; save a smaller copy and import that")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damaged metadata, large pictures: judged below
+            return _decode(path, max_side)
+    except Image.DecompressionBombError:
+        raise ValueError(_too_large()) from None
+    except _Refused as e:
+        raise ValueError(str(e)) from None
+    except Exception as e:  # decoders fed with broken files raise anything
+        raise ValueError("the photo is damaged or incomplete and can't be read; copy it again from the camera or phone") from e
+
+
+def write_photo(image, path):
+    """Save pixels as a JPEG without metadata, at a quality where nothing is seen to be lost."""
+    image.info = {}  # Pillow would write comments and profiles found here
+    image.save(path, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+
+
+class _Refused(ValueError):
+    pass
+
+
+def _decode(path, max_side):
+    with Image.open(path, formats=_formats()) as image:
+        _check_size(*image.size)
+        orientation = _read_orientation(image)
+        if max_side and max(image.size) > 2 * max_side:
+            image.draft(None, (max_side, max_side))  # JPEG decodes straight to a half or a quarter
+        image.load()
+        profile = image.info.get("icc_profile")
+        if max_side and max(image.size) > max_side:
+            image = _reduce(image, max_side)
+        image = _to_rgb(image, profile)
+    image.info = {}
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def _check_size(width, height):
+    if width * height > limits.MAX_PHOTO_PIXELS:
+        raise _Refused(_too_large(f"{width:,} x {height:,} pixels"))
+    if min(width, height) < limits.MIN_PHOTO_SIDE:
+        raise _Refused(f"the picture has only {width} x {height} pixels; use one of at least {limits.MIN_PHOTO_SIDE} on each side")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise _Refused(f"the picture is a strip of {width:,} x {height:,} pixels; crop it to the person and import that")
+
+
+def _too_large(size=""):
+    most = limits.MAX_PHOTO_PIXELS // 1_000_000
+    return f"the picture has {size or f'more than {most} megapixels'}; the most is {most} megapixels: save a smaller copy and import that"
+
+
+def _read_orientation(image):
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # damaged EXIF raises anything, and is no reason to lose the picture
+        return 1
+
+
+def _reduce(image, max_side):
+    if image.mode in ("P", "PA", "1"):
+        image = image.convert("RGBA")
+    size = ImageOps.contain(Image.new("1", image.size), (max_side, max_side), Image.Resampling.NEAREST).size
+    return image.resize(
+        size, Image.Resampling.LANCZOS if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr") else Image.Resampling.BOX
+    )
+
+
+def _to_rgb(image, profile):
+    if image.mode.startswith(("I", "F")):
+        image = _to_8_bit(image)
+    if image.mode in ("1", "P", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode in ("LA", "RGBA"):
+        image = image.convert("RGBA")
+        flat = Image.new("RGB", image.size, "white")
+        flat.paste(image, mask=image.getchannel("A"))
+        image = flat
+    if profile:
+        image = _to_srgb(image, profile)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _to_8_bit(image):
+    """16-bit grey scaled down by its bit depth; 32-bit and float grey, which have no fixed white, by their own range."""
+    import numpy as np
+
+    pixels = np.asarray(image)
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((pixels.astype(np.uint16) >> 8).astype(np.uint8))
+    pixels = np.nan_to_num(pixels.astype(np.float64))
+    if pixels.min() >= 0 and pixels.max() <= 65535 and image.mode == "I":
+        return Image.fromarray((pixels / 257).round().astype(np.uint8))
+    low, high = pixels.min(), max(pixels.max(), pixels.min() + 1e-9)
+    return Image.fromarray(((pixels - low) / (high - low) * 255).round().astype(np.uint8))
+
+
+def _to_srgb(image, profile):
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.profileToProfile(image, source, _srgb(), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return image  # a damaged profile, or one for other channels: colours as they are
+
+
+@functools.cache
+def _srgb():
+    return ImageCms.createProfile("sRGB")
+
+
+@functools.cache
+def _formats():
+    import pillow_heif
+
+    Image.init()
+    pillow_heif.register_heif_opener()
+    return [name for name in _FORMATS if name in Image.OPEN]

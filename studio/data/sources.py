@@ -1,0 +1,271 @@
+"""What an import finds: files, folders and zip archives walked with bounds, each photo or clip with the caption beside it.
+
+Nothing is unpacked here by its own name: an archive's entry is copied to a path the importer chose, its bytes counted as they come.
+"""
+
+import hashlib
+import os
+import stat
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio.data import limits, media
+from studio.data.caption_files import decode_text
+from studio.workspace import safe_join
+
+_NOISE = {"__macosx", "thumbs.db", "desktop.ini", ".ds_store", "@eadir", "$recycle.bin", "system volume information"}
+_CAPTION_SUFFIXES = (".txt", ".caption")
+_CHUNK = 1024 * 1024
+_ENCRYPTED = 0x1
+
+
+class Refused(ValueError):
+    """Why one file is not imported; the others are."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file that may become an item. `reason` says why it can't, where that is known already."""
+
+    name: str  # as shown to the person: relative to what they chose
+    reason: str = ""
+    path: Path | None = None
+    archive: Path | None = None
+    entry: str = ""
+    caption_from: object = None  # Path or an entry's name
+
+    def sha256(self):
+        """Hash of the content where it can be had without copying, else ""."""
+        if self.archive:
+            return ""
+        with open(self.path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def size(self):
+        return 0 if self.archive else self.path.stat().st_size
+
+
+def find_sources(paths):
+    """[Source] of everything under the given files, folders and archives, in order of name."""
+    paths = [Path(path).expanduser() for path in paths]
+    texts = {p.stem.casefold(): p for p in paths if p.suffix.casefold() in _CAPTION_SUFFIXES and p.is_file()}
+    stems = {p.stem.casefold() for p in paths if p not in texts.values()}
+    found = []
+    for path in paths:
+        if path in texts.values() and path.stem.casefold() in stems:
+            continue  # the caption of a photo chosen with it
+        if not path.exists():
+            found.append(Source(path.name or str(path), reason="there is no such file or folder; check the name"))
+        elif path.is_dir():
+            found += _walk(path.resolve(), limits.MAX_FILES - len(found))
+        else:
+            captions = _siblings(path.resolve()) | {stem: text.resolve() for stem, text in texts.items()}
+            found += _from_file(path.resolve(), path.name, captions, chosen=True)
+    if len(found) > limits.MAX_FILES:
+        raise ValueError(f"that is more than {limits.MAX_FILES:,} files; import the folders with this person's photos only")
+    return found
+
+
+@contextmanager
+def open_archives():
+    """A function archive path -> ZipFile that opens each archive once; all are closed at the end."""
+    opened = {}
+    try:
+        yield lambda path: opened.get(path) or opened.setdefault(path, _OpenArchive(path))
+    finally:
+        for archive in opened.values():
+            archive.zip.close()
+
+
+def read_caption(source, archives):
+    """The text beside a photo or clip, or ""."""
+    if not source.caption_from:
+        return ""
+    if source.archive:
+        try:
+            with archives(source.archive).zip.open(source.caption_from) as file:
+                return decode_text(file.read(limits.MAX_CAPTION_BYTES))
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError):
+            return ""
+    with open(source.caption_from, "rb") as file:
+        return decode_text(file.read(limits.MAX_CAPTION_BYTES))
+
+
+def copy_source(source, target, archives):
+    """Copy the bytes to `target` and return their sha256. Refused if there are more than a photo or clip may have."""
+    if source.archive:
+        return archives(source.archive).copy(source.entry, target)
+    with open(source.path, "rb") as file:
+        return _copy(file, target, limits.MAX_CLIP_BYTES)
+
+
+def _copy(file, target, most, count=lambda size: None):
+    sha256 = hashlib.sha256()
+    total = 0
+    with open(target, "wb") as output:
+        while chunk := file.read(_CHUNK):
+            total += len(chunk)
+            if total > most:
+                raise Refused(f"it holds more than {most / 1024**2:,.0f} MB, more than a photo or clip may have")
+            count(len(chunk))
+            sha256.update(chunk)
+            output.write(chunk)
+    return sha256.hexdigest()
+
+
+# -- folders
+
+
+def _walk(root, room):
+    """Media files below a folder. Hidden files, system files and links that lead outside are passed over."""
+    found, seen = [], set()
+    for folder, folders, names in os.walk(root):
+        here = Path(folder)
+        real = here.resolve()
+        if real in seen or not real.is_relative_to(root) or len(here.relative_to(root).parts) > limits.MAX_FOLDER_DEPTH:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not _is_noise(name))
+        names = sorted(name for name in names if not _is_noise(name))
+        captions = _captions_by_stem(names)
+        for name in names:
+            path = here / name
+            if path.resolve().is_relative_to(root) and path.is_file():
+                found += _from_file(path, path.relative_to(root.parent).as_posix(), captions)
+            if len(found) > room:
+                return found
+    return found
+
+
+def _siblings(path):
+    try:
+        return _captions_by_stem([entry.name for entry in path.parent.iterdir()])
+    except OSError:
+        return {}
+
+
+def _captions_by_stem(names):
+    """{stem in lower case: name of the caption file}; .txt before .caption."""
+    texts = [name for name in names if name.casefold().endswith(_CAPTION_SUFFIXES)]
+    return {Path(name).stem.casefold(): name for name in sorted(texts, key=lambda name: not name.casefold().endswith(".caption"))}
+
+
+def _from_file(path, name, captions, chosen=False):
+    """The sources in one file: itself, an archive's entries, or nothing where it is no media and nobody chose it."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(media.SNIFF_BYTES)
+    except OSError as e:
+        return [Source(name, reason=f"it can't be read ({e.strerror}); check that you may open it")]
+    if path.suffix.casefold() in _CAPTION_SUFFIXES:
+        return [Source(name, reason="it is a text without a photo or clip of the same name beside it")] if chosen else []
+    kind = media.sniff(head)
+    if kind == "zip" and (chosen or path.suffix.casefold() == ".zip"):
+        return _list_archive(path, name)
+    if kind in ("photo", "clip"):
+        caption = captions.get(path.stem.casefold()) or captions.get(path.name.casefold())
+        return [Source(name, path=path, caption_from=path.parent / caption if caption else None)]
+    if chosen or media.looks_like_media(name) or path.suffix.casefold() == ".zip":
+        return [Source(name, reason=media.refusal(name, head))]
+    return []
+
+
+def _is_noise(name):
+    return name.startswith(".") or name.casefold() in _NOISE
+
+
+# -- archives
+
+
+class _OpenArchive:
+    """A zip whose unpacked bytes are counted while they come, whatever its directory claims."""
+
+    def __init__(self, path):
+        self.zip = zipfile.ZipFile(path)
+        self.size = path.stat().st_size
+        self.unpacked = 0
+
+    def copy(self, name, target):
+        """Unpack one entry to `target`; its sha256. Refused when it turns out larger than it may be."""
+        entry = self.zip.getinfo(name)
+        packed = min(entry.compress_size, self.size)
+        most = min(limits.MAX_CLIP_BYTES, max(limits.ZIP_RATIO_FLOOR, packed * limits.MAX_ZIP_RATIO))
+        try:
+            with self.zip.open(entry) as file:
+                return _copy(file, target, most, self._count)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as e:
+            raise Refused("it can't be unpacked: the archive is damaged or packed in an unusual way; unpack it yourself") from e
+
+    def _count(self, size):
+        self.unpacked += size
+        if self.unpacked > min(limits.MAX_ZIP_BYTES, max(16 * limits.ZIP_RATIO_FLOOR, self.size * limits.MAX_ZIP_RATIO)):
+            raise Refused("the archive unpacks to far more than it should, as a zip bomb does; the rest of it is left out")
+
+
+def _list_archive(path, name):
+    """Sources for the entries of an archive; those that may not come in carry the reason."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if len(entries) > limits.MAX_ZIP_ENTRIES:
+                return [Source(name, reason=f"the archive holds {len(entries):,} files, more than {limits.MAX_ZIP_ENTRIES:,}; split it")]
+            names = [e.filename for e in entries]
+            captions = {}
+            for folder in {_folder(n) for n in names}:
+                captions |= {
+                    (folder, k): folder + v for k, v in _captions_by_stem(n[len(folder) :] for n in names if _folder(n) == folder).items()
+                }
+            found = [_from_entry(archive, path, name, entry, captions) for entry in entries if not entry.is_dir()]
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, EOFError) as e:
+        return [Source(name, reason=f"the archive is damaged or not finished downloading ({e}); get it again")]
+    return sorted((s for s in found if s), key=lambda s: s.name)
+
+
+def _folder(name):
+    return name[: name.rfind("/") + 1]
+
+
+def _from_entry(archive, path, archive_name, entry, captions):
+    shown = f"{archive_name}/{entry.filename}"
+    parts = entry.filename.replace("\\", "/").split("/")
+    fault = _entry_fault(entry)
+    if fault:
+        return Source(shown, reason=fault)
+    if any(_is_noise(part) for part in parts):
+        return None
+    if entry.flag_bits & _ENCRYPTED:
+        return Source(shown, reason="it is locked with a password; unpack the archive yourself and import the folder")
+    head = b""
+    try:
+        with archive.open(entry) as file:
+            head = file.read(media.SNIFF_BYTES)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError):
+        return (
+            Source(shown, reason="it can't be unpacked: the archive is damaged or packed in an unusual way")
+            if media.looks_like_media(shown)
+            else None
+        )
+    kind = media.sniff(head)
+    if kind in ("photo", "clip"):
+        folder = _folder(entry.filename)
+        stem = Path(parts[-1]).stem.casefold()
+        caption = captions.get((folder, stem)) or captions.get((folder, parts[-1].casefold()))
+        return Source(shown, archive=path, entry=entry.filename, caption_from=caption)
+    if kind == "zip" and parts[-1].casefold().endswith(".zip"):
+        return Source(shown, reason="it is an archive within an archive; unpack it and import it by itself")
+    return Source(shown, reason=media.refusal(shown, head)) if media.looks_like_media(shown) else None
+
+
+def _entry_fault(entry):
+    """Why an entry's name or kind is not safe, or "". Its name is never used as a path; it is refused all the same, as an attack."""
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return "it is a link to another place, which an archive of photos has no use for"
+    try:
+        safe_join(Path("archive"), entry.filename)
+    except ValueError:
+        return "its name leads outside the archive or is reserved by Windows; such a file is not unpacked"
+    return ""

@@ -1,0 +1,93 @@
+"""What a sweep draws: the standard prompts of a base model, a project's own prompts file, and [trigger] and [class] filled in."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from studio.config import list_presets, load_preset
+from studio.errors import Problem
+
+MAX_PROMPTS = 100
+MAX_LENGTH = 2000
+DEFAULT_SET = "person"
+
+
+def standard_prompts(project, base_model):
+    """The prompts used when none are given, as "Label | text": the project's prompts.toml or prompts.txt, else the set for this base model."""
+    for name in ("prompts.toml", "prompts.txt"):
+        if (project.root / name).is_file():
+            return read_prompts_file(project.root / name)
+    fitting = (s for s in list_presets("prompts") if base_model in load_preset("prompts", s).get("models", ()))
+    name = next(fitting, DEFAULT_SET)
+    return _from_toml(load_preset("prompts", name), f"presets/prompts/{name}.toml")
+
+
+def read_prompts_file(path):
+    """Prompts of a text file (one a line, "Label | text" or text, # for remarks) or of a TOML file with [[prompts]] label, text."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ValueError(f"there is no prompts file {path.name!r}; give a text file with one prompt a line") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path.name} is not a text file; save it as UTF-8 with one prompt a line") from None
+    if path.suffix.lower() == ".toml":
+        try:
+            return _from_toml(tomllib.loads(text), path.name)
+        except tomllib.TOMLDecodeError as e:
+            raise ValueError(f"{path.name} is not readable as TOML: {e}") from None
+    lines = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    return _checked(lines, path.name)
+
+
+def resolve_prompts(prompts, trigger, class_noun):
+    """[{"label", "text", "kind"}] with placeholders filled; kind "person" if the trigger is asked for, else "class"."""
+    resolved = []
+    for line in _checked(tuple(prompts), "prompts"):
+        label, text = _split(line)
+        if "[trigger]" in text and not trigger:
+            raise Problem(
+                "This project has no trigger word, and the test prompts need one.",
+                fix="Set the trigger in the Dataset tab.",
+                action="open-dataset",
+            )
+        text = fill(text, trigger, class_noun)
+        kind = "person" if trigger and re.search(rf"(?<!\w){re.escape(trigger)}(?!\w)", text, re.IGNORECASE) else "class"
+        resolved.append({"label": label or _short(text), "text": text, "kind": kind})
+    return resolved
+
+
+def fill(text, trigger, class_noun):
+    """Put trigger and class noun into a prompt; "a [class]" becomes "an ..." before a vowel."""
+    article = "an" if class_noun[:1].lower() in "aeiou" else "a"
+    text = re.sub(r"\b(a)n?(?= \[class\])", lambda m: m[1] + article[1:], text, flags=re.IGNORECASE)
+    return text.replace("[trigger]", trigger).replace("[class]", class_noun)
+
+
+def _from_toml(data, where):
+    entries = data.get("prompts")
+    if not isinstance(entries, list) or not all(isinstance(e, dict) and isinstance(e.get("text"), str) for e in entries):
+        raise ValueError(f"{where} needs [[prompts]] tables, each with a text, and a label if you like")
+    return _checked(tuple(f"{e['label']} | {e['text']}" if e.get("label") else e["text"] for e in entries), where)
+
+
+def _checked(lines, where):
+    if not lines:
+        raise ValueError(f"{where}: there is no prompt; write at least one line, for example: [trigger], a [class], smiling")
+    if len(lines) > MAX_PROMPTS:
+        raise ValueError(f"{where}: {len(lines)} prompts are more than the {MAX_PROMPTS} a comparison can hold; keep the telling ones")
+    for number, line in enumerate(lines, 1):
+        if not _split(line)[1]:
+            raise ValueError(f"{where}: prompt {number} is empty; write what is to be drawn or remove it")
+        if len(line) > MAX_LENGTH:
+            raise ValueError(f"{where}: prompt {number} has {len(line)} characters; use at most {MAX_LENGTH}")
+    return lines
+
+
+def _split(line):
+    label, bar, text = line.partition("|")
+    return (label.strip(), " ".join(text.split())) if bar else ("", " ".join(line.split()))
+
+
+def _short(text, length=40):
+    return text if len(text) <= length else text[: length - 3].rsplit(" ", 1)[0].rstrip(",") + "..."

@@ -1,0 +1,114 @@
+"""Draws one clip in two stages that can be taken apart: high-noise expert, a state that fits in a file, low-noise expert, video.
+
+Bit for bit what `diffusers.WanPipeline` draws with the same numbers; each stage skips guidance on its own when its scale is 1.
+"""
+
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
+
+NUM_TRAIN_TIMESTEPS = 1000
+_UNIPC_LISTS = ("model_outputs", "timestep_list")
+_UNIPC_NUMBERS = ("lower_order_nums", "this_order")
+
+
+class Stopped(Exception):
+    """The person asked to stop; seen between two denoising steps."""
+
+
+def make_scheduler(base, settings):
+    """A fresh scheduler with its steps set, on the CPU; `settings` is a SweepConfig."""
+    if settings.scheduler == "unipc":
+        scheduler = UniPCMultistepScheduler.from_pretrained(
+            base.folder, subfolder="scheduler", prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=settings.flow_shift
+        )
+    else:
+        scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=NUM_TRAIN_TIMESTEPS, shift=settings.flow_shift)
+    return scheduler
+
+
+def start_state(base, settings, seed):
+    """The noise a clip begins with, {"latents": (1, C, F, H, W) fp32}: drawn on the CPU, so that a seed means the same on every machine."""
+    shape = (1, *base.latent_shape(settings.num_frames, settings.height, settings.width))
+    return {"latents": torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=torch.float32)}
+
+
+def stage_steps(base, settings, expert):
+    """How many of the denoising steps belong to this expert."""
+    scheduler = make_scheduler(base, settings)
+    scheduler.set_timesteps(settings.num_inference_steps)
+    return sum(_belongs(base, scheduler, t, expert) for t in scheduler.timesteps)
+
+
+@torch.no_grad()
+def draw_stage(
+    model, base, settings, expert, state, prompt_embeds, negative_embeds, *, device, should_stop=lambda: False, on_step=lambda: None
+):
+    """Take a state through one expert's steps; returns the state after them, on the CPU. Stopped between steps if asked.
+
+    prompt_embeds, negative_embeds: (1, tokens, D); the negative ones are used only where this stage's guidance is above 1.
+    """
+    scheduler = make_scheduler(base, settings)
+    scheduler.set_timesteps(settings.num_inference_steps, device=device)
+    scheduler.set_begin_index(0)
+    restore_scheduler(scheduler, state, device)
+    latents = state["latents"].to(device)
+    guidance = settings.guidance_scale_high if expert == "high_noise" else settings.guidance_scale_low
+    embeds = [prompt_embeds.to(device, model.dtype)] + ([negative_embeds.to(device, model.dtype)] if guidance > 1 else [])
+    for t in scheduler.timesteps:
+        if not _belongs(base, scheduler, t, expert):
+            continue
+        if should_stop():
+            raise Stopped
+        latents = _denoise(model, scheduler, t, latents, embeds, guidance)
+        on_step()
+    return {"latents": latents.cpu()} | save_scheduler(scheduler)
+
+
+def _belongs(base, scheduler, t, expert):
+    return (t >= base.boundary * scheduler.config.num_train_timesteps).item() == (expert == "high_noise")
+
+
+def _denoise(model, scheduler, t, latents, embeds, guidance):
+    noisy, timestep = latents.to(model.dtype), t.expand(len(latents))
+    predictions = [model(hidden_states=noisy, timestep=timestep, encoder_hidden_states=e, return_dict=False)[0] for e in embeds]
+    velocity = predictions[0] if len(predictions) == 1 else predictions[1] + guidance * (predictions[0] - predictions[1])
+    return scheduler.step(velocity, t, latents, return_dict=False)[0]
+
+
+def save_scheduler(scheduler):
+    """What a scheduler knows between two steps, as CPU tensors by name. UniPC looks back two steps: without this it would start again."""
+    state = {"step_index": torch.tensor(scheduler.step_index or 0)}
+    if isinstance(scheduler, UniPCMultistepScheduler):
+        for name in _UNIPC_LISTS:
+            entries = enumerate(getattr(scheduler, name))
+            state |= {f"{name}.{i}": value.detach().cpu().clone() for i, value in entries if value is not None}
+        state |= {name: torch.tensor(getattr(scheduler, name, 0)) for name in _UNIPC_NUMBERS}
+        if scheduler.last_sample is not None:
+            state["last_sample"] = scheduler.last_sample.detach().cpu().clone()
+    return state
+
+
+def restore_scheduler(scheduler, state, device):
+    """Continue where `save_scheduler` left off; a state without scheduler entries is a fresh start."""
+    if "step_index" not in state:
+        return
+    scheduler._step_index = state["step_index"].item()
+    if isinstance(scheduler, UniPCMultistepScheduler):
+        for name in _UNIPC_LISTS:
+            entries = getattr(scheduler, name)
+            entries[:] = [state[f"{name}.{i}"].to(device) if f"{name}.{i}" in state else None for i in range(len(entries))]
+        for name in _UNIPC_NUMBERS:
+            setattr(scheduler, name, state[name].item())
+        scheduler.last_sample = state["last_sample"].to(device) if "last_sample" in state else None
+
+
+@torch.no_grad()
+def decode_frames(vae, latents, device):
+    """Normalised latents (1, C, f, h, w) -> frames (F, H, W, 3) in 0..1, fp32 numpy, as the pipeline's `output_type="np"`."""
+    pixels = vae.decode(latents.to(device))
+    return (pixels * 0.5 + 0.5).clamp(0, 1)[0].permute(1, 2, 3, 0).float().cpu().numpy()
+
+
+def to_bytes(frames):
+    """Frames in 0..1 -> uint8, rounded."""
+    return (frames * 255).round().astype("uint8")

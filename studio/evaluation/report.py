@@ -1,0 +1,171 @@
+"""One HTML file that shows a sweep to anyone: clips side by side, verdict, measures, settings. Needs no server and no network."""
+
+import base64
+import re
+import time
+from html import escape
+from pathlib import Path
+
+from studio.config import SweepConfig, list_settings
+from studio.evaluation.clips import MARK
+from studio.evaluation.sweeps import columns_of, find_cell, read_sweep
+from studio.evaluation.verdict import CLEAR, verdict
+from studio.workspace import write_atomic, write_json
+
+MAX_EMBEDDED_BYTES = 48 * 2**20  # of clips; above that the still picture stands in
+TEMPLATE = Path(__file__).parent / "report_page.html"
+GUIDE = (
+    "Each row is one prompt and seed, each column one checkpoint pair at one strength; the base model without a LoRA stands first.",
+    "The same seed starts from the same noise, so what differs in a row is what the pair has learned.",
+    "Look for three things: the person is recognisable, they move as freely as the base's person, and people who are not asked for stay themselves.",
+    "Motion and sharpness are ratios to the base (1 is the same). Change is how far the pixels lie from the base's: it must be above 0, and small in rows without the trigger.",
+    "The last checkpoint is often not the best one. When two look alike, take the earlier one or the lower strength.",
+)
+
+
+def write_report(project, sweep_dir):
+    """Write report.html, and the verdict in it as verdict.json, into a sweep's folder; returns the report's path. No paths, no project name."""
+    sweep_dir = Path(sweep_dir)
+    sweep = read_sweep(sweep_dir)
+    decision = verdict(project, sweep)
+    path = sweep_dir / "report.html"
+    write_atomic(path, render_report(sweep_dir, sweep, decision).encode())
+    write_json(sweep_dir / "verdict.json", decision)
+    return path
+
+
+def render_report(sweep_dir, sweep, decision, max_bytes=MAX_EMBEDDED_BYTES):
+    """The report as text. max_bytes bounds the clips in it."""
+    embedded = _choose_clips(sweep_dir, sweep, decision, max_bytes)
+    done = sum(cell["state"] == "done" for cell in sweep["cells"])
+    left_out = done - len(embedded)
+    parts = {
+        "mark": escape(MARK),
+        "subtitle": escape(_subtitle(sweep, done)),
+        "verdict": _verdict(decision),
+        "embedded": escape(
+            f"Shown as still pictures, to keep this file small: {left_out} clips." if left_out else "All clips play together."
+        ),
+        "grid": _grid(sweep_dir, sweep, decision, embedded),
+        "numbers": _numbers(decision["table"]),
+        "guide": "".join(f"<p>{escape(line)}</p>" for line in GUIDE),
+        "settings": _settings(sweep),
+        "fps": str(int(sweep["fps"])),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], TEMPLATE.read_text(encoding="utf-8"))
+
+
+def _choose_clips(sweep_dir, sweep, decision, max_bytes):
+    """Keys of the clips that fit: base and the chosen pair first, then the others in order."""
+    done = [c for c in sweep["cells"] if c["state"] == "done"]
+    chosen, used = set(), 0
+    for cell in sorted(
+        done, key=lambda c: c["pair"] is not None and (c["pair"], c["strength"]) != (decision["pair"], decision["strength"])
+    ):
+        size = (sweep_dir / cell["clip"]).stat().st_size * 4 // 3
+        if used + size <= max_bytes:
+            chosen.add((cell["pair"], cell["strength"], cell["prompt"], cell["seed"]))
+            used += size
+    return chosen
+
+
+def _subtitle(sweep, done):
+    day = time.strftime("%Y-%m-%d", time.gmtime(sweep["created"]))
+    return f"Base model {sweep['base_model']}, {len(sweep['pairs'])} pairs, {done} of {len(sweep['cells'])} clips, planned on {day}"
+
+
+def _verdict(decision):
+    if decision["pair"] is None:
+        title = "No pair can be named yet."
+    elif decision["sure"] == CLEAR:
+        title = f"Use {decision['pair']} at strength {decision['strength']:g}."
+    else:
+        title = f"Too close to call; start with {decision['pair']} at strength {decision['strength']:g}."
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in decision["why"])
+    return f"<h3>{escape(title)}</h3><ul>{reasons}</ul>"
+
+
+def _grid(sweep_dir, sweep, decision, embedded):
+    columns = columns_of(sweep)
+    marks = ["best" if pair and (pair, strength) == (decision["pair"], decision["strength"]) else "" for pair, strength in columns]
+    heads = "".join(
+        f'<th scope="col" class="{mark}">{escape(column_title(sweep, *column))}</th>' for column, mark in zip(columns, marks, strict=True)
+    )
+    rows = []
+    for index, prompt in enumerate(sweep["prompts"]):
+        for seed in sweep["settings"]["seeds"]:
+            cells = [find_cell(sweep, pair, index, seed, strength) for pair, strength in columns]
+            tds = "".join(f'<td class="{m}">{_cell(sweep_dir, sweep, c, embedded)}</td>' for c, m in zip(cells, marks, strict=True))
+            seeds = f"<br><small>seed {seed}</small>" if len(sweep["settings"]["seeds"]) > 1 else ""
+            text = f'<br><small class="prompt">{escape(prompt["text"])}</small>'
+            rows.append(f'<tr><th scope="row"><b>{escape(prompt["label"])}</b>{seeds}{text}</th>{tds}</tr>')
+    return f'<thead><tr><th scope="col">Prompt</th>{heads}</tr></thead><tbody>{"".join(rows)}</tbody>'
+
+
+def column_title(sweep, pair_id, strength):
+    """ "Base", "Step 3000 at 0.7"; with the run's name where there are several."""
+    if pair_id is None:
+        return "Base"
+    pair = next(p for p in sweep["pairs"] if p["id"] == pair_id)
+    run = f"{pair['run']}, " if len({p["run"] for p in sweep["pairs"]}) > 1 else ""
+    return f"{run}step {pair['step']} at {strength:g}".capitalize()
+
+
+def _cell(sweep_dir, sweep, cell, embedded):
+    if cell is None:
+        return ""
+    if cell["state"] != "done":
+        return f'<p class="soft">{escape(cell["error"] or "Not drawn yet.")}</p>'
+    name = f"{sweep['prompts'][cell['prompt']]['label']}, {column_title(sweep, cell['pair'], cell['strength'])}"
+    poster = _data("image/jpeg", sweep_dir / cell["poster"])
+    if (cell["pair"], cell["strength"], cell["prompt"], cell["seed"]) not in embedded:
+        return f'<img src="{poster}" alt="{escape(name, quote=True)}">'
+    clip = _data("video/mp4", sweep_dir / cell["clip"])
+    return f'<video src="{clip}" poster="{poster}" muted loop playsinline preload="auto" aria-label="{escape(name, quote=True)}"></video>'
+
+
+def _data(kind, path):
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _numbers(table):
+    heads = [
+        "Pair",
+        "Strength",
+        "Clips",
+        "Motion",
+        "Sharpness",
+        "Change",
+        "Other people",
+        "Held-out loss (high noise)",
+        "Held-out loss (low noise)",
+        "Problems",
+    ]
+    rows = []
+    for row in table:
+        losses = [row["held_out"].get(expert) for expert in ("high_noise", "low_noise")]
+        values = [
+            row["pair"],
+            f"{row['strength']:g}",
+            str(row["clips"]),
+            *map(_number, (row["motion"], row["sharpness"], row["change"], row["drift"])),
+        ]
+        rows.append([*values, *map(_number, losses), "; ".join(row["problems"]) or "none found"])
+    head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
+    body = "".join("<tr>" + "".join(f"<td>{escape(v)}</td>" for v in row) + "</tr>" for row in rows)
+    return f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+
+
+def _number(value):
+    return "not measured" if value is None else f"{value:.3f}"
+
+
+def _settings(sweep):
+    shown = []
+    for name, field, _ in list_settings(SweepConfig):
+        value = sweep["settings"].get(name)
+        if name != "prompts" and value not in (None, ""):
+            text = ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else str(value)
+            unit = field.metadata["unit"]
+            shown.append((field.metadata["label"] or name, f"{text} {unit}".strip()))
+    return "".join(f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in shown)

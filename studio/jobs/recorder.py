@@ -1,0 +1,163 @@
+"""What a running job writes: events as they happen, and its status from a thread of its own, so that a long step still has a pulse."""
+
+import threading
+import time
+import traceback
+
+from studio.jobs import state
+from studio.jobs.problems import explain, is_disk_full
+from studio.workspace import append_jsonl, read_json, write_json
+
+STATUS_SECONDS = 0.5  # at most this often while there is news
+HEARTBEAT_SECONDS = 5.0  # at least this often
+PROGRESS_EVENT_SECONDS = 2.0
+
+
+class Recorder:
+    """`report`, `should_stop` and `should_save` for core functions. Use as a context manager, and call `end` once inside it."""
+
+    def __init__(self, run_dir, echo=None):
+        self.run_dir = run_dir
+        self.echo = echo  # called as echo(event, fields) for a person who watches
+        self.status = read_json(state.status_file(run_dir)) | {
+            "state": "running",
+            "started_at": time.time(),
+            "ended_at": None,
+            "error": None,
+        }
+        self.stop_was_seen = False
+        self._stop = False
+        self._lock = threading.Lock()
+        self._news, self._closing = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._keep_status, name="status", daemon=True)
+        self._pace = Pace()
+        self._progress_written = (None, 0.0)
+
+    def __enter__(self):
+        self._write_status()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self._closing.set()
+        self._news.set()
+        self._thread.join()
+
+    # -- for core functions
+
+    def report(self, event, **fields):
+        """Record an event; "progress" also refreshes the status and the time left."""
+        if event == "progress":
+            self._report_progress(fields)
+        else:
+            append_jsonl(self.run_dir / "events.jsonl", {"event": event, "time": time.time()} | fields)
+        if event in ("note", "error", "checkpoint", "resume"):
+            self.log(f"{event}: " + ", ".join(f"{k} {v}" for k, v in fields.items()))
+        if self.echo:
+            self.echo(event, fields)
+
+    def should_stop(self):
+        """Whether the person, or the system, asked the job to save and end."""
+        if self._stop or state.stop_file(self.run_dir).exists():
+            self.stop_was_seen = True
+        return self.stop_was_seen
+
+    def should_save(self):
+        """True once for every "save now"."""
+        if not state.save_file(self.run_dir).exists():
+            return False
+        state.save_file(self.run_dir).unlink(missing_ok=True)
+        return True
+
+    # -- for the worker
+
+    def stop_now(self):
+        """Ask for a stop from inside the process (a signal)."""
+        self._stop = True
+
+    def end(self, final_state, *, result=None, error=None):
+        """Write the last status: done, stopped or failed."""
+        for request in (state.stop_file(self.run_dir), state.save_file(self.run_dir)):
+            request.unlink(missing_ok=True)
+        with self._lock:
+            self.status |= {"state": final_state, "ended_at": time.time(), "result": result or {}, "error": error, "seconds_left": None}
+        self._write_status()
+
+    def fail(self, exception):
+        """End as failed, in words; the traceback goes to the log. Returns the words."""
+        error = explain(exception)
+        self.log("".join(traceback.format_exception(exception)))
+        try:
+            append_jsonl(self.run_dir / "events.jsonl", {"event": "error", "time": time.time()} | error)
+        except OSError as e:
+            self.log(f"the event could not be written: {e}")
+        self.end("failed", error=error)
+        return error
+
+    def log(self, text):
+        """A line for log.txt with the time; a full disk must not end a job only because of its log."""
+        try:
+            with open(self.run_dir / "log.txt", "a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
+        except OSError as e:
+            if not is_disk_full(e):
+                raise
+
+    # -- inside
+
+    def _report_progress(self, fields):
+        stage, now = fields.get("stage"), time.monotonic()
+        seconds_left = fields.pop("seconds_left", None)
+        if seconds_left is None:
+            seconds_left = self._pace.seconds_left(stage, fields.get("done"), fields.get("total"), now)
+        with self._lock:
+            self.status |= {"progress": fields, "seconds_left": seconds_left}
+        self._news.set()
+        last_stage, written = self._progress_written
+        finished = fields.get("total") and fields.get("done") == fields["total"]
+        if stage != last_stage or finished or now - written > PROGRESS_EVENT_SECONDS:
+            self._progress_written = (stage, now)
+            append_jsonl(self.run_dir / "events.jsonl", {"event": "progress", "time": time.time()} | fields)
+
+    def _keep_status(self):
+        while not self._closing.is_set():
+            self._news.wait(HEARTBEAT_SECONDS)
+            self._news.clear()
+            if self._closing.is_set():
+                return
+            try:
+                self._write_status()
+            except OSError as e:  # the next pulse tries again; the job itself meets a lasting fault in its own writes
+                self.log(f"the status could not be written: {e}")
+            self._closing.wait(STATUS_SECONDS)
+
+    def _write_status(self):
+        with self._lock:
+            # create_time is read afresh: it moves with the computer's clock, for the readers just as for us
+            self.status |= state.own_identity() | {"updated_at": time.time()}
+            over = self.status["state"] in state.OVER
+            data = self.status | ({"pid": None, "create_time": None} if over else {})
+            try:
+                write_json(state.status_file(self.run_dir), data)
+            except OSError as e:
+                if not (over and is_disk_full(e)):
+                    raise
+                state.overwrite_status(self.run_dir, data)
+
+
+class Pace:
+    """Time left from the recent pace of a stage: the last half of what is known, so that a slow start is forgotten."""
+
+    def __init__(self):
+        self._stage, self._points = None, []
+
+    def seconds_left(self, stage, done, total, now):
+        if not total or done is None:
+            return None
+        if stage != self._stage or (self._points and done < self._points[-1][1]):
+            self._stage, self._points = stage, []
+        self._points.append((now, done))
+        if len(self._points) > 256:
+            self._points = self._points[::2]
+        then, done_then = self._points[len(self._points) // 2 - 1] if len(self._points) > 1 else self._points[0]
+        return (total - done) * (now - then) / (done - done_then) if done > done_then else None

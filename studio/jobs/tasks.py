@@ -1,0 +1,83 @@
+"""Job kind -> core function. Each takes the job's config.json and a Recorder, and returns a JSON-ready result."""
+
+import dataclasses
+from pathlib import Path
+
+from studio import config as settings
+from studio.errors import Problem
+from studio.jobs.state import read_config
+from studio.workspace import project_of
+
+
+def run_task(run_dir, recorder):
+    """Run the job of that folder to its end, or until it saw a request to stop."""
+    config = read_config(run_dir)
+    return _TASKS[config["kind"]](run_dir, config, recorder)
+
+
+def _train(run_dir, config, recorder):
+    from studio.training.loop import train
+
+    if config.get("device") == "cuda":
+        _require_gpu()
+    return train(
+        settings.from_dict(settings.TrainConfig, config["config"]),
+        run_dir,
+        report=recorder.report,
+        should_stop=recorder.should_stop,
+        should_save=recorder.should_save,
+    )
+
+
+def _require_gpu():
+    import torch
+
+    if not torch.cuda.is_available():
+        raise Problem(
+            "This run was planned for a GPU, and none can be used now.",
+            cost="Nothing was lost.",
+            fix="Check the driver with the doctor command and resume, or start a new run: it is planned for what is there.",
+            action="resume",
+        )
+
+
+def _sweep(run_dir, config, recorder):
+    from studio.evaluation.run import run_sweep
+
+    sweep_config = settings.from_dict(settings.SweepConfig, config["config"])
+    return run_sweep(sweep_config, run_dir, report=recorder.report, should_stop=recorder.should_stop)
+
+
+def _caption(run_dir, config, recorder):
+    from studio.data.captioner import find_captioner, write_captions
+    from studio.models.catalogue import find_model
+
+    project = project_of(run_dir)
+    base = find_model(project.read()["base_model"], project.workspace)
+    caption_config = settings.from_dict(settings.CaptionConfig, config["config"])
+    return write_captions(
+        project,
+        captioner_path=find_captioner(caption_config.captioner, base, project.workspace),
+        config=caption_config,
+        only=config.get("only"),
+        overwrite_auto=config.get("overwrite_auto", False),
+        report=recorder.report,
+        should_stop=recorder.should_stop,
+    )
+
+
+def _import(run_dir, config, recorder):
+    from studio.data.importer import import_media
+
+    paths = [Path(p) for p in config["paths"]]
+    found = import_media(project_of(run_dir), paths, report=recorder.report, should_stop=recorder.should_stop)
+    return dataclasses.asdict(found)
+
+
+def _curate(run_dir, config, recorder):
+    from studio.data.curation import curate
+
+    return curate(project_of(run_dir), keep=config.get("keep", 24), report=recorder.report, should_stop=recorder.should_stop)
+
+
+_TASKS = {"train": _train, "sweep": _sweep, "caption": _caption, "import": _import, "curate": _curate}

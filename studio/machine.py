@@ -1,0 +1,169 @@
+"""What this computer has: GPU and its memory (through NVML, without torch), RAM, processor, free disk. Never raises, cheap to poll."""
+
+import functools
+import os
+import platform
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+GIB = 2**30  # memory is counted as graphics cards are labelled: a "24 GB" card has 24 x 2^30 bytes
+
+
+@dataclass(frozen=True)
+class Gpu:
+    index: int
+    name: str
+    vram_total_gb: float
+    vram_free_gb: float
+    driver: str
+    holders: tuple[tuple[str, float], ...] = ()  # (program, gb), the largest first; 0.0 where Windows does not tell
+
+    def describe(self):
+        """ "RTX 4090, 24 GB, 22.1 GB free (1.1 GB held by chrome)"."""
+        held = ", ".join(f"{gb:.1f} GB held by {name}" if gb else f"also used by {name}" for name, gb in self.holders[:3])
+        return f"{self.name}, {self.vram_total_gb:.0f} GB, {self.vram_free_gb:.1f} GB free" + (f" ({held})" if held else "")
+
+
+@dataclass(frozen=True)
+class Machine:
+    gpus: tuple[Gpu, ...]
+    ram_total_gb: float
+    ram_free_gb: float
+    cpu_name: str
+    cpu_cores: int
+    notes: tuple[str, ...] = ()  # sentences about hardware that is there but not usable
+
+    def disk_free_gb(self, path):
+        return free_disk_gb(path)
+
+
+def read_machine():
+    """The machine as it is now. No NVIDIA driver: gpus is empty."""
+    memory = psutil.virtual_memory()
+    gpus = _read_gpus()
+    return Machine(
+        gpus=gpus,
+        ram_total_gb=memory.total / GIB,
+        ram_free_gb=memory.available / GIB,
+        cpu_name=_cpu_name(),
+        cpu_cores=os.cpu_count() or 1,
+        notes=() if gpus else _other_gpus(),
+    )
+
+
+def free_disk_gb(path):
+    """Free space where `path` is or would be, in GB of 10^9 bytes as file managers count; 0.0 if that cannot be told."""
+    path = Path(path).absolute()
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    try:
+        return shutil.disk_usage(path).free / 1e9
+    except OSError:
+        return 0.0
+
+
+def is_cuda_build(version):
+    """Whether a torch of this version string can use an NVIDIA GPU here: PyPI's Windows and macOS builds cannot."""
+    _, _, local = version.partition("+")
+    return local.startswith(("cu", "rocm")) if local else platform.system() == "Linux"
+
+
+@functools.cache
+def _nvml():
+    """The initialised NVML module, or None without an NVIDIA driver."""
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    return pynvml
+
+
+def _read_gpus():
+    nvml = _nvml()
+    if nvml is None:
+        return ()
+    try:
+        driver = _text(nvml.nvmlSystemGetDriverVersion())
+        indices = _visible(nvml, nvml.nvmlDeviceGetCount())
+        return tuple(_read_gpu(nvml, index, driver) for index in indices)
+    except nvml.NVMLError:  # the driver was updated or the card fell off the bus
+        return ()
+
+
+def _read_gpu(nvml, index, driver):
+    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    name = _text(nvml.nvmlDeviceGetName(handle)).removeprefix("NVIDIA ").removeprefix("GeForce ")
+    return Gpu(index, name, memory.total / GIB, memory.free / GIB, driver, _holders(nvml, handle))
+
+
+def _visible(nvml, count):
+    """Indices of the GPUs that CUDA may use, in its order (we run with CUDA_DEVICE_ORDER=PCI_BUS_ID, which is NVML's)."""
+    text = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if text is None:
+        return list(range(count))
+    uuids = {_text(nvml.nvmlDeviceGetUUID(nvml.nvmlDeviceGetHandleByIndex(i))): i for i in range(count)}
+    indices = []
+    for part in (p.strip() for p in text.split(",")):
+        index = int(part) if part.isdigit() else next((i for u, i in uuids.items() if part and u.startswith(part)), count)
+        if index >= count:
+            break  # as CUDA does: a wrong entry hides everything after it
+        indices.append(index)
+    return indices
+
+
+def _holders(nvml, handle):
+    """(program, gb) of what occupies the card, summed by program."""
+    used, seen = Counter(), set()
+    for query in (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses):
+        try:
+            processes = query(handle)
+        except nvml.NVMLError:  # not supported on this card or not permitted
+            continue
+        for process in processes:
+            if process.pid not in seen:
+                seen.add(process.pid)
+                used[_program(process.pid)] += (process.usedGpuMemory or 0) / GIB
+    return tuple(used.most_common())
+
+
+def _program(pid):
+    try:
+        return psutil.Process(pid).name().removesuffix(".exe")
+    except psutil.Error:
+        return f"process {pid}"
+
+
+def _text(value):
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+@functools.cache
+def _cpu_name():
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()
+
+
+@functools.cache
+def _other_gpus():
+    """A sentence for an AMD card: it may work with a ROCm build of torch, but its memory is not read here."""
+    for vendor in Path("/sys/class/drm").glob("card*/device/vendor"):
+        try:
+            if vendor.read_text(encoding="ascii").strip() == "0x1002":
+                return ("There is an AMD GPU. Its memory cannot be read here, so plans count on the processor; use --vram to plan for it.",)
+        except OSError:
+            continue
+    return ()

@@ -1,0 +1,169 @@
+"""Loads the parts of a base model from its diffusers folder: experts, VAE, text encoder; each alone, and freed after use."""
+
+import gc
+
+import torch
+from safetensors import safe_open
+
+from studio.errors import Problem
+from studio.models.catalogue import SUBFOLDERS
+from studio.models.streaming import place_blocks
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+NAMED_KEYS = 5  # how many wrong keys a message names
+
+
+def pick_device():
+    """The device to compute on, as accelerate sees it: this process's GPU, else the CPU."""
+    from accelerate import PartialState
+
+    return PartialState().device
+
+
+def dtype_of(precision):
+    """ "bf16" | "fp32" -> torch dtype."""
+    if precision not in DTYPES:
+        raise ValueError(f"precision must be one of {', '.join(DTYPES)}, got {precision!r}")
+    return DTYPES[precision]
+
+
+def load_expert(base, expert, *, dtype, device, blocks_swapped=0, gradient_checkpointing=False):
+    """The frozen WanTransformer3DModel of an expert, its blocks placed; swapped blocks never reach the device as a whole."""
+    from diffusers import WanTransformer3DModel
+
+    model = WanTransformer3DModel.from_pretrained(base.expert_dir(expert), dtype=dtype, use_safetensors=True, local_files_only=True)
+    model.requires_grad_(False).eval()
+    place_blocks(model, device, blocks_swapped, gradient_checkpointing)
+    return model
+
+
+def load_expert_on_meta(base, expert):
+    """The expert without weights: shapes only, at no cost of memory."""
+    from accelerate import init_empty_weights
+    from diffusers import WanTransformer3DModel
+
+    config = WanTransformer3DModel.load_config(base.expert_dir(expert), local_files_only=True)
+    with init_empty_weights():
+        return WanTransformer3DModel.from_config(config).requires_grad_(False).eval()
+
+
+def check_weights(base, expert):
+    """Compare the headers of an expert's weight files with the model's shapes; returns the number of parameters.
+
+    Problem that names missing, extra or misshaped keys. Reads no weights.
+    """
+    expected = {name: tuple(p.shape) for name, p in load_expert_on_meta(base, expert).named_parameters()}
+    found = read_shapes(base.weight_files(SUBFOLDERS[expert]))
+    wrong = {
+        "missing": sorted(expected.keys() - found.keys()),
+        "unknown": sorted(found.keys() - expected.keys()),
+        "misshaped": [
+            f"{k} {found[k]} instead of {expected[k]}" for k in sorted(expected.keys() & found.keys()) if found[k] != expected[k]
+        ],
+    }
+    if any(wrong.values()):
+        facts = "; ".join(f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in wrong.items() if keys)
+        raise Problem(
+            f"The {expert} weights in {base.expert_dir(expert)} do not fit the model: {facts}.",
+            fix="Download the files of that folder again.",
+        )
+    return sum(torch.Size(shape).numel() for shape in expected.values())
+
+
+def read_shapes(files):
+    """{key: shape} from the headers of safetensors files; Problem for a file that is cut off or no safetensors."""
+    shapes = {}
+    for path in files:
+        try:
+            with safe_open(path, "pt") as file:
+                shapes |= {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+        except Exception as e:  # safetensors raises its own error type and OSError
+            raise Problem(f"{path.name} in {path.parent} cannot be read ({e}).", fix="Download that file again.") from None
+    return shapes
+
+
+class Vae:
+    """Pixels (B, 3, F, H, W) in [-1, 1] to normalised latents (B, C, f, h, w) and back, in fp32 as WanPipeline does."""
+
+    def __init__(self, model):
+        self.model = model
+        config = model.config
+        self.mean = torch.tensor(config.latents_mean).view(1, -1, 1, 1, 1).to(model.device)
+        self.inverse_std = 1.0 / torch.tensor(config.latents_std).view(1, -1, 1, 1, 1).to(model.device)
+
+    @torch.no_grad()
+    def encode(self, pixels):
+        pixels = pixels.to(self.model.device, self.model.dtype)
+        return (self.model.encode(pixels).latent_dist.mode() - self.mean) * self.inverse_std
+
+    @torch.no_grad()
+    def decode(self, latents):
+        latents = latents.to(self.model.device, self.model.dtype)
+        latents = latents / self.inverse_std + self.mean  # to the last bit as WanPipeline writes it
+        return self.model.decode(latents, return_dict=False)[0]
+
+
+def load_vae(base, *, device):
+    from diffusers import AutoencoderKLWan
+
+    model = AutoencoderKLWan.from_pretrained(base.folder / "vae", dtype=torch.float32, use_safetensors=True, local_files_only=True)
+    return Vae(model.requires_grad_(False).eval().to(device))
+
+
+class TextEncoder:
+    """Prompts to (N, max_prompt_tokens, D), zero behind the last token, exactly as WanPipeline does."""
+
+    def __init__(self, tokenizer, model, max_prompt_tokens):
+        self.tokenizer, self.model, self.max_prompt_tokens = tokenizer, model, max_prompt_tokens
+
+    @torch.no_grad()
+    def encode(self, prompts):
+        from diffusers.pipelines.wan.pipeline_wan import prompt_clean
+
+        inputs = self.tokenizer(
+            [prompt_clean(p) for p in prompts],
+            padding="max_length",
+            max_length=self.max_prompt_tokens,
+            truncation=True,
+            add_special_tokens=True,
+            return_attention_mask=True,
+            return_tensors="pt",
+        ).to(self.model.device)
+        embeds = self.model(inputs.input_ids, inputs.attention_mask).last_hidden_state
+        lengths = inputs.attention_mask.gt(0).sum(1)
+        behind = torch.arange(embeds.shape[1], device=embeds.device) >= lengths[:, None]
+        return embeds.masked_fill(behind[..., None], 0)
+
+
+def load_text_encoder(base, *, device, dtype):
+    from transformers import AutoTokenizer, UMT5EncoderModel
+
+    tokenizer = AutoTokenizer.from_pretrained(base.folder / "tokenizer", local_files_only=True)
+    model = UMT5EncoderModel.from_pretrained(base.folder / "text_encoder", dtype=dtype, use_safetensors=True, local_files_only=True)
+    return TextEncoder(tokenizer, model.requires_grad_(False).eval().to(device), base.max_prompt_tokens)
+
+
+def load_pipeline(base, dtype=torch.float32):
+    """The stock WanPipeline of the whole folder: the reference that our own parts are checked against."""
+    from diffusers import WanPipeline
+
+    pipeline = WanPipeline.from_pretrained(base.folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def release(*holders):
+    """Empty the given models' weights and give their memory back; they cannot be used afterwards."""
+    for holder in holders:
+        model = getattr(holder, "model", holder)
+        if isinstance(model, torch.nn.Module):
+            if getattr(model, "streamer", None) is not None:
+                model.streamer.clear()
+            model.to("meta")
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _first(keys):
+    return ", ".join(keys[:NAMED_KEYS]) + (", ..." if len(keys) > NAMED_KEYS else "")

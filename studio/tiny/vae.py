@@ -1,0 +1,94 @@
+"""The embedded model's VAE, set by hand instead of trained: it keeps the mean colour of every 4 x 4 pixel cell of every frame.
+
+The residual branches are zero, so the network is linear up to its output norms; those are made linear by a large constant beside the signal.
+Four frames of three colours are twelve of the sixteen latent channels, turned by a fixed rotation so that every channel carries some of each.
+"""
+
+import torch
+
+CONFIG = dict(
+    base_dim=8,
+    z_dim=16,
+    dim_mult=[1, 2, 2],
+    num_res_blocks=1,
+    attn_scales=[],
+    temperal_downsample=[True, True],
+    scale_factor_spatial=4,
+    scale_factor_temporal=4,
+)
+CONSTANT = 200.0  # the larger, the more linear: the error is about |signal| / CONSTANT
+SILU_LINEAR = 20.0  # silu(x) = x to float precision around here
+LOG_VARIANCE = -10.0
+
+
+@torch.no_grad()
+def build_vae(groups, seed=0):
+    """(AutoencoderKLWan, latents) for batches of pixels [(B, 3, F, H, W)] in [-1, 1].
+
+    The latents [(B, C, f, h, w)], normalised as the VAE's config says, have zero mean and unit variance in every channel.
+    """
+    from diffusers import AutoencoderKLWan
+
+    vae = AutoencoderKLWan(**CONFIG).eval().requires_grad_(False)
+    for name, p in vae.named_parameters():
+        p.fill_(1.0 if name.endswith("gamma") else 0.0)
+    rotation = torch.linalg.qr(torch.randn(16, 12, generator=torch.Generator().manual_seed(seed), dtype=torch.float64))[0]
+    rotation = torch.round(rotation * 4096).float() / 4096  # the same on every machine, whatever its rounding
+    _set_encoder(vae, rotation)
+    _set_decoder(vae, rotation)
+    raw = [vae.encode(pixels).latent_dist.mode() for pixels in groups]
+    std, mean = torch.std_mean(torch.cat([z.transpose(0, 1).flatten(1) for z in raw], 1), 1)
+    mean, std = ([round(v, 4) for v in values.tolist()] for values in (mean, std))
+    vae.register_to_config(latents_mean=mean, latents_std=std)
+    mean, std = (torch.tensor(v).view(1, -1, 1, 1, 1) for v in (mean, std))
+    return vae, [(z - mean) / std for z in raw]
+
+
+def _set_encoder(vae, rotation):
+    """Colours -> 2 x 2 means, two frames side by side in the channels, twice -> rotated latents. A single frame is repeated."""
+    e = vae.encoder
+    _, first, widen, second, _ = e.down_blocks  # residual block, downsampling, and so on
+    _set_tap(e.conv_in, range(3), range(3))
+    for down, width in ((first, 3), (second, 6)):
+        conv = down.resample[1]
+        for target in range(2 * width):
+            conv.weight[target, target % width, :2, :2] = 0.25
+        for channel in range(width):
+            down.time_conv.weight[channel, channel, 2] = 1.0  # the later frame
+            down.time_conv.weight[width + channel, channel, 1] = 1.0  # the earlier frame
+    _set_tap(widen.conv_shortcut, range(6), range(6))
+    e.mid_block.resnets[-1].conv2.bias.fill_(CONSTANT)
+    e.norm_out.gamma.fill_(SILU_LINEAR)
+    gain = CONSTANT / SILU_LINEAR
+    weight = e.conv_out.weight[:, :, -1, 1, 1]
+    weight[:16, :12] = rotation * gain
+    weight[:16, 12:] = -rotation.sum(1, keepdim=True) * gain / 4  # minus the constant, read from the four spare channels
+    e.conv_out.bias[16:] = LOG_VARIANCE
+    _set_tap(vae.quant_conv, range(32), range(32))
+
+
+def _set_decoder(vae, rotation):
+    """The way back: unrotate, split the channels into frames, repeat pixels, twice."""
+    d = vae.decoder
+    _set_tap(vae.post_quant_conv, range(16), range(16))
+    d.conv_in.weight[:12, :, -1, 1, 1] = torch.linalg.pinv(rotation)
+    for block, width in ((d.up_blocks[0], 6), (d.up_blocks[1], 3)):
+        up = block.upsamplers[0]
+        for channel in range(width):
+            up.time_conv.weight[channel, width + channel, -1] = 1.0  # the earlier frame
+            up.time_conv.weight[up.dim + channel, channel, -1] = 1.0  # the later frame
+            up.resample[1].weight[channel, channel, 1, 1] = 1.0
+    _set_tap(d.up_blocks[1].resnets[0].conv_shortcut, range(6), range(6))
+    d.up_blocks[2].resnets[-1].conv2.bias.fill_(CONSTANT)
+    d.norm_out.gamma.fill_(SILU_LINEAR)
+    gain = CONSTANT / SILU_LINEAR
+    weight = d.conv_out.weight[:, :, -1, 1, 1]
+    weight[:, :3] = torch.eye(3) * gain
+    weight[:, 3:] = -gain / 5
+
+
+def _set_tap(conv, targets, sources):
+    """Copy channels through a causal convolution: its last frame, its middle pixel."""
+    middle = conv.weight.shape[-1] // 2
+    for target, source in zip(targets, sources):
+        conv.weight[target, source, -1, middle, middle] = 1.0

@@ -1,0 +1,52 @@
+"""The rows of each optimizer step: which pictures, how strongly noised, all a function of (seed, expert, step)."""
+
+import functools
+
+import torch
+
+from studio.data.cache import Cache
+from studio.training.flow import Timesteps
+from studio.training.preservation import preservation_weight
+from studio.training.randomness import generator
+from studio.training.step import Group, Row
+
+HELD_OUT_LEVELS = 4  # noise levels at which each held-out picture is checked
+
+
+class Batches:
+    """Rows for one expert. Nothing is kept between steps, so a resumed run asks for the same step and gets the same rows."""
+
+    def __init__(self, config, project, base, expert, samples):
+        self.config, self.expert, self.samples = config, expert, samples
+        self.cache = Cache(project)
+        self.timesteps = Timesteps(config.timesteps, *base.sigma_range(expert))
+        self._order = functools.lru_cache(maxsize=8)(self._draw_order)
+
+    def group(self, expert_step):
+        """The Group of an expert's step; the first is 0."""
+        count = self.config.accumulation
+        draw = generator(self.config.seed, self.expert, expert_step, "noise")
+        sigmas = self.timesteps.sample(count, draw).tolist()
+        chosen = [self._sample_at(expert_step * count + i) for i in range(count)]
+        rows = tuple(self._row(sample, sigma, draw) for sample, sigma in zip(chosen, sigmas))
+        return Group(rows, preservation_weight(self.config.preservation, expert_step))
+
+    def held_out_rows(self):
+        """Rows whose noise and levels depend on nothing but the picture: comparable from step to step."""
+        sigmas = self.timesteps.midpoints(HELD_OUT_LEVELS).tolist()
+        for sample in self.samples.held_out:
+            draw = generator("held out", self.expert, sample.latents_key)
+            for sigma in sigmas:
+                yield self._row(sample, sigma, draw)
+
+    def _row(self, sample, sigma, draw):
+        latents, prompt, class_prompt = self.cache.load(sample)
+        return Row(latents.float(), torch.randn(latents.shape, generator=draw), sigma, prompt, class_prompt)
+
+    def _sample_at(self, position):
+        """Every picture once in each epoch, in an order of the epoch's own."""
+        epoch, index = divmod(position, len(self.samples.learned))
+        return self.samples.learned[self._order(epoch)[index]]
+
+    def _draw_order(self, epoch):
+        return torch.randperm(len(self.samples.learned), generator=generator(self.config.seed, self.expert, epoch, "order")).tolist()

@@ -1,0 +1,197 @@
+"""What training saves: the resume state, from which a run goes on exactly, and the checkpoint pairs made from it.
+
+A state is the folder resume/step-NNNNNN: progress.json and one safetensors file for each expert that has begun, with its LoRA and the
+AdamW moments. It appears by one rename; the last two are kept, so a damaged one costs `resume_every` steps at most.
+"""
+
+import contextlib
+import errno
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from studio.config import EXPERTS, to_dict
+from studio.errors import Problem
+from studio.models.lora_files import save_lora_file
+from studio.training.pairs import file_sha256, pair_file_name, pair_folder, read_pair
+from studio.workspace import finished_dir, read_json, write_json
+
+STATES_KEPT = 2
+PARTS = ("lora", "exp_avg", "exp_avg_sq")
+DISK_FULL_WINDOWS = 112  # ERROR_DISK_FULL
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a run stands. `folder` is None before anything was saved."""
+
+    step: int = 0  # optimizer steps of both experts together
+    expert_steps: dict = field(default_factory=lambda: dict.fromkeys(EXPERTS, 0))
+    recent_losses: dict = field(default_factory=lambda: {expert: [] for expert in EXPERTS})
+    settings: dict = field(default_factory=dict)
+    base_key: str = ""
+    files: dict = field(default_factory=dict)  # {expert: {"file", "sha256"}}
+    folder: Path | None = None
+
+    def expert_file(self, expert):
+        """The file of an expert that has begun, else None."""
+        return self.folder / self.files[expert]["file"] if expert in self.files else None
+
+
+# -- the resume state
+
+
+def save_state(run_dir, state, expert, tensors):
+    """Save the state with the working expert's tensors; the other expert's file is copied from the state before. Returns it, placed.
+
+    tensors: {"lora/<key>" | "exp_avg/<key>" | "exp_avg_sq/<key>": tensor}. Problem if the disk is full; what was saved before stays.
+    """
+    folder = _resume_dir(run_dir) / f"step-{state.step:06d}"
+    files = {}
+    with _disk_guard("the safety copy"), finished_dir(folder) as temporary:
+        for name in EXPERTS:
+            target = temporary / f"{name}.safetensors"
+            if name == expert:
+                save_file({key: t.detach().cpu().contiguous() for key, t in tensors.items()}, target)
+            elif state.expert_file(name):
+                shutil.copyfile(state.expert_file(name), target)
+            else:
+                continue
+            files[name] = {"file": target.name, "sha256": file_sha256(target)}
+        names = ("step", "expert_steps", "recent_losses", "settings", "base_key")
+        write_json(temporary / "progress.json", {name: getattr(state, name) for name in names} | {"files": files})
+    for old in _state_folders(run_dir)[:-STATES_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return _placed(state, files, folder)
+
+
+def load_state(run_dir, report):
+    """The newest undamaged state; an empty one if there is none. A damaged one is reported and removed."""
+    for folder in reversed(_state_folders(run_dir)):
+        try:
+            return _read_state(folder)
+        except (OSError, ValueError, KeyError, TypeError) as e:
+            report("note", message=f"The safety copy {folder.name} is damaged ({e}) and is not used.")
+            shutil.rmtree(folder, ignore_errors=True)
+    return State()
+
+
+def expert_tensors(parameters, optimizer):
+    """What is saved of an expert: {file key: Parameter} and the moments that AdamW keeps for each."""
+    tensors = {f"lora/{key}": p for key, p in parameters.items()}
+    for key, p in parameters.items():
+        moments = optimizer.state.get(p) or {name: torch.zeros_like(p) for name in PARTS[1:]}
+        tensors |= {f"{name}/{key}": moments[name] for name in PARTS[1:]}
+    return tensors
+
+
+@torch.no_grad()
+def restore_expert(state, expert, parameters, optimizer):
+    """Put back what expert_tensors gave. Does nothing for an expert that has not begun."""
+    path = state.expert_file(expert)
+    if path is None:
+        return
+    with safe_open(path, "pt") as file:
+        for key, p in parameters.items():
+            p.copy_(file.get_tensor(f"lora/{key}"))
+            moments = {name: file.get_tensor(f"{name}/{key}").to(p.device, copy=True) for name in PARTS[1:]}
+            optimizer.state[p] = {"step": torch.tensor(float(state.expert_steps[expert]))} | moments
+
+
+def remove_leftovers(run_dir):
+    """Delete what a killed process had begun to write; large, and of no use."""
+    for folder in (_resume_dir(run_dir), Path(run_dir) / "checkpoints"):
+        for path in folder.glob(".*.tmp"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+# -- checkpoint pairs
+
+
+def save_pair(run_dir, state, config, base, *, saved_by="schedule"):
+    """Make the checkpoint pair of a saved state; one that is there already stays as it is. Returns its step, or None if nothing was new.
+
+    An expert without a single step gets a LoRA of zeros, which changes nothing, and the manifest says that it is untrained.
+    """
+    folder = pair_folder(run_dir, state.step)
+    if read_pair(folder):
+        return None
+    loras = {expert: _read_lora(state.expert_file(expert)) for expert in state.files}
+    experts = {}
+    with _disk_guard(f"the checkpoint pair of step {state.step}"), finished_dir(folder) as temporary:
+        for expert in EXPERTS:
+            lora = loras.get(expert) or {key: torch.zeros_like(t) for key, t in next(iter(loras.values())).items()}
+            name = pair_file_name(run_dir, state.step, expert)
+            save_lora_file(temporary / name, lora, _metadata(state, config, base, expert))
+            steps = state.expert_steps[expert]
+            experts[expert] = {"file": name, "sha256": file_sha256(temporary / name), "steps": steps, "trained": steps > 0}
+        facts = {"run": Path(run_dir).name, "step": state.step, "saved_by": saved_by, "created": time.time()}
+        model = {"base_model": base.name, "base_key": base.key, "boundary": base.boundary}
+        write_json(temporary / "manifest.json", facts | model | {"experts": experts, "settings": to_dict(config)})
+    return state.step
+
+
+def is_disk_full(error):
+    """Whether an OSError or safetensors' own error means that no space is left."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or getattr(error, "winerror", None) == DISK_FULL_WINDOWS
+    return "No space left on device" in str(error) or any(f"os error {n}" in str(error) for n in (errno.ENOSPC, DISK_FULL_WINDOWS))
+
+
+# -- inside
+
+
+def _resume_dir(run_dir):
+    return Path(run_dir) / "resume"
+
+
+def _state_folders(run_dir):
+    """Oldest first."""
+    return sorted((p for p in _resume_dir(run_dir).glob("step-*") if p.is_dir()), key=lambda p: int(p.name.split("-")[1]))
+
+
+def _read_state(folder):
+    data = read_json(folder / "progress.json")
+    files = data["files"]
+    for entry in files.values():
+        if file_sha256(folder / entry["file"]) != entry["sha256"]:
+            raise ValueError(f"{entry['file']} is not what was saved")
+    names = ("step", "expert_steps", "recent_losses", "settings", "base_key")
+    return State(**{name: data[name] for name in names}, files=files, folder=folder)
+
+
+def _placed(state, files, folder):
+    names = ("step", "expert_steps", "recent_losses", "settings", "base_key")
+    return State(**{name: getattr(state, name) for name in names}, files=files, folder=folder)
+
+
+def _read_lora(path):
+    with safe_open(path, "pt") as file:
+        return {key.removeprefix("lora/"): file.get_tensor(key) for key in file.keys() if key.startswith("lora/")}  # noqa: SIM118
+
+
+def _metadata(state, config, base, expert):
+    """For the LoRA file itself, which travels without its manifest: neither paths nor names of people."""
+    facts = {"software": "Likeness Studio", "base_model": base.name, "expert": expert, "boundary": base.boundary}
+    facts |= {"rank": config.lora.rank, "step": state.step, "expert_steps": state.expert_steps[expert]}
+    return {key: str(value) for key, value in facts.items()}
+
+
+@contextlib.contextmanager
+def _disk_guard(what):
+    try:
+        yield
+    except (OSError, SafetensorError) as e:
+        if not is_disk_full(e):
+            raise
+        raise Problem(
+            f"The disk is full: {what} could not be saved.",
+            cost="Earlier checkpoint pairs and the safety copy before this one are kept.",
+            fix="Free some space on the disk of the workspace, then resume.",
+            action="resume",
+        ) from e

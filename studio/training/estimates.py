@@ -1,0 +1,128 @@
+"""How much memory, disk and time a training run takes, counted from the base model's facts. Torch-free; every number is an estimate.
+
+The facts are a base model preset's `[memory]` table: parameters_per_expert, num_blocks, block_parameters,
+lora_parameters_per_rank, hidden, ffn, text_encoder_gb.
+"""
+
+from dataclasses import dataclass, replace
+
+from studio.config import load_preset
+from studio.machine import GIB
+
+BYTES = {"bf16": 2, "fp32": 4}
+LORA_BYTES = 16  # weight, gradient and AdamW's two averages, all fp32
+CONTEXT_GB = 0.6  # what CUDA itself takes
+SLACK = 1.05  # the allocator's rounding
+PROGRAM_GB = 3.0  # Python, torch and the libraries, in RAM
+ACTIVATIONS_OF_HIDDEN = 30  # tensors of (tokens, hidden) alive while one block is recomputed and differentiated
+ACTIVATIONS_OF_FFN = 4
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What one row of a step can be: tokens of the largest item, the mean over the dataset, and how many items there are."""
+
+    largest_tokens: int
+    mean_tokens: float
+    num_items: int
+
+
+def count_tokens(facts, width, height, num_frames=1):
+    """Tokens of a picture or clip: one per patch of the latents, (F-1)/4+1 latent frames for WAN."""
+    pixels = facts.get("pixels_per_token", 16)
+    frames = (num_frames - 1) // facts.get("frames_per_latent", 4) + 1
+    return max(1, round(width / pixels)) * max(1, round(height / pixels)) * frames
+
+
+def vram_parts(facts, config, rows):
+    """[(what, gb)] of the peak on the GPU while an expert trains; their sum is the prediction."""
+    memory = config.memory
+    size = BYTES[memory.precision]
+    swapped = min(memory.blocks_swapped, facts["num_blocks"])
+    resident = facts["parameters_per_expert"] - swapped * facts["block_parameters"]
+    tokens, hidden = rows.largest_tokens, facts["hidden"]
+    block_work = tokens * (ACTIVATIONS_OF_HIDDEN * hidden + ACTIVATIONS_OF_FFN * facts["ffn"]) * size
+    saved = tokens * hidden * size * facts["num_blocks"] if memory.gradient_checkpointing else block_work * facts["num_blocks"]
+    parts = [
+        ("the expert's weights that stay", resident * size / GIB),
+        ("the block that visits and the next", 2 * facts["block_parameters"] * size / GIB if swapped else 0.0),
+        ("LoRA and its optimizer", lora_parameters(facts, config) * LORA_BYTES / GIB),
+        ("activations kept for the way back", saved / GIB),
+        ("working memory of one block", block_work / GIB),
+        ("CUDA", CONTEXT_GB),
+    ]
+    return parts + [("rounding of the allocator", (SLACK - 1) * sum(gb for _, gb in parts))]
+
+
+def ram_parts(facts, config, device):
+    """[(what, gb)] of the peak in RAM: an expert passes through it while loading; the text encoder comes before, not beside it."""
+    size = BYTES[config.memory.precision]
+    expert = facts["parameters_per_expert"] * size / GIB
+    encoder = facts.get("text_encoder_gb", 0.0)
+    parts = [
+        ("the program", PROGRAM_GB if facts["parameters_per_expert"] > 1e9 else 1.0),
+        ("one expert, or the text encoder before it", max(expert, encoder)),
+    ]
+    if device == "cpu":
+        rows = lora_parameters(facts, config) * LORA_BYTES / GIB
+        parts.append(("LoRA and its optimizer", rows))
+    return parts
+
+
+def disk_parts(facts, config, rows):
+    """[(what, gb of 10^9)] that a run adds to the project's folder."""
+    lora = 2 * lora_parameters(facts, config)  # both experts
+    num_pairs = -(-config.steps // config.save_every)
+    latents = rows.mean_tokens * 4 * 16 * 4  # 2 x 2 patches of 16 channels, fp32
+    embeddings = 2 * facts.get("text_bytes", 512 * 4096 * 2)  # with the trigger, and with the class
+    return [
+        (f"{num_pairs} checkpoint pair" + ("s" if num_pairs > 1 else ""), num_pairs * lora * 4 / 1e9),
+        ("safety copy, and a new one beside it", 2 * lora * 12 / 1e9),
+        ("prepared photos, clips and captions", rows.num_items * (latents + embeddings) / 1e9),
+    ]
+
+
+def lora_parameters(facts, config):
+    return config.lora.rank * facts["lora_parameters_per_rank"]
+
+
+def blocks_that_must_wait(facts, config, rows, vram_free_gb):
+    """The smallest number of blocks in RAM with which the step fits into that much GPU memory; all of them if it never does."""
+    for swapped in range(facts["num_blocks"] + 1):
+        trial = replace(config, memory=replace(config.memory, blocks_swapped=swapped))
+        if sum(gb for _, gb in vram_parts(facts, trial, rows)) <= vram_free_gb:
+            return swapped
+    return facts["num_blocks"]
+
+
+def tflops_of(gpu_name):
+    """Data-sheet throughput of a GPU, by the longest name that fits; None for one that is not in the table, and for laptops' slower ones."""
+    table = load_preset("speeds", "gpus")["tflops"]
+    words = gpu_name.casefold().split()
+    if "laptop" in words:
+        return None
+    found = [key for key in table if all(word in words for word in key.casefold().split())]
+    return table[max(found, key=len)] if found else None
+
+
+def seconds_per_step(facts, config, rows, tflops):
+    """Time of one optimizer step on a GPU: arithmetic and the blocks' way from RAM, one after the other.
+
+    A row costs a forward, a recompute and a backward (3 forwards); protection adds one without and one row with gradients (1 + 3).
+    """
+    assumed = load_preset("speeds", "gpus")["assumptions"]
+    tokens = rows.mean_tokens
+    forward = 2 * facts["parameters_per_expert"] * tokens + 4 * tokens**2 * facts["hidden"] * facts["num_blocks"]
+    protected = 1 / config.preservation.every if config.preservation.enabled else 0
+    main = 3 if config.memory.gradient_checkpointing else 2
+    arithmetic = config.accumulation * forward * (main + protected * (1 + main)) / (tflops * 1e12 * assumed["utilisation"])
+    loads = config.accumulation * min(config.memory.blocks_swapped, facts["num_blocks"]) * (2 + 3 * protected)
+    block_gb = facts["block_parameters"] * BYTES[config.memory.precision] / 1e9
+    return arithmetic + loads * block_gb / assumed["block_gb_per_second"]
+
+
+def loading_seconds(facts, config):
+    """Time to load experts over a whole run: each span between two saves loads both once."""
+    spans = -(-config.steps // config.save_every)
+    expert_gb = facts["parameters_per_expert"] * BYTES[config.memory.precision] / 1e9
+    return 2 * spans * expert_gb / load_preset("speeds", "gpus")["assumptions"]["load_gb_per_second"]

@@ -1,0 +1,37 @@
+"""Notices when learning breaks down, before hours go into it."""
+
+import math
+from statistics import median
+
+WINDOW = 50  # losses remembered
+FEWEST = 10  # losses before their median means something
+FACTOR = 4.0
+PATIENCE = 5  # jumps in a row: one odd picture is no breakdown
+
+
+class LossMonitor:
+    """Tells a loss that is no number, or that has jumped and stays up, from the ordinary scatter."""
+
+    def __init__(self, recent=()):
+        self.recent = list(recent)  # calm losses only, so that a jump does not become the new normal
+        self.jumps = 0
+
+    @property
+    def is_calm(self):
+        """False while a jump may be under way: then nothing should be saved over a good state."""
+        return self.jumps == 0
+
+    def check(self, loss, grad_norm, loss_of_nothing):
+        """What is wrong after this step, in words, or "".
+
+        loss_of_nothing: the loss of a model that predicts zero; one several times worse has lost its way whatever came before.
+        """
+        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+            return "the loss is no longer a number" if not math.isfinite(loss) else "the gradient is no longer a number"
+        usual = median(self.recent) if len(self.recent) >= FEWEST else math.inf
+        if loss <= FACTOR * min(usual, loss_of_nothing):
+            self.jumps = 0
+            self.recent = [*self.recent, loss][-WINDOW:]
+            return ""
+        self.jumps += 1
+        return f"the loss has jumped to {loss:.3g} and stays there" if self.jumps >= PATIENCE else ""

@@ -1,0 +1,32 @@
+"""The studio's own components: a `gr.HTML` each, whose style and script lie in a folder beside this file."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import gradio as gr
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def component(name, value=None, *, elem_id="", **options):
+    """A `gr.HTML` that draws the JSON of its `value` with components/<name>/<name>.js."""
+    elem_id = elem_id or f"studio-{name.replace('_', '-')}"
+    return gr.HTML(value or {}, html_template="", js_on_load=script(name), apply_default_css=False, elem_id=elem_id, **options)
+
+
+@cache
+def script(name):
+    parts = ["shared.js", *sorted(f"{name}/{p.name}" for p in (FOLDER / name).glob("*.js") if p.stem != name), f"{name}/{name}.js"]
+    return "\n".join((FOLDER / part).read_text(encoding="utf-8") for part in parts)
+
+
+@cache
+def stylesheet():
+    """The whole style of the studio: the theme, then every component's."""
+    files = [FOLDER.parent / "theme.css", *sorted(FOLDER.glob("*/*.css"))]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
+
+
+def stylesheet_version():
+    return hashlib.sha256(stylesheet().encode()).hexdigest()[:12]

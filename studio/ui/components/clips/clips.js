@@ -1,0 +1,211 @@
+let strength = null;
+let seed = null;
+let marked = null; // the first of two cells to compare
+let shown = null; // what the large view shows: {a, b, mode, share}
+let scrubbing = false;
+
+const cellAt = (column, row) => {
+  const v = props.value;
+  return v.cells.find((c) => c.column === column && c.row === row && c.seed === seed && (column === 0 || c.strength === strength));
+};
+const nameOf = (cell) => {
+  const column = props.value.columns[cell.column];
+  return `${column.label}${column.run ? ` of ${column.run}` : ""}${cell.column ? ` at ${cell.strength}` : ""}`;
+};
+const clipOf = (cell, kind) => `${props.value.address}/cells/${cell.key}.${kind}`;
+const same = (a, b) => a && b && a.key === b.key && a.column === b.column && a.row === b.row;
+const keyOf = (cell) => `${cell.column}-${cell.row}-${cell.seed}-${cell.strength}`;
+const find = (key) => props.value.cells.find((c) => keyOf(c) === key);
+
+const cellView = (cell, label) => {
+  if (!cell) return html`<div class="cell empty">not asked for</div>`;
+  if (cell.state === "failed") return html`<div class="cell failed"><b>Could not be drawn</b><span>${cell.error}</span></div>`;
+  if (cell.state !== "done") return html`<div class="cell empty">waiting</div>`;
+  return html`<div class="cell">
+    <button class="open-cell" data-do="open" data-cell="${keyOf(cell)}" aria-label="${label}, ${nameOf(cell)}: open large">
+      <video data-key="${cell.key}" data-src="${clipOf(cell, "mp4")}" poster="${clipOf(cell, "jpg")}" muted playsinline preload="none" tabindex="-1" data-keep></video>
+    </button>
+    <button class="mark-cell small" data-do="mark" data-cell="${keyOf(cell)}" aria-pressed="${same(marked, cell)}">${same(marked, cell) ? "Chosen" : marked ? "Compare with this" : "Compare"}</button>
+  </div>`;
+};
+const choice = (name, title, values, chosen) =>
+  values.length > 1
+    ? html`<div class="choice-group" role="group" aria-label="${title}"><span>${title}</span>${values.map((value) => html`<button class="small" data-do="${name}" data-value="${value}" aria-pressed="${value === chosen}">${value}</button>`)}</div>`
+    : "";
+const verdictView = (v) =>
+  v.verdict || v.chosen
+    ? html`<div class="verdict panel">
+        ${v.verdict ? html`<p class="verdict-line">${v.verdict.text}</p>` : ""}
+        <div class="verdict-buttons">
+          ${v.verdict?.pair ? html`<button class="primary" data-do="use" data-pair="${v.verdict.pair}" data-strength="${v.verdict.strength}" id="use-verdict">Use it</button>` : ""}
+          ${v.report ? html`<a href="${v.report}" target="_blank" rel="noopener">Report</a>` : ""}
+        </div>
+        ${v.verdict?.why?.length ? html`<details><summary>Why</summary><ul>${v.verdict.why.map((w) => html`<li>${w}</li>`)}</ul></details>` : ""}
+        ${v.chosen ? html`<p class="in-use">In use: step ${v.chosen.step} at ${v.chosen.strength}. Files for ComfyUI: <code>${v.chosen.folder}</code></p>` : ""}
+      </div>`
+    : "";
+const progressView = (v) =>
+  v.progress
+    ? html`<div class="clips-progress"><p><b>${v.progress.counted || v.progress.state}</b> ${v.progress.stage} <span class="muted">${v.progress.left}</span></p>
+        <span class="bar busy ${v.progress.share == null ? "unknown" : ""}" role="progressbar" aria-label="Drawing clips" aria-valuemin="0" aria-valuemax="100" aria-valuenow="${Math.round((v.progress.share || 0) * 100)}"><span style="width:${(v.progress.share || 0) * 100}%"></span></span></div>`
+    : "";
+const toolsView = (v) => html`<div class="clips-tools">
+  <button class="small" data-do="toggle" data-keep>Pause</button>
+  <button class="small" data-do="back" aria-label="One frame back">Frame back</button>
+  <button class="small" data-do="forth" aria-label="One frame forward">Frame on</button>
+  <input type="range" class="scrub" min="0" max="1000" value="0" aria-label="Position in the clips" data-keep />
+  <label class="speed">Speed<select name="speed" data-keep><option value="0.25">1/4</option><option value="0.5">1/2</option><option value="1" selected>1</option></select></label>
+  ${choice("strength", "Strength", v.strengths, strength)}
+  ${choice("seed", "Seed", v.seeds, seed)}
+</div>`;
+const largeView = (v) => {
+  if (!shown) return "";
+  const { a, b, mode } = shown;
+  const row = v.rows[b.row];
+  return html`<div class="large-head"><h2>${row?.label}</h2><button class="quiet" data-do="close" aria-label="Close">Close</button></div>
+    <div class="large-stage" style="--ratio:${v.ratio}"><canvas data-keep aria-label="${row?.label}, ${nameOf(b)}"></canvas>
+      ${mode === "wipe" ? html`<span class="tag left">${nameOf(a)}</span>` : ""}<span class="tag right">${mode === "difference" ? `${nameOf(a)} against ${nameOf(b)}` : nameOf(b)}</span></div>
+    ${mode === "wipe" ? html`<input type="range" class="wipe" min="0" max="1000" value="500" aria-label="Where the two meet" data-keep />` : ""}
+    <div class="large-tools" role="group" aria-label="How to compare">
+      <button class="small" data-do="mode" data-mode="alone" aria-pressed="${mode === "alone"}">${nameOf(b)} alone</button>
+      ${a ? html`<button class="small" data-do="mode" data-mode="wipe" aria-pressed="${mode === "wipe"}">Wipe</button>
+          <button class="small" data-do="mode" data-mode="difference" aria-pressed="${mode === "difference"}">Difference</button>` : ""}
+    </div>
+    <p class="muted">${row?.text}</p>
+    <div hidden><video data-key="a-${a?.key}" class="of-a" src="${a ? clipOf(a, "mp4") : ""}" muted playsinline preload="auto" data-keep></video><video data-key="b-${b.key}" class="of-b" src="${clipOf(b, "mp4")}" muted playsinline preload="auto" data-keep></video></div>`;
+};
+
+const redraw = mount(
+  (v) => {
+    if (!v.sweep) return "";
+    if (!v.strengths.includes(strength)) strength = v.verdict?.strength ?? v.strengths[0];
+    if (!v.seeds.includes(seed)) seed = v.seeds[0];
+    return html`<section class="clips" aria-label="Comparison">
+      ${verdictView(v)} ${progressView(v)}
+      <div class="clips-head">${toolsView(v)}
+        ${v.sweeps.length > 1 ? html`<label class="older">Comparison<select name="sweep">${v.sweeps.map((s) => html`<option value="${s.id}" ${s.id === v.sweep ? new Markup("selected") : ""}>${s.label}</option>`)}</select></label>` : ""}
+      </div>
+      ${marked ? html`<p class="muted">Chosen: ${nameOf(marked)}. Press “Compare with this” on another clip. <button class="small quiet" data-do="unmark">Never mind</button></p>` : ""}
+      <div class="scroller" tabindex="0" role="region" aria-label="Clips by prompt and checkpoint pair">
+        <div class="clip-table" role="table" style="--columns:${v.columns.length - 1};--ratio:${v.ratio}">
+          <div class="heads" role="row">${v.columns.map(
+            (c, i) => html`<div class="head ${i ? "" : "pinned"}" role="columnheader"><b>${c.label}</b>${c.run ? html`<small>${c.run}</small>` : ""}
+              ${i ? html`<button class="small" data-do="use" data-pair="${c.id}" data-strength="${strength}" ${v.progress ? new Markup("disabled") : ""}>${v.chosen?.pair === c.id ? "In use" : "Use this"}</button>` : html`<small>without LoRA</small>`}</div>`,
+          )}</div>
+          ${v.rows.map(
+            (r, at) => html`<div class="prompt" role="row" title="${r.text}"><span role="rowheader"><b>${r.label}</b>${r.kind === "class" ? html` <small>another person, for comparison</small>` : ""}</span></div>
+              <div class="cells" role="row">${v.columns.map((c, i) => html`<div class="place ${i ? "" : "pinned"}" role="cell">${cellView(cellAt(i, at), r.label)}</div>`)}</div>`,
+          )}
+        </div>
+      </div>
+      <dialog class="dialog large" aria-label="Large view">${largeView(v)}</dialog>
+    </section>`;
+  },
+  {
+    use: (button) => trigger("use", { pair: button.dataset.pair, strength: Number(button.dataset.strength) }),
+    strength: (button) => again(() => (strength = Number(button.dataset.value))),
+    seed: (button) => again(() => (seed = Number(button.dataset.value))),
+    toggle: (button) => {
+      if (grid.playing) grid.pause();
+      else grid.play();
+      button.textContent = grid.playing ? "Pause" : "Play";
+    },
+    back: () => step(-1),
+    forth: () => step(1),
+    unmark: () => again(() => (marked = null)),
+    mark: (button) => {
+      const cell = find(button.dataset.cell);
+      if (same(marked, cell)) again(() => (marked = null));
+      else if (!marked) again(() => (marked = cell));
+      else open(marked, cell, "wipe");
+    },
+    open: (button) => {
+      const cell = find(button.dataset.cell);
+      const base = cellAt(0, cell.row);
+      open(cell.column && base?.state === "done" ? base : null, cell, "alone");
+    },
+    mode: (button) => again(() => (shown.mode = button.dataset.mode)),
+    close: () => element.querySelector("dialog").close(),
+  },
+);
+function again(change) {
+  change();
+  redraw();
+  watchCells();
+}
+function open(a, b, mode) {
+  shown = { a, b, mode, share: 0.5 };
+  marked = null;
+  grid.pause();
+  redraw();
+  const dialog = element.querySelector("dialog");
+  if (!dialog.open) dialog.showModal();
+  dialog.onclose = () => {
+    shown = null;
+    grid.play();
+    setToggle();
+    redraw();
+  };
+  large.heldAt = 0;
+  large.play();
+}
+const setToggle = () => {
+  const button = element.querySelector("[data-do=toggle]");
+  if (button) button.textContent = grid.playing ? "Pause" : "Play";
+};
+const step = (frames) => {
+  grid.seek(grid.heldAt + frames / props.value.fps);
+  setToggle();
+};
+
+/* Only clips on the screen are loaded and played. */
+const eye = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      target.dataset.seen = isIntersecting ? "yes" : "";
+      if (isIntersecting && !target.src) {
+        target.src = target.dataset.src;
+        target.preload = "auto";
+      }
+      if (!isIntersecting) target.pause();
+    }
+  },
+  { rootMargin: "160px" },
+);
+const watched = new WeakSet();
+const watchCells = () =>
+  element.querySelectorAll(".cell video").forEach((video) => {
+    if (watched.has(video)) return;
+    watched.add(video);
+    eye.observe(video);
+  });
+watch("value", watchCells);
+watchCells();
+
+const grid = new Players(
+  () => (shown ? [] : [...element.querySelectorAll(".cell video")].filter((v) => v.dataset.seen)),
+  (now, all) => {
+    const scrub = element.querySelector(".scrub");
+    if (scrub && !scrubbing) scrub.value = String(Math.round((now / all) * 1000));
+  },
+);
+const large = new Players(
+  () => (shown ? [...element.querySelectorAll("dialog .of-a[src], dialog .of-b")] : []),
+  () => {
+    const canvas = element.querySelector("dialog canvas");
+    if (canvas && shown) drawPair(canvas, element.querySelector(".of-a"), element.querySelector(".of-b"), shown.mode, shown.share);
+  },
+);
+element.addEventListener("input", (event) => {
+  if (event.target.matches(".scrub")) {
+    scrubbing = true;
+    grid.seek((event.target.value / 1000) * grid.duration);
+    setToggle();
+  }
+  if (event.target.matches(".wipe")) shown.share = event.target.value / 1000;
+});
+element.addEventListener("change", (event) => {
+  if (event.target.matches(".scrub")) scrubbing = false;
+  if (event.target.name === "speed") grid.setSpeed(Number(event.target.value));
+  if (event.target.name === "sweep") trigger("show", { sweep: event.target.value });
+});

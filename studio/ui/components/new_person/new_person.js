@@ -1,0 +1,87 @@
+const field = (name) => element.querySelector(`[name=${name}]`);
+let asked = 0;
+let suggested = 0; // another press, another word
+
+const showProblems = (problems, isEmpty) => {
+  const place = element.querySelector(".trigger-check");
+  place.textContent = isEmpty ? "One made-up word that stands for the person in every caption." : problems.length ? problems.join(" ") : "Good: no word that the model knows.";
+  place.className = `trigger-check ${isEmpty ? "" : problems.length ? "bad" : "good"}`;
+  field("trigger").setAttribute("aria-invalid", String(!isEmpty && problems.length > 0));
+};
+const check = async () => {
+  const text = field("trigger").value.trim();
+  const number = ++asked;
+  if (!text) return showProblems([], true);
+  const problems = await server.check_trigger_live(text);
+  if (number === asked) showProblems(problems, false);
+};
+
+mount(
+  (v) => html`<button class="wide" id="new-person" data-do="open">New person</button>
+    <dialog class="dialog" aria-labelledby="new-person-title" data-keep>
+      <form method="dialog" novalidate>
+        <h2 id="new-person-title">New person</h2>
+        <label>Name<input name="name" maxlength="80" autocomplete="off" placeholder="Anna" required /></label>
+        <div class="pair">
+          <label>Trigger word <small>trigger</small><input name="trigger" maxlength="40" autocomplete="off" autocapitalize="off" spellcheck="false" required aria-describedby="trigger-check" /></label>
+          <button type="button" data-do="suggest">Suggest one</button>
+        </div>
+        <p class="trigger-check" id="trigger-check">One made-up word that stands for the person in every caption.</p>
+        <label>What the person is <small>class</small>
+          <input name="class_noun" list="class-nouns" value="person" maxlength="40" autocomplete="off" /></label>
+        <datalist id="class-nouns">${v.classes.map((c) => html`<option value="${c}"></option>`)}</datalist>
+        <fieldset><legend>Base model</legend>
+          ${v.models.map((m, i) => html`<label class="choice"><input type="radio" name="base_model" value="${m.name}" ${i === 0 ? new Markup("checked") : ""} />
+            <span><b>${m.title}</b><small>${m.available ? m.reason || "Ready to use." : m.reason}</small></span></label>`)}
+        </fieldset>
+        <label class="choice"><input type="checkbox" name="permission" /><span>${v.permission}</span></label>
+        <p class="form-error" role="alert"></p>
+        <div class="buttons"><button type="button" data-do="close">Cancel</button><button type="button" class="primary" data-do="create" id="create-person">Make the project</button></div>
+      </form>
+    </dialog>`,
+  {
+    open: () => {
+      const dialog = element.querySelector("dialog");
+      dialog.querySelector("form").reset();
+      dialog.querySelector(".form-error").textContent = "";
+      dialog.showModal();
+      field("name").focus();
+      showProblems([], true);
+    },
+    close: () => element.querySelector("dialog").close(),
+    suggest: async () => {
+      field("trigger").value = await server.suggest_trigger_live(field("name").value + "?".repeat(suggested++));
+      check();
+    },
+    create: async () => {
+      const answers = { name: field("name").value.trim(), trigger: field("trigger").value.trim(), class_noun: field("class_noun").value.trim(), permission: field("permission").checked };
+      answers.base_model = element.querySelector("[name=base_model]:checked").value;
+      const say = (text, where) => {
+        element.querySelector(".form-error").textContent = text;
+        field(where).focus();
+      };
+      if (!answers.name) return say("The name is empty; give the person a name, for example Anna.", "name");
+      if (!answers.trigger) return say("The trigger is empty; press Suggest one.", "trigger");
+      const problems = await server.check_trigger_live(answers.trigger);
+      if (problems.length) return say(problems[0], "trigger");
+      if (!answers.permission) return say("A model of a person needs that person's permission. Tick the box if you have it.", "permission");
+      element.querySelector("dialog").close();
+      trigger("create", answers);
+    },
+  },
+);
+/* With the name known, a trigger is proposed, unless one is being typed by then. */
+element.addEventListener("focusout", async (event) => {
+  if (event.target.name !== "name" || !event.target.value.trim() || field("trigger").value) return;
+  const word = await server.suggest_trigger_live(event.target.value);
+  if (field("trigger").value || document.activeElement === field("trigger")) return;
+  field("trigger").value = word;
+  check();
+});
+element.addEventListener("input", (event) => event.target.name === "trigger" && check());
+element.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches("dialog input")) {
+    event.preventDefault();
+    element.querySelector("#create-person").click();
+  }
+});

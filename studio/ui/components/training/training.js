@@ -1,0 +1,75 @@
+const lanesOf = () => element.querySelector(".lanes");
+const laneWidth = () => {
+  const room = (lanesOf()?.clientWidth || element.clientWidth || 640) - 2;
+  return Math.max(260, Math.floor(room > 720 ? (room - 24) / 2 - 34 : room - 34));
+};
+const laneView = (lane) => {
+  const smoothed = smooth(lane.loss);
+  const lastLoss = smoothed.at(-1);
+  const held = lane.held_out.at(-1);
+  const lines = [
+    { x: lane.step, y: lane.loss, style: "faint" },
+    { x: lane.step, y: smoothed, style: "line" },
+    { x: lane.held_out_step, y: lane.held_out, style: "dots" },
+  ];
+  const label = `${lane.name}: loss ${lastLoss?.toFixed(4) ?? "not known yet"} at step ${lane.step.at(-1) ?? 0}${held == null ? "" : `, on set-aside pictures ${held.toFixed(4)}`}`;
+  return html`<section class="lane ${lane.id}" data-key="${lane.id}" data-lane="${lane.id}">
+    <h3>${lane.name} <small>${lane.term} expert</small></h3>
+    ${lineChart({ lines, width: laneWidth(), height: 190, xMax: lane.last_step, label })}
+    <p class="legend"><span class="key line"></span>error on training pictures <small>loss</small> <b>${lastLoss == null ? "" : lastLoss.toFixed(4)}</b>
+      <span class="key dots"></span>on pictures set aside <small>held-out</small> <b>${held == null ? "not checked yet" : held.toFixed(4)}</b></p>
+    ${lane.step.length ? html`<details class="rate"><summary>Learning speed <small>learning rate</small></summary>${lineChart({ lines: [{ x: lane.step, y: lane.rate, style: "line" }], width: laneWidth(), height: 96, xMax: lane.last_step, label: "Learning speed" })}</details>` : ""}
+    <p class="under" aria-live="off"></p>
+  </section>`;
+};
+const redraw = mount(
+  (v) =>
+    v.run
+      ? html`<section class="training panel" aria-label="Training">
+          <header class="${v.tone}"><div><h2>${v.title}</h2><p class="muted">${v.run}${v.is_running || v.is_waiting ? html` · ${v.state}` : ""}</p></div>
+            <div class="run-buttons">
+              ${v.is_running ? html`<button data-do="save" id="save-pair">Save a pair now</button><button data-do="stop" id="stop-training">Stop and save</button>` : ""}
+              ${v.is_waiting ? html`<button data-do="stop">Take out of the queue</button>` : ""}
+              ${v.label ? html`<button class="primary" data-do="act" data-action="${v.action}" id="run-action">${v.label}</button>` : ""}
+            </div></header>
+          ${v.sentence ? html`<p class="${v.tone === "bad" ? "bad-text" : ""}">${v.sentence}</p>` : ""}
+          ${v.is_running || v.state === "saving and stopping"
+            ? html`<div class="run-progress"><p><b>${v.progress.counted}</b> ${v.progress.stage} <span class="muted">${v.progress.left}</span></p>
+                <span class="bar busy ${v.progress.share == null ? "unknown" : ""}" role="progressbar" aria-label="Training" aria-valuemin="0" aria-valuemax="100" aria-valuenow="${Math.round((v.progress.share || 0) * 100)}"><span style="width:${(v.progress.share || 0) * 100}%"></span></span>
+                <p class="numbers">${v.numbers.map((n) => html`<span>${n.what} <b>${n.much}</b></span>`)}</p></div>`
+            : ""}
+          ${v.lanes.some((l) => l.step.length) || v.is_running ? html`<div class="lanes">${v.lanes.map(laneView)}</div>` : ""}
+          ${v.pairs.length
+            ? html`<div class="pairs"><h3>Saved pairs</h3><ul>${v.pairs.map((p) => html`<li><b>${p.label}</b> <span class="muted">${p.run} · ${p.size}${p.made ? html` · ${p.made}` : ""}</span></li>`)}</ul></div>`
+            : ""}
+          ${v.log ? html`<details class="log" id="train-log"><summary>Log</summary><pre tabindex="0">${v.log}</pre></details>` : ""}
+        </section>`
+      : "",
+  {
+    stop: () => trigger("stop", { run: props.value.run }),
+    save: () => trigger("save", { run: props.value.run }),
+    act: (button) => {
+      if (button.dataset.action.startsWith("tab:train")) element.querySelector("#train-log")?.setAttribute("open", "");
+      return /^(tab|click):/.test(button.dataset.action) ? goTo(button.dataset.action) : trigger("act", { action: button.dataset.action });
+    },
+  },
+);
+/* The nearest step under the mouse, in words. */
+element.addEventListener("pointermove", (event) => {
+  const section = event.target.closest?.(".lane");
+  if (!section || !event.target.matches(".hover-area")) return;
+  const lane = props.value.lanes.find((l) => l.id === section.dataset.lane);
+  if (!lane?.step.length) return;
+  const area = event.target.getBoundingClientRect();
+  const step = ((event.clientX - area.left) / area.width) * lane.last_step;
+  const at = lane.step.reduce((best, s, i) => (Math.abs(s - step) < Math.abs(lane.step[best] - step) ? i : best), 0);
+  section.querySelector(".under").textContent = `Step ${lane.step[at]}: loss ${lane.loss[at]?.toFixed(4)}, learning speed ${lane.rate[at]?.toPrecision(2)}`;
+});
+let lastWidth = 0;
+new ResizeObserver(() => {
+  const width = laneWidth();
+  if (Math.abs(width - lastWidth) > 4) {
+    lastWidth = width;
+    requestAnimationFrame(redraw);
+  }
+}).observe(element);

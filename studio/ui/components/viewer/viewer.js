@@ -1,0 +1,72 @@
+let pending = null; // what was sent and not yet seen back from the disk
+const box = () => element.querySelector("textarea");
+const save = (next) => {
+  const v = props.value;
+  const text = box().value.trim();
+  if (box().dataset.key !== `caption-${v.id}` || (text === v.caption && !next)) return;
+  pending = { id: v.id, text };
+  trigger("save", { id: v.id, text, next: Boolean(next) });
+};
+const numberOf = (name) => element.querySelector(`[name=${name}]`);
+
+const redraw = mount(
+  (v) => {
+    if (!v.id) return "";
+    if (pending && (pending.id !== v.id || pending.text === v.caption)) pending = null;
+    const text = pending ? pending.text : v.caption;
+    return html`<article class="viewer" aria-label="${v.id}">
+      <div class="stage" data-key="stage-${v.src}">
+        ${v.kind === "clip"
+          ? html`<video src="${v.src}" poster="${v.poster}" controls loop muted playsinline preload="metadata"></video>`
+          : html`<img src="${v.src}" alt="${v.caption || v.id}" />`}
+      </div>
+      <p class="facts"><b>${v.id}</b> ${v.facts.map((f) => html` · ${f}`)}</p>
+      ${v.problem ? html`<p class="remark">${v.problem}</p>` : ""}
+      <label class="caption-label" for="caption-text">Caption <small>${v.source}</small></label>
+      <textarea id="caption-text" data-key="caption-${v.id}" rows="4" spellcheck="true" placeholder="${v.placeholder}">${text}</textarea>
+      ${v.problems.map((p) => html`<p class="remark">${p}</p>`)}
+      ${v.class_prompt ? html`<p class="class-prompt">Other people, for protection <small>class prompt</small><br />${v.class_prompt}</p>` : ""}
+      <div class="viewer-buttons">
+        <button data-do="save" id="save-caption">Save caption</button>
+        <button data-do="next" id="save-next" title="Ctrl+Enter">Save and next</button>
+        <span class="spring"></span>
+        <button data-do="keep" id="keep-item" aria-pressed="${v.keep}">${v.keep ? "Leave out" : "Keep"}</button>
+        <button data-do="remove" class="quiet" id="remove-item">Remove</button>
+      </div>
+      ${v.keep ? "" : html`<p class="remark out">Left out${v.reason ? html`: ${v.reason}` : ""}.</p>`}
+      ${v.kind === "clip"
+        ? html`<details class="cut"><summary>Cut this clip</summary>
+            <div class="cut-row">
+              <label>From<input name="start" type="number" min="0" max="${v.seconds}" step="0.1" value="0" /></label>
+              <button class="small" data-do="mark" data-field="start">Here</button>
+              <label>to<input name="end" type="number" min="0" max="${v.seconds}" step="0.1" value="${v.seconds.toFixed(1)}" /></label>
+              <button class="small" data-do="mark" data-field="end">Here</button>
+              <button data-do="cut" id="cut-clip">Cut</button>
+            </div></details>`
+        : ""}
+    </article>`;
+  },
+  {
+    save: () => save(false),
+    next: () => save(true),
+    keep: () => trigger("keep", { id: props.value.id, keep: !props.value.keep }),
+    remove: () => trigger("remove", { id: props.value.id }),
+    mark: (button) => (numberOf(button.dataset.field).value = element.querySelector("video").currentTime.toFixed(1)),
+    cut: () => trigger("cut", { id: props.value.id, start: numberOf("start").value, end: numberOf("end").value }),
+  },
+);
+element.addEventListener("focusout", (event) => event.target === box() && !event.relatedTarget?.closest?.("#save-caption, #save-next") && save(false));
+element.addEventListener("keydown", (event) => {
+  if (event.target === box() && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    save(true);
+    watchFocus = true;
+  }
+});
+let watchFocus = false; // after Ctrl+Enter, go on typing in the next caption
+new MutationObserver(() => {
+  if (watchFocus && box() && document.activeElement !== box()) {
+    watchFocus = false;
+    box().focus();
+  }
+}).observe(element, { childList: true, subtree: true });

@@ -1,0 +1,97 @@
+"""What a person chose for the next comparison: pairs, strengths, seeds, prompts, sizes. Kept in project.json."""
+
+import re
+
+from studio.config import to_dict
+from studio.errors import Problem
+from studio.evaluation import sweeps
+from studio.evaluation.prompts import standard_prompts
+from studio.jobs import state
+from studio.models.catalogue import model_preset
+from studio.training.pairs import list_pairs
+from studio.ui import actions
+from studio.ui import formatting as f
+
+STRENGTHS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 1.0, 1.2)
+ASKED_APART = ("strengths", "seeds", "prompts")  # settings with a field of their own above the others
+
+
+def read_choice(project):
+    """(SweepConfig with the prompts written out, pair ids or None for all)."""
+    data = project.read()
+    choice = data.get("sweep_choice") or {}
+    config = sweeps.sweep_config(model_preset(data["base_model"]), choice.get("settings") or {})
+    if not config.prompts:
+        prompts = list(standard_prompts(project, data["base_model"]))
+        config = sweeps.sweep_config(model_preset(data["base_model"]), (choice.get("settings") or {}) | {"prompts": prompts})
+    known = [pair.id for pair in list_pairs(project)]
+    pairs = [id for id in choice.get("pairs") or [] if id in known]
+    return config, pairs or None
+
+
+def save_choice(project, pairs, strengths, seeds, prompts, others):
+    """Check and note what the form holds. ValueError in words; nothing is changed then."""
+    data = project.read()
+    settings = dict(others)
+    settings["strengths"] = sorted(float(s) for s in strengths or [])
+    settings["seeds"] = parse_numbers(seeds)
+    lines = [line.strip() for line in (prompts or "").splitlines() if line.strip()]
+    settings["prompts"] = [] if lines == list(standard_prompts(project, data["base_model"])) else lines
+    preset = model_preset(data["base_model"])
+    config = to_dict(sweeps.sweep_config(preset, settings))
+    usual = to_dict(sweeps.sweep_config(preset))
+    changed = {name: value for name, value in config.items() if value != usual[name]}
+    known = [pair.id for pair in list_pairs(project)]
+    if known and not pairs:
+        raise Problem("No checkpoint pair is chosen.", fix="Choose at least one; the base is always drawn beside it.")
+    project.update(sweep_choice={"settings": changed, "pairs": None if set(pairs or []) >= set(known) else pairs})
+
+
+def parse_numbers(text):
+    """ "42, 43" -> [42, 43]."""
+    words = [word for word in re.split(r"[\s,;]+", str(text or "")) if word]
+    if not words or not all(word.isdigit() for word in words):
+        raise Problem("Seeds must be whole numbers.", fix="For example 42, or 42, 43.")
+    return [int(word) for word in words]
+
+
+def what_prevents(project):
+    """Why no comparison can be started, or ""."""
+    if not list_pairs(project):
+        return "There is no checkpoint pair yet; train first."
+    if any(job.kind == "sweep" and not job.is_over for job in state.list_jobs(project.workspace, project)):
+        return "A comparison is being drawn."
+    return ""
+
+
+def estimate(project):
+    """How many clips, how many of them exist, how long the rest takes: a sentence."""
+    config, pairs = read_choice(project)
+    plan = sweeps.plan_sweep(project, config, pairs)
+    there = {c["key"] for folder in sweeps.list_sweeps(project) for c in sweeps.read_sweep(folder)["cells"] if c["state"] == "done"}
+    for cell in plan["cells"]:
+        if cell["key"] in there:
+            cell["state"] = "done"
+    missing = sum(cell["state"] != "done" for cell in plan["cells"])
+    total = f.count(len(plan["cells"]), "clip")
+    if not missing:
+        return f"{total}; all of them are there already."
+    seconds = sweeps.estimate_seconds(project, plan)
+    time = "how long that takes is not known yet" if seconds is None else f"about {f.duration(seconds)}"
+    old = f", {len(plan['cells']) - missing} of them are there already" if missing < len(plan["cells"]) else ""
+    return f"{total}{old}; {time}."
+
+
+def start(project):
+    """Open (or go on with) the comparison and queue its drawing; a sentence."""
+    reason = what_prevents(project)
+    if reason:
+        raise Problem(reason, action="" if list_pairs(project) else "open-train")
+    config, pairs = read_choice(project)
+    folder = sweeps.open_sweep(project, config, pairs)
+    missing = sum(cell["state"] != "done" for cell in sweeps.read_sweep(folder)["cells"])
+    if not missing and (folder / "report.html").is_file():
+        return "All of these clips are there already."
+    job = {"config": to_dict(config), "pairs": pairs, "sweep": folder.name}
+    actions.queue(project, "sweep", job, f"Draw and compare {project.read()['name']}")
+    return f"{f.count(missing, 'clip')} will be drawn; you may close this window, it goes on."

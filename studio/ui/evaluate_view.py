@@ -1,0 +1,108 @@
+"""What the Evaluate tab shows, as JSON for its component; only reads."""
+
+from studio.evaluation import sweeps
+from studio.evaluation.verdict import verdict
+from studio.jobs import state
+from studio.training.pairs import list_pairs
+from studio.ui import actions
+from studio.ui import formatting as f
+from studio.ui.train_view import job_progress
+
+
+def next_step(project):
+    if project is None:
+        return {"text": "make a project with New person, at the left.", "action": "click:#new-person", "label": "New person"}
+    job = newest_job(project)
+    if job and not job.is_over:
+        return {"text": "wait while the clips are drawn; the ones that are ready can be watched below."}
+    if not list_pairs(project):
+        return {"text": "train first; every checkpoint pair can then be compared here.", **actions.button("open-train")}
+    if not has_sweep(project):
+        return {"text": "draw the same test clips with every pair.", **actions.button("start-sweep")}
+    if job and job.can_resume:
+        error = (job.error or {}).get("message", "")
+        return {"text": f"go on drawing; the comparison was {f.STATES[job.state]}.", "reason": error, **actions.button("start-sweep")}
+    if project.read().get("chosen"):
+        return {
+            "text": "load the pair in ComfyUI: the high noise file into the high noise LoRA loader, the low noise file into the low noise one."
+        }
+    return {"text": "compare the clips and use the pair you like best."}
+
+
+def remark(text, kind="remark"):
+    return f'<p class="{kind}">{f.escape(text)}</p>'
+
+
+def pair_choices(project):
+    pairs = list_pairs(project)
+    runs = {pair.run for pair in pairs}
+    return [(f"Step {pair.step:,}" + (f" of {pair.run}" if len(runs) > 1 else ""), pair.id) for pair in pairs]
+
+
+def newest_job(project):
+    jobs = [job for job in state.list_jobs(project.workspace, project) if job.kind == "sweep"]
+    return jobs[0] if jobs else None
+
+
+def has_sweep(project):
+    return bool(sweeps.list_sweeps(project))
+
+
+def find_sweep(project, name):
+    """The sweep asked for, else the one of the newest job, else the last one; None without any."""
+    folders = {folder.name: folder for folder in sweeps.list_sweeps(project)}
+    job = newest_job(project)
+    of_job = state.read_config(job.run_dir).get("sweep") if job else None
+    return folders.get(name) or folders.get(of_job) or next(reversed(folders.values()), None)
+
+
+def read_clips(project, name):
+    """The grid: rows are prompts, columns the base and the pairs, one layer for each seed and strength."""
+    folder = find_sweep(project, name) if project else None
+    if folder is None:
+        return {}
+    sweep, job = sweeps.read_sweep(folder), newest_job(project)
+    settings, counts = sweep["settings"], sweeps.count_states(sweep)
+    running = bool(job) and not job.is_over and state.read_config(job.run_dir).get("sweep") == folder.name
+    address = f"/media/{project.slug}/sweeps/{folder.name}"
+    columns = [None, *[pair["id"] for pair in sweep["pairs"]]]
+    return {
+        "sweep": folder.name,
+        "sweeps": [{"id": other.name, "label": other.name.replace("-", " ")} for other in sweeps.list_sweeps(project)],
+        "address": address,
+        "verdict": describe_verdict(project, sweep) if counts["done"] and not running else None,
+        "report": f"{address}/report.html" if (folder / "report.html").is_file() else "",
+        "progress": job_progress(job) | {"state": f.STATES[job.state]} if running else None,
+        "counts": counts,
+        "columns": describe_columns(sweep),
+        "rows": sweep["prompts"],
+        "strengths": sorted({cell["strength"] for cell in sweep["cells"] if cell["pair"]}),
+        "seeds": settings["seeds"],
+        "cells": [describe_cell(cell, columns) for cell in sweep["cells"]],
+        "fps": sweep.get("fps", 16),
+        "ratio": settings["width"] / settings["height"],
+        "chosen": project.read().get("chosen"),
+    }
+
+
+def describe_columns(sweep):
+    runs = {pair["run"] for pair in sweep["pairs"]}
+    pairs = [{"id": p["id"], "label": f"Step {p['step']:,}", "run": p["run"] if len(runs) > 1 else ""} for p in sweep["pairs"]]
+    return [{"id": "", "label": "Base", "run": ""}, *pairs]
+
+
+def describe_cell(cell, columns):
+    """One clip; its key stands for the address, which changes when the pixels do."""
+    short = {"column": columns.index(cell["pair"]), "row": cell["prompt"], "seed": cell["seed"], "strength": cell["strength"]}
+    return short | {"state": cell["state"], "key": cell["key"], "error": cell["error"]}
+
+
+def describe_verdict(project, sweep):
+    """What to use and why, in a line and a list."""
+    found = verdict(project, sweep)
+    if found["pair"] is None:
+        return {"pair": "", "text": "No pair can be named yet.", "why": found["why"]}
+    pair = next(p for p in sweep["pairs"] if p["id"] == found["pair"])
+    sure = "" if found["sure"] == "clear" else " It is too close to call; trust your eye."
+    text = f"Use step {pair['step']:,} at {found['strength']:g}.{sure}"
+    return {"pair": found["pair"], "strength": found["strength"], "text": text, "why": found["why"]}

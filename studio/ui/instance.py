@@ -1,0 +1,122 @@
+"""One studio per workspace: who runs it, and on which port. Free of gradio, so that a second start answers at once."""
+
+import errno
+import os
+import socket
+import sys
+import time
+import webbrowser
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+from studio.errors import Problem
+from studio.jobs.state import is_alive, own_identity
+from studio.workspace import read_json, write_json
+
+LOOPBACK = "127.0.0.1"
+NUM_PORTS_TRIED = 20
+APPEARS_WITHIN_SECONDS = 3.0  # between taking the lock and writing the address
+
+
+class AlreadyRunning(Problem):
+    """Another studio has this workspace; `url` is its address."""
+
+    def __init__(self, url):
+        super().__init__(f"the studio already runs at {url}")
+        self.url = url
+
+
+def record_file(workspace):
+    return workspace.home / "studio.json"
+
+
+def find_running(workspace):
+    """The address of the studio that has this workspace, or None. A killed one leaves nothing behind that counts: its lock is gone."""
+    deadline = time.monotonic() + APPEARS_WITHIN_SECONDS
+    while _is_locked(workspace):
+        record = _read_record(workspace)
+        if is_alive(record.get("pid"), record.get("create_time")):
+            return record["url"]
+        if time.monotonic() > deadline:
+            raise Problem(f"another program holds the workspace {workspace.home}", fix="close it, or start with --home and another folder")
+        time.sleep(0.05)
+    return None
+
+
+@contextmanager
+def claim(workspace, port):
+    """Have the workspace for this process while the block runs; yields the address. AlreadyRunning if another studio has it."""
+    url = f"http://{LOOPBACK}:{port}"
+    workspace.home.mkdir(parents=True, exist_ok=True)
+    lock = _lock(workspace)
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            break
+        except Timeout:
+            running = find_running(workspace)  # None: it was only being looked at
+            if running:
+                raise AlreadyRunning(running) from None
+    try:
+        write_json(record_file(workspace), own_identity() | {"port": port, "url": url})
+        yield url
+    finally:
+        record_file(workspace).unlink(missing_ok=True)
+        lock.release()
+
+
+def _lock(workspace):
+    return FileLock(str(workspace.home / ".studio.lock"))
+
+
+def _is_locked(workspace):
+    if not workspace.home.is_dir():
+        return False
+    lock = _lock(workspace)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _read_record(workspace):
+    try:
+        return read_json(record_file(workspace))
+    except (OSError, ValueError):  # not yet written, or half-removed: the caller looks again
+        return {}
+
+
+def choose_port(port, *, fixed=False, host=LOOPBACK):
+    """`port`, or the next free one after it; Problem if none is, or if `port` is taken and `fixed`."""
+    for candidate in range(port, port + 1 if fixed else min(port + NUM_PORTS_TRIED, 65535) + 1):
+        if port_is_free(candidate, host):
+            return candidate
+    if fixed:
+        raise Problem(
+            f"port {port} is in use by another program", fix=f"choose another, for example --port {port + 1 if port < 65535 else 7860}"
+        )
+    raise Problem(f"the ports {port} to {candidate} are all in use by other programs", fix="choose another with --port")
+
+
+def port_is_free(port, host=LOOPBACK):
+    with socket.socket() as probe:
+        if os.name == "nt":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EACCES and os.name != "nt":
+                raise Problem(f"port {port} is reserved by the system", fix="choose one above 1023, for example --port 7860") from None
+            return False
+    return True
+
+
+def open_in_browser(url):
+    """Open a browser window where there is a desktop; never a text browser in the terminal."""
+    if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(url)

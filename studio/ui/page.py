@@ -1,0 +1,113 @@
+"""What every part of the window shares: the chosen project, the notice, and the two ways to the disk (one reads, one acts)."""
+
+import inspect
+import json
+import logging
+
+import gradio as gr
+
+from studio.errors import Problem
+from studio.ui.components import component
+
+log = logging.getLogger(__name__)
+POLL_SECONDS = 2.0
+QUIET = dict(show_progress="hidden", api_visibility="private", queue=False)
+
+
+class Page:
+    """Built once. Readers registered with `reads` run at page load, every two seconds and after each action; nothing else draws state."""
+
+    def __init__(self, workspace):
+        self.workspace = workspace
+        self.readers = []  # (tab id or "", read function, inputs, outputs)
+        self.notice = component("notice", render=False)
+        self.tab = gr.State("dataset")
+        self.seen = gr.State({})
+        self.project = None  # the chooser, made by the sidebar
+        self.tab_items = []
+        self.done = []  # events after which everything is read again
+
+    def find(self, slug):
+        """The chosen project, or None when there is none (yet, or any more)."""
+        try:
+            return self.workspace.project(slug) if slug else None
+        except ValueError:
+            return None
+
+    def reads(self, read, outputs, inputs=(), tab=""):
+        """`read(project, *inputs)` gives one value for each output; run only while `tab` is shown ("" is the sidebar, always)."""
+        self.readers.append((tab, read, list(inputs), list(outputs)))
+
+    def acts(self, event, act, inputs=(), outputs=(), needs_project=True, **options):
+        """On `event`: `act(project, *inputs, event=...)` does one thing, and returns values for `outputs`; then all is read again.
+
+        A mistake of the person's becomes a notice; the log keeps what is a fault of ours.
+        """
+        outputs = list(outputs)
+
+        def handle(event_data: gr.EventData, slug, *values):
+            project = self.find(slug)
+            try:
+                if needs_project and project is None:
+                    raise Problem("No project is chosen.", fix="Make one with New person, at the left.")
+                answer = act(project, *values, **({"event": event_data} if wants_event(act) else {}))
+            except Exception as error:
+                return (*[gr.skip()] * len(outputs), describe_error(error)) if outputs else describe_error(error)
+            if outputs:
+                return (*answer, {})
+            return {"text": answer, "tone": "done"} if isinstance(answer, str) else {}
+
+        self.done.append(event(handle, [self.project, *inputs], [*outputs, self.notice], **QUIET | options))
+
+    def _reading(self):
+        inputs = [self.project, self.tab, self.seen, *(i for _, _, ins, _ in self.readers for i in ins)]
+        outputs = [self.seen, *(o for *_, outs in self.readers for o in outs)]
+        return self.read_all, inputs, outputs
+
+    def read_all(self, slug, tab, seen, *values):
+        """What changed since the last look; everything else is left as it is, above all a field that someone types in."""
+        project, given, answer, seen = self.find(slug), iter(values), [], dict(seen or {})
+        if seen.get("project") != slug:
+            seen = {"project": slug}
+        if project is None and self.workspace.list_projects():
+            tab = "none"  # the sidebar is about to choose one
+        for number, (only_on, read, inputs, outputs) in enumerate(self.readers):
+            own = [next(given) for _ in inputs]
+            if only_on not in ("", tab):
+                answer += [gr.skip()] * len(outputs)
+                continue
+            for place, value in enumerate(read(project, *own)):
+                key, print_ = f"{number}.{place}", json.dumps(value, sort_keys=True, default=str)
+                answer.append(gr.skip() if seen.get(key) == print_ else value)
+                seen[key] = print_
+        return [seen, *answer]
+
+    def connect(self):
+        """Wire the readers, when every part has registered."""
+        read, inputs, outputs = self._reading()
+        for event in (gr.Timer(POLL_SECONDS).tick, self.project.change, *(done.then for done in self.done)):
+            event(read, inputs, outputs, **QUIET)
+
+
+def wants_event(act):
+    return "event" in inspect.signature(act).parameters
+
+
+def describe_error(error):
+    """A notice for any error: the person's own in its words; ours in one sentence, with the traceback in the log."""
+    if isinstance(error, Problem):
+        return {"text": error.message, "tone": "bad"} | {k: v for k, v in error.to_dict().items() if k != "message"}
+    if isinstance(error, (ValueError, TimeoutError)):
+        return {"text": str(error), "tone": "bad"}
+    log.error("a handler failed", exc_info=error)
+    if isinstance(error, OSError):
+        return {
+            "text": f"The disk said no: {error.strerror or error}.",
+            "tone": "bad",
+            "fix": "Check free space and permissions, then try again.",
+        }
+    return {
+        "text": "The studio made a mistake; nothing was changed.",
+        "tone": "bad",
+        "fix": "The window you started it from shows the details.",
+    }

@@ -1,0 +1,101 @@
+"""A form made from a config class: one field a setting, with its label, its technical term in small, its help and its limits."""
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from studio.config import list_settings, to_dict
+
+GROUPS = {
+    "": "The run",
+    "lora": "The LoRA",
+    "timesteps": "Noise levels",
+    "preservation": "Protecting other people",
+    "optimizer": "Learning",
+    "data": "Photos and clips",
+    "memory": "Memory",
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    fields: dict  # dotted name -> component
+
+    @property
+    def components(self):
+        return list(self.fields.values())
+
+    def on_edit(self, connect):
+        """connect(event) for every way in which a person ends an edit; typing alone does not count."""
+        for component in self.components:
+            if isinstance(component, gr.Checkbox | gr.Dropdown):
+                connect(component.input)
+            else:
+                connect(component.submit)
+                connect(component.blur)
+
+    def read(self, values):
+        """{dotted name: value} of what the form holds; lists from comma-separated text; empty fields are left out."""
+        kinds = dict(zip(self.fields, values))
+        return {name: parse(self.fields[name], value) for name, value in kinds.items() if value not in (None, "")}
+
+
+def build_form(cls, prefix, skip=()):
+    """All settings of a config class but `skip`, grouped by section."""
+    fields, groups = {}, {}
+    for name, field, kind in list_settings(cls):
+        if name not in skip:
+            groups.setdefault(name.rpartition(".")[0], []).append((name, field, kind))
+    for group, members in groups.items():
+        if len(groups) > 1:
+            gr.HTML(f"<h3>{GROUPS.get(group, group)}</h3>", apply_default_css=False, elem_classes="form-heading")
+        with gr.Row(elem_classes="settings"):
+            for name, field, kind in members:
+                fields[name] = make_field(name, field, kind, f"{prefix}-{name.replace('.', '-').replace('_', '-')}")
+    return Form(fields)
+
+
+def make_field(name, field, kind, elem_id):
+    meta = field.metadata
+    label = meta["label"] or name
+    unit = f" ({meta['unit']})" if meta["unit"] else ""
+    options = dict(label=label + unit, info=describe(meta), elem_id=elem_id, min_width=220)
+    if kind is bool:
+        return gr.Checkbox(field.default, **options)
+    if meta["choices"]:
+        return gr.Dropdown(list(meta["choices"]), value=field.default, **options)
+    if kind in (int, float):
+        # the limits are checked when the setting is used, with a sentence; the browser would silently change what was typed
+        return gr.Number(field.default, precision=0 if kind is int else None, step=1 if kind is int else None, **options)
+    return gr.Textbox(show(field.default), lines=1, **options)
+
+
+def describe(meta):
+    """ "rank. Size of the learned update ... 1 to 256." """
+    low, high = meta["minimum"], meta["maximum"]
+    limits = f" From {low:g} to {high:g}." if low is not None and high is not None else ""
+    return f"{meta['term']}: {meta['help']}{limits}" if meta["term"] else meta["help"] + limits
+
+
+def flatten(config):
+    """{"lora.rank": 8, ...} of a config, as plain values."""
+
+    def walk(node, prefix):
+        for key, value in node.items():
+            yield from walk(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
+
+    return dict(walk(to_dict(config), ""))
+
+
+def show(value):
+    """As a form shows it: lists as comma-separated text."""
+    return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value) if isinstance(value, (list, tuple)) else value
+
+
+def parse(component, value):
+    """As a config takes it."""
+    return int(value) if isinstance(component, gr.Number) and component.precision == 0 and float(value).is_integer() else value
+
+
+def label_of(cls, name):
+    return next(field.metadata["label"] or name for known, field, _ in list_settings(cls) if known == name)

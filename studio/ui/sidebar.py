@@ -1,0 +1,154 @@
+"""The left side: which person, a new person, and what the computer is doing."""
+
+import time
+
+import gradio as gr
+
+from studio.data.captions import check_trigger, suggest_trigger
+from studio.errors import Problem
+from studio.jobs import launcher, state
+from studio.machine import free_disk_gb, read_machine
+from studio.models.catalogue import describe_model, list_models
+from studio.ui import formatting as f
+from studio.ui.components import component
+from studio.ui.page import QUIET
+
+PERMISSION = "I am this person, or they agreed that I train a model of them and make pictures with it."
+CLASSES = ("person", "woman", "man", "girl", "boy")
+REMEMBERED = dict(storage_key="likeness-studio", secret="likeness-studio")  # which project was open; nothing private
+
+
+def build(page):
+    gr.HTML('<h1 class="brand">Likeness Studio</h1>', apply_default_css=False)
+    page.project = gr.Dropdown([], label="Project", elem_id="project", container=True, filterable=False)
+    dialog = component("new_person", new_person_options(page.workspace), server_functions=[check_trigger_live, suggest_trigger_live])
+    status = component("status")
+    page.acts(dialog.create, lambda project, event: open_new(page.workspace, event), [], [page.project], needs_project=False)
+    page.acts(status.stop, lambda project, event: stop_job(page.workspace, event), needs_project=False)
+    page.reads(lambda project: [read_chooser(page.workspace, project)], [page.project])
+    page.reads(lambda project: [read_status_line(page.workspace)], [status])
+    return page
+
+
+def restore(page, demo, tabs):
+    """At page load: the project and the tab that this browser showed last, if they still exist."""
+    remembered = gr.BrowserState({"project": "", "tab": "dataset"}, **REMEMBERED)
+
+    def open_page(last):
+        choices = project_choices(page.workspace)
+        slugs = [slug for _, slug in choices]
+        slug = last.get("project") if last.get("project") in slugs else (slugs or [None])[0]
+        tab = last.get("tab") if last.get("tab") in ("dataset", "train", "evaluate") else "dataset"
+        return gr.update(choices=choices, value=slug), tab, gr.update(selected=tab), {}
+
+    loaded = demo.load(open_page, remembered, [page.project, page.tab, tabs, page.seen], **QUIET)
+    page.done.append(loaded)
+    remember = dict(fn=lambda slug, tab: {"project": slug, "tab": tab}, inputs=[page.project, page.tab], outputs=remembered)
+    page.project.change(**remember, **QUIET)
+    for tab in page.tab_items:
+        shown = tab.select(lambda name=tab.id: name, None, page.tab, **QUIET)
+        shown.then(**remember, **QUIET)
+        page.done.append(shown)
+
+
+def read_chooser(workspace, project):
+    """The projects there are now; the first one is chosen where none is (any more)."""
+    choices = project_choices(workspace)
+    return gr.update(choices=choices, value=choices[0][1]) if project is None and choices else gr.update(choices=choices)
+
+
+def project_choices(workspace):
+    """(name, slug) of every project; two of the same name are told apart by their folder."""
+    named = [(p.read_or_none() or {"name": p.slug}, p.slug) for p in workspace.list_projects()]
+    names = [data["name"] for data, _ in named]
+    return [(data["name"] if names.count(data["name"]) == 1 else f"{data['name']} ({slug})", slug) for data, slug in named]
+
+
+# -- a new person
+
+
+def new_person_options(workspace):
+    models = [describe_model(name, workspace) for name in list_models()]
+    models = sorted(models, key=lambda m: (not m["available"], m["name"] == "tiny"))
+    return {"models": models, "classes": CLASSES, "permission": PERMISSION}
+
+
+def check_trigger_live(trigger):
+    """What is wrong with a trigger, while it is typed; [] when it is good."""
+    return check_trigger(str(trigger or "").strip()) if str(trigger or "").strip() else []
+
+
+def suggest_trigger_live(name):
+    """A made-up word for that name."""
+    return suggest_trigger(str(name or ""))
+
+
+def open_new(workspace, event):
+    """Make the project and show it."""
+    slug = create(workspace, event)
+    return [gr.update(choices=project_choices(workspace), value=slug)]
+
+
+def create(workspace, event):
+    """A project from the dialog's answers; its slug."""
+    answers = {name: str(getattr(event, name)).strip() for name in ("name", "trigger", "class_noun", "base_model")}
+    problems = check_trigger(answers["trigger"])
+    if problems:
+        raise Problem(f"{problems[0]}", fix="Choose another trigger word.")
+    if event.permission is not True:
+        raise Problem("A model of a person needs that person's permission.", fix="Tick the box if you have it.")
+    if answers["base_model"] not in list_models():
+        raise Problem(f"There is no base model {answers['base_model']!r}.")
+    permission = {"granted": True, "statement": PERMISSION, "time": time.time()}
+    name = answers.pop("name")
+    answers["class_noun"] = answers["class_noun"] or "person"
+    return workspace.create_project(name, permission=permission, **answers).slug
+
+
+# -- the status line
+
+
+def read_status_line(workspace):
+    """What the status line shows, with numbers rounded so that it changes only when a person would see it."""
+    machine = read_machine()
+    meters = [gpu_meter(gpu) for gpu in machine.gpus] or [{"label": "GPU", "text": "none found; the processor is used", "share": None}]
+    used = machine.ram_total_gb - machine.ram_free_gb
+    meters.append({"label": "RAM", "text": f"{used:.1f} of {machine.ram_total_gb:.0f} GB", "share": round(used / machine.ram_total_gb, 2)})
+    meters.append({"label": "Disk", "text": f"{free_disk_gb(workspace.home):.0f} GB free", "share": None})
+    waiting = len(state.queued_jobs(workspace))
+    job = state.current_job(workspace)
+    return {"meters": meters, "job": job_line(job) if job else None, "waiting": waiting - bool(job and job.state == "queued")}
+
+
+def gpu_meter(gpu):
+    used = gpu.vram_total_gb - gpu.vram_free_gb
+    return {
+        "label": "GPU",
+        "text": f"{used:.1f} of {gpu.vram_total_gb:.0f} GB",
+        "share": round(used / gpu.vram_total_gb, 2),
+        "title": gpu.describe(),
+    }
+
+
+def job_line(job):
+    project = job.project.read_or_none() or {"name": ""}
+    share = None if job.fraction is None else round(job.fraction, 3)
+    progress = job.progress
+    counted = f"{progress.get('done', 0)} of {progress['total']} {progress.get('unit', '')}".strip() if progress.get("total") else ""
+    return {
+        "id": f"{job.project.slug}/{job.name}",
+        "title": job.title,
+        "project": project["name"],
+        "state": f.STATES[job.state],
+        "share": share,
+        "counted": counted,
+        "message": progress.get("message", "") or "",
+        "left": f.time_left(job.seconds_left) if job.state == "running" else "",
+        "can_stop": job.state in ("queued", "running"),
+        "verb": "Take out of the queue" if job.state == "queued" else "Stop and save" if job.kind == "train" else "Stop",
+    }
+
+
+def stop_job(workspace, event):
+    slug, _, run = str(event.id).partition("/")
+    launcher.cancel(workspace.project(slug).run_dir(run))

@@ -1,0 +1,77 @@
+"""What a person chose for the next training: a recipe and the settings they changed. Kept in project.json, so that a reload loses nothing."""
+
+from studio.config import TrainConfig, from_dict, nest
+from studio.data.captions import check_trigger
+from studio.data.dataset import kept_items
+from studio.errors import Problem
+from studio.jobs import state
+from studio.machine import read_machine
+from studio.models.catalogue import describe_model
+from studio.training.planner import propose
+from studio.ui import actions
+from studio.ui import formatting as f
+from studio.ui.settings_form import flatten
+
+
+def read_choice(project):
+    """(recipe or "", {dotted name: value})."""
+    choice = project.read().get("train_choice") or {}
+    return choice.get("recipe", ""), dict(choice.get("overrides") or {})
+
+
+def make_plan(project):
+    """The Plan for what is chosen. An override that is no longer legal is named, not ignored."""
+    recipe, overrides = read_choice(project)
+    return propose(project, read_machine(), workspace=project.workspace, recipe=recipe, overrides=nest(overrides))
+
+
+def choose_recipe(project, recipe):
+    _, overrides = read_choice(project)
+    project.update(train_choice={"recipe": recipe, "overrides": overrides})
+
+
+def save_edits(project, values):
+    """Note what differs from what the form showed. ValueError names a value that is out of its limits; nothing is changed then."""
+    recipe, overrides = read_choice(project)
+    shown = flatten(make_plan(project).config)
+    edits = {name: value for name, value in values.items() if value != shown.get(name)}
+    if edits:
+        from_dict(TrainConfig, nest(shown | edits), "settings")
+        project.update(train_choice={"recipe": recipe, "overrides": overrides | edits})
+
+
+def forget_edits(project):
+    recipe, _ = read_choice(project)
+    project.update(train_choice={"recipe": recipe, "overrides": {}})
+    return "All settings are the recipe's again."
+
+
+def what_prevents(project, plan):
+    """(why training cannot start, the action that helps) or ("", "")."""
+    data, kept = project.read(), kept_items(project)
+    model = describe_model(data["base_model"], project.workspace)
+    bare = sum(not item.caption for item in kept)
+    if not kept:
+        return "There are no photos or clips to train with yet.", "open-dataset"
+    if not (data.get("permission") or {}).get("granted"):
+        return "No permission of the person is written down for this project.", "open-dataset"
+    if check_trigger(data["trigger"]):
+        return f"The trigger word does not do: {check_trigger(data['trigger'])[0]}", "open-dataset"
+    if bare:
+        return f"{f.count(bare, 'item')} {'has' if bare == 1 else 'have'} no caption yet.", "open-dataset"
+    if not model["available"]:
+        return f"{model['title']} is not ready. {model['reason']}", ""
+    if not plan.fits and plan.device == "cpu":
+        return plan.reasons[-1], ""
+    return "", ""
+
+
+def start(project):
+    """Queue a training with what is chosen; a sentence about it."""
+    plan = make_plan(project)
+    reason, action = what_prevents(project, plan)
+    if reason:
+        raise Problem(reason, action=action)
+    busy = state.current_job(project.workspace)
+    actions.queue(project, "train", plan.job_config(project), f"Train {project.read()['name']}")
+    return f"Added to the queue, after: {busy.title}." if busy else "Training starts now; you may close this window, it goes on."

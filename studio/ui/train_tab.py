@@ -1,0 +1,78 @@
+"""Tab 2: what this computer can do, the plan, the settings; then the run, watched and stopped."""
+
+import gradio as gr
+
+from studio.config import TrainConfig, list_presets, load_preset
+from studio.jobs import launcher
+from studio.ui import actions, train_choice, train_view
+from studio.ui.components import component
+from studio.ui.settings_form import build_form, flatten, show
+
+ID, TITLE = "train", "Train"
+
+
+def build(page):
+    next_step = component("next_step", elem_id="next-train")
+    page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
+    page.reads(lambda project: [train_view.next_step(project)], [next_step], tab=ID)
+    build_run(page)
+    build_plan(page)
+
+
+def build_run(page):
+    """The newest training of this project: running, or how it ended."""
+    run = component("training")
+    page.acts(run.stop, lambda project, event: launcher.cancel(project.run_dir(event.run)))
+    page.acts(run.save, save_now)
+    page.acts(run.act, lambda project, event: actions.act(page, project, event.action))
+    page.reads(lambda project: [train_view.read_run(project)], [run], tab=ID)
+
+
+def save_now(project, event):
+    launcher.request_save(project.run_dir(event.run))
+    return "A checkpoint pair is saved as soon as both experts have reached the same step."
+
+
+def build_plan(page):
+    with gr.Row(elem_id="plan-row"):
+        with gr.Column(scale=2, min_width=280):
+            recipe = gr.Radio(recipe_choices(), label="Recipe", elem_id="recipe")
+            choice = gr.HTML("", apply_default_css=False)
+        with gr.Column(scale=3, min_width=280):
+            plan = gr.HTML("", apply_default_css=False, elem_id="plan")
+    with gr.Row(elem_classes="start-row"):
+        start = gr.Button("Start training", variant="primary", elem_id="start-training", scale=0, min_width=200)
+        reason = gr.HTML("", apply_default_css=False, elem_id="start-reason")
+    with gr.Accordion("All settings", open=False, elem_id="all-settings", elem_classes="fold"):
+        form = build_form(TrainConfig, "train")
+        reset = gr.Button("Back to the recipe's settings", elem_id="reset-settings", scale=0)
+    page.acts(recipe.input, train_choice.choose_recipe, [recipe])
+    page.acts(reset.click, train_choice.forget_edits)
+    form.on_edit(
+        lambda event: page.acts(event, lambda project, *values: train_choice.save_edits(project, form.read(values)), form.components)
+    )
+    page.acts(start.click, lambda project, *values: start_training(project, form, values), form.components)
+    page.reads(lambda project: read_plan(project, form), [recipe, choice, plan, start, reason, *form.components], tab=ID)
+
+
+def recipe_choices():
+    presets = sorted(((load_preset("recipes", name), name) for name in list_presets("recipes")), key=lambda p: p[0].get("order", 99))
+    return [(preset["title"], name) for preset, name in presets]
+
+
+def start_training(project, form, values):
+    """An edit that was not left with Tab or Enter counts, too."""
+    train_choice.save_edits(project, form.read(values))
+    return train_choice.start(project)
+
+
+def read_plan(project, form):
+    """Values of the recipe radio, the remark under it, the plan, the button, its reason, and every field."""
+    if project is None:
+        return [None, "", "", gr.update(interactive=False), "", *[gr.skip() for _ in form.components]]
+    plan = train_choice.make_plan(project)
+    settings = flatten(plan.config)
+    label, reason, interactive = train_view.start_button(project, plan)
+    button = gr.update(value=label, interactive=interactive)
+    fields = [show(settings[name]) for name in form.fields]
+    return [plan.recipe, train_view.describe_choice(project, plan), train_view.describe_plan(plan), button, reason, *fields]

@@ -1,0 +1,214 @@
+"""What the Train tab shows: the plan in words, and the newest run as JSON for its component; only reads."""
+
+import time
+
+from studio.config import TrainConfig, load_preset
+from studio.data.dataset import kept_items
+from studio.jobs import metrics, state
+from studio.machine import read_machine
+from studio.training.pairs import list_pairs
+from studio.ui import actions, train_choice
+from studio.ui import formatting as f
+from studio.ui.settings_form import label_of, show
+
+# -- before
+
+
+def next_step(project):
+    if project is None:
+        return {"text": "make a project with New person, at the left.", "action": "click:#new-person", "label": "New person"}
+    job = actions.newest_train(project)
+    if job and not job.is_over:
+        return {"text": "wait; you may close this window, the training goes on." if job.is_running else "wait for the job before this one."}
+    if not kept_items(project):
+        return {"text": "add photos first.", **actions.button("open-dataset")}
+    if job and job.can_resume:
+        return {"text": f"resume {job.name}, or start anew below.", **actions.button("resume")}
+    if list_pairs(project):
+        return {"text": "compare the checkpoint pairs and choose the best one.", **actions.button("open-evaluate")}
+    return {"text": "check the plan, then start.", **actions.button("start-training")}
+
+
+def start_button(project, plan):
+    """(label, why not in HTML, whether it can be pressed)."""
+    reason, action = train_choice.what_prevents(project, plan)
+    if reason:
+        where = "See the Dataset tab." if action == "open-dataset" else ""
+        return "Start training", f'<p class="remark">{f.escape(reason)} {where}</p>', False
+    current = state.current_job(project.workspace)
+    if current:
+        return "Add to the queue", f'<p class="muted">Now: {f.escape(current.title)}. One job runs at a time.</p>', True
+    if not plan.fits:
+        return "Start anyway", f'<p class="remark">{f.escape(plan.reasons[-1])}</p>', True
+    return "Start training", "", True
+
+
+def describe_choice(project, plan):
+    """What the recipe is for, and what differs from it."""
+    _, overrides = train_choice.read_choice(project)
+    about = load_preset("recipes", plan.recipe).get("description", "")
+    changed = ", ".join(f"{label_of(TrainConfig, name).lower()} {show(value)}" for name, value in overrides.items())
+    remark = (
+        f"Changed by you: {changed}."
+        if changed
+        else "The base model and this computer may ask for other numbers; the plan shows what will run."
+    )
+    return f'<p>{f.escape(about)}</p><p class="muted">{f.escape(remark)}</p>'
+
+
+def describe_plan(plan):
+    """The plan as a panel: what it takes of what there is, and why."""
+    p = plan.predicted
+    rows = [
+        row("This computer", "", describe_machine(plan)),
+        meter("GPU memory", "VRAM", p["vram_gb"], p.get("vram_free_gb"))
+        if plan.device == "cuda"
+        else row("GPU memory", "VRAM", "none: the processor does it"),
+        meter("Memory", "RAM", p["ram_gb"], p.get("ram_free_gb")),
+        meter("Disk", "", p["disk_gb"], p.get("disk_free_gb")),
+        row("Time", "", time_text(p, plan.config.steps)),
+        row("Steps", "", f"{plan.config.steps:,}, a checkpoint pair every {plan.config.save_every:,}"),
+    ]
+    verdict = "" if plan.fits else '<p class="remark">It does not fit as it is; the last reason says what helps.</p>'
+    reasons = "".join(f"<li>{f.escape(reason)}</li>" for reason in plan.reasons)
+    opened = "" if plan.fits else " open"
+    return (
+        f'<section class="panel plan" aria-label="Plan"><h3>Plan</h3><dl>{"".join(rows)}</dl>{verdict}'
+        f"<details{opened}><summary>Why</summary><ul>{reasons}</ul></details></section>"
+    )
+
+
+def describe_machine(plan):
+    """The GPU and the preset chosen for it, or the processor."""
+    machine = read_machine()
+    if plan.device == "cpu":
+        return f"{machine.cpu_name}, {f.count(machine.cpu_cores, 'core')}"
+    gpu = machine.gpus[0]
+    return f"{gpu.name}, {gpu.vram_total_gb:.0f} GB; preset {load_preset('hardware', plan.hardware)['title']}"
+
+
+def time_text(predicted, steps):
+    if predicted["hours"] is None:
+        return f"not known yet: {predicted['how_sure'].partition(';')[2].strip() or predicted['how_sure']}"
+    speed = f.seconds_per_step(predicted["seconds_per_step"])
+    return f"about {f.duration(predicted['hours'] * 3600)}, {speed} ({predicted['how_sure'].partition(';')[0]})"
+
+
+def row(label, term, text):
+    small = f" <small>{term}</small>" if term else ""
+    return f"<dt>{label}{small}</dt><dd>{f.escape(text)}</dd>"
+
+
+def meter(label, term, need, free):
+    """Need against what is free, in steps coarse enough not to change with every look."""
+    if need is None:
+        return row(label, term, "not known yet")
+    if not free:
+        return row(label, term, f"about {f.gigabytes(need)}")
+    free = round(free) if free >= 4 else round(free, 1)
+    share = min(1.0, need / free)
+    tone = "over" if need > free else ""
+    bar = f'<span class="bar {tone}" aria-hidden="true"><span style="width:{share * 100:.0f}%"></span></span>'
+    small = f" <small>{term}</small>" if term else ""
+    return f"<dt>{label}{small}</dt><dd>{f.gigabytes(need)} of {free:g} GB free{bar}</dd>"
+
+
+# -- running and after
+
+
+def read_run(project):
+    """The newest training of the project, or {} if there is none."""
+    job = actions.newest_train(project) if project else None
+    if job is None:
+        return {}
+    series = metrics.read_metrics(job.run_dir)
+    settings = state.read_config(job.run_dir)["config"]
+    title, sentence, tone, button = describe_end(project, job)
+    return {
+        "run": job.name,
+        "state": f.STATES[job.state],
+        "is_running": job.state == "running",
+        "is_waiting": job.state == "queued",
+        "title": title,
+        "sentence": sentence,
+        "tone": tone,
+        **button,
+        "progress": job_progress(job),
+        "numbers": numbers(job, series) if not job.is_over else [],
+        "lanes": [lane(expert, series[expert], settings) for expert in ("high_noise", "low_noise")] if job.state != "queued" else [],
+        "pairs": [describe_pair(pair) for pair in reversed(list_pairs(project))],
+        "log": state.read_log_tail(job.run_dir, 6000),
+    }
+
+
+def job_progress(job):
+    progress = job.progress
+    done, total = progress.get("done"), progress.get("total")
+    words = [progress.get("stage") or "", progress.get("message") or ""]
+    counted = f"{progress.get('unit') or 'step'} {done:g} of {total:g}" if total and done is not None else ""
+    return {
+        "share": None if job.fraction is None else round(job.fraction, 3),
+        "counted": counted.replace("steps ", "step "),
+        "stage": " · ".join(word for word in words if word),
+        "left": f.time_left(job.seconds_left) if job.is_running else "",
+    }
+
+
+def numbers(job, series):
+    """[(what, how much)] of the moment."""
+    last = [(s["step"][-1], s) for s in series.values() if s["step"]]
+    if not last:
+        return []
+    _, newest = max(last, key=lambda pair: pair[0])
+    found = [("Speed", f.seconds_per_step(metrics.seconds_per_step(job.run_dir)))]
+    if newest["memory_gb"][-1]:
+        found.append(("Memory at its peak", f.gigabytes(newest["memory_gb"][-1])))
+    if newest["learning_rate"][-1] is not None:
+        found.append(("Learning speed", f"{newest['learning_rate'][-1]:.2g}"))
+    return [{"what": what, "much": much} for what, much in found if much]
+
+
+def lane(expert, series, settings):
+    """One expert's curves."""
+    name = "Layout and motion" if expert == "high_noise" else "Detail and identity"
+    return {
+        "id": expert,
+        "name": name,
+        "term": expert.replace("_", " "),
+        "step": series["step"],
+        "loss": rounded(series["loss"]),
+        "rate": rounded(series["learning_rate"]),
+        "held_out_step": series["held_out_step"],
+        "held_out": rounded(series["held_out"]),
+        "last_step": settings["steps"],
+    }
+
+
+def rounded(values):
+    return [None if value is None else float(f"{value:.4g}") for value in values]
+
+
+def describe_pair(pair):
+    """A saved pair in the list."""
+    folder = pair.folder
+    made = time.strftime("%a %H:%M", time.localtime(folder.stat().st_mtime)) if folder.exists() else ""
+    size = sum(path.stat().st_size for path in (pair.high_noise, pair.low_noise) if path and path.exists())
+    return {"id": pair.id, "label": f"Step {pair.step:,}", "run": pair.run, "made": made, "size": f.file_size(size)}
+
+
+def describe_end(project, job):
+    """(title, sentence, tone, button) of a run: what ended it, what that cost, and the one thing to do."""
+    name = job.title
+    if job.state == "queued":
+        return name, "Waits in the queue.", "", {}
+    if job.is_running:
+        return name, "Saves a safety copy and stops." if job.state == "stopping" else "", "", {}
+    if job.state == "done":
+        took = f" in {f.duration(job.seconds)}" if job.seconds else ""
+        return f"{name}: finished{took}", "Now compare the pairs.", "good", actions.button("open-evaluate")
+    if job.state == "stopped":
+        return f"{name}: stopped", "You stopped it; nothing is lost.", "", actions.button("resume")
+    error = job.error or {}
+    sentence = " ".join(f.sentence(error.get(part, "")) for part in ("message", "cost", "fix") if error.get(part))
+    button = actions.button(error.get("action") or "") or actions.button("resume")
+    return f"{name}: {f.STATES[job.state]}", sentence, "bad", button

@@ -1,0 +1,290 @@
+"""The whole journey in a real browser: what a person does, and what they see."""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from studio.workspace import Workspace
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+if not CHROMIUM:
+    pytest.skip("no Chromium on this computer; install Debian's package chromium to run the browser tests", allow_module_level=True)
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; it is in tests/requirements.txt")
+
+ROOT = Path(__file__).resolve().parent.parent
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+JOB_MS = 150_000  # a job on two slow cores
+playwright.expect.set_options(timeout=30_000)
+PHOTOS = ("person_a_1.jpg", "person_a_2.jpg", "person_b_1.jpg", "bigbuckbunny.mp4")
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    """(address, workspace) of a studio started as a person starts it."""
+    home = tmp_path_factory.mktemp("studio home é")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "app.py", "--port", str(port), "--no-browser", "--home", str(home)]
+    with open(home / "studio.log", "wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "2"})
+    try:
+        wait_for_port(port, process, home / "studio.log")
+        yield f"http://127.0.0.1:{port}", Workspace(home)
+    finally:
+        stop_jobs(Workspace(home))
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        process.kill()
+
+
+def wait_for_port(port, process, log):
+    for _ in range(600):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None, log.read_text(encoding="utf-8", errors="replace")
+        time.sleep(0.1)
+    raise AssertionError("the studio did not answer")
+
+
+def stop_jobs(workspace):
+    from studio.jobs import launcher, state
+
+    for job in state.list_jobs(workspace):
+        launcher.cancel(job.run_dir)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as engine:
+        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser, studio):
+    """A window of 1280 px, which may complain of nothing and ask nobody but the studio."""
+    with window(browser, studio[0], 1280, 860) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def window(browser, address, width, height, **options):
+    context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    opened, complaints = context.new_page(), []
+    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("request", lambda request: complaints.append(f"outside: {request.url}") if is_foreign(request.url, address) else None)
+    opened.goto(address)
+    opened.wait_for_selector("#next-dataset .next-step")
+    yield opened
+    context.close()
+    assert not complaints
+
+
+def is_foreign(url, address):
+    return not url.startswith((address, "data:", "blob:"))
+
+
+def open_tab(page, name):
+    page.click(f"#tab-{name}-button")
+    page.wait_for_selector(f"#next-{name} .next-step", state="visible")
+
+
+def expect(locator):
+    return playwright.expect(locator)
+
+
+def test_a_person_becomes_a_compared_and_exported_pair(page, studio):
+    address, workspace = studio
+    see_the_demo(page)
+    project = make_a_project(page, workspace)
+    import_files(page, project)
+    write_captions_by_hand(page, project)
+    train(page, project)
+    page.reload()
+    page.wait_for_selector("#tab-train [role=progressbar], #run-action", state="visible")  # the tab and the run are back
+    expect(page.locator("#project input")).to_have_value("Test Person")
+    wait_for_training(page, project)
+    draw_clips(page, project)
+    use_a_pair(page, project)
+
+
+def see_the_demo(page):
+    expect(page.locator("#project input")).to_have_value("Demo")
+    expect(page.locator(".thumb")).to_have_count(14)
+    expect(page.locator(".stage img")).to_be_visible()
+    assert page.evaluate("document.querySelector('.stage img').naturalWidth") > 0
+
+
+def make_a_project(page, workspace):
+    """The dialog checks the trigger while it is typed and asks for the permission."""
+    page.click("#new-person")
+    dialog = page.get_by_role("dialog", name="New person")
+    dialog.get_by_label("Name").fill("Test Person")
+    dialog.get_by_label("Trigger word").fill("table")
+    expect(dialog.locator(".trigger-check")).to_contain_text("real word")
+    dialog.get_by_label("Trigger word").fill("zxqv")
+    expect(dialog.locator(".trigger-check.good")).to_be_visible()
+    dialog.get_by_label("Tiny").check()
+    dialog.get_by_role("button", name="Make the project").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("permission")
+    dialog.get_by_label("they agreed").check()
+    dialog.get_by_role("button", name="Make the project").click()
+    expect(page.locator("#project input")).to_have_value("Test Person")
+    expect(page.locator(".grid-empty")).to_be_visible()
+    return workspace.find_project("Test Person")
+
+
+def import_files(page, project):
+    media = ROOT / "tests" / "media"
+    page.locator("#upload input[type=file]").set_input_files([media / name for name in PHOTOS])
+    expect(page.locator(".thumb")).to_have_count(len(PHOTOS), timeout=JOB_MS)
+    expect(page.locator("#last-job")).to_contain_text("Imported 4 items")
+    expect(page.locator("#next-dataset")).to_contain_text("write captions for 3 photos and 1 clip")
+    assert len(list(project.originals_dir.iterdir())) == 4
+
+
+def caption_on_disk(project, name):
+    return (project.dataset_dir / f"{name}.txt").read_text(encoding="utf-8").strip()
+
+
+def write_captions_by_hand(page, project):
+    from studio.data.dataset import list_items
+
+    items = [item.id for item in list_items(project)]
+    for number, item in enumerate(items):
+        page.locator(f".thumb[data-id='{item}']").click()
+        box = page.locator(f"#caption-text[data-key='caption-{item}']")
+        box.fill(f"zxqv, a person wearing a blue coat, scene {number}")
+        box.press("Control+Enter")
+        expect(page.locator(f".thumb[data-id='{item}'] .badge.warn")).to_have_count(0)
+    assert caption_on_disk(project, items[0]) == "zxqv, a person wearing a blue coat, scene 0"
+    expect(page.locator(".class-prompt")).to_contain_text("person, a person wearing a blue coat")
+    find_and_replace(page, project, items)
+    leave_one_out_and_undo(page, items)
+
+
+def find_and_replace(page, project, items):
+    page.get_by_role("button", name="Find and replace in all captions").click()
+    page.locator("#find-text textarea, #find-text input").fill("blue coat")
+    page.locator("#replace-text textarea, #replace-text input").fill("red hat")
+    page.click("#replace-button")
+    expect(page.locator("#studio-notice")).to_contain_text("Replaced in 4 captions")
+    expect(page.locator("#caption-text")).to_have_value(re.compile("red hat"))
+    expect(page.locator("#undo")).to_contain_text("Replacement in 4 captions")
+    page.click("#undo")
+    expect(page.locator("#caption-text")).to_have_value(re.compile("blue coat"))
+    assert all("blue coat" in caption_on_disk(project, item) for item in items)
+
+
+def leave_one_out_and_undo(page, items):
+    page.locator(f".thumb[data-id='{items[0]}']").click()
+    page.click("#keep-item")
+    expect(page.locator(".thumb.is-out")).to_have_count(1)
+    page.click("#undo")
+    expect(page.locator(".thumb.is-out")).to_have_count(0)
+
+
+def set_number(page, elem_id, value):
+    box = page.locator(f"#{elem_id} input")
+    box.fill(str(value))
+    box.press("Tab")
+
+
+def train(page, project):
+    open_tab(page, "train")
+    expect(page.locator("#plan .plan")).to_contain_text("GB")
+    page.get_by_role("button", name="All settings").first.click()
+    for name, value in {"train-steps": 8, "train-save-every": 4, "train-accumulation": 1, "train-held-out-every": 4}.items():
+        set_number(page, name, value)
+        expect(page.locator("#tab-train")).to_contain_text(re.compile(rf"Changed by you: .*\b{value}\b"))
+    page.click("#start-training")
+    expect(page.locator("#studio-notice")).to_contain_text("Training starts")
+    page.wait_for_selector(".training", timeout=20_000)
+
+
+def wait_for_training(page, project):
+    expect(page.locator(".training h2")).to_contain_text("finished", timeout=JOB_MS)
+    expect(page.locator(".training .lane .chart")).not_to_have_count(0)
+    expect(page.locator(".pairs li")).to_have_count(2)
+    assert project.read()["train_choice"]["overrides"]["steps"] == 8
+
+
+def draw_clips(page, project):
+    page.click("#run-action")
+    expect(page.locator("#next-evaluate")).to_contain_text("draw the same test clips")
+    page.locator("#sweep-prompts textarea").fill("Portrait | [trigger], a [class], smiling")
+    page.locator("#sweep-prompts textarea").press("Tab")
+    page.locator("#sweep-strengths").get_by_label("0.7", exact=True).uncheck()
+    expect(page.locator("#sweep-estimate")).to_contain_text("3 clips")
+    page.click("#start-sweep")
+    expect(page.locator(".cell video")).to_have_count(3, timeout=JOB_MS)
+    expect(page.locator(".verdict-line")).to_be_visible(timeout=JOB_MS)
+    page.wait_for_function("[...document.querySelectorAll('.cell video')].every((v) => v.readyState >= 2)")
+
+
+def use_a_pair(page, project):
+    page.locator(".open-cell").nth(1).click()
+    canvas = page.locator("dialog.large canvas")
+    expect(canvas).to_be_visible()
+    page.get_by_role("button", name="Difference").click()
+    page.get_by_role("button", name="Wipe").click()
+    page.wait_for_function("document.querySelector('dialog.large canvas').width === 64")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Use this").first.click()
+    expect(page.locator(".in-use")).to_contain_text("exports")
+    chosen = project.read()["chosen"]
+    names = [path.name for path in Path(chosen["folder"]).rglob("*.safetensors")]
+    assert len(names) == 2, names
+    assert any("high" in name.casefold() for name in names) and any("low" in name.casefold() for name in names)
+
+
+def test_two_windows_show_the_same_and_a_typed_caption_is_not_overwritten(browser, page, studio):
+    with window(browser, studio[0], 900, 700) as other:
+        other.locator("#caption-text").fill("half a senten")
+        page.locator("#caption-text").fill("ohwx, a person wearing a purple shirt, written in the first window")
+        page.click("#save-caption")
+        expect(page.locator("#undo")).to_contain_text("Caption of 0001")
+        expect(other.locator("#undo")).to_contain_text("Caption of 0001")
+        expect(other.locator("#caption-text")).to_have_value("half a senten")
+        other.locator("#caption-text").fill("")
+        other.keyboard.press("Escape")
+        page.click("#undo")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_nothing_scrolls_sideways_on_a_phone(browser, studio, dark):
+    with window(browser, studio[0], 390, 844, color_scheme="dark" if dark else "light", has_touch=True) as phone:
+        for name in ("dataset", "train", "evaluate"):
+            open_tab(phone, name)
+            phone.wait_for_timeout(500)
+            assert phone.evaluate("document.documentElement.scrollWidth") <= 390, name
+            assert phone.evaluate(WIDER_THAN_THE_PHONE) == [], name
+
+
+WIDER_THAN_THE_PHONE = """[...document.querySelectorAll('#studio button, #studio input, #studio p, #studio img, #studio textarea')]
+  .filter((e) => e.checkVisibility() && !e.closest('.scroller') && e.getBoundingClientRect().right > 391)
+  .map((e) => e.outerHTML.slice(0, 120))"""
+
+
+def test_every_control_has_a_name_for_screen_readers(page):
+    for name in ("dataset", "train", "evaluate"):
+        open_tab(page, name)
+        assert page.evaluate(NAMELESS) == [], name
+
+
+NAMELESS = """[...document.querySelectorAll('#studio :is(button, input, select, textarea)')]
+  .filter((e) => e.checkVisibility() && e.type !== 'file' && !e.getAttribute('aria-label') && !e.labels?.length && !e.innerText?.trim())
+  .map((e) => e.outerHTML.slice(0, 160))"""

@@ -1,0 +1,143 @@
+"""Triggers, captions, class prompts and the audit."""
+
+from pathlib import Path
+
+import pytest
+
+from studio.data.captions import audit, check_caption, check_trigger, class_prompt, compose_caption, suggest_trigger
+from studio.data.dataset import Item
+
+
+def items(*captions, keep=True):
+    fields = dict(kind="photo", path=Path(), width=64, height=64, num_frames=1, fps=0.0, seconds=0.0, caption_source="hand", reason="")
+    return [Item(id=f"{n:04d}", caption=c, keep=keep, original="", sha256="", measurements={}, **fields) for n, c in enumerate(captions, 1)]
+
+
+PROJECT = {"trigger": "ohwx", "class_noun": "person"}
+
+
+@pytest.mark.parametrize("trigger", ["ohwx", "xqzv", "p3rs0n", "ohwx1"])
+def test_an_invented_word_is_a_good_trigger(trigger):
+    assert check_trigger(trigger, "person") == []
+
+
+@pytest.mark.parametrize(
+    ("trigger", "said"),
+    [
+        ("", "empty"),
+        ("  ", "empty"),
+        ("oh wx", "space"),
+        ("oh.wx", "letters and digits"),
+        ("12345", "digits"),
+        ("ox", "too short"),
+        ("x" * 40, "at most"),
+        ("person", "real word"),
+        ("sks", "real word"),
+        ("anna", "real word or name"),
+        ("Anna", "real word or name"),
+        ("anna2", "real word or name"),
+        ("müller", "real word"),
+        ("мария", "real word"),
+        ("voiture", "real word"),
+        ("OHWX", "write ohwx"),
+    ],
+)
+def test_a_trigger_that_means_something_else_is_refused_with_the_reason(trigger, said):
+    assert said in check_trigger(trigger)[0]
+
+
+def test_the_class_noun_is_no_trigger():
+    assert "class noun" in check_trigger("zorblax", "Zorblax")[0]
+
+
+def test_a_suggested_trigger_is_always_the_same_and_always_good():
+    names = ["Anna", "Łukasz", "麻衣", "", "O'Brien"]
+    assert [suggest_trigger(n) for n in names] == [suggest_trigger(n) for n in names]
+    assert all(check_trigger(suggest_trigger(n)) == [] for n in names)
+    assert suggest_trigger("Anna", taken=(suggest_trigger("Anna"),)) != suggest_trigger("Anna")
+
+
+@pytest.mark.parametrize(
+    ("caption", "said"),
+    [
+        ("", "empty"),
+        ("   ", "empty"),
+        ("a person in a park", "missing"),
+        ("ohwxy, in a park", "missing"),
+        ("photo of ohwx in a park", "does not begin"),
+        ("Ohwx, in a park", "written Ohwx"),
+        ("ohwx", "nothing but"),
+        ("ohwx, ", "nothing but"),
+        ("ohwx, [trigger] in a park", "placeholder"),
+    ],
+)
+def test_a_caption_that_will_not_do_says_why(caption, said):
+    assert said in " ".join(check_caption(caption, "ohwx", "person"))
+
+
+def test_a_good_caption_has_no_remark():
+    assert check_caption("ohwx, smiling, in a park", "ohwx", "person") == []
+    assert check_caption("anything", "", "person") == []
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("ohwx, in a park", "person, in a park"),
+        ("OHWX, and Ohwx's hat", "person, and person's hat"),
+        ("(ohwx)ohwx. ohwx-like", "(person)person. person-like"),
+        ("ohwxy and myohwx stay", "ohwxy and myohwx stay"),
+        ("éohwx ohwxé stay, ohwx does not", "éohwx ohwxé stay, person does not"),
+        ("no trigger", "no trigger"),
+    ],
+)
+def test_the_class_prompt_replaces_the_whole_word_in_any_case(caption, expected):
+    assert class_prompt(caption, "ohwx", "person") == expected
+
+
+def test_the_class_noun_is_taken_literally():
+    assert class_prompt("ohwx x", "ohwx", r"\1 man") == r"\1 man x"
+    assert class_prompt("a caption", "", "person") == "a caption"
+
+
+def test_captions_are_composed_of_three_parts():
+    assert compose_caption("ohwx", " smiling, in a hat. ", "a park,") == "ohwx, smiling, in a hat, a park"
+    assert compose_caption("ohwx", "", "a park") == "ohwx, a park"
+
+
+def test_the_audit_of_a_good_set_is_silent():
+    good = items("ohwx, red coat, street", "ohwx, blue shirt, park", "ohwx, green hat, beach", "ohwx, suit, office", "ohwx, dress, stage")
+    assert audit(good, PROJECT) == []
+
+
+def test_the_audit_names_empty_missing_and_doubled_captions_with_their_items():
+    found = audit(items("", "a person, street", "photo, ohwx", "ohwx, a hat", "Ohwx, a hat."), PROJECT)
+    by_items = {tuple(f["items"]): f for f in found}
+    assert by_items[("0001",)]["severity"] == "error" and "1 photo without a caption" in by_items[("0001",)]["message"]
+    assert "without the trigger" in by_items[("0002",)]["message"]
+    assert "does not come first" in by_items[("0003",)]["message"]
+    assert "same caption" in by_items[("0004", "0005")]["message"]
+    assert [f["severity"] for f in found] == sorted(f["severity"] for f in found)
+    assert all(f["fix"] for f in found)
+
+
+@pytest.mark.parametrize("typo", ["ohxw", "ohwxx", "ohw", "ohvx", "owhx"])
+def test_the_audit_finds_mistyped_triggers(typo):
+    found = audit(items("ohwx, red coat", f"ohwx, with {typo}"), PROJECT)
+    assert [f["items"] for f in found] == [["0002"]] and typo in found[0]["message"]
+
+
+def test_the_audit_takes_no_real_word_for_a_typo():
+    assert audit(items("zorn, red coat", "zorn, horn and corn"), {"trigger": "zorn", "class_noun": "person"})[1:] == []
+
+
+def test_the_audit_finds_words_that_fuse_with_the_trigger():
+    places = ["street", "park", "beach", "office", "stage", "kitchen"]
+    found = audit(items(*(f"ohwx, a person with glasses in the {p}" for p in places)), PROJECT)
+    assert [f["message"] for f in found] == ['"glasses" stands in 6 of 6 captions and will become part of the person.']
+    assert str(found[0]) == found[0]["message"]
+
+
+def test_the_audit_looks_at_kept_items_only_and_says_when_the_trigger_is_bad():
+    assert audit(items("", "", keep=False), PROJECT) == []
+    assert "real word" in audit([], {"trigger": "anna"})[0]["message"]

@@ -1,0 +1,257 @@
+"""Exports hold what the other program needs, nothing that is private, and never replace one another."""
+
+import json
+import tomllib
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from studio.config import TrainConfig, from_dict, to_dict
+from studio.errors import Problem
+from studio.evaluation.clips import write_clip
+from studio.export import TARGETS, export_pair
+from studio.export.configs import to_toml
+from studio.export.lora_files import check_lora
+from studio.models import lora
+from studio.models.loading import load_expert, load_pipeline
+from studio.training.pairs import file_sha256, find_pair, pair_file_name, pair_folder
+from studio.workspace import finished_dir, write_json
+
+EXPERTS = ("high_noise", "low_noise")
+PAIR = "train-001/step-000030"
+TRAIN = from_dict(
+    TrainConfig, {"steps": 60, "save_every": 30, "lora": {"rank": 2}, "data": {"clip_frames": 9}, "memory": {"blocks_swapped": 20}}
+)
+
+
+@pytest.fixture(scope="module")
+def lora_states(tiny_base):
+    states = {}
+    for number, expert in enumerate(EXPERTS):
+        model = load_expert(tiny_base, expert, dtype=torch.float32, device=torch.device("cpu"))
+        lora.add_lora(model, 2, seed=number)
+        generator = torch.Generator().manual_seed(number)
+        states[expert] = {k: torch.randn(t.shape, generator=generator) * 0.2 for k, t in lora.lora_state(model).items()}
+    return states
+
+
+@pytest.fixture
+def trained(project, lora_states):
+    """A project with two photos, a clip and one checkpoint pair."""
+    run_dir = project.runs_dir / "train-001"
+    run_dir.mkdir(parents=True)
+    write_json(run_dir / "config.json", {"kind": "train"})
+    experts = {}
+    with finished_dir(pair_folder(run_dir, 30)) as folder:
+        for expert, state in lora_states.items():
+            name = pair_file_name(run_dir, 30, expert)
+            lora.save_lora_file(folder / name, state, {"expert": expert})
+            experts[expert] = {"file": name, "sha256": file_sha256(folder / name), "trained": True}
+        facts = {"step": 30, "base_model": "tiny", "boundary": 0.875, "settings": to_dict(TRAIN)}
+        write_json(folder / "manifest.json", facts | {"experts": experts})
+    rng = np.random.default_rng(0)
+    project.dataset_dir.mkdir()
+    for stem in ("0001", "0002"):
+        Image.fromarray(rng.integers(0, 256, (96, 64, 3), dtype=np.uint8)).save(project.dataset_dir / f"{stem}.jpg")
+        (project.dataset_dir / f"{stem}.txt").write_text(f"ohwx, a person, photo {stem}", encoding="utf-8")
+    write_clip(project.dataset_dir / "clip-01.mp4", rng.integers(0, 256, (30, 64, 64, 3), dtype=np.uint8), 24)
+    (project.dataset_dir / "clip-01.txt").write_text("ohwx, a person, walking", encoding="utf-8")
+    return project
+
+
+def all_bytes(folder):
+    """{name: bytes} of every file, those inside archives too."""
+    found = {}
+    for path in (p for p in folder.rglob("*") if p.is_file()):
+        found[path.relative_to(folder).as_posix()] = path.read_bytes()
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                found |= {name: archive.read(name) for name in archive.namelist()}
+    return found
+
+
+def test_a_comfyui_export_is_the_pair_under_speaking_names_with_a_guide(trained):
+    folder = export_pair(trained, PAIR, "comfyui", 0.8)
+    names = {p.name for p in folder.iterdir()}
+    high, low = "anna_run1_step30_HIGH_noise.safetensors", "anna_run1_step30_LOW_noise.safetensors"
+    assert names == {high, low, "README.txt", "export.json"}
+    pair = find_pair(trained, PAIR)
+    assert (folder / high).read_bytes() == pair.high_noise.read_bytes()
+    assert (folder / low).read_bytes() == pair.low_noise.read_bytes()
+    readme = (folder / "README.txt").read_text(encoding="utf-8")
+    for words in ("ComfyUI/models/loras", "LoraLoaderModelOnly", "0.8", "ohwx, a person", high, low, "AI-generated"):
+        assert words in readme
+
+
+def test_the_comfyui_pair_loads_in_stock_diffusers_and_changes_the_output(trained, tiny_base):
+    folder = export_pair(trained, PAIR, "comfyui")
+    pipeline = load_pipeline(tiny_base)
+
+    def draw():
+        return pipeline(
+            "ohwx, a person",
+            height=32,
+            width=32,
+            num_frames=1,
+            num_inference_steps=4,
+            generator=torch.Generator("cpu").manual_seed(0),
+            max_sequence_length=tiny_base.max_prompt_tokens,
+            output_type="latent",
+        ).frames
+
+    base = draw()
+    pipeline.load_lora_weights(next(folder.glob("*HIGH*")), adapter_name="person")
+    high_only = draw()
+    pipeline.load_lora_weights(next(folder.glob("*LOW*")), adapter_name="person", load_into_transformer_2=True)
+    both = draw()
+    assert not torch.equal(base, high_only)
+    assert not torch.equal(high_only, both)
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_no_export_carries_a_path_and_repeating_it_gives_the_same_folder(trained, tmp_path, to):
+    folder = export_pair(trained, PAIR, to)
+    files = all_bytes(folder)
+    assert not [name for name, data in files.items() if str(tmp_path).encode() in data]
+    assert all(name.isascii() and not set(name) & set('<>:"|?*\\') for name in files)
+    times = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
+    assert export_pair(trained, PAIR, to) == folder
+    assert times == {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
+    assert len(list(trained.exports_dir.iterdir())) == 1
+
+
+def test_other_settings_or_a_damaged_export_get_a_folder_of_their_own(trained):
+    first = export_pair(trained, PAIR, "comfyui", 0.7)
+    second = export_pair(trained, PAIR, "comfyui", 1.0)
+    assert first != second
+    (first / "README.txt").write_text("mine now", encoding="utf-8")
+    third = export_pair(trained, PAIR, "comfyui", 0.7)
+    assert third not in (first, second)
+    assert (first / "README.txt").read_text(encoding="utf-8") == "mine now"
+
+
+def test_a_damaged_pair_is_not_exported(trained):
+    path = find_pair(trained, PAIR).low_noise
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(ValueError, match="changed or damaged"):
+        export_pair(trained, PAIR, "comfyui")
+    assert not trained.exports_dir.exists() or not list(trained.exports_dir.iterdir())
+
+
+def test_unknown_targets_and_pairs_are_named(trained):
+    with pytest.raises(ValueError, match="comfyui, ai-toolkit"):
+        export_pair(trained, PAIR, "comfy")
+    with pytest.raises(ValueError, match=PAIR):
+        export_pair(trained, "train-001/step-000099", "comfyui")
+
+
+def test_a_file_with_foreign_keys_is_no_pair(tmp_path):
+    lora.save_lora_file(tmp_path / "a.safetensors", {"lora_unet_blocks_0.lora_down.weight": torch.zeros(2, 2)}, {})
+    with pytest.raises(Problem, match="lora_unet_blocks_0"):
+        check_lora(tmp_path / "a.safetensors")
+    (tmp_path / "b.safetensors").write_bytes(b"nothing")
+    with pytest.raises(Problem, match="can't be read"):
+        check_lora(tmp_path / "b.safetensors")
+
+
+def check_dataset(folder):
+    """Media and captions are all there, photos and clips apart."""
+    assert {p.name for p in (folder / "dataset/photos").iterdir()} == {"0001.jpg", "0001.txt", "0002.jpg", "0002.txt"}
+    assert (folder / "dataset/clips-24fps/clip-01.txt").read_text(encoding="utf-8") == "ohwx, a person, walking"
+    assert (folder / "dataset/clips-24fps/clip-01.mp4").is_file()
+
+
+def test_ai_toolkit_gets_a_job_that_continues_from_the_pair(trained):
+    folder = export_pair(trained, PAIR, "ai-toolkit")
+    check_dataset(folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    name, process = config["config"]["name"], config["config"]["process"][0]
+    saved = {p.name for p in (folder / process["training_folder"] / name).iterdir()}
+    assert saved == {f"{name}_000000030_{expert}.safetensors" for expert in EXPERTS}
+    assert process["model"]["arch"] == "wan22_14b"
+    assert process["network"] == {"type": "lora", "linear": 2, "linear_alpha": 2}
+    assert (process["train"]["steps"], process["train"]["lr"], process["train"]["timestep_type"]) == (60, 2e-4, "sigmoid")
+    assert process["train"]["diff_output_preservation_class"] == "person"
+    assert [(d["folder_path"], d["num_frames"]) for d in process["datasets"]] == [("dataset/photos", 1), ("dataset/clips-24fps", 9)]
+    assert process["datasets"][1]["fps"] == 16
+    assert all((folder / d["folder_path"]).is_dir() for d in process["datasets"])
+
+
+def test_musubi_gets_its_own_key_names_with_the_same_numbers(trained, lora_states):
+    folder = export_pair(trained, PAIR, "musubi")
+    check_dataset(folder)
+    dataset = tomllib.loads((folder / "dataset.toml").read_text(encoding="utf-8"))
+    assert [d.get("image_directory") or d["video_directory"] for d in dataset["datasets"]] == ["dataset/photos", "dataset/clips-24fps"]
+    assert dataset["datasets"][1]["source_fps"] == 24.0
+    assert dataset["datasets"][1]["target_frames"] == [9]
+    for expert, bounds in (("high_noise", (875, 1000)), ("low_noise", (0, 875))):
+        config = tomllib.loads((folder / f"{expert}.toml").read_text(encoding="utf-8"))
+        assert (config["min_timestep"], config["max_timestep"]) == bounds
+        assert config["network_dim"] == config["network_alpha"] == 2
+        state, _ = lora.read_lora_file(folder / config["network_weights"])
+        assert state.keys() == lora_states[expert].keys()
+        assert all(torch.equal(state[key], tensor) for key, tensor in lora_states[expert].items())
+        with open(folder / config["network_weights"], "rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        assert "lora_unet_blocks_0_self_attn_q.lora_down.weight" in header
+        assert "lora_unet_blocks_0_ffn_2.alpha" in header
+
+
+def test_diffusion_pipe_gets_a_config_for_each_expert_with_its_noise_range(trained):
+    folder = export_pair(trained, PAIR, "diffusion-pipe")
+    check_dataset(folder)
+    dataset = tomllib.loads((folder / "dataset.toml").read_text(encoding="utf-8"))
+    assert [d["path"] for d in dataset["directory"]] == ["dataset/photos", "dataset/clips-24fps"]
+    assert dataset["directory"][1]["frame_buckets"] == [1, 9]
+    for expert, bounds in (("high_noise", (0.875, 1.0)), ("low_noise", (0.0, 0.875))):
+        config = tomllib.loads((folder / f"{expert}.toml").read_text(encoding="utf-8"))
+        assert (config["model"]["min_t"], config["model"]["max_t"]) == bounds
+        assert (config["adapter"]["rank"], config["blocks_to_swap"], config["epochs"]) == (2, 20, 30)
+        assert "alpha" not in config["adapter"]
+        assert len(list((folder / config["adapter"]["init_from_existing"]).glob("*.safetensors"))) == 1
+
+
+def test_what_another_trainer_cannot_do_is_said(trained):
+    readme = (export_pair(trained, PAIR, "musubi") / "README.txt").read_text(encoding="utf-8")
+    assert "no Differential Output Preservation" in readme
+
+
+def test_a_bundle_is_one_zip_without_photos_unless_asked(trained):
+    folder = export_pair(trained, PAIR, "bundle")
+    assert {p.suffix for p in folder.iterdir()} == {".zip", ".json"}
+    names = set(all_bytes(folder))
+    assert {"lora/README-ComfyUI.txt", "manifest.json", "settings.json", "README.txt"} <= names
+    assert not [n for n in names if n.startswith("dataset/") or "report" in n]
+    assert len([n for n in names if n.startswith("lora/") and n.endswith(".safetensors")]) == 2
+    settings = json.loads(all_bytes(folder)["settings.json"])
+    assert (settings["trigger"], settings["train"]["steps"]) == ("ohwx", 60)
+    with_photos = export_pair(trained, PAIR, "bundle", include_photos=True)
+    assert with_photos != folder
+    assert "dataset/photos/0001.jpg" in all_bytes(with_photos)
+
+
+def test_a_bundle_brings_the_report_of_the_comparison(trained):
+    for number in (1, 2):
+        folder = trained.sweeps_dir / f"sweep-00{number}"
+        write_json(folder / "sweep.json", {"pairs": [{"id": PAIR}], "cells": []})
+        write_json(folder / "verdict.json", {"pair": PAIR, "number": number})
+        (folder / "report.html").write_text(f"report {number}", encoding="utf-8")
+    files = all_bytes(export_pair(trained, PAIR, "bundle"))
+    assert files["report.html"] == b"report 2"
+    assert json.loads(files["verdict.json"])["number"] == 2
+
+
+def test_toml_is_read_back_as_it_was():
+    data = {
+        "text": 'a "quote" \\ and\nnew line',
+        "list": [1, 2.5, "x"],
+        "on": True,
+        "small": 1e-8,
+        "table": {"x": 1},
+        "rows": [{"a": 1}, {"a": 2}],
+    }
+    assert tomllib.loads(to_toml(data)) == data

@@ -1,0 +1,420 @@
+"""Jobs: a queue worked off by detached processes, stops that save, crashes that are noticed, errors in words."""
+
+import errno
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from studio.errors import Problem
+from studio.jobs import launcher, metrics, state
+from studio.jobs.problems import explain
+from studio.jobs.recorder import Pace, Recorder
+from studio.jobs.worker import run_job
+from studio.workspace import append_jsonl, read_json, write_json
+
+DEADLINE_SECONDS = 90
+
+# A process that owns a job and is in the middle of a step: what a killed worker leaves behind.
+HOLDER = """
+import sys, time
+from pathlib import Path
+from studio.jobs import launcher, worker
+from studio.jobs.recorder import Recorder
+from studio.workspace import project_of
+run_dir = Path(sys.argv[1])
+lock = launcher.worker_lock(project_of(run_dir).workspace)
+lock.acquire()
+assert worker._claim(run_dir)
+with Recorder(run_dir) as recorder:
+    recorder.report("progress", stage="learning", done=3, total=10, unit="steps", message="")
+    print("ready", flush=True)
+    time.sleep(600)
+"""
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)
+    return found
+
+
+def wait_for_end(run_dir):
+    def over():
+        job = state.read_status(run_dir)
+        return job if job.is_over else None
+
+    return wait_until(over)
+
+
+@pytest.fixture
+def holder(project):
+    """(run_dir, process) of a job that another process is in the middle of."""
+    run_dir = launcher.enqueue(project, "import", {"paths": []})
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(run_dir)], cwd=launcher.ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    yield run_dir, process
+    process.kill()
+    process.wait()
+
+
+def queue_import(project, path, times=1):
+    return [launcher.enqueue(project, "import", {"paths": [str(path)]}, "Import") for _ in range(times)]
+
+
+# -- the queue and the worker
+
+
+def test_a_detached_worker_does_the_queued_jobs_in_order_and_lets_go(project, media):
+    run_dirs = queue_import(project, media / "person_a_1.jpg", 2)
+    assert [job.run_dir for job in state.queued_jobs(project.workspace)] == run_dirs
+    assert launcher.ensure_worker(project.workspace)
+    jobs = [wait_for_end(run_dir) for run_dir in run_dirs]
+    assert [job.state for job in jobs] == ["done", "done"]
+    assert jobs[0].ended_at <= jobs[1].started_at
+    assert len(jobs[0].result["added"]) == 1 and len(jobs[1].result["duplicates"]) == 1
+    wait_until(lambda: not launcher.worker_record(project.workspace))
+    assert not launcher.ensure_worker(project.workspace)
+
+
+def test_a_job_survives_the_program_that_asked_for_it(project, media):
+    [run_dir] = queue_import(project, media)
+    code = "import sys; from pathlib import Path; from studio.jobs.launcher import ensure_worker; from studio.workspace import Workspace\nprint(ensure_worker(Workspace(Path(sys.argv[1]))))"
+    studio = subprocess.run([sys.executable, "-c", code, str(project.workspace.home)], cwd=launcher.ROOT, capture_output=True, text=True)
+    assert studio.stdout.strip() == "True", studio.stderr
+    assert wait_for_end(run_dir).state == "done"
+
+
+def test_the_worker_is_its_own_session_without_our_pipes(project, media):
+    [run_dir] = queue_import(project, media)
+    launcher.ensure_worker(project.workspace)
+    record = launcher.worker_record(project.workspace)
+    if os.name == "posix":
+        assert os.getsid(record["pid"]) == record["pid"] != os.getsid(0)
+    assert wait_for_end(run_dir).state == "done"
+
+
+def test_two_studios_at_once_start_one_worker(project, media):
+    run_dirs = queue_import(project, media / "person_a_1.jpg", 3)
+    code = "import sys; from pathlib import Path; from studio.jobs.launcher import ensure_worker; from studio.workspace import Workspace\nprint(ensure_worker(Workspace(Path(sys.argv[1]))))"
+    command = [sys.executable, "-c", code, str(project.workspace.home)]
+    studios = [subprocess.Popen(command, cwd=launcher.ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    started = [studio.communicate()[0].strip() for studio in studios]
+    jobs = [wait_for_end(run_dir) for run_dir in run_dirs]
+    assert started.count("True") >= 1
+    spans = sorted((job.started_at, job.ended_at) for job in jobs)
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans)), "two jobs ran at the same time"
+
+
+def test_a_second_worker_leaves_while_another_program_runs_jobs(project, media):
+    [run_dir] = queue_import(project, media / "person_a_1.jpg")
+    lock = launcher.worker_lock(project.workspace)
+    with lock:
+        command = [sys.executable, "-m", "studio.jobs.worker", str(project.workspace.home)]
+        assert subprocess.run(command, cwd=launcher.ROOT).returncode == 0
+        assert state.read_status(run_dir).state == "queued"
+
+
+def test_a_worker_that_cannot_start_fails_the_job_instead_of_trying_for_ever(project, monkeypatch):
+    [run_dir] = queue_import(project, "nowhere")
+    monkeypatch.setattr(sys, "executable", "/bin/false" if os.name == "posix" else "where.exe")
+
+    def settled():
+        launcher.ensure_worker(project.workspace)
+        return state.read_status(run_dir).is_over
+
+    wait_until(settled)
+    job = state.read_status(run_dir)
+    assert job.state == "failed" and "could not start" in job.error["message"] and "worker.log" in job.error["fix"]
+
+
+def test_looking_at_an_idle_queue_starts_nothing(workspace):
+    assert not launcher.ensure_worker(workspace)
+    assert state.current_job(workspace) is None and state.list_jobs(workspace) == []
+
+
+def test_a_job_of_a_kind_that_is_not_there_is_refused(project):
+    with pytest.raises(ValueError, match="no job kind 'paint'"):
+        launcher.enqueue(project, "paint", {})
+    assert project.list_runs() == []
+
+
+def test_a_train_job_carries_what_the_project_said_when_it_was_made(project):
+    run_dir = launcher.enqueue(project, "train", {"config": {"steps": 4}})
+    project.update(trigger="later")
+    config = state.read_config(run_dir)
+    assert (config["trigger"], config["class_noun"], config["base_model"]) == ("ohwx", "person", "tiny")
+    assert config["kind"] == "train" and config["created"] and config["format"] == 1
+
+
+# -- stop, cancel, resume
+
+
+def test_a_waiting_job_is_cancelled_and_can_come_back(project):
+    [run_dir] = queue_import(project, "nowhere")
+    launcher.cancel(run_dir)
+    assert state.read_status(run_dir).state == "stopped"
+    assert state.queued_jobs(project.workspace) == []
+    launcher.resume(run_dir)
+    assert state.read_status(run_dir).state == "queued"
+    with pytest.raises(ValueError, match="waiting in the queue already"):
+        launcher.resume(run_dir)
+
+
+def test_a_finished_job_has_nothing_to_resume(project, media):
+    run_dir = launcher.prepare(project, "import", {"paths": [str(media / "person_a_1.jpg")]})
+    assert run_job(run_dir).state == "done"
+    with pytest.raises(ValueError, match="is finished; there is nothing to resume"):
+        launcher.resume(run_dir)
+
+
+def test_a_request_to_stop_shows_at_once_and_reaches_the_job(holder):
+    run_dir, _ = holder
+    assert state.read_status(run_dir).state == "running"
+    launcher.request_stop(run_dir)
+    assert state.read_status(run_dir).state == "stopping"
+    recorder = Recorder(run_dir)
+    assert recorder.should_stop() and recorder.stop_was_seen
+
+
+def test_a_request_to_save_is_seen_once(project):
+    [run_dir] = queue_import(project, "nowhere")
+    recorder = Recorder(run_dir)
+    assert not recorder.should_save()
+    launcher.request_save(run_dir)
+    assert recorder.should_save() and not recorder.should_save()
+
+
+# -- crashes
+
+
+def test_a_killed_worker_reads_as_crashed_and_offers_to_resume(holder):
+    run_dir, process = holder
+    wait_until(lambda: state.read_status(run_dir).progress)
+    assert state.read_status(run_dir).state == "running"
+    process.kill()
+    wait_until(lambda: state.read_status(run_dir).state == "crashed")  # also while nobody has collected the zombie
+    job = state.read_status(run_dir)
+    assert job.can_resume and job.error["action"] == "resume" and "ended without a word" in job.error["message"]
+    assert job.progress["done"] == 3
+
+
+def test_another_process_with_the_same_number_is_not_taken_for_the_worker(project):
+    [run_dir] = queue_import(project, "nowhere")
+    mine = state.own_identity()
+    write_json(state.status_file(run_dir), read_json(state.status_file(run_dir)) | mine | {"state": "running"})
+    assert state.read_status(run_dir).state == "running"
+    after_reboot = {"pid": mine["pid"], "create_time": mine["create_time"] - 3600}
+    write_json(state.status_file(run_dir), read_json(state.status_file(run_dir)) | after_reboot)
+    assert state.read_status(run_dir).state == "crashed"
+
+
+def test_after_a_crash_the_rest_of_the_queue_goes_on_and_the_crashed_job_waits_for_a_word(holder, project, media):
+    crashed, process = holder
+    [following] = queue_import(project, media / "person_a_1.jpg")
+    assert not launcher.ensure_worker(project.workspace)  # the holder lives
+    process.kill()
+    process.wait()
+    assert launcher.ensure_worker(project.workspace)
+    assert wait_for_end(following).state == "done"
+    assert state.read_status(crashed).state == "crashed"
+    launcher.resume(crashed)
+    launcher.ensure_worker(project.workspace)
+    assert wait_for_end(crashed).state in ("done", "failed")
+
+
+def test_a_long_step_still_has_a_pulse(holder):
+    run_dir, _ = holder
+    first = state.read_status(run_dir).updated_at
+    wait_until(lambda: state.read_status(run_dir).updated_at > first)
+
+
+def test_a_terminal_closed_while_its_job_waited_leaves_it_resumable(project):
+    [run_dir] = queue_import(project, "nowhere")
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as process:
+        gone = {"pid": process.pid, "create_time": psutil.Process(process.pid).create_time()}
+    write_json(state.status_file(run_dir), read_json(state.status_file(run_dir)) | gone)
+    job = state.read_status(run_dir)
+    assert job.state == "crashed" and job.can_resume
+    assert state.queued_jobs(project.workspace) == []
+
+
+# -- in a terminal
+
+
+def test_a_job_in_a_terminal_waits_for_its_turn_and_says_so(holder, project, media):
+    _, process = holder
+    run_dir = launcher.prepare(project, "import", {"paths": [str(media / "person_a_1.jpg")]})
+    said = []
+
+    def say(text):
+        said.append(text)
+        process.kill()
+
+    assert run_job(run_dir, say=say).state == "done"
+    assert said[0].startswith("waiting: import-001")
+
+
+def test_no_worker_takes_the_job_of_a_terminal(project, media):
+    run_dir = launcher.prepare(project, "import", {"paths": [str(media)]})
+    assert not launcher.ensure_worker(project.workspace)
+    assert state.read_status(run_dir).state == "queued"
+
+
+def test_a_mistake_ends_the_job_in_words_and_the_log_has_the_traceback(project):
+    run_dir = launcher.prepare(project, "train", {"config": {"steps": "many"}})
+    job = run_job(run_dir)
+    assert job.state == "failed" and "steps must be a number" in job.error["message"] and not job.error["unexpected"]
+    assert "Traceback" in state.read_log_tail(run_dir)
+    events, offset = state.read_events(run_dir)
+    assert events[-1]["event"] == "error" and state.read_events(run_dir, offset) == ([], offset)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+def test_sigterm_asks_a_worker_to_save_and_stop(project):
+    [run_dir] = queue_import(project, "nowhere")
+    code = """
+import sys, time
+from pathlib import Path
+from studio.jobs.recorder import Recorder
+from studio.jobs.worker import _stop_on_signals
+with Recorder(Path(sys.argv[1])) as recorder, _stop_on_signals(recorder):
+    print("ready", flush=True)
+    while not recorder.should_stop():
+        time.sleep(0.01)
+    recorder.end("stopped")
+"""
+    with subprocess.Popen([sys.executable, "-c", code, str(run_dir)], cwd=launcher.ROOT, stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+    assert state.read_status(run_dir).state == "stopped"
+
+
+# -- status, events, time left
+
+
+def test_progress_reaches_the_status_with_the_time_left(project):
+    [run_dir] = queue_import(project, "nowhere")
+    with Recorder(run_dir) as recorder:
+        for done in range(5):
+            recorder.report("progress", stage="learning", done=done, total=100, unit="steps", message="")
+            time.sleep(0.01)
+        recorder.end("done", result={"added": 1})
+    job = state.read_status(run_dir)
+    assert job.state == "done" and job.progress["done"] == 4 and job.fraction == 0.04
+    assert job.result == {"added": 1} and job.pid is None and job.seconds >= 0
+
+
+def test_the_time_left_follows_the_recent_pace_and_forgets_a_slow_start():
+    pace = Pace()
+    assert pace.seconds_left("a", 0, 100, 0.0) is None
+    left = [pace.seconds_left("a", done, 100, 60.0 + done) for done in range(1, 51)]
+    assert left[-1] == pytest.approx(50, rel=0.1)
+    assert pace.seconds_left("b", 0, 10, 200.0) is None
+    assert pace.seconds_left("b", 1, None, 201.0) is None
+
+
+def test_a_full_disk_does_not_hide_how_a_job_ended(project, monkeypatch):
+    [run_dir] = queue_import(project, "nowhere")
+    with Recorder(run_dir) as recorder:
+        monkeypatch.setattr(os, "fsync", _full_disk_for_new_files())
+        recorder.fail(OSError(errno.ENOSPC, "No space left on device"))
+    job = state.read_status(run_dir)
+    assert job.state == "failed" and job.error["message"] == "The disk is full."
+
+
+def _full_disk_for_new_files():
+    fsync = os.fsync
+
+    def full(descriptor):
+        name = Path(f"/proc/self/fd/{descriptor}")
+        if name.exists() and str(name.readlink()).endswith(".tmp"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
+
+    return full
+
+
+def test_errors_are_put_into_words_with_what_to_do():
+    class OutOfMemoryError(RuntimeError):
+        """As torch names it."""
+
+    words = explain(Problem("The loss jumped.", cost="The pair of step 200 is kept.", fix="Lower it.", action="halve-learning-rate"))
+    assert words["action"] == "halve-learning-rate" and not words["unexpected"]
+    assert "GPU's memory is full" in explain(OutOfMemoryError("CUDA out of memory"))["message"]
+    assert "RAM" in explain(MemoryError())["message"]
+    assert explain(OSError(errno.ENOSPC, "No space left on device"))["message"] == "The disk is full."
+    assert explain(RuntimeError("I/O error: No space left on device (os error 28)"))["message"] == "The disk is full."
+    assert explain(ValueError("steps must be at least 2"))["message"] == "steps must be at least 2"
+    unexpected = explain(KeyError("x"))
+    assert unexpected["unexpected"] and "KeyError" in unexpected["message"] and unexpected["action"] == "open-log"
+
+
+def test_the_end_of_a_long_log_is_read_from_a_whole_line_on(project):
+    [run_dir] = queue_import(project, "nowhere")
+    assert state.read_log_tail(run_dir) == ""
+    (run_dir / "log.txt").write_text("".join(f"line {n} é\n" for n in range(5000)), encoding="utf-8")
+    tail = state.read_log_tail(run_dir)
+    assert tail.startswith("line ") and tail.endswith("line 4999 é\n") and len(tail) < 20_000
+
+
+def test_jobs_are_listed_newest_first_and_the_running_one_is_current(holder, project):
+    run_dir, _ = holder
+    [later] = queue_import(project, "nowhere")
+    assert [job.run_dir for job in state.list_jobs(project.workspace)] == [later, run_dir]
+    assert state.current_job(project.workspace).run_dir == run_dir
+    (project.runs_dir / "import-099").mkdir()  # being made
+    assert len(state.list_jobs(project.workspace, project)) == 2
+
+
+# -- curves
+
+
+def step(n, expert="high_noise", loss=1.0, **more):
+    return {"event": "step", "step": n, "expert": expert, "loss": loss, "seconds": 2.0, "memory_gb": n} | more
+
+
+def write_events(run_dir, *events):
+    for event in events:
+        append_jsonl(run_dir / "events.jsonl", {"time": 0.0} | event)
+
+
+def test_curves_are_kept_per_expert_and_read_as_they_grow(project):
+    run_dir = project.new_run_dir("train")
+    assert metrics.read_metrics(run_dir)["low_noise"]["step"] == []
+    write_events(run_dir, step(1), step(2, loss=0.5), {"event": "held_out", "step": 2, "expert": "high_noise", "loss": 0.7})
+    first = metrics.read_metrics(run_dir)
+    assert metrics.seconds_per_step(run_dir) == 2.0
+    assert first["high_noise"]["loss"] == [1.0, 0.5] and first["high_noise"]["held_out"] == [0.7]
+    write_events(run_dir, step(3, "low_noise"))
+    assert metrics.read_metrics(run_dir)["low_noise"]["step"] == [3]
+    assert metrics.read_metrics(run_dir)["high_noise"] == first["high_noise"]
+
+
+def test_steps_done_again_after_a_resume_count_once(project):
+    run_dir = project.new_run_dir("train")
+    checked = {"event": "held_out", "step": 4, "expert": "high_noise", "loss": 0.7}
+    write_events(run_dir, *(step(n, loss=n) for n in range(1, 6)), checked, {"event": "resume", "step": 3}, step(4, loss=40))
+    series = metrics.read_metrics(run_dir)["high_noise"]
+    assert series["loss"] == [1, 2, 3, 40] and series["held_out"] == []
+    write_events(run_dir, step(1, loss=10))  # started over without a safety copy
+    assert metrics.read_metrics(run_dir)["high_noise"]["loss"] == [10]
+
+
+def test_a_long_run_is_thinned_to_what_a_chart_can_show(project):
+    run_dir = project.new_run_dir("train")
+    lines = "".join(f'{{"event": "step", "step": {n}, "expert": "low_noise", "loss": 2.0, "memory_gb": {n}}}\n' for n in range(1, 5001))
+    (run_dir / "events.jsonl").write_text(lines, encoding="utf-8")
+    series = metrics.read_metrics(run_dir)["low_noise"]
+    assert metrics.seconds_per_step(run_dir) is None
+    assert len(series["step"]) == 500 and series["step"][-1] == 5000
+    assert set(series["loss"]) == {2.0} and max(series["memory_gb"]) == 5000 and series["grad_norm"][0] is None

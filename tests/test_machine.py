@@ -1,0 +1,39 @@
+"""Reading the machine: it never fails, whatever is there."""
+
+import subprocess
+import sys
+
+import psutil
+
+from studio import machine
+from studio.machine import GIB, Gpu, free_disk_gb, is_cuda_build, read_machine
+
+
+def test_the_machine_is_read_without_failing_whatever_is_there():
+    found = read_machine()
+    assert abs(found.ram_total_gb - psutil.virtual_memory().total / GIB) < 0.1
+    assert 0 < found.ram_free_gb <= found.ram_total_gb
+    assert found.cpu_cores >= 1 and found.cpu_name
+    for gpu in found.gpus:
+        assert gpu.name and 0 <= gpu.vram_free_gb <= gpu.vram_total_gb
+
+
+def test_reading_the_machine_loads_no_torch():
+    code = "import sys; from studio.machine import read_machine; read_machine(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_free_disk_is_told_for_a_folder_that_is_not_made_yet(tmp_path):
+    assert free_disk_gb(tmp_path / "not" / "yet") > 0
+    assert read_machine().disk_free_gb(tmp_path) > 0
+
+
+def test_a_gpu_says_who_holds_its_memory():
+    text = Gpu(0, "RTX 4090", 23.99, 22.1, "555", (("chrome", 1.1), ("python", 0.0))).describe()
+    assert text == "RTX 4090, 24 GB, 22.1 GB free (1.1 GB held by chrome, also used by python)"
+
+
+def test_builds_of_torch_that_cannot_use_a_gpu_are_told_apart(monkeypatch):
+    assert is_cuda_build("2.14.1+cu130") and not is_cuda_build("2.14.1+cpu")
+    monkeypatch.setattr(machine.platform, "system", lambda: "Windows")
+    assert not is_cuda_build("2.14.1")

@@ -1,0 +1,92 @@
+"""The report is one file that opens anywhere, shows every clip, and says nothing private."""
+
+import re
+
+import numpy as np
+import pytest
+
+from studio.config import SweepConfig, to_dict
+from studio.evaluation.clips import write_clip, write_poster
+from studio.evaluation.report import render_report, write_report
+from studio.evaluation.sweeps import read_sweep, write_sweep
+from studio.evaluation.verdict import verdict
+
+SCORES = {"motion": 0.9, "sharpness": 1.0, "flicker": 0.0, "base_flicker": 0.0, "clipping": 0.0, "change": 0.1, "applied": True}
+PAIR = "train-001/step-000030"
+
+
+@pytest.fixture
+def sweep_dir(project):
+    """A drawn sweep: two prompts, the base and one pair, and one clip that failed."""
+    folder = project.sweeps_dir / "sweep-001"
+    rng = np.random.default_rng(0)
+    prompts = [
+        {"label": "Por<trait>", "text": "ohwx, {{grid}} & <b>", "kind": "person"},
+        {"label": "Walk", "text": "ohwx walks", "kind": "person"},
+    ]
+    cells = []
+    for prompt in range(2):
+        for pair, strength in ((None, 0.0), (PAIR, 0.7)):
+            key = f"{prompt}{pair is not None:d}"
+            cell = {"key": key, "pair": pair, "prompt": prompt, "seed": 42, "strength": strength, "state": "done", "error": ""}
+            cell |= {"clip": f"cells/{key}.mp4", "poster": f"cells/{key}.jpg", "scores": SCORES if pair else {}}
+            frames = rng.integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+            write_clip(folder / cell["clip"], frames, 16)
+            write_poster(folder / cell["poster"], frames)
+            cells.append(cell)
+    cells[3] |= {"state": "failed", "error": "the file <x> is damaged", "scores": {}}
+    settings = to_dict(SweepConfig(prompts=("a", "b"), strengths=(0.7,)))
+    pairs = [{"id": PAIR, "run": "train-001", "step": 30, "high_sha256": "1", "low_sha256": "2"}]
+    facts = {"created": 0.0, "base_model": "tiny", "base_key": "k", "fps": 16}
+    write_sweep(folder, facts | {"settings": settings, "prompts": prompts, "pairs": pairs, "cells": cells})
+    return folder
+
+
+def test_the_report_is_self_contained_and_private(project, sweep_dir, tmp_path):
+    page = write_report(project, sweep_dir).read_text(encoding="utf-8")
+    assert page.count("<video ") == 3
+    assert page.count("data:video/mp4;base64,") == 3
+    assert not re.search(r"""(?:src|href)=["'](?!data:)""", page)
+    assert "http://" not in page
+    assert "https://" not in page
+    assert str(tmp_path) not in page
+    assert "Anna" not in page
+    assert "default-src 'none'" in page
+    assert "AI-generated with Likeness Studio" in page
+    assert "prefers-color-scheme: dark" in page
+    assert (sweep_dir / "verdict.json").is_file()
+
+
+def test_words_from_prompts_and_errors_are_shown_and_not_run(project, sweep_dir):
+    page = write_report(project, sweep_dir).read_text(encoding="utf-8")
+    assert "Por&lt;trait&gt;" in page
+    assert "ohwx, {{grid}} &amp; &lt;b&gt;" in page
+    assert "the file &lt;x&gt; is damaged" in page
+    assert "<trait>" not in page
+
+
+def test_the_report_says_what_the_verdict_says_and_what_was_not_measured(project, sweep_dir):
+    decision = verdict(project, read_sweep(sweep_dir))
+    page = write_report(project, sweep_dir).read_text(encoding="utf-8")
+    assert f"Use {PAIR} at strength 0.7." in page
+    assert "Likeness is not measured yet" in page
+    assert "not measured" in page
+    assert "1 clip could not be drawn" in " ".join(decision["why"])
+    assert "Step 30 at 0.7" in page
+
+
+def test_clips_beyond_the_bound_are_shown_as_stills(project, sweep_dir):
+    sweep = read_sweep(sweep_dir)
+    page = render_report(sweep_dir, sweep, verdict(project, sweep), max_bytes=0)
+    assert "<video " not in page
+    assert page.count("data:image/jpeg;base64,") == 3
+    assert "to keep this file small: 3 clips." in page
+
+
+def test_a_sweep_without_any_clip_still_gives_a_page(project, sweep_dir):
+    sweep = read_sweep(sweep_dir)
+    for cell in sweep["cells"]:
+        cell |= {"state": "waiting", "error": "", "scores": {}}
+    page = render_report(sweep_dir, sweep, verdict(project, sweep))
+    assert "No pair can be named yet." in page
+    assert page.count("Not drawn yet.") == 4

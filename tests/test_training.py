@@ -1,0 +1,425 @@
+"""Training through the real loop on the tiny model: it learns, goes on exactly, stops when it should, and says what goes wrong."""
+
+import copy
+import gc
+
+import pytest
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from diffusers import WanTransformer3DModel
+from training_kit import Events, add_clip, add_photo, lora_bits, new_project, new_run, small_config
+
+from studio.config import PreservationConfig
+from studio.data.cache import Cache, Sample, write_tensor
+from studio.data.dataset import remove_item, set_caption
+from studio.errors import Problem
+from studio.models.loading import load_expert
+from studio.models.lora import add_lora, lora_off, trainable_lora
+from studio.training.loop import train
+from studio.training.monitor import PATIENCE, LossMonitor
+from studio.training.pairs import list_pairs, list_run_pairs, verify_pair
+from studio.training.preservation import preservation_weight
+from studio.training.samples import Samples, split
+from studio.training.schedule import learning_rate, list_spans, plan_phases
+from studio.training.step import Group, Row, accumulate_gradients, predict
+from studio.workspace import read_json
+
+
+class Killed(BaseException):
+    """The process ends here, as far as training can tell."""
+
+
+@pytest.fixture(scope="module")
+def project(tiny_base):
+    project = new_project(tiny_base, photos=6)
+    add_clip(project, 1)
+    return project
+
+
+@pytest.fixture(scope="module")
+def finished(project):
+    """(config, run folder, events, result) of an uninterrupted run: what every interrupted one must equal."""
+    config, run_dir, events = small_config(), new_run(project), Events()
+    return config, run_dir, events, train(config, run_dir, report=events)
+
+
+def kill_at(number):
+    """A `report` that ends the run at its number-th event."""
+    seen = []
+
+    def report(event, **fields):
+        seen.append(event)
+        if len(seen) == number:
+            raise Killed
+
+    return report
+
+
+# -- it learns
+
+
+def test_training_lowers_the_loss_of_pictures_it_has_never_seen(tiny_base):
+    project, events = new_project(tiny_base, photos=10), Events()
+    learning = {"lora": {"rank": 8}, "optimizer": {"learning_rate": 3e-3}, "preservation": {"enabled": False}}
+    config = small_config(steps=40, save_every=40, **learning)
+    train(config, new_run(project), report=events)
+    for expert in ("high_noise", "low_noise"):
+        first, *_, last = [e["loss"] for e in events.of("held_out") if e["expert"] == expert]
+        assert last < 0.98 * first, expert
+
+
+def test_events_tell_the_whole_story(finished):
+    _, _, events, result = finished
+    assert result == {
+        "step": 8,
+        "steps": 8,
+        "stopped": False,
+        "nothing_to_do": False,
+        "pairs": ["train-001/step-000004", "train-001/step-000008"],
+    }
+    assert [(e["expert"], e["first_step"], e["last_step"]) for e in events.of("phase")] == [
+        ("high_noise", 1, 2), ("low_noise", 3, 4), ("high_noise", 5, 6), ("low_noise", 7, 8),
+    ]  # fmt: skip
+    steps = events.of("step")
+    assert [e["step"] for e in steps] == list(range(1, 9))
+    assert [e["expert_step"] for e in steps] == [1, 2, 1, 2, 3, 4, 3, 4]
+    assert [e["learning_rate"] for e in steps] == [2.5e-3, 5e-3] * 2 + [5e-3] * 4
+    assert all(e["loss"] > 0 and e["grad_norm"] > 0 and e["seconds"] > 0 and e["memory_gb"] > 0 for e in steps)
+    assert all(e["preservation_loss"] is not None for e in steps)
+    assert [e["step"] for e in events.of("checkpoint")] == [4, 8]
+    assert [(e["step"], e["expert_step"]) for e in events.of("held_out")] == [(0, 0), (2, 2), (2, 0), (4, 2), (6, 4), (8, 4)]
+    progress = [e for e in events.of("progress") if "seconds_left" in e]
+    assert [e["done"] for e in progress] == list(range(1, 9)) and progress[-1]["seconds_left"] == 0
+
+
+def test_a_pair_has_both_experts_and_its_files_are_what_the_manifest_says(project, finished):
+    _, run_dir, _, _ = finished
+    for pair in list_run_pairs(run_dir):
+        verify_pair(pair)
+        assert {e: m["steps"] for e, m in pair.manifest["experts"].items()} == {"high_noise": pair.step // 2, "low_noise": pair.step // 2}
+        assert pair.manifest["saved_by"] == "schedule"
+        assert pair.low_noise.name == f"{project.slug}_step-{pair.step:06d}_low_noise.safetensors"
+    assert [p.id for p in list_pairs(project)][:2] == ["train-001/step-000004", "train-001/step-000008"]
+
+
+def test_only_one_expert_is_in_memory_and_none_while_pictures_are_encoded(tiny_base):
+    loaded = {}
+
+    def report(event, **fields):
+        models = [m for m in gc.get_objects() if isinstance(m, WanTransformer3DModel)]
+        count = sum(m.patch_embedding.weight.device.type != "meta" for m in models)
+        loaded.setdefault((event, fields.get("stage")), set()).add(count)
+
+    gc.collect()
+    train(small_config(steps=4, save_every=4), new_run(new_project(tiny_base, photos=5)), report=report)
+    assert loaded["progress", "Photos and clips"] == loaded["progress", "Captions"] == loaded["phase", None] == {0}
+    assert loaded["step", None] == {1}
+
+
+# -- it goes on exactly
+
+
+@pytest.mark.parametrize("events_before", [1, 5, 9, 13, 17, 21, 26])
+def test_a_run_killed_anywhere_ends_with_the_same_bits(project, finished, events_before):
+    config, whole, _, _ = finished
+    run_dir = new_run(project)
+    with pytest.raises(Killed):
+        train(config, run_dir, report=kill_at(events_before))
+    with pytest.raises(Killed):  # and once more on the way
+        train(config, run_dir, report=kill_at(8))
+    train(config, run_dir, report=Events())
+    assert lora_bits(run_dir) == lora_bits(whole)
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 3, 4])
+def test_a_stopped_run_says_so_and_goes_on_to_the_same_bits(project, finished, stop_after):
+    config, whole, _, _ = finished
+    run_dir, events = new_run(project), Events()
+    result = train(config, run_dir, report=events, should_stop=lambda: len(events.of("step")) >= stop_after)
+    assert result["stopped"] and result["step"] == stop_after
+    assert f"Stopped after step {stop_after} of 8" in events.of("note")[-1]["message"]
+    train(config, run_dir, report=events)
+    assert [e["step"] for e in events.of("step")] == list(range(1, 9))  # nothing twice
+    assert lora_bits(run_dir) == lora_bits(whole)
+
+
+def test_losses_after_a_resume_are_those_of_the_uninterrupted_run(project, finished):
+    config, _, events, _ = finished
+    run_dir, again = new_run(project), Events()
+    with pytest.raises(Killed):
+        train(config, run_dir, report=kill_at(14))
+    train(config, run_dir, report=again)
+    resumed = again.of("resume")[0]["step"]
+    assert resumed > 0
+    expected = [(e["step"], e["loss"], e["grad_norm"]) for e in events.of("step") if e["step"] > resumed]
+    assert [(e["step"], e["loss"], e["grad_norm"]) for e in again.of("step")] == expected
+
+
+def test_a_finished_run_has_nothing_to_do(finished):
+    config, run_dir, _, _ = finished
+    before, events = lora_bits(run_dir), Events()
+    assert train(config, run_dir, report=events)["nothing_to_do"]
+    assert [name for name, _ in events] == ["note"] and "Nothing to do" in events.of("note")[0]["message"]
+    assert lora_bits(run_dir) == before
+
+
+def test_a_pair_that_was_lost_with_a_crash_is_made_from_the_saved_state(project, finished):
+    config, whole, _, _ = finished
+    run_dir = new_run(project)
+    with pytest.raises(Killed):
+        train(config, run_dir, report=lambda event, **f: kill_at(1)(event) if event == "checkpoint" and f["step"] == 8 else None)
+    pair = list_run_pairs(run_dir)[-1]
+    for file in pair.folder.iterdir():
+        file.unlink()
+    train(config, run_dir, report=Events())
+    assert lora_bits(run_dir) == lora_bits(whole)
+
+
+def test_later_edits_of_the_dataset_do_not_disturb_a_run(tiny_base):
+    config, project = small_config(), new_project(tiny_base, photos=6)
+    whole, run_dir, events = new_run(project), new_run(project), Events()
+    train(config, whole, report=Events())
+    train(config, run_dir, report=events, should_stop=lambda: len(events.of("step")) >= 3)
+    remove_item(project, "0002")
+    set_caption(project, "0003", "ohwx, somewhere else")
+    add_photo(project, 9)
+    train(config, run_dir, report=events)
+    assert lora_bits(run_dir) == lora_bits(whole)
+
+
+def test_a_run_whose_photo_is_gone_with_its_cache_says_which(tiny_base):
+    config, project = small_config(), new_project(tiny_base, photos=6)
+    run_dir, events = new_run(project), Events()
+    train(config, run_dir, report=events, should_stop=lambda: len(events.of("step")) >= 1)
+    sample = next(s for s in map(Sample.from_dict, read_json(run_dir / "dataset.json")["learned"]) if s.item_id == "0002")
+    remove_item(project, "0002")
+    Cache(project).latents_file(sample).unlink()
+    with pytest.raises(Problem, match="photo 0002 was changed or removed") as caught:
+        train(config, run_dir, report=events)
+    assert caught.value.action == "open-dataset"
+
+
+def test_more_steps_can_be_added_to_a_finished_run(project, finished):
+    run_dir, events = new_run(project), Events()
+    train(small_config(steps=4), run_dir, report=Events())
+    train(small_config(), run_dir, report=events)
+    assert "steps" in events.of("note")[0]["message"]
+    assert lora_bits(run_dir).keys() == lora_bits(finished[1]).keys()
+    settings = [copy.deepcopy(pair.manifest["settings"]) for pair in list_run_pairs(run_dir)]
+    assert [s["steps"] for s in settings] == [4, 8]
+
+
+def test_a_run_does_not_go_on_with_another_lora_size(project):
+    run_dir, events = new_run(project), Events()
+    train(small_config(), run_dir, report=events, should_stop=lambda: len(events.of("step")) >= 1)
+    with pytest.raises(Problem, match="begun with LoRA size 4"):
+        train(small_config(lora={"rank": 8}), run_dir, report=events)
+
+
+# -- save now, shares
+
+
+def test_save_now_makes_a_pair_of_both_experts_as_they_are(project, finished):
+    config, whole, _, _ = finished
+    run_dir, events = new_run(project), Events()
+    train(config, run_dir, report=events, should_save=lambda: len(events.of("step")) in (1, 7))
+    pairs = {p.step: p for p in list_run_pairs(run_dir)}
+    assert list(pairs) == [1, 4, 7, 8]
+    assert pairs[1].manifest["saved_by"] == "hand" and pairs[1].manifest["experts"]["low_noise"] == {
+        "file": pairs[1].low_noise.name, "sha256": pairs[1].manifest["experts"]["low_noise"]["sha256"], "steps": 0, "trained": False,
+    }  # fmt: skip
+    for pair in pairs.values():
+        verify_pair(pair)
+    expected = lora_bits(whole)
+    assert {k: v for k, v in lora_bits(run_dir).items() if k in expected} == expected  # saving changed nothing
+
+
+@pytest.mark.parametrize(("share", "untrained"), [(1.0, "low_noise"), (0.0, "high_noise")])
+def test_an_expert_without_a_share_gets_a_lora_that_changes_nothing(project, share, untrained):
+    run_dir = new_run(project)
+    train(small_config(steps=2, save_every=2, high_noise_share=share), run_dir, report=Events())
+    pair = list_run_pairs(run_dir)[-1]
+    assert [e for e, m in pair.manifest["experts"].items() if not m["trained"]] == [untrained]
+    from studio.models.lora import read_lora_file
+
+    state, _ = read_lora_file(pair.files[untrained])
+    assert state and not any(t.any() for t in state.values())
+
+
+# -- what goes wrong
+
+
+def test_no_photos_is_a_sentence(tiny_base):
+    run_dir = new_run(new_project(tiny_base, photos=0))
+    with pytest.raises(Problem, match="no photos or clips") as caught:
+        train(small_config(), run_dir, report=Events())
+    assert caught.value.action == "open-dataset" and not (run_dir / "resume").exists()
+
+
+def test_a_loss_that_is_no_number_is_no_step_and_keeps_the_last_pair(project, finished):
+    config, run_dir, events = small_config(), new_run(project), Events()
+    train(config, run_dir, report=events, should_stop=lambda: len(events.of("step")) >= 5)
+    learned = [Sample.from_dict(d) for d in read_json(run_dir / "dataset.json")["learned"]]
+    files = [Cache(project).latents_file(s) for s in learned]
+    good = [f.read_bytes() for f in files]
+    try:
+        for sample, file in zip(learned, files):
+            write_tensor(file, torch.full_like(Cache(project).load(sample)[0], float("inf")))
+        with pytest.raises(Problem, match="step 6: the loss is no longer a number") as caught:
+            train(config, run_dir, report=events)
+    finally:
+        for data, file in zip(good, files):
+            file.write_bytes(data)
+    assert caught.value.action == "halve-learning-rate"
+    assert "pair of step 4 is kept; the last safety copy is of step 5" in caught.value.cost
+    train(config, run_dir, report=events)  # once the cause is gone, it goes on as if nothing had been
+    assert lora_bits(run_dir) == lora_bits(finished[1])
+
+
+def test_a_learning_speed_far_too_high_stops_the_run(project):
+    config = small_config(steps=60, save_every=60, optimizer={"learning_rate": 1.0, "warmup_steps": 0}, preservation={"enabled": False})
+    run_dir, events = new_run(project), Events()
+    with pytest.raises(Problem, match=r"jumped|no longer a number") as caught:
+        train(config, run_dir, report=events)
+    assert "No checkpoint pair was made yet" in caught.value.cost and "it is 1" in caught.value.fix
+    assert len(events.of("step")) < 30
+
+
+def test_the_monitor_forgives_one_odd_picture_and_not_a_lasting_jump():
+    monitor = LossMonitor([0.1] * 20)
+    assert monitor.check(5.0, 1.0, 2.0) == "" and not monitor.is_calm
+    assert monitor.check(0.12, 1.0, 2.0) == "" and monitor.is_calm
+    said = [monitor.check(0.6, 1.0, 2.0) for _ in range(PATIENCE)]
+    assert said[:-1] == [""] * (PATIENCE - 1) and "jumped to 0.6" in said[-1]
+    assert "gradient" in LossMonitor().check(0.1, float("nan"), 2.0)
+
+
+# -- the step: gradients against a plain loop
+
+
+@pytest.fixture(scope="module")
+def rows(project, finished):
+    """Rows of different sizes, a clip among them."""
+    samples = [Sample.from_dict(d) for d in read_json(finished[1] / "dataset.json")["learned"]]
+    drawn = torch.Generator().manual_seed(0)
+    loaded = [Cache(project).load(s) for s in (samples[0], samples[-1])]
+    return tuple(
+        Row(latents, torch.randn(latents.shape, generator=drawn), sigma, *prompts) for (latents, *prompts), sigma in zip(loaded, (0.3, 0.7))
+    )
+
+
+def lora_model(base, **options):
+    """The low-noise expert with a LoRA whose B is not zero, so that every gradient is alive."""
+    model = load_expert(base, "low_noise", dtype=torch.float32, device="cpu", **options)
+    add_lora(model, 4, seed=1)
+    drawn = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for key, p in trainable_lora(model).items():
+            if key.endswith("lora_B.weight"):
+                p.copy_(torch.randn(p.shape, generator=drawn) * 0.1)
+    return model
+
+
+def gradients(model):
+    return {key: p.grad.clone() for key, p in trainable_lora(model).items()}
+
+
+def test_gradients_and_losses_equal_those_of_a_plain_loop(tiny_base, rows):
+    model, weight = lora_model(tiny_base), 2.0
+    losses = accumulate_gradients(model, Group(rows, weight), Accelerator()).tolist()
+    found = gradients(model)
+    model.zero_grad()
+    mains, preserved = [], []
+    for row in rows:
+        x_t = (1 - row.sigma) * row.latents + row.sigma * row.noise
+
+        def answer(prompt, row=row, x_t=x_t):
+            time = torch.tensor([row.sigma * 1000])
+            return model(hidden_states=x_t[None], timestep=time, encoder_hidden_states=prompt[None], return_dict=False)[0]
+
+        with lora_off(model):
+            prior = answer(row.class_prompt)
+        mains.append(F.mse_loss(answer(row.prompt), (row.noise - row.latents)[None]))
+        preserved.append(F.mse_loss(answer(row.class_prompt), prior))
+    ((sum(mains) + weight * sum(preserved)) / len(rows)).backward()
+    assert losses[:2] == pytest.approx([sum(mains).item() / 2, sum(preserved).item() / 2], rel=1e-5)
+    assert preserved[0] > 0
+    expected = gradients(model)
+    assert found.keys() == expected.keys()
+    for key, grad in expected.items():
+        assert torch.allclose(found[key], grad, rtol=1e-4, atol=1e-7 * grad.abs().max().clamp(min=1).item()), key
+
+
+@pytest.mark.parametrize(
+    "options", [{"blocks_swapped": 3}, {"gradient_checkpointing": True}, {"blocks_swapped": 2, "gradient_checkpointing": True}]
+)
+def test_memory_savers_change_neither_losses_nor_gradients(tiny_base, rows, options):
+    results = []
+    for model in (lora_model(tiny_base), lora_model(tiny_base, **options)):
+        losses = accumulate_gradients(model, Group(rows, 1.0), Accelerator())
+        results.append((losses, gradients(model)))
+    (losses, expected), (others, found) = results
+    assert torch.allclose(losses, others, rtol=1e-6)
+    assert all(torch.allclose(found[key], grad, rtol=1e-4, atol=1e-8) for key, grad in expected.items())
+
+
+def test_preservation_keeps_the_answer_for_other_people(tiny_base, rows):
+    def drift(weight):
+        model = load_expert(tiny_base, "low_noise", dtype=torch.float32, device="cpu")
+        add_lora(model, 4, seed=1)
+        optimizer, accelerator = torch.optim.AdamW(trainable_lora(model).values(), lr=1e-2), Accelerator()
+        for _ in range(12):
+            accumulate_gradients(model, Group(rows, weight), accelerator)
+            optimizer.step()
+            optimizer.zero_grad()
+        with torch.no_grad():
+            row = rows[0]
+            after = predict(model, row.noise, 0.8, row.class_prompt, accelerator)
+            with lora_off(model):
+                before = predict(model, row.noise, 0.8, row.class_prompt, accelerator)
+        return F.mse_loss(after, before).item()
+
+    assert drift(4.0) < 0.6 * drift(0.0)
+
+
+# -- plans
+
+
+def test_sparse_preservation_has_the_same_weight_in_all():
+    config = PreservationConfig(multiplier=1.5, every=4)
+    weights = [preservation_weight(config, step) for step in range(8)]
+    assert weights == [6.0, 0, 0, 0, 6.0, 0, 0, 0]
+    assert preservation_weight(PreservationConfig(enabled=False), 0) == 0
+
+
+def test_phases_share_the_steps_and_end_at_every_pair():
+    config = small_config(steps=10, save_every=4, high_noise_share=0.25)
+    assert list_spans(config) == [4, 8, 10] and list_spans(config, 8) == [8, 10]
+    done, seen = {"high_noise": 0, "low_noise": 0}, []
+    for end in list_spans(config):
+        for phase in plan_phases(config, end, done):
+            seen.append((phase.expert, phase.first_step, phase.last_step))
+            done[phase.expert] = phase.last_expert_step
+        assert sum(done.values()) == end
+    assert seen == [("high_noise", 1, 1), ("low_noise", 2, 4), ("high_noise", 5, 5), ("low_noise", 6, 8), ("low_noise", 9, 10)]
+
+
+def test_a_share_changed_on_the_way_still_ends_at_the_same_step():
+    done = {"high_noise": 4, "low_noise": 0}
+    assert [(p.expert, p.last_step) for p in plan_phases(small_config(high_noise_share=0.1), 8, done)] == [("low_noise", 8)]
+    done = {"high_noise": 0, "low_noise": 5}
+    assert [(p.expert, p.last_step) for p in plan_phases(small_config(high_noise_share=1.0), 8, done)] == [("high_noise", 8)]
+
+
+def test_warm_up_grows_evenly_and_then_stays():
+    config = small_config(optimizer={"learning_rate": 1.0, "warmup_steps": 4}).optimizer
+    assert [learning_rate(config, step) for step in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
+
+
+def test_never_more_than_a_fifth_is_set_aside_and_always_the_same():
+    samples = [Sample(f"{i:04d}", "photo", f"{i}", "", "", (32, 32), 1, "", "", "") for i in range(12)]
+    assert [len(split(samples[:n], 2).held_out) for n in (1, 4, 5, 9, 10, 12)] == [0, 0, 1, 1, 2, 2]
+    chosen = {s.item_id for s in split(samples, 2).held_out}
+    assert {s.item_id for s in split(samples[::-1], 2).held_out} == chosen
+    assert isinstance(split(samples, 2), Samples) and not chosen & {s.item_id for s in split(samples, 2).learned}
