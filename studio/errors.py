@@ -1,5 +1,9 @@
 """Mistakes that a person can mend: what happened, what it cost, and the one action that fixes it."""
 
+import errno
+
+DISK_FULL_WINDOWS = 112  # ERROR_DISK_FULL
+
 
 class Problem(ValueError):
     """A sentence for the person, never a traceback.
@@ -14,3 +18,11 @@ class Problem(ValueError):
 
     def to_dict(self):
         return {"message": self.message, "cost": self.cost, "fix": self.fix, "action": self.action}
+
+
+def is_disk_full(error):
+    """Whether an exception means that no space is left, or none is allowed; safetensors reports it as an error of its own."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or getattr(error, "winerror", None) == DISK_FULL_WINDOWS
+    text = str(error)
+    return "No space left on device" in text or any(f"(os error {n})" in text for n in (errno.ENOSPC, DISK_FULL_WINDOWS))

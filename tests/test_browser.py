@@ -20,7 +20,14 @@ if not CHROMIUM:
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; it is in tests/requirements.txt")
 
 ROOT = Path(__file__).resolve().parent.parent
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 JOB_MS = 150_000  # a job on two slow cores
 playwright.expect.set_options(timeout=30_000)
 PHOTOS = ("person_a_1.jpg", "person_a_2.jpg", "person_b_1.jpg", "bigbuckbunny.mp4")
@@ -35,7 +42,9 @@ def studio(tmp_path_factory):
         port = probe.getsockname()[1]
     command = [sys.executable, "app.py", "--port", str(port), "--no-browser", "--home", str(home)]
     with open(home / "studio.log", "wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "2"})
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "2"}
+        )
     try:
         wait_for_port(port, process, home / "studio.log")
         yield f"http://127.0.0.1:{port}", Workspace(home)
@@ -107,7 +116,7 @@ def expect(locator):
 
 
 def test_a_person_becomes_a_compared_and_exported_pair(page, studio):
-    address, workspace = studio
+    _, workspace = studio
     see_the_demo(page)
     project = make_a_project(page, workspace)
     import_files(page, project)

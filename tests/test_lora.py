@@ -240,3 +240,17 @@ def test_a_lora_of_another_base_model_is_refused_and_leaves_the_base(expert, sta
     add_lora(expert, 4, seed=0)
     with pytest.raises(Problem, match="incomplete"):
         load_lora_state(expert, {key: state[key]})
+
+
+def test_equal_loras_are_equal_files(tmp_path):
+    """Sweeps recognise a pair by its file's hash; the library writes metadata in an order that changes from call to call."""
+    state = {f"diffusion_model.blocks.{i}.self_attn.q.lora_{p}.weight": torch.ones(2, 2) * i for i in range(3) for p in "AB"}
+    metadata = {f"key_{i}": str(i) for i in range(8)}
+    written = set()
+    for i in range(8):
+        save_lora_file(tmp_path / f"{i}.safetensors", state, metadata)
+        written.add((tmp_path / f"{i}.safetensors").read_bytes())
+    assert len(written) == 1
+    tensors, found = read_lora_file(tmp_path / "0.safetensors")
+    assert found == metadata | {"format": "pt"}
+    assert all(torch.equal(tensors[key], value) for key, value in state.items())

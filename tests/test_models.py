@@ -324,3 +324,16 @@ def test_a_cut_off_weight_file_is_named(tiny_base, tmp_path):
     with pytest.raises(Problem, match=r"diffusion_pytorch_model\.safetensors .* cannot be read"):
         check_weights(base, "high_noise")
     assert check_weights(base, "low_noise") == catalogue.model_preset("tiny")["memory"]["parameters_per_expert"]
+
+
+def test_noise_levels_stay_apart_under_autocast(tiny_base):
+    """bf16 keeps 8 bits: 0.875 and 0.8755 would be one noise level."""
+    model = load_expert(tiny_base, "high_noise", dtype=torch.bfloat16, device="cpu")
+    embedder = model.condition_embedder.time_embedder
+    values = torch.randn(2, embedder.linear_1.in_features)
+    with torch.no_grad():
+        plain = embedder(values)
+        with torch.autocast("cpu", torch.bfloat16):
+            inside = embedder(values)
+    assert inside.dtype == torch.float32
+    assert torch.equal(inside, plain)

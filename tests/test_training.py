@@ -107,6 +107,8 @@ def test_only_one_expert_is_in_memory_and_none_while_pictures_are_encoded(tiny_b
     loaded = {}
 
     def report(event, **fields):
+        if event not in ("phase", "step") and fields.get("done") != 1:  # looking at every object takes a while
+            return
         models = [m for m in gc.get_objects() if isinstance(m, WanTransformer3DModel)]
         count = sum(m.patch_embedding.weight.device.type != "meta" for m in models)
         loaded.setdefault((event, fields.get("stage")), set()).add(count)
@@ -120,7 +122,7 @@ def test_only_one_expert_is_in_memory_and_none_while_pictures_are_encoded(tiny_b
 # -- it goes on exactly
 
 
-@pytest.mark.parametrize("events_before", [1, 5, 9, 13, 17, 21, 26])
+@pytest.mark.parametrize("events_before", [5, 13, 21, 26])
 def test_a_run_killed_anywhere_ends_with_the_same_bits(project, finished, events_before):
     config, whole, _, _ = finished
     run_dir = new_run(project)

@@ -21,6 +21,7 @@ def train(args, workspace, out):
     if args.resume:
         run_dir = _resume(args, project)
     else:
+        _require_pictures(project)
         proposed = make_plan(project, workspace, args)
         _check_device(args.device, proposed)
         say_plan(proposed, out)
@@ -90,6 +91,14 @@ def say_plan(plan, out):
     out.print(f"  time  {'about ' if p['hours'] else ''}{duration(p['hours'] and p['hours'] * 3600)}{seconds} ({p['how_sure']})")
     for reason in plan.reasons:
         out.print(f"  - {reason}")
+
+
+def _require_pictures(project):
+    from studio.data.dataset import kept_items
+
+    if not kept_items(project):
+        fix = f"Add some with: python -m studio import {project.slug} PHOTOS"
+        raise Problem(f"{project.read()['name']} has no photos or clips to train with", fix=fix)
 
 
 def _check_device(device, plan):

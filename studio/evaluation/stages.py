@@ -19,7 +19,7 @@ class StageStore:
         write_atomic(self._path(key), safetensors.torch.save({name: tensor.contiguous() for name, tensor in state.items()}))
 
     def load(self, key):
-        return safetensors.torch.load_file(self._path(key))
+        return safetensors.torch.load(self._path(key).read_bytes())  # not mapped: Windows could not delete a mapped file
 
     def keep_only(self, keys):
         """Delete every stage but these."""

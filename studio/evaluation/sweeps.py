@@ -13,7 +13,7 @@ from studio.config import EXPERTS, SweepConfig, from_dict, merge, to_dict
 from studio.errors import Problem
 from studio.evaluation.prompts import resolve_prompts, standard_prompts
 from studio.training.pairs import file_sha256, list_pairs
-from studio.workspace import new_numbered_dir, read_json, safe_join, write_json
+from studio.workspace import FORMAT, new_numbered_dir, read_json, safe_join, write_json
 
 RENDER_VERSION = 1  # raise it when the same cell would look different
 RESULTS = ("scores", "clip_sha256", "seconds")  # what a finished cell carries beside its state
@@ -144,7 +144,10 @@ def open_sweep(project, config, pairs=None):
         folder = new_numbered_dir(project.sweeps_dir, "sweep")
     check_cells(folder, plan)
     reuse_cells(project, folder, plan)
-    write_sweep(folder, plan)
+    if (
+        not _is_sweep(folder) or read_json(folder / "sweep.json") != {"format": FORMAT} | plan
+    ):  # a job may be writing what is the same anyway
+        write_sweep(folder, plan)
     return folder
 
 

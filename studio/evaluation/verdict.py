@@ -163,7 +163,7 @@ def _reasons(best, rest, table, clear):
         why.append(f"{failed} {'clip' if failed == 1 else 'clips'} could not be drawn; run the comparison again to try again.")
     if not clear:
         why.append(
-            f"{name_pair(best)} and {name_pair(rest[0])} are too close to call by these measures: compare their clips and trust your eye."
+            f"{name_pair(best)} and {name_pair(rest[0]).lower()} are too close to call by these measures: compare their clips and trust your eye."
         )
     return [sentence for sentence in (*why, NOT_MEASURED) if sentence]
 

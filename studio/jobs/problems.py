@@ -1,10 +1,7 @@
 """An exception in words for the person: what happened, what it cost, what to do. The traceback stays in the log."""
 
-import errno
+from studio.errors import Problem, is_disk_full
 
-from studio.errors import Problem
-
-DISK_FULL_WINDOWS = 112  # ERROR_DISK_FULL
 KEPT = "Everything up to the last safety copy is kept."
 
 
@@ -32,13 +29,6 @@ def is_out_of_gpu_memory(error):
     """torch.OutOfMemoryError, told by its name so that torch need not be loaded; old drivers raise a plain RuntimeError."""
     names = {cls.__name__ for cls in type(error).__mro__}
     return "OutOfMemoryError" in names or (isinstance(error, RuntimeError) and "CUDA out of memory" in str(error))
-
-
-def is_disk_full(error):
-    """No space or quota left; safetensors reports it as an error of its own."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT) or getattr(error, "winerror", None) == DISK_FULL_WINDOWS
-    return "No space left on device" in str(error) or f"os error {DISK_FULL_WINDOWS}" in str(error)
 
 
 def _words(message, cost, fix, action, *, unexpected=False):

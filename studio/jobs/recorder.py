@@ -4,8 +4,9 @@ import threading
 import time
 import traceback
 
+from studio.errors import is_disk_full
 from studio.jobs import state
-from studio.jobs.problems import explain, is_disk_full
+from studio.jobs.problems import explain
 from studio.workspace import append_jsonl, read_json, write_json
 
 STATUS_SECONDS = 0.5  # at most this often while there is news

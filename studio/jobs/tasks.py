@@ -16,8 +16,10 @@ def run_task(run_dir, recorder):
 
 
 def _train(run_dir, config, recorder):
+    from studio.models.loading import quiet_libraries
     from studio.training.loop import train
 
+    quiet_libraries()
     if config.get("device") == "cuda":
         _require_gpu()
     return train(
@@ -43,21 +45,31 @@ def _require_gpu():
 
 def _sweep(run_dir, config, recorder):
     from studio.evaluation.run import run_sweep
+    from studio.models.loading import quiet_libraries
 
+    quiet_libraries()
     sweep_config = settings.from_dict(settings.SweepConfig, config["config"])
     return run_sweep(sweep_config, run_dir, report=recorder.report, should_stop=recorder.should_stop)
 
 
 def _caption(run_dir, config, recorder):
     from studio.data.captioner import find_captioner, write_captions
-    from studio.models.catalogue import find_model
+    from studio.models.catalogue import describe_model, find_model
 
     project = project_of(run_dir)
-    base = find_model(project.read()["base_model"], project.workspace)
     caption_config = settings.from_dict(settings.CaptionConfig, config["config"])
+
+    def find_path():  # captions can be written before the base model is there
+        from studio.models.loading import quiet_libraries
+
+        quiet_libraries()
+        name = project.read()["base_model"]
+        base = find_model(name, project.workspace) if describe_model(name, project.workspace)["available"] else None
+        return find_captioner(caption_config.captioner, base, project.workspace)
+
     return write_captions(
         project,
-        captioner_path=find_captioner(caption_config.captioner, base, project.workspace),
+        captioner_path=find_path,
         config=caption_config,
         only=config.get("only"),
         overwrite_auto=config.get("overwrite_auto", False),

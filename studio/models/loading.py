@@ -33,8 +33,20 @@ def load_expert(base, expert, *, dtype, device, blocks_swapped=0, gradient_check
 
     model = WanTransformer3DModel.from_pretrained(base.expert_dir(expert), dtype=dtype, use_safetensors=True, local_files_only=True)
     model.requires_grad_(False).eval()
+    _keep_out_of_autocast(model.condition_embedder.time_embedder)
     place_blocks(model, device, blocks_swapped, gradient_checkpointing)
     return model
+
+
+def _keep_out_of_autocast(module):
+    """Run a module that diffusers keeps in fp32 (`_keep_in_fp32_modules`) in fp32 while training too; bf16 blurs noise levels together."""
+    run = module.forward
+
+    def forward(*args, **kwargs):
+        with torch.autocast(args[0].device.type, enabled=False):
+            return run(*args, **kwargs)
+
+    module.forward = forward
 
 
 def load_expert_on_meta(base, expert):
@@ -136,11 +148,31 @@ class TextEncoder:
 
 
 def load_text_encoder(base, *, device, dtype):
+    """The text encoder on `device`, or in RAM where it is larger than the GPU's free memory: UMT5-XXL takes 11.4 GB in bf16."""
     from transformers import AutoTokenizer, UMT5EncoderModel
+
+    device = _roomy_device(device, sum(path.stat().st_size for path in base.weight_files("text_encoder")))
 
     tokenizer = AutoTokenizer.from_pretrained(base.folder / "tokenizer", local_files_only=True)
     model = UMT5EncoderModel.from_pretrained(base.folder / "text_encoder", dtype=dtype, use_safetensors=True, local_files_only=True)
     return TextEncoder(tokenizer, model.requires_grad_(False).eval().to(device), base.max_prompt_tokens)
+
+
+def _roomy_device(device, num_bytes):
+    """`device`, or the CPU if that many bytes and a tenth for the work do not fit into a GPU's free memory."""
+    device = torch.device(device)
+    if device.type != "cuda" or num_bytes * 1.1 <= torch.cuda.mem_get_info(device)[0]:
+        return device
+    return torch.device("cpu")
+
+
+def quiet_libraries():
+    """No progress bars of the libraries in logs and terminals; the studio shows its own."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
 
 
 def load_pipeline(base, dtype=torch.float32):

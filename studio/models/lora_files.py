@@ -3,6 +3,7 @@
 Ours is what ComfyUI, AI Toolkit, diffusion-pipe and diffusers read: `diffusion_model.blocks.N.self_attn.q.lora_A.weight`, without alpha.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def save_lora_file(path, state, metadata):
     if bad:
         raise TypeError(f"metadata must be text to text, got another type for {bad[0]!r}")
     tensors = {key: state[key].detach().cpu().contiguous() for key in sorted(state)}
-    write_atomic(path, safetensors.torch.save(tensors, {"format": "pt"} | metadata))
+    write_atomic(path, _with_ordered_header(safetensors.torch.save(tensors, {"format": "pt"} | metadata)))
 
 
 def read_lora_file(path):
@@ -81,6 +82,14 @@ def read_lora_file(path):
 def lora_rank(state):
     """The largest rank of the layers in a state."""
     return max(tensor.shape[0] for key, tensor in state.items() if key.endswith("lora_A.weight"))
+
+
+def _with_ordered_header(data):
+    """The same safetensors file with its header sorted. The library writes metadata in random order; equal LoRAs must be equal files."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:start]), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    header = header.ljust(-(-len(header) // 8) * 8)  # the format wants tensors to begin at a multiple of 8
+    return len(header).to_bytes(8, "little") + header + data[start:]
 
 
 def _read_tensors(path):

@@ -5,7 +5,6 @@ AdamW moments. It appears by one rename; the last two are kept, so a damaged one
 """
 
 import contextlib
-import errno
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -16,14 +15,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from studio.config import EXPERTS, to_dict
-from studio.errors import Problem
+from studio.errors import Problem, is_disk_full
 from studio.models.lora_files import save_lora_file
 from studio.training.pairs import file_sha256, pair_file_name, pair_folder, read_pair
 from studio.workspace import finished_dir, read_json, write_json
 
 STATES_KEPT = 2
 PARTS = ("lora", "exp_avg", "exp_avg_sq")
-DISK_FULL_WINDOWS = 112  # ERROR_DISK_FULL
 
 
 @dataclass(frozen=True)
@@ -134,13 +132,6 @@ def save_pair(run_dir, state, config, base, *, saved_by="schedule"):
         model = {"base_model": base.name, "base_key": base.key, "boundary": base.boundary}
         write_json(temporary / "manifest.json", facts | model | {"experts": experts, "settings": to_dict(config)})
     return state.step
-
-
-def is_disk_full(error):
-    """Whether an OSError or safetensors' own error means that no space is left."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or getattr(error, "winerror", None) == DISK_FULL_WINDOWS
-    return "No space left on device" in str(error) or any(f"os error {n}" in str(error) for n in (errno.ENOSPC, DISK_FULL_WINDOWS))
 
 
 # -- inside

@@ -235,7 +235,8 @@ def _open_run(config, run_dir, report, should_stop, should_save):
 
 
 def _is_finished(run, state):
-    return state.step >= run.config.steps and read_pair(pair_folder(run.run_dir, state.step)) is not None
+    steps = run.config.steps
+    return state.step > steps or (state.step == steps and read_pair(pair_folder(run.run_dir, steps)) is not None)
 
 
 def _check_continuation(run, state):

@@ -6,6 +6,7 @@ from statistics import median
 WINDOW = 50  # losses remembered
 FEWEST = 10  # losses before their median means something
 FACTOR = 4.0
+WORSE = 1.5
 PATIENCE = 5  # jumps in a row: one odd picture is no breakdown
 
 
@@ -24,14 +25,20 @@ class LossMonitor:
     def check(self, loss, grad_norm, loss_of_nothing):
         """What is wrong after this step, in words, or "".
 
-        loss_of_nothing: the loss of a model that predicts zero; one several times worse has lost its way whatever came before.
+        loss_of_nothing: the loss of a model that predicts zero; one that is worse, and was better, has lost its way.
         """
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
             return "the loss is no longer a number" if not math.isfinite(loss) else "the gradient is no longer a number"
-        usual = median(self.recent) if len(self.recent) >= FEWEST else math.inf
-        if loss <= FACTOR * min(usual, loss_of_nothing):
+        if loss <= self._limit(loss_of_nothing):
             self.jumps = 0
             self.recent = [*self.recent, loss][-WINDOW:]
             return ""
         self.jumps += 1
         return f"the loss has jumped to {loss:.3g} and stays there" if self.jumps >= PATIENCE else ""
+
+    def _limit(self, loss_of_nothing):
+        """The loss above which a step counts as a jump: by the usual loss, and early on by that of the untouched model."""
+        if not self.recent:
+            return FACTOR * loss_of_nothing
+        hopeless = max(loss_of_nothing, WORSE * median(self.recent[:PATIENCE]))
+        return min(hopeless, FACTOR * median(self.recent)) if len(self.recent) >= FEWEST else hopeless

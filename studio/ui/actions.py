@@ -6,12 +6,14 @@ from studio.jobs import launcher, state
 
 IN_BROWSER = {
     "open-dataset": ("Open Dataset", "tab:dataset"),
+    "link-model": ("Choose its folder", "tab:dataset"),
     "open-train": ("Open Train", "tab:train"),
     "open-evaluate": ("Open Evaluate", "tab:evaluate"),
     "open-settings": ("Open the settings", "click:#tab-train-button"),
     "open-log": ("Open the log", "tab:train"),
     "upload": ("Choose photos and clips", "click:#upload button, #upload input"),
     "start-training": ("Start training", "click:#start-training"),
+    "new-sweep": ("Draw the test clips", "click:#start-sweep"),
     "start-sweep": ("Draw the test clips", "click:#start-sweep"),
 }
 

@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 
-
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI

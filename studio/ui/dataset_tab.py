@@ -6,7 +6,7 @@ from studio.data import dataset
 from studio.data.captions import check_trigger
 from studio.data.clips import cut_clip
 from studio.errors import Problem
-from studio.models.catalogue import describe_model, list_models
+from studio.models.catalogue import describe_model, link_model, list_models
 from studio.ui import actions, dataset_view, uploads
 from studio.ui.components import component
 
@@ -31,7 +31,9 @@ def build_import(page):
         files = gr.File(label="Drop photos, clips or a zip here", file_count="multiple", elem_id="upload", height=136, scale=3)
         with gr.Column(scale=2, min_width=240):
             info = "Photos, clips and their caption files in it are copied; the folder stays as it is."
-            folder = gr.Textbox(label="Or a folder on this computer", info=info, placeholder="/home/me/photos of anna", elem_id="import-folder")
+            folder = gr.Textbox(
+                label="Or a folder on this computer", info=info, placeholder="/home/me/photos of anna", elem_id="import-folder"
+            )
             button = gr.Button("Import the folder", elem_id="import-button")
     last = component("notice", elem_id="last-job")
     page.acts(last.act, lambda project, event: actions.act(page, project, event.action))
@@ -129,8 +131,18 @@ def build_person(page):
         base = gr.Dropdown(model_choices(page.workspace), label="Base model", elem_id="base-model")
         permission = gr.HTML("", apply_default_css=False)
         button = gr.Button("Save", elem_id="save-person")
+        info = "Where the base model's model_index.json lies, if you have it already (diffusers folder)."
+        folder = gr.Textbox(label="Folder of the base model", info=info, elem_id="model-folder")
+        link = gr.Button("Use this folder", elem_id="link-model")
+    page.acts(link.click, link_folder, [base, folder])
     page.acts(button.click, lambda project, *values: save_person(page, project, *values), [trigger, noun, base])
-    page.reads(read_person, [trigger, noun, base, permission], tab=ID)
+    page.reads(lambda project: read_person(page.workspace, project), [trigger, noun, base, permission], tab=ID)
+
+
+def link_folder(project, base, folder):
+    """Use a base model that is on this computer already, where it is."""
+    found = link_model(base, uploads.check_folder(folder), project.workspace)
+    return f"{found.title} is ready to use."
 
 
 def model_choices(workspace):
@@ -138,11 +150,11 @@ def model_choices(workspace):
     return [(m["title"] if m["available"] else f"{m['title']} (not on this computer yet)", m["name"]) for m in models]
 
 
-def read_person(project):
+def read_person(workspace, project):
     if project is None:
         return ["", "", None, ""]
-    data = project.read()
-    return [data["trigger"], data["class_noun"], data["base_model"], dataset_view.permission_line(data)]
+    data, choices = project.read(), model_choices(workspace)
+    return [data["trigger"], data["class_noun"], gr.update(choices=choices, value=data["base_model"]), dataset_view.permission_line(data)]
 
 
 def save_person(page, project, trigger, noun, base):

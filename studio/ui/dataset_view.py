@@ -77,7 +77,9 @@ def result_sentence(job):
 
 def rejected_sentence(job):
     rejected = job.result.get("rejected", [])
-    return " ".join(f"{name}: {f.sentence(reason)}" for name, reason in rejected[:8]) + (f" And {len(rejected) - 8} more." if len(rejected) > 8 else "")
+    return " ".join(f"{name}: {f.sentence(reason)}" for name, reason in rejected[:8]) + (
+        f" And {len(rejected) - 8} more." if len(rejected) > 8 else ""
+    )
 
 
 def words_of(project):

@@ -20,7 +20,7 @@ def next_step(project):
     if not has_sweep(project):
         return {"text": "draw the same test clips with every pair.", **actions.button("start-sweep")}
     if job and job.can_resume:
-        error = (job.error or {}).get("message", "")
+        error = " ".join(f.sentence((job.error or {}).get(part, "")) for part in ("message", "fix")).strip()
         return {"text": f"go on drawing; the comparison was {f.STATES[job.state]}.", "reason": error, **actions.button("start-sweep")}
     if project.read().get("chosen"):
         return {

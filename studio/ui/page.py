@@ -7,6 +7,7 @@ import logging
 import gradio as gr
 
 from studio.errors import Problem
+from studio.ui import actions
 from studio.ui.components import component
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Page:
         """`read(project, *inputs)` gives one value for each output; run only while `tab` is shown ("" is the sidebar, always)."""
         self.readers.append((tab, read, list(inputs), list(outputs)))
 
-    def acts(self, event, act, inputs=(), outputs=(), needs_project=True, **options):
+    def acts(self, event, act, inputs=(), outputs=(), needs_project=True):
         """On `event`: `act(project, *inputs, event=...)` does one thing, and returns values for `outputs`; then all is read again.
 
         A mistake of the person's becomes a notice; the log keeps what is a fault of ours.
@@ -57,7 +58,7 @@ class Page:
                 return (*answer, {})
             return {"text": answer, "tone": "done"} if isinstance(answer, str) else {}
 
-        self.done.append(event(handle, [self.project, *inputs], [*outputs, self.notice], **QUIET | options))
+        self.done.append(event(handle, [self.project, *inputs], [*outputs, self.notice], **QUIET))
 
     def _reading(self):
         inputs = [self.project, self.tab, self.seen, *(i for _, _, ins, _ in self.readers for i in ins)]
@@ -66,8 +67,11 @@ class Page:
 
     def read_all(self, slug, tab, seen, *values):
         """What changed since the last look; everything else is left as it is, above all a field that someone types in."""
-        project, given, answer, seen = self.find(slug), iter(values), [], dict(seen or {})
-        if seen.get("project") != slug:
+        if not seen or (not slug and self.find(seen["project"])):
+            # the page is being restored: this look began before it knew its project
+            return [gr.skip()] * (1 + sum(len(outputs) for *_, outputs in self.readers))
+        project, given, answer, seen = self.find(slug), iter(values), [], dict(seen)
+        if seen["project"] != slug or "fresh" in seen:
             seen = {"project": slug}
         if project is None and self.workspace.list_projects():
             tab = "none"  # the sidebar is about to choose one
@@ -83,7 +87,8 @@ class Page:
         return [seen, *answer]
 
     def connect(self):
-        """Wire the readers, when every part has registered."""
+        """Wire the readers and the notice's button, when every part has registered."""
+        self.acts(self.notice.act, lambda project, event: actions.act(self, project, event.action))
         read, inputs, outputs = self._reading()
         for event in (gr.Timer(POLL_SECONDS).tick, self.project.change, *(done.then for done in self.done)):
             event(read, inputs, outputs, **QUIET)
@@ -96,7 +101,7 @@ def wants_event(act):
 def describe_error(error):
     """A notice for any error: the person's own in its words; ours in one sentence, with the traceback in the log."""
     if isinstance(error, Problem):
-        return {"text": error.message, "tone": "bad"} | {k: v for k, v in error.to_dict().items() if k != "message"}
+        return {"text": error.message, "tone": "bad", "cost": error.cost, "fix": error.fix} | actions.button(error.action)
     if isinstance(error, (ValueError, TimeoutError)):
         return {"text": str(error), "tone": "bad"}
     log.error("a handler failed", exc_info=error)

@@ -71,10 +71,15 @@ def make_field(name, field, kind, elem_id):
 
 
 def describe(meta):
-    """ "rank. Size of the learned update ... 1 to 256." """
+    """Help with the technical term before it and the limits after it."""
     low, high = meta["minimum"], meta["maximum"]
-    limits = f" From {low:g} to {high:g}." if low is not None and high is not None else ""
-    return f"{meta['term']}: {meta['help']}{limits}" if meta["term"] else meta["help"] + limits
+    limits = f" From {number(low)} to {number(high)}." if low is not None and high is not None else ""
+    term = f"{meta['term']}: " if meta["term"] and meta["term"].casefold() != meta["label"].casefold() else ""
+    return term + meta["help"] + limits
+
+
+def number(value):
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def flatten(config):

@@ -39,11 +39,15 @@ def restore(page, demo, tabs):
         slugs = [slug for _, slug in choices]
         slug = last.get("project") if last.get("project") in slugs else (slugs or [None])[0]
         tab = last.get("tab") if last.get("tab") in ("dataset", "train", "evaluate") else "dataset"
-        return gr.update(choices=choices, value=slug), tab, gr.update(selected=tab), {}
+        return gr.update(choices=choices, value=slug), tab, gr.update(selected=tab), {"project": slug, "fresh": True}
 
     loaded = demo.load(open_page, remembered, [page.project, page.tab, tabs, page.seen], **QUIET)
     page.done.append(loaded)
-    remember = dict(fn=lambda slug, tab: {"project": slug, "tab": tab}, inputs=[page.project, page.tab], outputs=remembered)
+
+    def note(slug, tab, seen):
+        return {"project": slug, "tab": tab} if slug and seen else gr.skip()
+
+    remember = dict(fn=note, inputs=[page.project, page.tab, page.seen], outputs=remembered)
     page.project.change(**remember, **QUIET)
     for tab in page.tab_items:
         shown = tab.select(lambda name=tab.id: name, None, page.tab, **QUIET)
@@ -111,7 +115,9 @@ def create(workspace, event):
 def read_status_line(workspace):
     """What the status line shows, with numbers rounded so that it changes only when a person would see it."""
     machine = read_machine()
-    meters = [gpu_meter(gpu) for gpu in machine.gpus] or [{"label": "GPU", "text": "none found; the processor is used", "share": None}]
+    meters = [meter for gpu in machine.gpus for meter in gpu_meters(gpu)] or [
+        {"label": "GPU", "text": "none found; the processor is used", "share": None}
+    ]
     used = machine.ram_total_gb - machine.ram_free_gb
     meters.append({"label": "RAM", "text": f"{used:.1f} of {machine.ram_total_gb:.0f} GB", "share": round(used / machine.ram_total_gb, 2)})
     meters.append({"label": "Disk", "text": f"{free_disk_gb(workspace.home):.0f} GB free", "share": None})
@@ -120,14 +126,11 @@ def read_status_line(workspace):
     return {"meters": meters, "job": job_line(job) if job else None, "waiting": waiting - bool(job and job.state == "queued")}
 
 
-def gpu_meter(gpu):
-    used = gpu.vram_total_gb - gpu.vram_free_gb
-    return {
-        "label": "GPU",
-        "text": f"{used:.1f} of {gpu.vram_total_gb:.0f} GB",
-        "share": round(used / gpu.vram_total_gb, 2),
-        "title": gpu.describe(),
-    }
+def gpu_meters(gpu):
+    """Its name and its memory; which programs hold it is told when the mouse rests there."""
+    used, name = gpu.vram_total_gb - gpu.vram_free_gb, gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")
+    memory = {"text": f"{used:.1f} of {gpu.vram_total_gb:.0f} GB", "share": round(used / gpu.vram_total_gb, 2)}
+    return [{"label": "GPU", "text": name, "share": None, "title": gpu.describe()}, {"label": "VRAM", "title": gpu.describe(), **memory}]
 
 
 def job_line(job):

@@ -22,8 +22,13 @@ def next_step(project):
         return {"text": "wait; you may close this window, the training goes on." if job.is_running else "wait for the job before this one."}
     if not kept_items(project):
         return {"text": "add photos first.", **actions.button("open-dataset")}
-    if job and job.can_resume:
+    if job and (job.state == "stopped" or (job.error or {}).get("action") == "resume"):
         return {"text": f"resume {job.name}, or start anew below.", **actions.button("resume")}
+    if job and job.state == "failed":
+        return {
+            "text": f"see why {job.name} ended, then start anew.",
+            **actions.button((job.error or {}).get("action") or "start-training"),
+        }
     if list_pairs(project):
         return {"text": "compare the checkpoint pairs and choose the best one.", **actions.button("open-evaluate")}
     return {"text": "check the plan, then start.", **actions.button("start-training")}
@@ -136,7 +141,7 @@ def read_run(project):
         "progress": job_progress(job),
         "numbers": numbers(job, series) if not job.is_over else [],
         "lanes": [lane(expert, series[expert], settings) for expert in ("high_noise", "low_noise")] if job.state != "queued" else [],
-        "pairs": [describe_pair(pair) for pair in reversed(list_pairs(project))],
+        "pairs": [describe_pair(pair) for pair in reversed(list_pairs(project)) if pair.run == job.name],
         "log": state.read_log_tail(job.run_dir, 6000),
     }
 
@@ -145,10 +150,10 @@ def job_progress(job):
     progress = job.progress
     done, total = progress.get("done"), progress.get("total")
     words = [progress.get("stage") or "", progress.get("message") or ""]
-    counted = f"{progress.get('unit') or 'step'} {done:g} of {total:g}" if total and done is not None else ""
+    counted = f"{progress.get('unit') or 'step'} {done:g} of {total:g}".replace("steps ", "step ") if total and done is not None else ""
     return {
         "share": None if job.fraction is None else round(job.fraction, 3),
-        "counted": counted.replace("steps ", "step "),
+        "counted": counted[:1].upper() + counted[1:],
         "stage": " · ".join(word for word in words if word),
         "left": f.time_left(job.seconds_left) if job.is_running else "",
     }
@@ -210,5 +215,6 @@ def describe_end(project, job):
         return f"{name}: stopped", "You stopped it; nothing is lost.", "", actions.button("resume")
     error = job.error or {}
     sentence = " ".join(f.sentence(error.get(part, "")) for part in ("message", "cost", "fix") if error.get(part))
-    button = actions.button(error.get("action") or "") or actions.button("resume")
+    again = actions.button("resume" if job.state == "crashed" else "start-training")
+    button = actions.button(error.get("action") or "") or again
     return f"{name}: {f.STATES[job.state]}", sentence, "bad", button

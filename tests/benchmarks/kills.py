@@ -40,7 +40,7 @@ def main():
         kills, runs = [], []
         while len(kills) < options.kills:
             run_dir = launcher.enqueue(project, "train", config)
-            kills += kill_until_done(run_dir, options.kills - len(kills), 2 * seconds / options.kills, chance)
+            kills += kill_until_done(run_dir, options.kills - len(kills), 2 * options.steps // options.kills, chance)
             runs.append(run_dir)
         results = [lora_bits(run_dir) == expected for run_dir in runs]
         facts = {"kills": kills, "runs": len(runs), "files_compared": len(expected) * len(runs), "bit_for_bit_equal": all(results)}
@@ -58,10 +58,10 @@ def parse_arguments():
 
 
 def kill_until_done(run_dir, most, longest, chance):
-    """Run the job, killing it up to `most` times, each a random time after its first sign of life; what each kill met."""
+    """Run the job, killing it up to `most` times, each in the middle of a random step of that life (or before it); what each kill met."""
     kills = []
     while True:
-        killed = live(run_dir, chance.uniform(0, longest) if len(kills) < most else None)
+        killed = live(run_dir, (chance.randint(0, longest), chance.uniform(0, 0.5)) if len(kills) < most else None)
         if not killed:
             return kills
         kills.append(killed)
@@ -69,18 +69,18 @@ def kill_until_done(run_dir, most, longest, chance):
         launcher.resume(run_dir)
 
 
-def live(run_dir, delay=None):
-    """One life of the worker: to the end of the job (None), or killed `delay` seconds after its first event (what it was doing)."""
-    home = run_dir.parents[3]
-    offset = events_so_far(run_dir)
-    process = subprocess.Popen([sys.executable, "-m", "studio.jobs.worker", str(home)], cwd=ROOT, env=launcher.worker_environment())
-    deadline = time.monotonic() + LIFE_SECONDS
-    while process.poll() is None and delay is not None and events_so_far(run_dir) == offset and time.monotonic() < deadline:
-        time.sleep(0.02)
-    if delay is None:
+def live(run_dir, death=None):
+    """One life of the worker: to the end of the job (None), or killed some steps and seconds after its first event (what it was doing)."""
+    _, offset = read_jsonl(run_dir / "events.jsonl")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "studio.jobs.worker", str(run_dir.parents[3])], cwd=ROOT, env=launcher.worker_environment()
+    )
+    if death is None:
         process.wait(LIFE_SECONDS)
     else:
-        time.sleep(delay)
+        num_steps, seconds = death
+        wait_for_steps(process, run_dir / "events.jsonl", offset, num_steps)
+        time.sleep(seconds)
     if process.poll() is not None:
         status = state.read_status(run_dir)
         assert status.state == "done", (status, (run_dir / "log.txt").read_text(encoding="utf-8"))
@@ -89,12 +89,17 @@ def live(run_dir, delay=None):
     process.wait()
     events, _ = read_jsonl(run_dir / "events.jsonl")
     steps = [e["step"] for e in events if e["event"] == "step"]
-    return {"seconds": round(delay, 2), "last_event": events[-1]["event"] if events else "", "step": steps[-1] if steps else 0}
+    return {"steps_of_this_life": num_steps, "last_event": events[-1]["event"], "step": steps[-1] if steps else 0}
 
 
-def events_so_far(run_dir):
-    file = run_dir / "events.jsonl"
-    return file.stat().st_size if file.exists() else 0
+def wait_for_steps(process, file, offset, num_steps):
+    """Until the events from `offset` on hold that many steps, or for none any event at all; or the process ends."""
+    deadline = time.monotonic() + LIFE_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        events, _ = read_jsonl(file, offset)
+        if events and sum(e["event"] == "step" for e in events) >= num_steps:
+            return
+        time.sleep(0.01)
 
 
 def training_seconds(run_dir):

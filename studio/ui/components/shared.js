@@ -2,7 +2,7 @@
 const escapeText = (text) => String(text ?? "").replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 class Markup extends String {}
 const asMarkup = (value) =>
-  value instanceof Markup ? value : Array.isArray(value) ? value.map(asMarkup).join("") : value === false || value == null ? "" : escapeText(value);
+  value instanceof Markup ? value : Array.isArray(value) ? value.map(asMarkup).join("") : value == null ? "" : escapeText(value);
 /* html`<b>${text}</b>` escapes its values; nested html`` and arrays of it stay as they are. */
 const html = (strings, ...values) => new Markup(strings.reduce((text, part, i) => text + asMarkup(values[i - 1]) + part));
 
@@ -36,7 +36,7 @@ function morphNode(old, fresh) {
   }
   if (fresh.hasAttribute("data-keep") && old.hasAttribute("data-keep")) return;
   const typing = old === document.activeElement && old.matches("input, textarea, select");
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !(name === "open" && old.nodeName === "DETAILS")) old.removeAttribute(name);
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !(name === "open" && /^(DETAILS|DIALOG)$/.test(old.nodeName))) old.removeAttribute(name);
   for (const { name, value } of [...fresh.attributes]) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   if (old.nodeName === "TEXTAREA") {
     if (!typing && old.value !== fresh.value) old.value = fresh.value;

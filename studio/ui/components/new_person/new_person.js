@@ -74,8 +74,9 @@ mount(
 element.addEventListener("focusout", async (event) => {
   if (event.target.name !== "name" || !event.target.value.trim() || field("trigger").value) return;
   const word = await server.suggest_trigger_live(event.target.value);
-  if (field("trigger").value || document.activeElement === field("trigger")) return;
+  if (field("trigger").value) return;
   field("trigger").value = word;
+  if (document.activeElement === field("trigger")) field("trigger").select();
   check();
 });
 element.addEventListener("input", (event) => event.target.name === "trigger" && check());

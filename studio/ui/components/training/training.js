@@ -3,6 +3,8 @@ const laneWidth = () => {
   const room = (lanesOf()?.clientWidth || element.clientWidth || 640) - 2;
   return Math.max(260, Math.floor(room > 720 ? (room - 24) / 2 - 34 : room - 34));
 };
+/* A young run is not squeezed into a corner: the axis grows with it, up to the last step planned. */
+const axisEnd = () => Math.min(props.value.lanes[0].last_step, Math.ceil(1.2 * Math.max(10, ...props.value.lanes.map((l) => l.step.at(-1) || 0))));
 const laneView = (lane) => {
   const smoothed = smooth(lane.loss);
   const lastLoss = smoothed.at(-1);
@@ -15,10 +17,10 @@ const laneView = (lane) => {
   const label = `${lane.name}: loss ${lastLoss?.toFixed(4) ?? "not known yet"} at step ${lane.step.at(-1) ?? 0}${held == null ? "" : `, on set-aside pictures ${held.toFixed(4)}`}`;
   return html`<section class="lane ${lane.id}" data-key="${lane.id}" data-lane="${lane.id}">
     <h3>${lane.name} <small>${lane.term} expert</small></h3>
-    ${lineChart({ lines, width: laneWidth(), height: 190, xMax: lane.last_step, label })}
+    ${lineChart({ lines, width: laneWidth(), height: 190, xMax: axisEnd(), label })}
     <p class="legend"><span class="key line"></span>error on training pictures <small>loss</small> <b>${lastLoss == null ? "" : lastLoss.toFixed(4)}</b>
       <span class="key dots"></span>on pictures set aside <small>held-out</small> <b>${held == null ? "not checked yet" : held.toFixed(4)}</b></p>
-    ${lane.step.length ? html`<details class="rate"><summary>Learning speed <small>learning rate</small></summary>${lineChart({ lines: [{ x: lane.step, y: lane.rate, style: "line" }], width: laneWidth(), height: 96, xMax: lane.last_step, label: "Learning speed" })}</details>` : ""}
+    ${lane.step.length ? html`<details class="rate"><summary>Learning speed <small>learning rate</small></summary>${lineChart({ lines: [{ x: lane.step, y: lane.rate, style: "line" }], width: laneWidth(), height: 96, xMax: axisEnd(), label: "Learning speed" })}</details>` : ""}
     <p class="under" aria-live="off"></p>
   </section>`;
 };
@@ -61,7 +63,7 @@ element.addEventListener("pointermove", (event) => {
   const lane = props.value.lanes.find((l) => l.id === section.dataset.lane);
   if (!lane?.step.length) return;
   const area = event.target.getBoundingClientRect();
-  const step = ((event.clientX - area.left) / area.width) * lane.last_step;
+  const step = ((event.clientX - area.left) / area.width) * axisEnd();
   const at = lane.step.reduce((best, s, i) => (Math.abs(s - step) < Math.abs(lane.step[best] - step) ? i : best), 0);
   section.querySelector(".under").textContent = `Step ${lane.step[at]}: loss ${lane.loss[at]?.toFixed(4)}, learning speed ${lane.rate[at]?.toPrecision(2)}`;
 });

@@ -1,0 +1,160 @@
+"""A real training as a job: killed at any moment, resumed, stopped, saved; the end is the same."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from studio.config import EXPERTS, TrainConfig, merge, to_dict
+from studio.data.importer import import_media
+from studio.jobs import launcher, metrics, state
+from studio.jobs.worker import run_job
+from studio.training.pairs import list_pairs
+from studio.workspace import Workspace
+
+DEADLINE_SECONDS = 240
+SETTINGS = {
+    "steps": 8,
+    "save_every": 4,
+    "resume_every": 1,
+    "held_out_every": 4,
+    "accumulation": 1,
+    "lora": {"rank": 2},
+    "data": {"photo_size": 64, "clip_size": 64, "clip_frames": 5, "held_out_items": 0},
+    "preservation": {"enabled": False},
+    "memory": {"precision": "fp32", "gradient_checkpointing": False},
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, tiny_base):
+    """A workspace with the tiny model and a project whose photos are encoded: what every test copies."""
+    workspace = Workspace(tmp_path_factory.mktemp("prepared"))
+    shutil.copytree(tiny_base.folder, workspace.models_dir / tiny_base.folder.name)
+    project = workspace.create_project("Anna", trigger="ohwx", base_model="tiny", permission={"granted": True})
+    folder = tmp_path_factory.mktemp("photos")
+    from studio.tiny.demo import draw_media
+
+    draw_media(folder)
+    import_media(project, sorted(folder.glob("photo-0[1-4]*")))
+    run_here(project, steps=2)
+    shutil.rmtree(project.runs_dir)
+    return workspace
+
+
+@pytest.fixture
+def project(prepared, tmp_path):
+    shutil.copytree(prepared.home, tmp_path / "home")
+    return Workspace(tmp_path / "home").project("anna")
+
+
+def train(project, make=launcher.enqueue, **changes):
+    return make(project, "train", {"config": merge(to_dict(TrainConfig()), SETTINGS, changes)})
+
+
+def run_here(project, **changes):
+    """Uninterrupted, in this process."""
+    job = run_job(train(project, launcher.prepare, **changes))
+    assert job.state == "done", job.error
+
+
+def start(run_dir):
+    launcher.ensure_worker(state.read_status(run_dir).project.workspace)
+
+
+def wait_until(run_dir, condition):
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        job = state.read_status(run_dir)
+        if condition(job):
+            return job
+        assert time.monotonic() < deadline, f"{job}\n{state.read_log_tail(run_dir)}"
+        time.sleep(0.02)
+
+
+def run(run_dir):
+    start(run_dir)
+    job = wait_until(run_dir, lambda job: job.is_over)
+    assert job.state == "done", state.read_log_tail(run_dir)
+    return job
+
+
+def steps_done(run_dir):
+    return [e["step"] for e in state.read_events(run_dir)[0] if e["event"] == "step"]
+
+
+def kill(run_dir):
+    process = psutil.Process(state.read_status(run_dir).pid)
+    process.kill()
+    process.wait(10)
+
+
+def tensors(project):
+    """Every LoRA tensor of every pair, by step, expert and name."""
+    files = [(pair.step, expert, getattr(pair, expert)) for pair in list_pairs(project) for expert in EXPERTS]
+    return {(step, expert, key): tensor for step, expert, path in files for key, tensor in load_file(path).items()}
+
+
+def test_a_killed_training_is_noticed_and_resumes_to_the_same_pairs(project, prepared, tmp_path):
+    run_dir = train(project)
+    for _ in range(2):  # once in each expert's phase or a save, wherever it happens to be
+        begun = len(steps_done(run_dir))
+        start(run_dir)
+        wait_until(run_dir, lambda job, begun=begun: len(steps_done(run_dir)) >= begun + 2)
+        kill(run_dir)
+        job = state.read_status(run_dir)
+        assert job.state == "crashed" and job.error["action"] == "resume" and "is kept" in job.error["cost"]
+        launcher.resume(run_dir)
+    job = run(run_dir)
+    assert job.result["step"] == 8 and [pair.step for pair in list_pairs(project)] == [4, 8]
+    series = metrics.read_metrics(run_dir)
+    assert sorted(series["high_noise"]["step"] + series["low_noise"]["step"]) == list(range(1, 9))
+
+    shutil.copytree(prepared.home, tmp_path / "uninterrupted")
+    other = Workspace(tmp_path / "uninterrupted").project("anna")
+    run_here(other)
+    mine, theirs = tensors(project), tensors(other)
+    assert mine.keys() == theirs.keys() and all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+def test_a_stop_from_the_studio_saves_and_ends_and_a_save_now_makes_a_pair(project):
+    run_dir = train(project, steps=2000, save_every=2000)
+    start(run_dir)
+    wait_until(run_dir, lambda job: steps_done(run_dir))
+    launcher.request_save(run_dir)
+    wait_until(run_dir, lambda job: list_pairs(project))
+    assert not state.save_file(run_dir).exists()
+    launcher.request_stop(run_dir)
+    job = wait_until(run_dir, lambda job: job.is_over)
+    assert job.state == "stopped" and job.can_resume and job.result["stopped"]
+    assert not state.stop_file(run_dir).exists()
+    assert job.progress["total"] == 2000 and 0 < job.progress["done"] < 2000
+
+
+AS_IN_A_TERMINAL = (  # a shell's background jobs, and so some test runs, ignore Ctrl-C; children inherit that
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); runpy.run_module('studio', run_name='__main__')"
+)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+def test_ctrl_c_in_the_terminal_saves_and_the_studio_can_go_on(project):
+    command = [sys.executable, "-c", AS_IN_A_TERMINAL, "train", "anna", "--home", str(project.workspace.home), "--json", "--steps", "2000"]
+    env = launcher.worker_environment() | {"CUDA_VISIBLE_DEVICES": ""}
+    terminal = subprocess.Popen(command, cwd=launcher.ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run_dir = project.runs_dir / "train-001"
+    while not (state.status_file(run_dir).exists() and steps_done(run_dir)):
+        assert terminal.poll() is None, terminal.communicate()[1]
+        time.sleep(0.05)
+    assert state.read_status(run_dir).state == "running"
+    terminal.send_signal(2)
+    out, err = terminal.communicate()
+    assert terminal.returncode == 0 and '"state": "stopped"' in out and "Stopping after this step" in err
+    assert state.read_status(run_dir).can_resume
+    launcher.resume(run_dir)
+    assert state.queued_jobs(project.workspace)[0].name == "train-001"

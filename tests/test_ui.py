@@ -1,0 +1,385 @@
+"""The studio without a browser: what handlers read and do, what the web server refuses and serves."""
+
+import base64
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from starlette.testclient import TestClient
+
+from studio.config import SweepConfig, TrainConfig, list_settings
+from studio.data import dataset
+from studio.data.importer import import_media
+from studio.errors import Problem
+from studio.jobs import launcher, state
+from studio.ui import (
+    actions,
+    dataset_tab,
+    dataset_view,
+    evaluate_choice,
+    evaluate_view,
+    sidebar,
+    train_choice,
+    train_tab,
+    train_view,
+    uploads,
+)
+from studio.ui import formatting as f
+from studio.ui.app import build, make_app
+from studio.ui.page import Page, describe_error
+from studio.ui.settings_form import build_form, flatten
+from studio.workspace import Workspace, read_json, write_json
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCAL = {"host": "127.0.0.1:7860"}
+
+
+class Event:
+    """What a component's script sent, as gr.EventData gives it."""
+
+    def __init__(self, **data):
+        self.__dict__.update(data)
+
+
+@pytest.fixture
+def filled(project, media):
+    """A project with two photos and a clip, captioned."""
+    import_media(project, [media / name for name in ("person_a_1.jpg", "person_a_2.jpg", "bigbuckbunny.mp4")])
+    for item in dataset.list_items(project):
+        dataset.set_caption(project, item.id, f"{project.read()['trigger']}, a person, at place {item.id}")
+    return project
+
+
+@pytest.fixture
+def idle(monkeypatch):
+    """Jobs stay in the queue: no worker is started."""
+    monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A project of one photo and one clip that no test changes."""
+    media = Path(__file__).parent / "media"
+    project = Workspace(tmp_path_factory.mktemp("served")).create_project("Anna", trigger="ohwx", base_model="tiny")
+    import_media(project, [media / "person_a_1.jpg", media / "bigbuckbunny.mp4"])
+    return project
+
+
+@pytest.fixture(scope="module")
+def client(served):
+    with TestClient(make_app(served.workspace), base_url="http://127.0.0.1:7860") as web:
+        yield web
+
+
+def test_importing_the_studio_loads_no_torch():
+    code = "import sys, studio.ui.app; sys.exit(any(m in sys.modules for m in ('torch', 'diffusers', 'transformers')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+# -- the web server
+
+
+def test_the_page_is_served_with_our_title_and_no_foreign_script(client):
+    page = client.get("/").text
+    assert "<title>Likeness Studio" in page or '"title":"Likeness Studio"' in page
+    assert '"analytics_enabled":false' in page
+    assert client.get("/look/studio.css").headers["content-type"].startswith("text/css")
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:7860", "127.0.0.1.evil.example", ""])
+def test_another_host_name_is_refused(client, host):
+    assert client.get("/", headers={"host": host}).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost:7860", "[::1]:7860", "localhost"])
+def test_this_computers_own_names_are_served(client, host):
+    assert client.get("/look/icon.svg", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}])
+def test_another_site_can_not_change_anything(client, headers):
+    assert client.post("/gradio_api/queue/join", json={}, headers=LOCAL | headers).status_code == 403
+
+
+def test_our_own_page_may_post(client):
+    same = {"origin": "http://127.0.0.1:7860", "sec-fetch-site": "same-origin"}
+    assert client.post("/gradio_api/queue/join", json={}, headers=LOCAL | same).status_code != 403
+
+
+def test_on_the_lan_everything_asks_for_the_password(served):
+    with TestClient(make_app(served.workspace, lan_password="long secret"), base_url="http://192.168.1.20:7860") as web:
+        right = {"authorization": "Basic " + base64.b64encode(b"me:long secret").decode()}
+        wrong = {"authorization": "Basic " + base64.b64encode(b"me:guess").decode()}
+        address = f"/media/{served.slug}/thumbnails/0001"
+        assert [web.get(address).status_code, web.get(address, headers=wrong).status_code] == [401, 401]
+        assert web.get(address, headers=right).status_code == 200
+        assert web.get(address, headers=right | {"host": "evil.example"}).status_code == 403
+
+
+def test_media_are_served_with_ranges_and_an_etag(client, served):
+    thumb = client.get(f"/media/{served.slug}/thumbnails/0001")
+    assert thumb.headers["content-type"] == "image/jpeg" and thumb.headers["etag"]
+    part = client.get(f"/media/{served.slug}/previews/clip-01", headers={"range": "bytes=0-99"})
+    assert part.status_code == 206 and len(part.content) == 100
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/media/{slug}/thumbnails/..%2f..%2fproject.json",
+        "/media/{slug}/sweeps/x/cells/..%2f..%2f..%2fproject.json",
+        "/media/{slug}/sweeps/..%2f../cells/project.json",
+        "/media/nobody/thumbnails/0001",
+        "/media/{slug}/sweeps/sweep-001/report.html",
+        "/media/{slug}/project.json",
+    ],
+)
+def test_nothing_else_of_the_workspace_is_served(client, served, address):
+    assert client.get(address.format(slug=served.slug)).status_code == 404
+
+
+def test_gradios_own_file_route_does_not_reach_the_workspace(client, served):
+    for path in (served.file, dataset.list_items(served)[0].path):
+        assert client.get(f"/gradio_api/file={path}").status_code in (403, 404)
+
+
+# -- reading and acting
+
+
+def test_only_what_changed_is_sent_again(filled):
+    page = page_of(filled.workspace)
+    values = [default_of(i) for _, _, ins, _ in page.readers for i in ins]
+    seen, *first = page.read_all(filled.slug, "dataset", {"project": None}, *values)
+    seen, *second = page.read_all(filled.slug, "dataset", seen, *values)
+    unchanged = [a for a, b in zip(first, second) if b == gr.skip()]
+    assert len(unchanged) >= len(second) - 1  # the computer's free memory may have moved
+    dataset.set_caption(filled, "0001", "ohwx, something else")
+    _, *third = page.read_all(filled.slug, "dataset", seen, *values)
+    assert any(isinstance(value, dict) and value.get("caption") == "ohwx, something else" for value in third)
+
+
+def test_a_look_that_began_before_the_page_knew_its_project_changes_nothing(filled):
+    filled.workspace.create_project("A first one", base_model="tiny")
+    page = page_of(filled.workspace)
+    values = [default_of(i) for _, _, ins, _ in page.readers for i in ins]
+    for seen in ({}, {"project": filled.slug, "fresh": True}):
+        assert all(value == gr.skip() for value in page.read_all(None, "dataset", seen, *values))
+
+
+def page_of(workspace):
+    """The page of a built window, kept by its project chooser's wiring."""
+    made = []
+    original = Page.__init__
+    try:
+        Page.__init__ = lambda self, where: (original(self, where), made.append(self))[0]
+        build(workspace)
+    finally:
+        Page.__init__ = original
+    return made[0]
+
+
+def default_of(component):
+    return component.value
+
+
+def test_a_person_s_mistake_is_a_sentence_and_ours_is_not_a_traceback():
+    assert describe_error(Problem("It broke.", fix="Mend it."))["fix"] == "Mend it."
+    assert describe_error(Problem("No pair yet.", action="open-train"))["action"] == "tab:train"
+    assert "label" not in describe_error(Problem("Odd.", action="an-action-of-tomorrow"))
+    assert describe_error(ValueError("the name is empty"))["text"] == "the name is empty"
+    assert "Traceback" not in str(describe_error(KeyError("x"))) and "KeyError" not in str(describe_error(KeyError("x")))
+
+
+def test_a_new_person_needs_permission_and_a_trigger_that_is_no_word(workspace):
+    answers = dict(name="Zoë", trigger="zxqv", class_noun="", base_model="tiny", permission=True)
+    with pytest.raises(Problem, match="permission"):
+        sidebar.create(workspace, Event(**answers | {"permission": False}))
+    with pytest.raises(Problem, match="real word"):
+        sidebar.create(workspace, Event(**answers | {"trigger": "table"}))
+    data = workspace.project(sidebar.create(workspace, Event(**answers))).read()
+    assert data["permission"]["granted"] and data["permission"]["statement"] and data["class_noun"] == "person"
+
+
+def test_the_status_line_says_what_runs_and_what_waits(filled, idle):
+    actions.check_photos(None, filled)
+    actions.write_captions(None, filled)
+    line = sidebar.read_status_line(filled.workspace)
+    assert line["job"]["state"] == "waiting in the queue" and line["waiting"] == 1
+    sidebar.stop_job(filled.workspace, Event(id=line["job"]["id"]))
+    assert sidebar.read_status_line(filled.workspace)["job"]["id"] != line["job"]["id"]
+
+
+def test_next_follows_the_dataset(project, media, idle):
+    assert dataset_view.next_step(project)["action"].startswith("click:#upload")
+    import_media(project, [media / "person_a_1.jpg"])
+    assert dataset_view.next_step(project)["action"] == "write-captions"
+    actions.write_captions(None, project)
+    assert "label" not in dataset_view.next_step(project)  # it runs: nothing to press
+    with pytest.raises(Problem, match="already"):
+        actions.write_captions(None, project)
+
+
+def test_a_saved_caption_belongs_to_the_picture_it_was_typed_for(filled):
+    place = {"id": "0002", "page": 0, "show": "all"}  # the selection has moved on already
+    dataset_tab.save_caption(filled, place, Event(id="0001", text="ohwx, a person in the rain", next=False))
+    assert dataset.get_item(filled, "0001").caption == "ohwx, a person in the rain"
+    [after] = dataset_tab.save_caption(filled, place, Event(id="0001", text="ohwx, in the sun", next=True))
+    assert after["id"] == "0002"
+
+
+def test_a_new_trigger_replaces_the_old_one_in_every_caption(filled):
+    page = Event(workspace=filled.workspace)
+    dataset_tab.save_person(page, filled, "zxqv", "woman", "tiny")
+    assert all(item.caption.startswith("zxqv, ") for item in dataset.list_items(filled))
+
+
+def test_a_clip_is_cut_and_undone(filled):
+    before = dataset.get_item(filled, "clip-01").seconds
+    dataset_tab.cut(filled, Event(id="clip-01", start="0.5", end="2.0"))
+    assert dataset.get_item(filled, "clip-01").seconds == pytest.approx(1.5, abs=0.15)
+    dataset_tab.undo(filled)
+    assert dataset.get_item(filled, "clip-01").seconds == before
+    with pytest.raises(Problem, match="numbers"):
+        dataset_tab.cut(filled, Event(id="clip-01", start="soon", end=""))
+
+
+def test_uploads_are_moved_and_deleted_after_the_import(project, media, tmp_path, idle):
+    sent = []
+    for folder in ("a", "b"):  # two photos of the same name
+        (tmp_path / folder).mkdir()
+        sent.append(tmp_path / folder / "photo.jpg")
+        sent[-1].write_bytes((media / f"person_{folder}_1.jpg").read_bytes())
+    dataset_tab.take_uploads(project, [str(path) for path in sent])
+    [run] = project.list_runs("import")
+    [folder] = map(Path, state.read_config(run)["paths"])
+    assert not any(path.exists() for path in sent) and len(list(folder.rglob("*.jpg"))) == 2
+    uploads.clear(project)
+    assert folder.exists()
+    write_json(run / "status.json", read_json(run / "status.json") | {"state": "done"})
+    uploads.clear(project)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("text, words", [("", "empty"), ("photos", "full path"), ("/no/such/folder", "no folder")])
+def test_a_wrong_folder_gets_a_sentence(text, words):
+    with pytest.raises(Problem, match=words):
+        uploads.check_folder(text)
+
+
+# -- the forms
+
+
+def test_every_setting_has_a_field_with_words_and_limits():
+    with gr.Blocks():
+        form = build_form(TrainConfig, "train")
+    assert list(form.fields) == [name for name, _, _ in list_settings(TrainConfig)]
+    assert form.fields["optimizer.learning_rate"].info.startswith("learning rate: ")
+    assert len({component.elem_id for component in form.components}) == len(form.fields)
+
+
+def test_an_edit_is_kept_on_disk_and_an_illegal_one_changes_nothing(filled):
+    shown = flatten(train_choice.make_plan(filled).config)
+    train_choice.save_edits(filled, shown | {"steps": 8, "lora.rank": 4})
+    plan = train_choice.make_plan(filled)
+    assert (plan.config.steps, plan.config.lora.rank) == (8, 4)
+    assert filled.read()["train_choice"]["overrides"] == {"steps": 8, "lora.rank": 4}
+    with pytest.raises(ValueError, match="at most 256"):
+        train_choice.save_edits(filled, flatten(plan.config) | {"lora.rank": 9000})
+    assert train_choice.make_plan(filled).config.lora.rank == 4
+    assert "size of the lora 4" in train_view.describe_choice(filled, plan)
+    train_choice.forget_edits(filled)
+    assert train_choice.make_plan(filled).config.steps == shown["steps"]
+
+
+def test_training_can_not_start_and_says_why(project, media):
+    assert "no photos" in why(project)
+    import_media(project, [media / "person_a_1.jpg"])
+    assert "no caption" in why(project)
+    dataset.set_caption(project, "0001", "ohwx, a person")
+    project.update(permission=None)
+    assert "permission" in why(project)
+    project.update(permission={"granted": True}, base_model="wan22-t2v-a14b")
+    assert "not ready" in why(project)
+    with pytest.raises(Problem):
+        train_choice.start(project)
+
+
+def why(project):
+    return train_choice.what_prevents(project, train_choice.make_plan(project))[0]
+
+
+def test_start_queues_what_the_plan_shows_and_a_second_one_waits(filled, idle):
+    assert "starts now" in train_choice.start(filled)
+    assert "queue" in train_choice.start(filled)
+    first, second = filled.list_runs("train")
+    assert state.read_config(first)["trigger"] == filled.read()["trigger"]
+    assert train_view.start_button(filled, train_choice.make_plan(filled))[0] == "Add to the queue"
+    assert train_view.read_run(filled)["run"] == second.name
+
+
+def test_the_end_of_a_run_is_told_in_words_with_one_button(filled, idle):
+    train_choice.start(filled)
+    [run] = filled.list_runs("train")
+    for name, data, words, action in (
+        ("done", {}, "finished", "tab:evaluate"),
+        ("stopped", {}, "stopped", "resume"),
+        (
+            "failed",
+            {"error": {"message": "The loss broke down.", "cost": "", "fix": "", "action": "lower-learning-rate"}},
+            "failed",
+            "lower-learning-rate",
+        ),
+        ("running", {"pid": 1, "create_time": 1.0}, "interrupted", "resume"),
+    ):
+        write_json(run / "status.json", read_json(run / "status.json") | {"state": name, "ended_at": time.time()} | data)
+        view = train_view.read_run(filled)
+        assert words in view["title"] and view["action"] == action
+
+
+def test_the_learning_speed_can_be_halved_by_a_button(filled, idle):
+    train_choice.start(filled)
+    used = train_choice.make_plan(filled).config.optimizer.learning_rate
+    actions.lower_learning_rate(None, filled)
+    assert train_choice.make_plan(filled).config.optimizer.learning_rate == used / 2
+
+
+def test_the_comparison_s_form_keeps_only_what_differs(filled):
+    config, pairs = evaluate_choice.read_choice(filled)
+    assert pairs is None and config.prompts
+    evaluate_choice.save_choice(filled, [], [1.0], "7, 8", "\n".join(config.prompts), {"num_inference_steps": 4})
+    config, _ = evaluate_choice.read_choice(filled)
+    assert (config.strengths, config.seeds, config.num_inference_steps) == ((1.0,), (7, 8), 4)
+    assert set(filled.read()["sweep_choice"]["settings"]) == {"strengths", "seeds", "num_inference_steps"}
+    with pytest.raises(Problem, match="whole numbers"):
+        evaluate_choice.save_choice(filled, [], [1.0], "lucky", "", {})
+    with pytest.raises(ValueError, match="strengths"):
+        evaluate_choice.save_choice(filled, [], [], "7", "", {})
+
+
+def test_without_pairs_evaluate_points_to_training(filled):
+    assert evaluate_view.next_step(filled)["action"] == "tab:train"
+    with gr.Blocks():
+        form = build_form(SweepConfig, "sweep", skip=evaluate_choice.ASKED_APART)
+    assert "train first" in evaluate_choice.what_prevents(filled)
+    assert evaluate_view.read_clips(filled, "") == {} and form.fields
+
+
+def test_the_train_tab_s_values_fit_its_fields(filled):
+    with gr.Blocks():
+        form = build_form(TrainConfig, "train")
+    values = train_tab.read_plan(filled, form)
+    assert len(values) == 5 + len(form.fields) and values[0] == "person-photos"
+    assert len(train_tab.read_plan(None, form)) == len(values)
+
+
+# -- words
+
+
+def test_numbers_have_units_and_unknown_ones_say_so():
+    assert [f.gigabytes(None), f.gigabytes(0.02), f.gigabytes(21.44), f.gigabytes(512.3)] == ["not known yet", "20 MB", "21.4 GB", "512 GB"]
+    assert [f.duration(5), f.duration(250), f.duration(3 * 3600 + 720), f.duration(100 * 3600)] == ["5 s", "4 min", "3 h 12 min", "4 d 4 h"]
+    assert f.time_left(None) == "" and f.time_left(7200).startswith("about 2 h left (until ")
+    assert f.escape("<b>'\"") == "&lt;b&gt;&#x27;&quot;"
