@@ -536,3 +536,13 @@ def test_sources_read_nothing_twice_and_list_in_order(tmp_path):
     for name in ("b.png", "a.png", "sub/c.png"):
         save(tmp_path / name, halves())
     assert [Path(s.name).name for s in sources.find_sources([tmp_path])] == ["a.png", "b.png", "c.png"]
+
+
+def test_a_folder_that_holds_the_workspace_gives_only_what_is_outside_it(project, tmp_path):
+    save(tmp_path / "mine.png", halves((96, 64)))
+    other = project.workspace.create_project("Other")
+    other.originals_dir.mkdir()
+    save(other.originals_dir / "theirs.png", halves((96, 80)))
+    assert import_media(project, [tmp_path]).added == ["0001"]
+    assert [item.original for item in dataset.list_items(project)] == ["mine.png"]
+    assert import_media(project, [other.originals_dir]).added == ["0002"]  # asked for by name

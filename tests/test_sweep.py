@@ -179,6 +179,7 @@ def test_a_sweep_draws_base_and_pairs_once_and_a_second_run_draws_nothing(tiny_p
     assert [c["pair"] for c in sweep["cells"][:3]] == [None, *ids]
     assert all(c["scores"]["applied"] and c["scores"]["change"] > 0 for c in sweep["cells"] if c["pair"])
     assert (folder / result["report"]).is_file()
+    assert len(list((folder / "comparisons").glob("*.mp4"))) == len(sweep["prompts"])
     assert not (folder / "stages").exists()
     progress = [fields for event, fields in events if event == "progress"]
     assert all(0 <= p["done"] <= p["total"] == 6 and p["unit"] == "clips" for p in progress)

@@ -1,6 +1,7 @@
 """The dataset of a project: what is in dataset/, what is known of it, and every change a person can make and undo."""
 
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -41,11 +42,22 @@ class Item:
 
 def list_items(project):
     """Every item, photos first, in order. Files put into dataset/ by hand are picked up, missing ones left out."""
-    data, files = records.load(project), records.scan(project)
+    return list(_list(*version(project)))
+
+
+def version(project):
+    """What the list of items follows from, cheap to look at: equal versions mean equal items (and an equal `can_undo`)."""
+    return project, records.stamp(project.curation_file), tuple(sorted(records.scan(project).items()))
+
+
+@functools.lru_cache(maxsize=4)
+def _list(project, stamp, files):
+    """The items of one version of the folder: looking again at hundreds of unchanged pictures reads no file."""
+    data, files = records.load(project), dict(files)
     if records.stale(data, files):
         with locked(project.curation_file):
             data, files = _reconcile(project)
-    return sorted(_items(project, data, files).values(), key=lambda item: (item.kind == "clip", _natural(item.id)))
+    return tuple(sorted(_items(project, data, files).values(), key=lambda item: (item.kind == "clip", _natural(item.id))))
 
 
 def kept_items(project):
@@ -157,6 +169,11 @@ def store_measurements(project, measured):
 
 def can_undo(project):
     """What `undo` would take back, in words, or ""."""
+    return _last_step(project, records.stamp(project.curation_file))
+
+
+@functools.lru_cache(maxsize=4)
+def _last_step(project, stamp):
     history = records.load(project)["history"]
     return history[-1]["text"] if history else ""
 

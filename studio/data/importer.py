@@ -29,7 +29,7 @@ def import_media(project, paths, *, report=lambda event, **fields: None, should_
     May be stopped or killed at any moment and run again: what is there already is recognised by its content.
     Problem if there is nothing to import, or when the disk is full (what was done is kept).
     """
-    found = sources.find_sources(paths)
+    found = sources.find_sources(paths, leave_out=project.workspace.home)  # a folder above the workspace holds copies of everybody
     if not found:
         names = ", ".join(getattr(p, "name", "") or str(p) for p in paths) or "what was given"
         raise Problem(f"There are no photos or clips in {names}.", fix=f"Choose a folder with {media.SUPPORTED}.")

@@ -53,18 +53,27 @@ def file_sha256(path):
 def scan(project):
     """{file name: (size, mtime_ns)} of dataset/, hidden files left out."""
     try:
-        entries = list(project.dataset_dir.iterdir())
+        entries = list(os.scandir(project.dataset_dir))
     except FileNotFoundError:
         return {}
     found = {}
     for entry in entries:
         try:
-            info = entry.lstat()
+            info = os.lstat(entry.path)  # not entry.stat(): on Windows that may be of the last time the file was closed
         except FileNotFoundError:  # removed while we looked
             continue
         if stat.S_ISREG(info.st_mode) and not entry.name.startswith("."):
             found[entry.name] = (info.st_size, info.st_mtime_ns)
     return found
+
+
+def stamp(path):
+    """Changes whenever an atomically written file does; () while there is none."""
+    try:
+        info = path.stat()
+    except FileNotFoundError:
+        return ()
+    return info.st_mtime_ns, info.st_size, info.st_ino
 
 
 def stale(data, files):

@@ -48,8 +48,8 @@ class Source:
         return 0 if self.archive else self.path.stat().st_size
 
 
-def find_sources(paths):
-    """[Source] of everything under the given files, folders and archives, in order of name."""
+def find_sources(paths, leave_out=None):
+    """[Source] of everything under the given files, folders and archives, in order of name; not what lies in the folder `leave_out`."""
     paths = [Path(path).expanduser() for path in paths]
     texts = {p.stem.casefold(): p for p in paths if p.suffix.casefold() in _CAPTION_SUFFIXES and p.is_file()}
     stems = {p.stem.casefold() for p in paths if p not in texts.values()}
@@ -60,7 +60,7 @@ def find_sources(paths):
         if not path.exists():
             found.append(Source(path.name or str(path), reason="there is no such file or folder; check the name"))
         elif path.is_dir():
-            found += _walk(path.resolve(), limits.MAX_FILES - len(found))
+            found += _walk(path.resolve(), limits.MAX_FILES - len(found), leave_out and leave_out.resolve())
         else:
             captions = _siblings(path.resolve()) | {stem: text.resolve() for stem, text in texts.items()}
             found += _from_file(path.resolve(), path.name, captions, chosen=True)
@@ -119,13 +119,18 @@ def _copy(file, target, most, count=lambda size: None):
 # -- folders
 
 
-def _walk(root, room):
-    """Media files below a folder. Hidden files, system files and links that lead outside are passed over."""
+def _walk(root, room, leave_out):
+    """Media files below a folder. Hidden files, system files, links that lead outside and a folder to leave out are passed over."""
     found, seen = [], set()
     for folder, folders, names in os.walk(root):
         here = Path(folder)
         real = here.resolve()
-        if real in seen or not real.is_relative_to(root) or len(here.relative_to(root).parts) > limits.MAX_FOLDER_DEPTH:
+        if (
+            real in seen
+            or (real == leave_out != root)
+            or not real.is_relative_to(root)
+            or len(here.relative_to(root).parts) > limits.MAX_FOLDER_DEPTH
+        ):
             folders.clear()
             continue
         seen.add(real)

@@ -28,10 +28,15 @@ def compose_comparison(sweep_dir, prompt_index, *, seed=None, strength=None):
     shown = [(column_title(sweep, c["pair"], c["strength"]), sweep_dir / c["clip"]) for c in cells if c and c["state"] == "done"]
     if not shown:
         raise ValueError("no clip of this prompt is drawn yet; run the comparison first")
-    suffix = "" if strength is None else f"-{strength:g}"
-    path = sweep_dir / "comparisons" / f"prompt-{prompt_index + 1:02d}-seed-{seed}{suffix}.mp4"
+    path = comparison_file(sweep_dir, prompt_index, seed, strength)
     _write(path, shown, sweep["prompts"][prompt_index]["label"], sweep["fps"])
     return path
+
+
+def comparison_file(sweep_dir, prompt_index, seed, strength=None):
+    """Where the comparison of a prompt is, or will be."""
+    suffix = "" if strength is None else f"-{strength:g}"
+    return sweep_dir / "comparisons" / f"prompt-{prompt_index + 1:02d}-seed-{seed}{suffix}.mp4"
 
 
 def _write(path, shown, label, fps):
