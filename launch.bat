@@ -28,6 +28,8 @@ if not %errorlevel%==0 goto no_python
 echo No Python 3.11-3.13 is installed; uv fetches Python 3.12. 1>&2
 uv python install 3.12 1>&2
 for /f "delims=" %%P in ('uv python find --system 3.12 2^>nul') do if exist "%%P" set "PYTHON=%%P"
+rem uv writes UTF-8, which cmd takes for other letters: then that Python says itself where it is.
+call :probe uv run --no-project --python 3.12 python
 if defined PYTHON goto start
 
 :no_python

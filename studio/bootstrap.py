@@ -85,8 +85,25 @@ def probe(*, needs_venv=True):
     in_range = OLDEST <= sys.version_info[:2] <= NEWEST and sys.maxsize > 2**32
     if not in_range or (needs_venv and not can_make_venv()):
         return 1
-    print(sys.executable)
+    sys.stdout.buffer.write((windows_path_bytes() if WINDOWS else os.fsencode(sys.executable)) + b"\n")
     return 0
+
+
+def windows_path_bytes():
+    """This Python's path for the pipe to launch.bat. Python itself would write it in another code page than cmd reads."""
+    import ctypes
+
+    windows, room = ctypes.windll.kernel32, ctypes.create_unicode_buffer(32768)
+    short = lambda path: room.value if windows.GetShortPathNameW(path, room, len(room)) else path  # noqa: E731
+    return console_bytes(sys.executable, windows.GetConsoleOutputCP() or windows.GetOEMCP(), short)
+
+
+def console_bytes(path, code_page, short_name):
+    """A path in the console's code page; by its short name (MÜLLER~1) where that has no such letters."""
+    try:
+        return path.encode(f"cp{code_page}")
+    except (UnicodeEncodeError, LookupError):
+        return short_name(path).encode("ascii", "replace")
 
 
 def can_make_venv():

@@ -52,7 +52,7 @@ def main(argv=None):
             return OK
         module, function, _ = COMMANDS[args.command]
         run = getattr(importlib.import_module(f"studio.commands.{module}"), function)
-        workspace = Workspace(Path(args.home).expanduser().resolve() if args.home else default_home())
+        workspace = _open_workspace(args.home)
         out.finish(run(args, workspace, out) or {})
         return OK
     except JobFailed as e:
@@ -66,6 +66,13 @@ def main(argv=None):
         return OK
     except Exception as e:
         return _explain(out, e, "--debug" in argv)
+
+
+def _open_workspace(home):
+    home = Path(home).expanduser().resolve() if home else default_home()
+    if home.exists() and not home.is_dir():
+        raise ValueError(f"{home} is a file, not a folder; give --home a folder")
+    return Workspace(home)
 
 
 def _explain(out, error, debug):
@@ -84,7 +91,7 @@ def _explain(out, error, debug):
 def _complain(out, words, log, code):
     parts = [words["message"], words.get("cost"), words.get("fix"), f"Log: {log}" if log and code == FAULT else ""]
     parts = [str(p).strip() for p in parts if p]
-    line = " ".join(p if p.endswith((".", "?")) else f"{p};" for p in parts[:-1]) + " " + parts[-1]
+    line = " ".join([*(p if p.endswith((".", "?", ":")) else f"{p}." for p in parts[:-1]), *parts[-1:]])
     out.note("error: " + " ".join(line.split()))
     out.finish({"error": {k: words.get(k, "") for k in ("message", "cost", "fix", "action")} | ({"log": str(log)} if log else {})})
     return code

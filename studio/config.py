@@ -279,6 +279,8 @@ class SweepConfig(Section):
         bad = [s for s in self.strengths if not 0 < s <= 2]
         if bad or not self.strengths:
             raise ValueError(f"strengths must lie above 0 and up to 2, got {bad or 'none'}; the base (0) is always included")
+        for name in ("strengths", "seeds"):  # the same clip twice says nothing new
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -396,7 +398,7 @@ def _coerce(value, hint, name):
             raise ValueError(f"{name} must be a {'whole ' if hint is int else ''}number, got {value!r}")
         return hint(value)
     if not isinstance(value, hint):
-        raise ValueError(f"{name} must be {hint.__name__}, got {value!r}")
+        raise ValueError(f"{name} must be {'a text' if hint is str else hint.__name__}, got {value!r}")
     return value
 
 

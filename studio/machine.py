@@ -66,10 +66,28 @@ def free_disk_gb(path):
         return 0.0
 
 
+def describe_gb(gb):
+    """ "22.1 GB"; "12 MB" for what would read as 0.0 GB."""
+    return f"{gb:.1f} GB" if gb >= 0.1 else f"{gb * 1024:.0f} MB"
+
+
 def is_cuda_build(version):
     """Whether a torch of this version string can use an NVIDIA GPU here: PyPI's Windows and macOS builds cannot."""
     _, _, local = version.partition("+")
     return local.startswith(("cu", "rocm")) if local else platform.system() == "Linux"
+
+
+def long_paths_work():
+    """Whether paths may have more than 260 characters; on Windows that is a switch, and off unless somebody turned it on."""
+    if os.name != "nt":
+        return True
+    import winreg
+
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+            return winreg.QueryValueEx(key, "LongPathsEnabled")[0] == 1
+    except OSError:
+        return False
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import shutil
 import time
 import unicodedata
@@ -12,6 +13,10 @@ from pathlib import Path
 
 FORMAT = 1
 RETRY_SECONDS = 2.0  # Windows: a virus scanner or a reader may hold a file for a moment
+FOLDER_RETRY_SECONDS = 30.0  # it looks through a whole new folder for longer, and hours of training may lie in that
+MAX_NAME_CHARACTERS, MAX_NOUN_CHARACTERS = 80, 40
+MAX_SLUG_CHARACTERS = 24
+_JOINERS = "\u200c\u200d"  # part of words in some scripts, and of emoji
 _RESERVED = {"con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10)), *(f"lpt{i}" for i in range(1, 10))}
 
 
@@ -24,6 +29,22 @@ def default_home():
 @dataclass(frozen=True)
 class Workspace:
     home: Path
+
+    @property
+    def file(self):
+        return self.home / "workspace.json"
+
+    def read(self):
+        """workspace.json as a dict: what is remembered of the workspace as a whole; {} before anything was."""
+        try:
+            return read_json(self.file)
+        except (FileNotFoundError, ValueError):  # damaged: nothing in it that can't be learned again
+            return {}
+
+    def update(self, **changes):
+        """Change some fields of workspace.json; unknown fields in it are kept."""
+        with locked(self.file):
+            write_json(self.file, self.read() | changes)
 
     @property
     def models_dir(self):
@@ -42,11 +63,15 @@ class Workspace:
         return project
 
     def find_project(self, name):
-        """By slug or by the name its owner gave it."""
-        for project in self.list_projects():
-            if name in (project.slug, project.read()["name"]):
+        """By slug or by the name its owner gave it; ValueError where several people bear that name: never the wrong one's photos."""
+        projects = self.list_projects()
+        for project in projects:
+            if project.slug == name:
                 return project
-        return self.project(slugify(name))
+        named = [project for project in projects if project.read()["name"] == name]
+        if len(named) > 1:
+            raise ValueError(f"{len(named)} projects are named {name!r}; give the folder: {', '.join(p.slug for p in named)}")
+        return named[0] if named else self.project(slugify(name))
 
     def list_projects(self):
         """Projects sorted by name; a folder without a readable project.json is skipped."""
@@ -54,15 +79,21 @@ class Workspace:
         readable = [(p.read_or_none(), p) for p in found]
         return [p for data, p in sorted(((d, p) for d, p in readable if d), key=lambda x: (x[0]["name"].casefold(), x[1].slug))]
 
+    def damaged_projects(self):
+        """[(folder name, sentence)] of the projects that `list_projects` can't show."""
+        found = []
+        for file in sorted(self.projects_dir.glob("*/project.json")):
+            try:
+                Project(file.parent).read()
+            except (OSError, ValueError) as e:
+                found.append((file.parent.name, str(e)))
+        return found
+
     def create_project(self, name, *, trigger="", class_noun="person", base_model="wan22-t2v-a14b", permission=None):
         """A new, empty project folder. Names may repeat in any script; folders never collide."""
-        name = " ".join(name.split())
-        if not name:
-            raise ValueError("the name is empty; give the person a name, for example Anna")
-        if len(name) > 80:
-            raise ValueError(f"the name has {len(name)} characters; use at most 80")
+        facts = _checked(dict(name=name, trigger=trigger, class_noun=class_noun, base_model=base_model, permission=permission))
         self.projects_dir.mkdir(parents=True, exist_ok=True)
-        base, number = slugify(name), 1
+        base, number = slugify(facts["name"]), 1
         while True:
             project = Project(self.projects_dir / (base if number == 1 else f"{base}-{number}"))
             try:
@@ -70,10 +101,11 @@ class Workspace:
                 break
             except FileExistsError:
                 number += 1
-        write_json(
-            project.file,
-            dict(name=name, trigger=trigger, class_noun=class_noun, base_model=base_model, permission=permission, created=time.time()),
-        )
+        try:
+            write_json(project.file, facts | {"created": time.time()})
+        except OSError:  # a full disk: an empty folder would keep the name taken
+            shutil.rmtree(project.root, ignore_errors=True)
+            raise
         return project
 
 
@@ -122,20 +154,28 @@ class Project:
         return Workspace(self.root.parent.parent)
 
     def read(self):
-        """project.json as a dict: name, trigger, class_noun, base_model, permission, created."""
-        return read_json(self.file)
+        """project.json as a dict: name, trigger, class_noun, base_model, permission, created. ValueError says what to do if it is damaged."""
+        try:
+            data = read_json(self.file)
+        except ValueError:
+            data = {}
+        if not all(isinstance(data.get(key), str) for key in ("name", "trigger", "class_noun", "base_model")):
+            raise ValueError(
+                f"project.json of {self.slug} is damaged; its photos, runs and clips are all there. "
+                "Restore that file from a backup, or copy another project's there and write this person's name and trigger into it"
+            )
+        return data
 
     def read_or_none(self):
         try:
-            data = self.read()
+            return self.read()
         except (OSError, ValueError):
             return None
-        return data if isinstance(data, dict) and isinstance(data.get("name"), str) else None
 
     def update(self, **changes):
         """Change some fields of project.json; unknown fields in it are kept."""
         with locked(self.file):
-            data = self.read() | changes
+            data = self.read() | _checked(changes)
             write_json(self.file, data)
         return data
 
@@ -160,10 +200,35 @@ def project_of(run_dir):
     return Project(Path(run_dir).resolve().parent.parent)
 
 
+def _checked(facts):
+    """The same facts of a project, name and class noun cleaned; ValueError if one can't be used."""
+    facts = dict(facts)
+    if "name" in facts:
+        facts["name"] = name = clean_line(facts["name"])
+        if not name:
+            raise ValueError("the name is empty; give the person a name, for example Anna")
+        if len(name) > MAX_NAME_CHARACTERS:
+            raise ValueError(f"the name has {len(name)} characters; use at most {MAX_NAME_CHARACTERS}")
+    if "class_noun" in facts:
+        facts["class_noun"] = noun = clean_line(facts["class_noun"]) or "person"
+        if len(noun) > MAX_NOUN_CHARACTERS or not re.fullmatch(r"\w[\w' -]*", noun):
+            raise ValueError(f"the class noun {noun[:40]!r} can't be used; say what the person is in a word or two, for example woman")
+    return facts
+
+
+def clean_line(text):
+    """Text on one line, without what is not seen: control signs and marks that turn the direction of writing; emoji stay whole."""
+    visible = (c for c in text if c in _JOINERS or unicodedata.category(c) not in ("Cf", "Cs", "Co"))
+    return " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in visible).split())
+
+
 def slugify(name):
-    """A folder name for any name: ascii letters, digits and dashes, at most 40; never empty, never reserved on Windows."""
+    """A folder name for any name: ascii letters, digits and dashes, never empty, never reserved on Windows.
+
+    At most MAX_SLUG_CHARACTERS: it is in the names of the LoRA files too, and Windows takes paths of 260 characters.
+    """
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    slug = re.sub(r"[^a-z0-9]+", "-", ascii_name.casefold()).strip("-")[:40].strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", ascii_name.casefold()).strip("-")[:MAX_SLUG_CHARACTERS].strip("-")
     return f"project-{slug}".rstrip("-") if not slug or slug in _RESERVED else slug
 
 
@@ -206,7 +271,7 @@ def write_atomic(path, data):
     """Write bytes so that a reader, a crash or a full disk never sees half a file."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
+    temporary = _temporary(path)
     try:
         with open(temporary, "wb") as file:
             file.write(data)
@@ -217,12 +282,22 @@ def write_atomic(path, data):
         temporary.unlink(missing_ok=True)
 
 
+def _temporary(path):
+    """A hidden name beside `path` that nobody else has: not made of the time, which stands still for 15 ms on Windows, and short."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+
 def replace(source, target):
     """os.replace, retried for a moment where Windows says that someone holds the file."""
-    deadline = time.monotonic() + RETRY_SECONDS
+    return patiently(lambda: os.replace(source, target), RETRY_SECONDS)
+
+
+def patiently(action, seconds):
+    """What `action` returns, tried again for so long where Windows says that someone holds the file."""
+    deadline = time.monotonic() + seconds
     while True:
         try:
-            return os.replace(source, target)
+            return action()
         except PermissionError:
             if time.monotonic() > deadline:
                 raise
@@ -236,27 +311,31 @@ def write_json(path, data):
 
 def read_json(path):
     """The JSON object in a file. OSError if it is not there, ValueError in words if it is damaged."""
-    deadline = time.monotonic() + RETRY_SECONDS
-    while True:
-        try:
-            data = json.loads(Path(path).read_bytes())
-        except PermissionError:  # Windows, in the middle of a replace
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-        except ValueError as e:
-            raise ValueError(f"{Path(path).name} is damaged ({e}); restore it from a backup or delete it") from None
-        else:
-            if not isinstance(data, dict):
-                raise ValueError(f"{Path(path).name} is damaged (not a JSON object)")
-            return data
+    try:
+        data = json.loads(patiently(Path(path).read_bytes, RETRY_SECONDS))
+    except ValueError as e:
+        raise ValueError(f"{Path(path).name} is damaged ({e}); restore it from a backup or delete it") from None
+    if not isinstance(data, dict):
+        raise ValueError(f"{Path(path).name} is damaged (not a JSON object)")
+    return data
+
+
+def read_path(path):
+    """The folder that a text file names in its first line, saved by any editor: Notepad's and PowerShell's marks, quotes around it."""
+    data = Path(path).read_bytes()
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        lines = data.decode(encoding).split("\n")
+    except UnicodeDecodeError:
+        raise ValueError(f"{Path(path).name} is no text in UTF-8; save it anew with the path of the folder in it") from None
+    return Path(lines[0].strip().strip('"'))
 
 
 def append_jsonl(path, record):
     """Append one JSON line. A line torn by a crash is closed first, so that only it is lost."""
     path = Path(path)
     line = json.dumps(record, ensure_ascii=False).encode() + b"\n"
-    with open(path, "ab+") as file:
+    with patiently(lambda: open(path, "ab+"), RETRY_SECONDS) as file:
         if file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
@@ -267,7 +346,8 @@ def append_jsonl(path, record):
 def read_jsonl(path, offset=0):
     """(records, next offset) of the complete lines from a byte offset on; a torn line is left out. A missing file is empty."""
     try:
-        with open(path, "rb") as file:
+        with patiently(lambda: open(path, "rb"), RETRY_SECONDS) as file:
+            offset = offset if offset <= file.seek(0, os.SEEK_END) else 0  # shorter than it was: another file took its place
             file.seek(offset)
             data = file.read()
     except FileNotFoundError:
@@ -286,22 +366,37 @@ def read_jsonl(path, offset=0):
 
 @contextmanager
 def finished_dir(path):
-    """A folder that appears whole or not at all: yields a temporary sibling, renamed to `path` at the end."""
+    """A folder that appears whole or not at all: yields a temporary sibling, renamed to `path` at the end.
+
+    One that is there already is renamed out of the way first, and removed last: if it can't be replaced, it stays as it was.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = _temporary(path)
     temporary.mkdir()
     try:
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
                 _sync_file(file)
-        if path.exists():
-            shutil.rmtree(path)
-        replace(temporary, path)
+        _swap_in(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap_in(folder, path):
+    """Rename a folder to `path`, in place of the one that may be there."""
+    if not path.exists():
+        patiently(lambda: os.replace(folder, path), FOLDER_RETRY_SECONDS)
+        return
+    former = _temporary(path)
+    patiently(lambda: os.replace(path, former), FOLDER_RETRY_SECONDS)
+    try:
+        patiently(lambda: os.replace(folder, path), FOLDER_RETRY_SECONDS)
+    except OSError:
+        os.replace(former, path)
+        raise
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def _sync_file(path):

@@ -36,24 +36,41 @@ PHOTOS = ("person_a_1.jpg", "person_a_2.jpg", "person_b_1.jpg", "bigbuckbunny.mp
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory):
     """(address, workspace) of a studio started as a person starts it."""
-    home = tmp_path_factory.mktemp("studio home é")
+    home, port = tmp_path_factory.mktemp("studio home é"), free_port()
+    process = start_studio(home, port)
+    try:
+        yield f"http://127.0.0.1:{port}", Workspace(home)
+    finally:
+        stop_jobs(Workspace(home))
+        stop_studio(process)
+
+
+def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+def start_studio(home, port):
     command = [sys.executable, "app.py", "--port", str(port), "--no-browser", "--home", str(home)]
-    with open(home / "studio.log", "wb") as log:
+    with open(home / "studio.log", "ab") as log:
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "2"}
         )
     try:
         wait_for_port(port, process, home / "studio.log")
-        yield f"http://127.0.0.1:{port}", Workspace(home)
-    finally:
-        stop_jobs(Workspace(home))
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
+    except BaseException:
+        stop_studio(process)
+        raise
+    return process
+
+
+def stop_studio(process):
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(10)
+    process.kill()
+    process.wait()
 
 
 def wait_for_port(port, process, log):
@@ -123,7 +140,7 @@ def test_a_person_becomes_a_compared_and_exported_pair(page, studio):
     write_captions_by_hand(page, project)
     train(page, project)
     page.reload()
-    page.wait_for_selector("#tab-train [role=progressbar], #run-action", state="visible")  # the tab and the run are back
+    page.wait_for_selector(".training", state="visible")  # the tab and the run are back
     expect(page.locator("#project input")).to_have_value("Test Person")
     wait_for_training(page, project)
     draw_clips(page, project)
@@ -163,6 +180,24 @@ def import_files(page, project):
     expect(page.locator("#last-job")).to_contain_text("Imported 4 items")
     expect(page.locator("#next-dataset")).to_contain_text("write captions for 3 photos and 1 clip")
     assert len(list(project.originals_dir.iterdir())) == 4
+    sent = [path for folder in (project.root / "uploads", project.workspace.home / "uploads") for path in folder.rglob("*")]
+    assert not [path for path in sent if path.is_file()]
+    import_again_and_read_the_report(page, project, media)
+
+
+def import_again_and_read_the_report(page, project, media):
+    """What was there already is named, after a refresh too, until it is dismissed."""
+    known = project.originals_dir / PHOTOS[0]
+    page.locator("#upload input[type=file]").set_input_files([known, media / "CREDITS.md"])
+    report = page.locator("#last-job")
+    expect(report).to_contain_text(f"{PHOTOS[0]} is the same as item 0001", timeout=JOB_MS)
+    page.reload()
+    expect(report).to_contain_text("is the same as item 0001")
+    page.get_by_role("button", name="Dismiss: Import").click()
+    expect(report.locator(".notice")).to_have_count(0)
+    page.reload()
+    page.wait_for_selector(".thumb")
+    expect(report.locator(".notice")).to_have_count(0)
 
 
 def caption_on_disk(project, name):
@@ -232,7 +267,7 @@ def wait_for_training(page, project):
 
 
 def draw_clips(page, project):
-    page.click("#run-action")
+    page.click("#next-train button")
     expect(page.locator("#next-evaluate")).to_contain_text("draw the same test clips")
     page.locator("#sweep-prompts textarea").fill("Portrait | [trigger], a [class], smiling")
     page.locator("#sweep-prompts textarea").press("Tab")
@@ -297,3 +332,92 @@ def test_every_control_has_a_name_for_screen_readers(page):
 NAMELESS = """[...document.querySelectorAll('#studio :is(button, input, select, textarea)')]
   .filter((e) => e.checkVisibility() && e.type !== 'file' && !e.getAttribute('aria-label') && !e.labels?.length && !e.innerText?.trim())
   .map((e) => e.outerHTML.slice(0, 160))"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_everything_is_reached_by_the_keyboard_and_shows_its_focus(browser, studio, dark):
+    with window(browser, studio[0], 1280, 860, color_scheme="dark" if dark else "light") as page:
+        for name in ("dataset", "train", "evaluate"):
+            open_tab(page, name)
+            page.wait_for_timeout(500)
+            page.evaluate("document.body.tabIndex = -1; document.body.focus()")  # Tab begins at the top
+            stops = walk_with_tab(page)
+            assert not [stop["what"] for stop in stops if not stop["ring"]], name
+            assert [stop["what"] for stop in stops if stop["area"] == "side"], name
+            missed = page.evaluate(MISSED, [stop["key"] for stop in stops])
+            assert missed == [], name
+            areas = [stop["area"] for stop in stops]
+            assert areas == sorted(areas, key=("side", "main").index), name  # first the side, then the page, no jumping to and fro
+
+
+def walk_with_tab(page):
+    """Every element that Tab reaches before it leaves the page, and whether a person sees that it has the focus."""
+    stops = []
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(FOCUSED)
+        if stop is None or stop["key"] in [old["key"] for old in stops]:
+            return stops
+        stops.append(stop)
+    raise AssertionError("Tab does not come to an end")
+
+
+FOCUSED = """() => {
+  const e = document.activeElement;
+  if (!e || e === document.body || !e.closest('#studio')) return null;
+  window.keyOf ??= new WeakMap();
+  if (!window.keyOf.has(e)) window.keyOf.set(e, String((window.keys = (window.keys || 0) + 1)));
+  const seen = (n) => { const s = getComputedStyle(n); return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 1.5; };
+  const file = e.type === 'file';
+  return { key: window.keyOf.get(e), what: e.outerHTML.slice(0, 160), area: e.closest('#side') ? 'side' : 'main', ring: file || seen(e) };
+}"""
+# Controls that can be pressed by a mouse, and were not reached: parts of one group (tabs, pictures, radios) are walked with arrow keys.
+MISSED = """(keys) => [...document.querySelectorAll('#studio :is(button, input, select, textarea, summary, a[href])')]
+  .filter((e) => e.checkVisibility() && !e.disabled && !keys.includes(window.keyOf?.get(e)))
+  .filter((e) => !e.matches('[role=tab], [role=option], input[type=radio], input[type=file]') && !e.closest('video, [aria-hidden=true]'))
+  .filter((e) => e.tabIndex >= 0 || e.nodeName !== 'INPUT')
+  .map((e) => e.outerHTML.slice(0, 160))"""
+
+
+def test_arrow_keys_walk_the_pictures_and_escape_closes_the_dialog(page):
+    first = page.locator(".thumb[aria-selected=true]")
+    expect(first).to_have_attribute("data-id", "0001")
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".viewer .facts b")).to_have_text("0002")
+    assert page.evaluate("document.activeElement.dataset.id") == "0002"
+    page.keyboard.press("End")
+    expect(page.locator(".viewer .facts b")).to_have_text("clip-02")
+    page.locator("#new-person").press("Enter")
+    dialog = page.get_by_role("dialog", name="New person")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert page.evaluate("document.activeElement.id") == "new-person"
+
+
+def test_a_closed_studio_is_told_calmly_and_the_page_is_back_with_it(browser, tmp_path):
+    port = free_port()
+    process = start_studio(tmp_path, port)
+    try:
+        context = browser.new_context(viewport={"width": 1280, "height": 860})
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{port}")
+        page.locator(".thumb[data-id='0002']").click()
+        box = page.locator("#caption-text[data-key='caption-0002']")
+        expect(box).to_be_visible()
+        page.wait_for_function("window.studioPulse")
+        box.fill("ohwx, a person, half a senten")
+        process.terminate()
+        assert process.wait(15) is not None  # an open page does not keep it
+        expect(page.locator("#studio-closed")).to_contain_text("The studio was closed. Start it again, then reload this page.")
+        expect(page.locator("[data-testid=toast-body]").locator("visible=true")).to_have_count(0)
+        assert "Traceback" not in (tmp_path / "studio.log").read_text(encoding="utf-8")
+        process = start_studio(tmp_path, port)
+        expect(page.locator("#studio-closed")).to_have_count(0)
+        caption = Workspace(tmp_path).find_project("Demo").dataset_dir / "0002.txt"
+        expect(page.locator("#undo")).to_contain_text("Caption of 0002")
+        assert caption.read_text(encoding="utf-8").strip() == "ohwx, a person, half a senten"
+        context.close()
+    finally:
+        stop_studio(process)

@@ -213,3 +213,13 @@ def test_progress_counts_only_what_is_missing(encoders, photos):
     assert [(e["stage"], e["done"], e["total"]) for e in events.of("progress")] == [
         ("Photos and clips", 0, 1), ("Photos and clips", 1, 1), ("Captions", 0, 2), ("Captions", 1, 2), ("Captions", 2, 2),
     ]  # fmt: skip
+
+
+def test_a_file_deleted_while_training_runs_is_said_in_words_and_made_again(encoders, photos):
+    samples = encode(photos, encoders)
+    cache.Cache(photos).latents_file(samples[0]).unlink()
+    with pytest.raises(Problem, match="photo 0001 was deleted or damaged") as caught:
+        cache.Cache(photos).load(samples[0])
+    assert "Resume" in caught.value.fix
+    encode(photos, encoders)
+    assert len(cache.Cache(photos).load(samples[0])) == 3

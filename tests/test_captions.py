@@ -68,6 +68,8 @@ def test_a_suggested_trigger_is_always_the_same_and_always_good():
         ("Ohwx, in a park", "written Ohwx"),
         ("ohwx", "nothing but"),
         ("ohwx, ", "nothing but"),
+        ("ohwx, a person", "nothing about the scene"),
+        ("ohwx person.", "nothing about the scene"),
         ("ohwx, [trigger] in a park", "placeholder"),
     ],
 )
@@ -78,6 +80,14 @@ def test_a_caption_that_will_not_do_says_why(caption, said):
 def test_a_good_caption_has_no_remark():
     assert check_caption("ohwx, smiling, in a park", "ohwx", "person") == []
     assert check_caption("anything", "", "person") == []
+    assert check_caption("ohwx, a person, smiling", "ohwx", "person") == []
+
+
+def test_the_captioner_s_plain_caption_is_legal_and_the_audit_asks_to_look_at_it():
+    assert check_caption("ohwx, a young woman", "ohwx") == []  # legal: it can be trained with
+    found = audit(items("ohwx, a person", "ohwx, a person, in a park"), PROJECT)
+    assert [f["items"] for f in found] == [["0001"]] and "says nothing about the scene" in found[0]["message"]
+    assert found[0]["severity"] == "warning"
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,27 @@ def test_a_damaged_state_gives_way_to_the_one_before(run_dir, name):
     assert not newest.folder.exists()  # so that step 7 can be saved again
 
 
+def test_a_state_deleted_while_training_runs_is_said_in_words(run_dir, tiny_base):
+    before = saved(run_dir, 3)
+    shutil.rmtree(run_dir / "resume")
+    with pytest.raises(Problem, match="safety copy was moved or deleted"):
+        saved(run_dir, 5, "low_noise", before)
+    with pytest.raises(Problem, match="safety copy was moved or deleted"):
+        save_pair(run_dir, before, small_config(), tiny_base)
+    with pytest.raises(Problem, match="safety copy was moved or deleted"):
+        checkpoints.restore_expert(before, "high_noise", {}, None)
+    assert not list(run_dir.glob("*/.*"))
+
+
+def test_a_copy_that_a_person_made_of_a_state_is_left_alone(run_dir):
+    state = saved(run_dir, 3)
+    shutil.copytree(state.folder, state.folder.with_name("step-000003 (copy)"))
+    assert load_state(run_dir, Events()) == state
+    for step in (5, 7, 9):
+        state = saved(run_dir, step, before=state)
+    assert (run_dir / "resume" / "step-000003 (copy)").is_dir()
+
+
 def test_what_a_killed_process_had_begun_is_removed(run_dir):
     for folder in ("resume/.step-000004.123.tmp", "checkpoints/.step-000004.123.tmp"):
         (run_dir / folder).mkdir(parents=True)

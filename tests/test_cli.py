@@ -10,6 +10,7 @@ import pytest
 
 from studio import cli
 from studio.commands import demo as demo_command
+from studio.data import dataset
 from studio.data.importer import import_media
 from studio.jobs import launcher
 from studio.jobs.state import list_jobs
@@ -57,6 +58,9 @@ def is_one_line(text):
         (["new", "Anna", "--trigger", "ohwx", "--model", "tiny"], "--i-have-permission"),
         (["new", "Anna", "--trigger", "house", "--model", "tiny", "--i-have-permission"], "house"),
         (["new", "", "--trigger", "ohwx", "--model", "tiny", "--i-have-permission"], "the name is empty"),
+        (["new", "Anna", "--trigger", "ohwx", "--class", "ohwx", "--model", "tiny", "--i-have-permission"], "the class noun itself"),
+        (["new", "Anna", "--trigger", "ohwx", "--class", "a,b", "--model", "tiny", "--i-have-permission"], "say what the person is"),
+        (["new", "Anna", "--trigger", "ohwx", "--model", "tiny"], "permission. Add"),
         (["--json"], "no command"),
     ],
 )
@@ -149,6 +153,32 @@ def test_the_doctor_finds_this_machine_in_order(run_json, workspace):
     found = {f["what"]: f for f in data["findings"]}
     assert code == 0 and found["workspace"]["state"] == found["ffmpeg"]["state"] == found["Python"]["state"] == "good"
     assert {"RAM", "disk", "libraries", "torch", "model tiny", "model wan22-t2v-a14b"} <= set(found)
+
+
+def test_a_damaged_project_is_named_and_hides_no_other(run, run_json, project):
+    damaged, uncurated = (project.workspace.create_project(name, trigger="ohwx", base_model="tiny") for name in ("Bea", "Cleo"))
+    damaged.file.write_bytes(b'{"name": "Be')
+    uncurated.curation_file.write_bytes(b"[]")
+    code, data = run_json("list")
+    assert code == 0 and [row["slug"] for row in data["projects"]] == ["anna"]
+    assert {entry["project"]: "damaged" in entry["message"] for entry in data["damaged"]} == {"bea": True, "cleo": True}
+    for argv in (["plan", "bea"], ["plan", "cleo"], ["import", "cleo", Path(__file__).parent / "media"]):
+        code, _, err = run(*argv)
+        assert code == 2 and is_one_line(err[err.index("error: ") :]) and "is damaged" in err and "backup" in err
+
+
+def test_training_on_photos_that_are_all_left_out_says_so(run, project, media):
+    import_media(project, [media / "person_a_1.jpg"])
+    dataset.set_keep(project, "0001", False)
+    code, _, err = run("train", "Anna")
+    assert code == 2 and is_one_line(err) and "every photo and clip of Anna is left out (1 in all)" in err and "curate anna" in err
+
+
+def test_a_file_given_as_the_workspace_is_refused(run, tmp_path):
+    (tmp_path / "notes.txt").write_text("words", encoding="utf-8")
+    for home in (tmp_path / "notes.txt", tmp_path / "notes.txt" / "deeper"):
+        code, _, err = run("new", "Anna", "--trigger", "ohwx", "--model", "tiny", "--i-have-permission", "--home", home)
+        assert code == 2 and is_one_line(err) and "a file" in err.lower()
 
 
 def test_a_job_in_the_queue_is_listed(run_json, project):

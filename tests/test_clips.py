@@ -134,6 +134,14 @@ def test_every_container_becomes_silent_h264_with_the_same_times(project, tmp_pa
     assert (project.originals_dir / name).read_bytes() == path.read_bytes()
 
 
+def test_a_matroska_clip_whose_frames_are_stored_out_of_order_comes_in(project, tmp_path):
+    """x264's usual setting; Matroska does not write when such frames are decoded."""
+    plain = make_clip(tmp_path / "plain.mp4", varying_times())
+    ffmpeg("-i", plain, "-c:v", "libx264", "-bf", "3", "-fps_mode", "passthrough", tmp_path / "b.mkv")
+    assert import_media(project, [tmp_path / "b.mkv"]).rejected == []
+    assert np.abs(np.array(frame_times(dataset.get_item(project, "clip-01").path)) - varying_times()).max() < 0.002
+
+
 def test_h264_is_copied_without_loss(tmp_path, media):
     target = tmp_path / "copy.mp4"
     info = prepare_clip(media / "bigbuckbunny.mp4", target)

@@ -102,3 +102,8 @@ def test_the_persons_recipe_is_the_one_of_the_guide():
     recipe = from_dict(TrainConfig, load_preset("recipes", "person-photos")["train"])
     assert (recipe.steps, recipe.save_every, recipe.accumulation) == (3000, 1000, 4)
     assert recipe.timesteps.distribution == "sigmoid" and recipe.optimizer.learning_rate == 2e-4 and recipe.preservation.enabled
+
+
+def test_a_comparison_draws_no_clip_twice():
+    config = SweepConfig(strengths=(1.0, 0.7, 1.0), seeds=(1, 1, 2))
+    assert (config.strengths, config.seeds) == ((1.0, 0.7), (1, 2))

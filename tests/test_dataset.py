@@ -1,17 +1,24 @@
 """The dataset folder and curation.json: what is listed, every change and its undo, and files that people touch by hand."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from studio import workspace
 from studio.data import dataset, limits
 from studio.data.caption_files import decode_text
+from studio.data.clips import cut_clip
 from studio.data.importer import import_media
 from studio.data.thumbnails import preview, thumbnail
+from studio.errors import Problem
 
 
 @pytest.fixture
@@ -36,6 +43,22 @@ def test_items_carry_what_is_known_of_them(filled):
     assert (first.id, first.kind, first.path.name, first.width, first.height) == ("0001", "photo", "0001.jpg", 80, 64)
     assert first.caption_source == "hand" and first.keep and first.original == "photo 0.png" and len(first.sha256) == 64
     assert (filled.dataset_dir / "0001.txt").read_text(encoding="utf-8") == "ohwx, in a red coat, street 0"
+
+
+def test_looking_again_at_an_unchanged_folder_reads_no_file(filled, monkeypatch):
+    before, last = dataset.list_items(filled), dataset.can_undo(filled)
+    monkeypatch.setattr(dataset.records, "load", None)
+    assert dataset.list_items(filled) == before
+    assert dataset.can_undo(filled) == last != ""
+
+
+def test_a_caption_that_another_program_wrote_in_place_is_seen_at_once(filled):
+    dataset.list_items(filled)
+    with open(filled.dataset_dir / "0002.txt", "r+", encoding="utf-8") as file:
+        file.write("ohwx, at the lake, summer")
+        file.truncate()
+    assert captions(filled)[1] == "ohwx, at the lake, summer"
+    assert dataset.version(filled) == dataset.version(filled)
 
 
 def test_an_empty_project_has_no_items_and_nothing_to_undo(project):
@@ -255,3 +278,67 @@ def test_the_room_imports_without_torch_and_heavy_libraries():
         "print([m for m in ('torch', 'skimage', 'moviepy', 'wordfreq', 'av', 'scipy', 'imagehash') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+# -- on Windows a file that a player or another program has open can be neither replaced nor moved
+
+
+def held(suffix):
+    real = os.replace
+
+    def replace(source, target):
+        if str(target).endswith(suffix):
+            raise PermissionError(
+                errno.EACCES, "The process cannot access the file because it is being used by another process", str(source)
+            )
+        return real(source, target)
+
+    return replace
+
+
+def test_an_item_that_is_open_elsewhere_is_not_half_removed(filled, monkeypatch):
+    before, undo = dataset.list_items(filled), dataset.can_undo(filled)
+    with monkeypatch.context() as windows:
+        windows.setattr(workspace, "RETRY_SECONDS", 0.0)
+        windows.setattr(os, "replace", held("0001.jpg"))
+        with pytest.raises(Problem, match=r"0001\.jpg is open in another program") as error:
+            dataset.remove_item(filled, "0001")
+    assert error.value.fix and error.value.cost
+    assert dataset.list_items(filled) == before and dataset.can_undo(filled) == undo
+    dataset.remove_item(filled, "0001")
+    assert len(dataset.list_items(filled)) == 2
+
+
+def test_a_clip_that_is_open_elsewhere_is_not_half_cut(project, media, monkeypatch):
+    import_media(project, [next(media.glob("*.mp4"))])
+    before, undo = dataset.list_items(project), dataset.can_undo(project)
+    monkeypatch.setattr(workspace, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(os, "replace", held("dataset/clip-01.mp4"))
+    with pytest.raises(Problem, match=r"clip-01\.mp4 is open in another program"):
+        cut_clip(project, "clip-01", 0.0, 0.5)
+    assert dataset.list_items(project) == before and dataset.can_undo(project) == undo
+
+
+def test_many_removals_within_one_tick_of_the_clock(filled, monkeypatch):
+    monkeypatch.setattr(time, "time_ns", lambda: 5)  # Windows' clock stands still for 15 ms
+    monkeypatch.setattr(time, "monotonic_ns", lambda: 5)
+    for item in dataset.list_items(filled):
+        dataset.remove_item(filled, item.id)
+    with dataset.incoming(filled) as first, dataset.incoming(filled) as second:
+        assert first != second
+    while dataset.can_undo(filled).startswith("Removal"):
+        dataset.undo(filled)
+    assert len(dataset.list_items(filled)) == 3
+
+
+def test_an_import_goes_on_when_a_virus_scanner_still_holds_the_last_file(project, media, monkeypatch):
+    real = Path.unlink
+
+    def unlink(path, **options):
+        if path.parent.parent.name == ".incoming":
+            raise PermissionError(errno.EACCES, "in use", str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    found = import_media(project, sorted(media.glob("*.jpg"))[:3])
+    assert len(found.added) == 3 and found.rejected == []

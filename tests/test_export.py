@@ -3,6 +3,7 @@
 import json
 import tomllib
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -142,6 +143,12 @@ def test_a_damaged_pair_is_not_exported(trained):
     assert not trained.exports_dir.exists() or not list(trained.exports_dir.iterdir())
 
 
+@pytest.mark.parametrize("strength", [0, -1, 5, float("nan")])
+def test_a_strength_that_nobody_can_use_is_refused(trained, strength):
+    with pytest.raises(ValueError, match="above 0 and up to 2"):
+        export_pair(trained, "train-001/step-000001", "comfyui", strength=strength)
+
+
 def test_unknown_targets_and_pairs_are_named(trained):
     with pytest.raises(ValueError, match="comfyui, ai-toolkit"):
         export_pair(trained, PAIR, "comfy")
@@ -255,3 +262,17 @@ def test_toml_is_read_back_as_it_was():
         "rows": [{"a": 1}, {"a": 2}],
     }
     assert tomllib.loads(to_toml(data)) == data
+
+
+def test_the_longest_path_of_an_export_fits_windows_with_a_workspace_as_deep_as_doctor_accepts(project, tmp_path):
+    from studio.commands.doctor import MAX_HOME_CHARACTERS, _path
+    from studio.workspace import MAX_SLUG_CHARACTERS
+
+    slug = "x" * MAX_SLUG_CHARACTERS
+    name = f"{slug}_run1_step5000"
+    folder = f"projects/{slug}/exports/.ai-toolkit-train-001-step-005000.01234567.tmp"
+    longest = f"{folder}/output/{name}/{name}_000005000_high_noise.safetensors"
+    assert MAX_HOME_CHARACTERS + 1 + len(longest) < 260
+    deep = tmp_path / ("deep" * 20)
+    assert _path(deep, True) == [] and _path(Path("C:/Likeness"), False) == []
+    assert "--home" in _path(deep, False)[0]["text"]

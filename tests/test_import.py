@@ -180,7 +180,9 @@ def png_header(width, height):
         ("short.png", png_header(2_000, 2_000), "damaged or incomplete"),
         ("dot.png", png_header(1, 1), "only 1 x 1"),
         ("strip.png", png_header(9_000, 40), "strip"),
-        ("raw.nef", b"nikon raw", "not supported"),
+        ("raw.nef", b"nikon raw", "camera's raw file"),
+        ("raw.CR2", b"II*\0\x10\0\0\0CR\2\0", "camera's raw file"),
+        ("film.avi", b"RIFF\x10\0\0\0AVI ", "not supported"),
         ("stub.mp4", b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "damaged or incomplete"),
         ("list.mp4", b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/x.ts\n", "neither a photo nor a clip"),
         ("stub.webm", b"\x1a\x45\xdf\xa3" + b"\0" * 100, "damaged or incomplete"),
@@ -190,6 +192,15 @@ def png_header(width, height):
 def test_a_file_that_cannot_be_used_gets_a_sentence(project, tmp_path, name, content, said):
     (tmp_path / name).write_bytes(content)
     assert said in refused(project, tmp_path / name)
+
+
+def test_the_small_preview_in_a_raw_file_is_not_taken_for_the_photo(project, tmp_path):
+    Image.new("RGB", (160, 120), "red").save(tmp_path / "a.tif")
+    (tmp_path / "IMG_1.DNG").write_bytes((tmp_path / "a.tif").read_bytes())
+    with zipfile.ZipFile(tmp_path / "card.zip", "w") as archive:
+        archive.write(tmp_path / "IMG_1.DNG", "DCIM/IMG_1.DNG")
+    for name in ("IMG_1.DNG", "card.zip"):
+        assert "camera's raw file" in refused(project, tmp_path / name)
 
 
 def test_a_truncated_photo_is_refused_and_the_others_come_in(project, tmp_path, media):
@@ -268,7 +279,7 @@ def test_a_removed_photo_can_be_imported_again_without_a_second_original(project
 
 def test_folders_of_other_trainers_bring_their_captions(project, tmp_path):
     texts = {
-        "a.txt": b"[trigger], with a hat",
+        "a.txt": b"[Trigger], with a hat",
         "b.TXT": "\ufeffohwx, am Meer\r\nzweite Zeile".encode(),
         "c.caption": "ohwx, schön".encode("cp1252"),
         "d.txt": "ohwx, wide".encode("utf-16"),

@@ -152,3 +152,21 @@ def test_ctrl_c_ends_the_studio_quietly_and_frees_the_workspace(workspace):
 def hear_ctrl_c():
     """A test run in the background may have been told to ignore it, and what it starts inherits that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_a_clock_that_was_set_right_does_not_hide_a_running_studio(workspace, holder):
+    """As after sleep in WSL, or on a computer that starts with a wrong clock: Linux counts create times from the clock."""
+    with socket.socket() as studio:
+        studio.bind(("127.0.0.1", 0))
+        studio.listen()
+        address = {"url": f"http://127.0.0.1:{studio.getsockname()[1]}", "port": studio.getsockname()[1]}
+        record = json.loads(instance.record_file(workspace).read_text(encoding="utf-8"))
+        write_json(instance.record_file(workspace), record | address | {"create_time": record["create_time"] + 3600})
+        assert instance.find_running(workspace) == address["url"]
+
+
+def test_a_block_of_reserved_ports_is_no_reason_not_to_start(monkeypatch):
+    """Windows with Hyper-V or Docker sets aside blocks of a hundred ports, which nobody may listen on."""
+    monkeypatch.setattr(instance, "port_is_free", lambda port, host: False)
+    port = instance.choose_port(7860)
+    assert not 7860 <= port < 7960 and port > 1023

@@ -1,6 +1,7 @@
 """Jobs: a queue worked off by detached processes, stops that save, crashes that are noticed, errors in words."""
 
 import errno
+import io
 import itertools
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from studio import workspace as workspace_module
 from studio.errors import Problem
 from studio.jobs import launcher, metrics, state
 from studio.jobs.problems import explain
@@ -418,3 +420,145 @@ def test_a_long_run_is_thinned_to_what_a_chart_can_show(project):
     assert metrics.seconds_per_step(run_dir) is None
     assert len(series["step"]) == 500 and series["step"][-1] == 5000
     assert set(series["loss"]) == {2.0} and max(series["memory_gb"]) == 5000 and series["grad_norm"][0] is None
+
+
+# -- files that another program holds, as Excel, a virus scanner or a backup does on Windows; terminals that are gone
+
+
+def held(name):
+    """`open` for writing as Windows answers while another program has a file of that name open for itself."""
+
+    def open_unless_held(path, mode="r", *arguments, **options):
+        if held.now and Path(str(path)).name == name and mode[0] in "aw":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return io.open(path, mode, *arguments, **options)  # noqa: UP020 - the built-in name is replaced by this
+
+    held.now = True
+    return open_unless_held
+
+
+def test_events_that_cannot_be_written_now_are_written_later_and_do_not_end_the_job(project, monkeypatch):
+    [run_dir] = queue_import(project, "nowhere")
+    monkeypatch.setattr(workspace_module, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("builtins.open", held("events.jsonl"))
+    with Recorder(run_dir) as recorder:
+        recorder.report("note", message="one")
+        recorder.report("progress", stage="learning", done=1, total=9, unit="steps", message="")
+        assert state.read_events(run_dir)[0] == []
+        held.now = False
+        recorder.report("note", message="two")
+        recorder.end("done")
+    assert [e.get("message") for e in state.read_events(run_dir)[0]] == ["one", "", "two"]
+
+
+def test_a_log_that_is_open_elsewhere_does_not_end_the_job(project, monkeypatch):
+    [run_dir] = queue_import(project, "nowhere")
+    monkeypatch.setattr("builtins.open", held("log.txt"))
+    with Recorder(run_dir) as recorder:
+        recorder.report("note", message="one")
+        recorder.end("done")
+    assert state.read_status(run_dir).state == "done"
+
+
+def test_how_a_job_ended_is_told_even_while_its_status_cannot_be_replaced(project, monkeypatch):
+    [run_dir] = queue_import(project, "nowhere")
+    with Recorder(run_dir) as recorder:
+        monkeypatch.setattr(workspace_module, "RETRY_SECONDS", 0.0)
+        monkeypatch.setattr(os, "replace", refuse)
+        monkeypatch.setattr(Path, "unlink", refuse)
+        launcher.request_save(run_dir)
+        assert not recorder.should_save()  # its file can't be removed now: the next step asks again
+        recorder.end("done", result={"step": 4})
+    job = state.read_status(run_dir)
+    assert job.state == "done" and job.result == {"step": 4}
+
+
+def test_a_full_disk_for_events_does_not_hide_how_a_job_ended(project, monkeypatch):
+    [run_dir] = queue_import(project, "nowhere")
+
+    def full(path, record):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with Recorder(run_dir) as recorder:
+        monkeypatch.setattr("studio.jobs.recorder.append_jsonl", full)
+        with pytest.raises(OSError, match="No space") as error:
+            recorder.report("note", message="one")
+        recorder.fail(error.value)
+    assert state.read_status(run_dir).error["message"] == "The disk is full."
+
+
+def refuse(*arguments, **options):
+    raise PermissionError(errno.EACCES, "The process cannot access the file because it is being used by another process")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a POSIX terminal")
+def test_a_closed_terminal_stops_and_saves_instead_of_failing(project):
+    [run_dir] = queue_import(project, "nowhere")
+    code = """
+import signal, sys, time
+from pathlib import Path
+from studio.commands.output import Output
+from studio.jobs.recorder import Recorder
+from studio.jobs.worker import _stop_on_signals
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+with Recorder(Path(sys.argv[1]), Output().report) as recorder, _stop_on_signals(recorder):
+    recorder.report("checkpoint", step=1)
+    while not recorder.should_stop():
+        time.sleep(0.01)
+    recorder.report("checkpoint", step=2)
+    recorder.end("stopped")
+"""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", code, str(run_dir)]
+    with subprocess.Popen(command, cwd=launcher.ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
+        os.close(theirs)
+        assert b"step 1" in os.read(ours, 1000)
+        os.close(ours)  # the window is closed: whatever is written to it fails from now on
+        process.send_signal(signal.SIGHUP)
+        assert process.wait() == 0
+    assert state.read_status(run_dir).state == "stopped"
+    assert [event["step"] for event in state.read_events(run_dir)[0]] == [1, 2]
+
+
+def test_libraries_and_paths_that_windows_refuses_are_put_into_words():
+    def windows_error(number, message, filename=None):
+        error = OSError(errno.ENOENT, message, filename)
+        error.winerror = number
+        return error
+
+    missing = windows_error(
+        126, 'The specified module could not be found. Error loading "C:\\x\\torch\\lib\\c10.dll" or one of its dependencies.'
+    )
+    for error in (missing, ImportError("DLL load failed while importing _C: The specified module could not be found.")):
+        words = explain(error)
+        assert "Visual C++" in words["message"] and "winget install" in words["fix"] and not words["unexpected"]
+    words = explain(windows_error(3, "The system cannot find the path specified", "C:\\" + "long" * 70))
+    assert "too long for Windows" in words["message"] and "--home" in words["fix"] and not words["unexpected"]
+    assert "too long" in explain(windows_error(206, "The filename or extension is too long"))["message"]
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"state": "runn', b"[1]", b'{"state": 3, "kind": "train"}'])
+def test_a_job_whose_status_is_damaged_counts_as_broken_off_and_can_go_on(project, damage):
+    run_dir = launcher.prepare(project, "import", {"paths": ["nowhere"]})
+    state.status_file(run_dir).write_bytes(damage)
+    job = state.read_status(run_dir)
+    assert (job.state, job.kind, job.can_resume) == ("crashed", "import", True) and job.error["fix"]
+    assert [j.name for j in state.list_jobs(project.workspace)] == ["import-001"]
+    launcher.resume(run_dir, foreground=True)
+    assert run_job(run_dir).state == "done"
+
+
+def test_a_job_that_could_not_be_written_leaves_no_half_folder(project, monkeypatch):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(launcher, "write_json", full)
+    with pytest.raises(OSError, match="No space"):
+        launcher.enqueue(project, "import", {"paths": []})
+    assert list(project.runs_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EIO, errno.ENOTDIR, errno.ENAMETOOLONG])
+def test_what_the_disk_refuses_is_no_fault_of_ours_and_comes_with_a_way_out(number):
+    words = explain(OSError(number, os.strerror(number), "/photos/anna"))
+    assert not words["unexpected"] and "/photos/anna" in words["message"] and "--home" in words["fix"]

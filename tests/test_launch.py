@@ -382,3 +382,16 @@ def test_pips_errors_become_sentences(words, sentence):
 def test_an_unknown_error_shows_its_own_words_and_the_log():
     problem = load_bootstrap().explain("The libraries could not be installed", "fine so far\nERROR: the moon is in the way\n")
     assert "the moon is in the way" in str(problem) and "setup.log" in str(problem) and problem.code == 1
+
+
+@pytest.mark.parametrize(
+    "path, code_page, printed",
+    [
+        (r"C:\Users\Jörg\python.exe", 850, rb"C:\Users\J" + b"\x94" + rb"rg\python.exe"),  # cp1252, Python's own choice, has it as F6
+        (r"C:\Users\Łukasz\python.exe", 65001, r"C:\Users\Łukasz\python.exe".encode()),
+        (r"C:\Users\日本\python.exe", 437, rb"C:\Users\1234~1\python.exe"),
+        (r"C:\Users\Anna\python.exe", 99999, rb"C:\Users\1234~1\python.exe"),
+    ],
+)
+def test_the_path_of_python_is_printed_as_the_windows_console_reads_it(path, code_page, printed):
+    assert load_bootstrap().console_bytes(path, code_page, lambda path: r"C:\Users\1234~1\python.exe") == printed

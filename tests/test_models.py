@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import sys
 import pytest
 import torch
 from diffusers import WanTransformer3DModel
+from safetensors.torch import save
 
 from studio.config import EXPERTS, SweepConfig, TrainConfig, from_dict, load_preset
 from studio.errors import Problem
@@ -22,7 +25,9 @@ from studio.models.loading import (
     load_pipeline,
     load_text_encoder,
     load_vae,
+    read_shapes,
     release,
+    weights_nbytes,
 )
 from studio.models.lora import add_lora, trainable_lora
 
@@ -90,7 +95,7 @@ def big_folder(tmp_path, shapes):
         write_json(folder / sub / "config.json", A14B_CONFIG)
         write_headers(folder / sub, "diffusion_pytorch_model", shapes, 12)
     write_json(folder / "vae/config.json", {"z_dim": 16, "scale_factor_spatial": 8, "scale_factor_temporal": 4})
-    (folder / "vae/diffusion_pytorch_model.safetensors").write_bytes(b"x")
+    (folder / "vae/diffusion_pytorch_model.safetensors").write_bytes(save({"decoder.conv_in.bias": torch.zeros(384)}))
     write_json(folder / "text_encoder/config.json", {"d_model": 4096})
     write_headers(folder / "text_encoder", "model", {"shared.weight": (256384, 4096)}, 1)
     write_json(folder / "tokenizer/tokenizer_config.json", {})
@@ -213,6 +218,54 @@ def test_latents_are_normalised_and_decoded_as_the_pipeline_does(tiny_base):
     assert encoded.shape == latents.shape
 
 
+class LittleMemory:
+    """A VAE's method on a GPU that cannot take a whole picture: it fails unless the model works in tiles."""
+
+    def __init__(self, model, run):
+        self.model, self.run, self.failed = model, run, 0
+
+    def __call__(self, *args, **options):
+        if not self.model.use_tiling:
+            self.failed += 1
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.run(*args, **options)
+
+
+@pytest.mark.parametrize("method", ["encode", "decode"])
+def test_a_vae_that_runs_out_of_gpu_memory_goes_on_in_tiles(tiny_base, method):
+    vae, small = (load_vae(tiny_base, device="cpu") for _ in range(2))
+    values = torch.rand(1, 3, 5, 64, 64) * 2 - 1
+    values = values if method == "encode" else vae.encode(values)
+    whole = getattr(vae, method)(values)
+    little = LittleMemory(small.model, getattr(small.model, method))
+    setattr(small.model, method, little)
+    assert torch.equal(getattr(small, method)(values), whole)  # one tile holds so small a picture
+    getattr(small, method)(values)
+    assert little.failed == 1 and not vae.model.use_tiling
+
+
+def test_an_encoder_stored_in_fp32_is_judged_by_the_size_it_has_when_loaded(tiny_base):
+    files = tiny_base.weight_files("text_encoder")
+    stored = sum(path.stat().st_size for path in files)
+    assert weights_nbytes(files, torch.float32) == pytest.approx(stored, rel=0.1)
+    assert weights_nbytes(files, torch.bfloat16) == weights_nbytes(files, torch.float32) // 2
+
+
+def test_the_published_text_encoder_says_untied_and_still_reads_its_words(tiny_base, tmp_path):
+    """Wan-AI's config.json has tie_word_embeddings false and the file only shared.weight; transformers 5.0 left the words unset."""
+    folder = tmp_path / "model"
+    for part in ("text_encoder", "tokenizer"):
+        shutil.copytree(tiny_base.folder / part, folder / part)
+    config = json.loads((folder / "text_encoder/config.json").read_text())
+    write_json(folder / "text_encoder/config.json", config | {"tie_word_embeddings": False})
+    assert "encoder.embed_tokens.weight" not in read_shapes(tiny_base.weight_files("text_encoder"))
+    published = dataclasses.replace(tiny_base, folder=folder)
+    published.__dict__["configs"] = tiny_base.configs
+    prompts = ["ohwx, a person, in a red shirt"]
+    texts = [load_text_encoder(b, device="cpu", dtype=torch.float32).encode(prompts) for b in (tiny_base, published)]
+    assert torch.equal(*texts)
+
+
 def test_half_precision_keeps_norms_in_fp32_as_diffusers_does(tiny_base):
     model = load_expert(tiny_base, "low_noise", dtype=dtype_of("bf16"), device="cpu", blocks_swapped=2)
     assert model.dtype == torch.bfloat16
@@ -294,6 +347,27 @@ def test_weights_that_can_hold_programs_are_refused(big_folder, workspace):
     (big_folder / "vae/diffusion_pytorch_model.safetensors").rename(big_folder / "vae/diffusion_pytorch_model.bin")
     with pytest.raises(Problem, match="can hold programs"):
         link_model(A14B, big_folder, workspace)
+
+
+@pytest.mark.parametrize("damage", ["cut off", "empty", "a web page"])
+def test_a_weight_file_that_broke_off_is_named_before_anything_is_planned(big_folder, workspace, damage):
+    link_model(A14B, big_folder, workspace)
+    path = big_folder / "transformer_2" / "diffusion_pytorch_model-00007-of-00012.safetensors"
+    os.truncate(path, path.stat().st_size - 1 if damage == "cut off" else 0)
+    path.write_bytes(b"<html>404</html>") if damage == "a web page" else None
+    with pytest.raises(Problem, match=r"transformer_2/diffusion_pytorch_model-00007.* is incomplete or damaged") as caught:
+        find_model(A14B, workspace)
+    assert "Download that file again" in caught.value.fix
+    assert "00007" in describe_model(A14B, workspace)["reason"]
+
+
+def test_a_built_in_model_that_was_damaged_is_made_anew(tiny_base, workspace):
+    folder = workspace.models_dir / tiny_base.folder.name
+    shutil.copytree(tiny_base.folder, folder)
+    weights = folder / "transformer" / "diffusion_pytorch_model.safetensors"
+    os.truncate(weights, 3000)
+    find_model("tiny", workspace)
+    assert weights.read_bytes() == (tiny_base.folder / "transformer" / weights.name).read_bytes()
 
 
 def test_damaged_json_and_shards_outside_the_folder_are_named(big_folder, workspace):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from studio.config import list_presets
+from studio.config import list_presets, load_preset
 from studio.machine import Gpu, Machine
 from studio.training import estimates, planner
 from studio.training.planner import propose
@@ -41,6 +41,37 @@ def test_every_tier_gets_its_preset_and_fits(wan, vram):
 def test_smaller_cards_keep_more_blocks_in_ram_and_the_largest_none(wan):
     waiting = [plan_for(wan, vram).config.memory.blocks_swapped for vram in TIERS]
     assert waiting == sorted(waiting, reverse=True) and waiting[0] >= 30 and waiting[-1] == 0
+
+
+def test_a_small_need_is_told_in_megabytes_and_impossible_memory_is_refused(project, monkeypatch):
+    monkeypatch.setattr(planner, "free_disk_gb", lambda path: 2 / 1024)
+    plan = propose(project, MACHINE, workspace=project.workspace)
+    assert not plan.fits and " MB on the disk, and 2 MB are free." in plan.reasons[-1]
+    for ram in (-5, float("nan"), 0):
+        with pytest.raises(ValueError, match="ram must be"):
+            propose(project, MACHINE, workspace=project.workspace, ram_gb=ram)
+
+
+def test_a_large_model_without_a_gpu_is_refused_for_that_reason_and_no_other(wan):
+    plan = propose(wan, replace(MACHINE, gpus=()), workspace=wan.workspace)
+    assert not plan.fits and "too large to train without a GPU" in plan.reasons[-1]
+    assert not any("Close other programs" in reason for reason in plan.reasons)
+
+
+def test_a_run_of_another_length_than_its_recipe_says_so(project, wan):
+    assert not any(reason.startswith("Here ") for reason in plan_for(wan, 24).reasons)
+    assert "Here 500 steps and a checkpoint pair every 500: as you asked." in plan_for(wan, 24, steps=500).reasons
+    assert any("asks for that" in reason for reason in propose(project, MACHINE, workspace=project.workspace).reasons)
+
+
+@pytest.mark.parametrize(("width", "frames", "counted_gb"), [(768, 1, 1.126), (480, 33, 3.898)])
+def test_working_memory_is_not_promised_below_what_was_counted_on_the_true_shapes(wan, width, frames, counted_gb):
+    """counted_gb: bytes of storages alive at the peak of two 14 B blocks with rank 32, checkpointing and bf16 autocast, on fake tensors
+    (torch 2.14, diffusers 0.42), less weights, the blocks' saved inputs and the LoRA's gradients."""
+    facts = load_preset("models", "wan22-t2v-a14b")["memory"]
+    tokens = estimates.count_tokens(facts, width, width, frames)
+    parts = dict(estimates.vram_parts(facts, plan_for(wan, 24).config, estimates.Rows(tokens, tokens, 1)))
+    assert counted_gb <= parts["working memory of one block"] * 2**30 / 1e9 <= 1.15 * counted_gb
 
 
 def test_the_prediction_is_the_sum_of_its_parts(wan):

@@ -95,6 +95,13 @@ def test_two_stages_equal_the_stock_pipeline_bit_for_bit(tiny_base, parts, pair_
     assert torch.equal(ours, draw_stock(tiny_base, settings, files, strength))
 
 
+@pytest.mark.parametrize("num_steps, shift, shares", [(1, 5.0, [1, 0]), (4, 20.0, [3, 1]), (5, 0.3, [1, 4])])
+def test_wherever_the_boundary_falls_the_stages_equal_the_stock_pipeline(tiny_base, parts, num_steps, shift, shares):
+    settings = dataclasses.replace(SETTINGS, num_inference_steps=num_steps, flow_shift=shift)
+    assert [stage_steps(tiny_base, settings, e) for e in EXPERTS] == shares
+    assert torch.equal(draw(tiny_base, parts, settings), draw_stock(tiny_base, settings))
+
+
 def test_frames_equal_the_stock_pipeline_bit_for_bit(tiny_base, parts, pair_files):
     ours = decode_frames(parts[2], draw(tiny_base, parts, SETTINGS, pair_files, 0.7), DEVICE)
     stock = draw_stock(tiny_base, SETTINGS, pair_files, 0.7, output_type="np")[0]

@@ -131,6 +131,45 @@ def test_mixed_precision_weights_keep_their_types(plain, inputs):
         assert torch.isfinite(plain.blocks[0].attn1.to_q.weight).all()
 
 
+def test_all_swapped_blocks_share_one_buffer_on_the_device(plain, inputs):
+    """A new one for every load would fragment the memory of a GPU that is nearly full."""
+    streamer = place_blocks(plain, "cpu", 3)
+    seen = set()
+    for slab in streamer.slabs:
+        with streamer.loaded(slab):
+            seen |= {p.untyped_storage().data_ptr() for p in slab.parameters}
+            with pytest.raises(AssertionError), streamer.loaded(slab):
+                pass
+    assert seen == {streamer.buffer.untyped_storage().data_ptr()}
+    with torch.inference_mode():
+        first = run(plain, inputs)
+    add_lora(plain, 4, seed=0)
+    output, grads = lora_grads(plain, inputs)  # after inference_mode, the buffer can still be trained with
+    assert torch.equal(first, output) and all(g is not None for g in grads.values())
+
+
+@pytest.mark.parametrize("num_swapped", [0, 2, 5])
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_under_bf16_autocast_every_placement_gives_the_same_bits(plain, inputs, num_swapped, checkpointing):
+    keep = ("time_embedder", "scale_shift_table", "norm1", "norm2", "norm3")
+    for name, p in plain.named_parameters():
+        if not set(keep) & set(name.split(".")):
+            p.data = p.data.bfloat16()
+    placed = copy.deepcopy(plain)
+    results = []
+    for model, options in ((plain, {}), (placed, {"blocks_swapped": num_swapped, "gradient_checkpointing": checkpointing})):
+        place_blocks(model, "cpu", **options)
+        add_lora(model, 4, seed=0)
+        make_b_matter(model)
+        with torch.autocast("cpu", torch.bfloat16):
+            output = run(model, inputs)
+        output.float().square().mean().backward()
+        results.append((output, {key: p.grad for key, p in trainable_lora(model).items()}))
+    (expected, grads), (output, others) = results
+    assert torch.equal(output, expected)
+    assert all(g.dtype == torch.float32 and g.any() and torch.equal(g, others[key]) for key, g in grads.items())
+
+
 def test_swapped_blocks_are_spread_evenly():
     assert swapped_indices(8, 4) == {1, 3, 5, 7}
     assert len(swapped_indices(40, 29)) == 29

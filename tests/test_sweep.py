@@ -103,6 +103,17 @@ def test_standard_prompts_fit_the_base_model_and_a_file_in_the_project_goes_firs
     assert standard_prompts(project, "tiny") == ("Portrait | [trigger] at home", "[class] outside")
 
 
+def test_signs_that_are_not_seen_do_not_become_part_of_a_prompt():
+    assert [(p["label"], p["text"]) for p in resolve_prompts(("A\x00 | [trigger]\x07 at\u202e home",), "ohwx", "person")] == [
+        ("A", "ohwx at home")
+    ]
+
+
+def test_a_folder_is_no_prompts_file(tmp_path):
+    with pytest.raises(ValueError, match="can't be read"):
+        read_prompts_file(tmp_path)
+
+
 @pytest.mark.parametrize(("name", "content", "words"), [
     ("p.txt", b"\n", "no prompt"),
     ("p.txt", b"\xff\xfe\x00", "UTF-8"),
@@ -163,6 +174,18 @@ def test_blocks_wait_in_ram_when_the_gpu_is_small():
     assert swapped[0] == 0
     assert swapped == sorted(swapped)
     assert 10 <= swapped[2] < 40
+
+
+@pytest.mark.parametrize("free_gb", [12, 16, 22])
+def test_swapped_blocks_leave_room_for_the_one_that_visits(free_gb):
+    big = BaseModel("wan", "WAN", None, model_preset("wan22-t2v-a14b"))
+    vae, transformer = {"scale_factor_spatial": 8, "scale_factor_temporal": 4, "z_dim": 16}, {"patch_size": [1, 2, 2]}
+    big.__dict__["configs"] = {"vae": vae, "transformer": transformer}
+    facts, tokens = big.preset["memory"], 9 * 52 * 30  # 33 frames of 480 x 832
+    resident = facts["parameters_per_expert"] - blocks_to_swap(big, SweepConfig(), free_gb) * facts["block_parameters"]
+    visiting, lora = facts["block_parameters"] * 2, facts["lora_parameters_per_rank"] * 64 * 4
+    activations = 2.84e9 * tokens / 14040  # counted on the true 14 B shapes
+    assert resident * 2 + visiting + lora + activations + 1.4e9 <= free_gb * 1e9
 
 
 # -- drawing

@@ -1,8 +1,11 @@
 """The studio without a browser: what handlers read and do, what the web server refuses and serves."""
 
 import base64
+import re
+import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,13 +17,16 @@ from studio.config import SweepConfig, TrainConfig, list_settings
 from studio.data import dataset
 from studio.data.importer import import_media
 from studio.errors import Problem
-from studio.jobs import launcher, state
+from studio.jobs import launcher, state, worker
+from studio.tiny.demo import ensure_demo_project
 from studio.ui import (
     actions,
+    app,
     dataset_tab,
     dataset_view,
     evaluate_choice,
     evaluate_view,
+    results_view,
     sidebar,
     train_choice,
     train_tab,
@@ -117,6 +123,16 @@ def test_on_the_lan_everything_asks_for_the_password(served):
         assert [web.get(address).status_code, web.get(address, headers=wrong).status_code] == [401, 401]
         assert web.get(address, headers=right).status_code == 200
         assert web.get(address, headers=right | {"host": "evil.example"}).status_code == 403
+
+
+def test_a_thumbnail_that_is_there_is_served_without_a_look_at_the_dataset(client, served, monkeypatch):
+    address = dataset_view.media_address(served, "thumbnails", dataset.list_items(served)[0])
+    first = client.get(address)
+    monkeypatch.setattr("studio.ui.media.get_item", None)
+    assert client.get(address).content == first.content
+    for version in ("..%2f..%2f..%2fproject.json", "0" * 31 + "/", "*" * 32):
+        with pytest.raises(TypeError):  # not taken for a thumbnail's name: the dataset is asked
+            client.get(f"/media/{served.slug}/thumbnails/0001?v={version}")
 
 
 def test_media_are_served_with_ranges_and_an_etag(client, served):
@@ -246,27 +262,164 @@ def test_a_clip_is_cut_and_undone(filled):
         dataset_tab.cut(filled, Event(id="clip-01", start="soon", end=""))
 
 
-def test_uploads_are_moved_and_deleted_after_the_import(project, media, tmp_path, idle):
-    sent = []
-    for folder in ("a", "b"):  # two photos of the same name
-        (tmp_path / folder).mkdir()
-        sent.append(tmp_path / folder / "photo.jpg")
-        sent[-1].write_bytes((media / f"person_{folder}_1.jpg").read_bytes())
+# -- uploads: what a browser sent is private, and gone when its import is over
+
+
+def send(project, media, *names, called="photo.jpg"):
+    """As gradio does it: a folder of its own for each file, and an empty marker file; (import folder, run folder)."""
+    home, sent = uploads.browser_dir(project.workspace), []
+    for number, name in enumerate(names):
+        (home / f"hash{number}").mkdir(parents=True)
+        sent.append(home / f"hash{number}" / called)  # every one of the same name
+        sent[-1].write_bytes((media / name).read_bytes())
+        (home / f"tmp{number}").touch()
     dataset_tab.take_uploads(project, [str(path) for path in sent])
-    [run] = project.list_runs("import")
+    run = project.list_runs("import")[-1]
     [folder] = map(Path, state.read_config(run)["paths"])
-    assert not any(path.exists() for path in sent) and len(list(folder.rglob("*.jpg"))) == 2
+    return folder, run
+
+
+def files_under(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_uploads_are_moved_out_of_the_browser_s_place_and_kept_until_the_import_ran(project, media, idle):
+    folder, _ = send(project, media, "person_a_1.jpg", "person_b_1.jpg")
+    assert list(uploads.browser_dir(project.workspace).iterdir()) == []
     uploads.clear(project)
-    assert folder.exists()
-    write_json(run / "status.json", read_json(run / "status.json") | {"state": "done"})
-    uploads.clear(project)
+    uploads.clear_leftovers(project.workspace)  # a studio that starts while the import waits
+    assert len(files_under(folder)) == 2
+
+
+@pytest.mark.parametrize("end", ["done", "failed", "stopped"])
+def test_uploads_are_deleted_by_the_job_itself_however_it_ends(project, media, idle, end):
+    folder, run = send(project, media, "person_a_1.jpg", called="nothing.txt" if end == "failed" else "photo.jpg")
+    if end == "stopped":
+        launcher.request_stop(run)
+    assert worker._claim(run)
+    worker.execute(run)
+    assert state.read_status(run).state == end and not folder.exists()
+    assert results_view.read_results(project)["reports"][0].get("action", "").startswith("resume:") is False
+
+
+def test_uploads_are_deleted_when_the_import_is_taken_out_of_the_queue(project, media, idle):
+    folder, run = send(project, media, "person_a_1.jpg")
+    sidebar.stop_job(project.workspace, Event(id=f"{project.slug}/{run.name}"))
     assert not folder.exists()
+
+
+def test_uploads_of_a_killed_import_are_deleted_while_the_studio_runs_and_at_its_start(project, media, idle, monkeypatch):
+    monkeypatch.setattr(uploads, "CLEAN_SECONDS", 0.01)
+    folder, run = send(project, media, "person_a_1.jpg")
+    write_json(run / "status.json", read_json(run / "status.json") | {"state": "running", "pid": 1, "create_time": 1.0})
+    closing = threading.Event()
+    thread = threading.Thread(target=uploads.keep_clean, args=(project.workspace, closing))
+    thread.start()
+    while folder.exists():
+        assert thread.is_alive()
+        time.sleep(0.01)
+    closing.set()
+    thread.join()
+    unknown = uploads.incoming_dir(project) / "import-009"  # the studio died between the move and the queue
+    half_sent = uploads.browser_dir(project.workspace) / "hash9" / "photo.jpg"
+    for path in (unknown / "photo.jpg", half_sent):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"private")
+    uploads.clear(project)
+    assert unknown.exists()  # it may be on its way into the queue
+    uploads.clear_leftovers(project.workspace)
+    assert not unknown.exists() and not half_sent.exists()
+
+
+def test_a_person_s_own_folder_is_never_deleted_after_an_import(project, media, tmp_path, idle):
+    own = tmp_path / "photos"
+    own.mkdir()
+    (own / "a.jpg").write_bytes((media / "person_a_1.jpg").read_bytes())
+    for options in ({}, {"delete_after": True}):
+        run = actions.queue(project, "import", {"paths": [str(own)]} | options)
+        assert worker._claim(run)
+        worker.execute(run)
+        uploads.clear_leftovers(project.workspace)
+        assert (own / "a.jpg").exists()
+
+
+# -- how a job ended
+
+
+def finish(project, kind, result, end="done", error=None, config=None):
+    run = actions.queue(project, kind, config or {"paths": []})
+    status = {"state": end, "result": result, "error": error, "ended_at": time.time()}
+    write_json(run / "status.json", read_json(run / "status.json") | status)
+    return run
+
+
+def test_an_import_tells_what_was_rejected_what_was_there_and_what_to_know(filled, idle):
+    result = {
+        "added": ["0003"],
+        "duplicates": [("copy.jpg", "0001")],
+        "rejected": [("notes.jpg", "it is no picture")],
+        "notes": [("long.jpg", "its caption was cut to 2000 characters")],
+    }
+    finish(filled, "import", result)
+    [report] = results_view.read_results(filled)["reports"]
+    lines = [line["text"] for group in report["groups"] for line in group["lines"]]
+    assert report["text"] == "Imported 1 item. 1 file could not be used."
+    assert lines == [
+        "notes.jpg: It is no picture.",
+        "copy.jpg is the same as item 0001.",
+        "long.jpg: Its caption was cut to 2000 characters.",
+    ]
+
+
+def test_a_result_stays_until_it_is_dismissed_in_any_window(filled, idle):
+    finish(filled, "import", {"added": [], "rejected": [("a.txt", "it is no picture")]})
+    finish(filled, "curate", {}, config={"keep": 24})
+    reports = results_view.read_results(filled)["reports"]
+    assert [report["title"] for report in reports] == ["Choose the best photos", "Import"]
+    results_view.dismiss(filled, reports[1]["job"])
+    assert [report["title"] for report in results_view.read_results(filled)["reports"]] == ["Choose the best photos"]
+    results_view.dismiss(filled, reports[0]["job"])
+    assert results_view.read_results(filled) == {}
+    finish(filled, "import", {"added": ["0009"]})
+    assert results_view.read_results(filled)["reports"][0]["text"] == "Imported 1 item."
+
+
+def test_captions_that_say_too_little_are_named_and_lead_to_their_picture(filled, idle):
+    note = {"id": "0002", "file": "0002.jpg", "text": "the answer was no use; the caption says only 'ohwx, a person', please look at it"}
+    finish(filled, "caption", {"written": 2, "plain": 1, "kept": 1, "failed": 0, "notes": [note]}, config={"config": {}})
+    [report] = results_view.read_results(filled)["reports"]
+    assert "2 captions were written" in report["text"] and report["groups"][0]["lines"][0]["item"] == "0002"
+    dataset.set_caption(filled, "0002", "ohwx, a person")
+    step = dataset_view.next_step(filled)
+    assert "1 caption with a remark, beginning with 0002" in step["text"] and "nothing about the scene" in step["reason"]
+    place = {"id": "", "page": 0, "show": "remark"}
+    assert [item.id for item in dataset_view.shown_items(dataset_view.look_at(filled), place)] == ["0002"]
 
 
 @pytest.mark.parametrize("text, words", [("", "empty"), ("photos", "full path"), ("/no/such/folder", "no folder")])
 def test_a_wrong_folder_gets_a_sentence(text, words):
     with pytest.raises(Problem, match=words):
         uploads.check_folder(text)
+
+
+# -- the start
+
+
+def test_a_deleted_demo_does_not_come_back_at_the_next_start_but_on_demand(workspace):
+    workspace.home.mkdir(parents=True)
+    app.make_demo(workspace)
+    [demo] = workspace.list_projects()
+    shutil.rmtree(demo.root)
+    app.make_demo(workspace)
+    assert workspace.list_projects() == [] and workspace.read()["demo_created"]
+    assert ensure_demo_project(workspace).read()["name"] == "Demo"
+
+
+def test_an_open_page_can_tell_one_start_of_the_studio_from_another(client, served):
+    first = client.get("/look/alive").json()
+    assert client.get("/look/alive").json() == first
+    with TestClient(make_app(served.workspace), base_url="http://127.0.0.1:7860") as again:
+        assert again.get("/look/alive").json() != first
 
 
 # -- the forms
@@ -325,25 +478,46 @@ def test_the_end_of_a_run_is_told_in_words_with_one_button(filled, idle):
     [run] = filled.list_runs("train")
     for name, data, words, action in (
         ("done", {}, "finished", "tab:evaluate"),
-        ("stopped", {}, "stopped", "resume"),
+        ("stopped", {}, "stopped", "resume:train-001"),
         (
             "failed",
-            {"error": {"message": "The loss broke down.", "cost": "", "fix": "", "action": "lower-learning-rate"}},
+            {"error": {"message": "The loss broke down.", "cost": "", "fix": "", "action": "halve-learning-rate"}},
             "failed",
-            "lower-learning-rate",
+            "halve-learning-rate:train-001",
         ),
-        ("running", {"pid": 1, "create_time": 1.0}, "interrupted", "resume"),
+        ("running", {"pid": 1, "create_time": 1.0}, "interrupted", "resume:train-001"),
     ):
         write_json(run / "status.json", read_json(run / "status.json") | {"state": name, "ended_at": time.time()} | data)
-        view = train_view.read_run(filled)
+        view = train_view.describe_run(filled, state.read_status(run))
         assert words in view["title"] and view["action"] == action
+        assert "action" not in train_view.read_run(filled) or name == "done"  # it stands in "Next" already, where it is the main one
 
 
-def test_the_learning_speed_can_be_halved_by_a_button(filled, idle):
-    train_choice.start(filled)
-    used = train_choice.make_plan(filled).config.optimizer.learning_rate
-    actions.lower_learning_rate(None, filled)
-    assert train_choice.make_plan(filled).config.optimizer.learning_rate == used / 2
+def make_training(project, number, end, step=0, pairs=(), error=None):
+    """A training that ended so, with a safety copy of that step."""
+    train_choice.start(project)
+    run = project.list_runs("train")[-1]
+    assert run.name == f"train-{number:03d}"
+    if step:
+        (run / "resume" / f"step-{step:06d}").mkdir(parents=True)
+    progress = {"done": step, "total": 40, "unit": "steps"}
+    write_json(run / "status.json", read_json(run / "status.json") | {"state": end, "progress": progress, "error": error})
+    return run
+
+
+def test_any_training_with_a_safety_copy_can_be_resumed_and_any_can_be_looked_at(filled, idle):
+    make_training(filled, 1, "stopped", step=12)
+    assert [run["resume"] for run in train_view.read_run(filled)["runs"]] == ["from step 12"]
+    make_training(filled, 2, "failed")
+    make_training(filled, 3, "done", step=40)
+    view = train_view.read_run(filled)
+    assert [(run["name"], run["resume"]) for run in view["runs"]] == [("train-003", ""), ("train-002", ""), ("train-001", "from step 12")]
+    assert view["runs"][2]["steps"] == "12 of 40 steps" and view["runs"][2]["state"] == "stopped" and view["is_newest"]
+    older = train_view.read_run(filled, {"run": "train-001", "newest": "train-003"})
+    assert (older["run"], older["is_newest"]) == ("train-001", False)
+    assert "goes on from step 12" in actions.act(None, filled, "resume:train-001")
+    resumed = train_view.read_run(filled, {"run": "train-002", "newest": "train-003"})  # what starts comes to the front
+    assert (resumed["run"], resumed["is_waiting"]) == ("train-001", True)
 
 
 def test_the_comparison_s_form_keeps_only_what_differs(filled):
@@ -373,6 +547,55 @@ def test_the_train_tab_s_values_fit_its_fields(filled):
     values = train_tab.read_plan(filled, form)
     assert len(values) == 5 + len(form.fields) and values[0] == "person-photos"
     assert len(train_tab.read_plan(None, form)) == len(values)
+
+
+# -- looks
+
+TEXT_ON = {  # text colour -> what it is read on
+    "ink": ("paper", "panel", "field", "accent-soft", "bad-soft", "warn-soft", "track"),
+    "ink-2": ("paper", "panel", "field", "accent-soft", "bad-soft"),
+    "accent": ("paper", "panel"),
+    "on-accent": ("accent", "accent-hover"),
+    "bad": ("panel", "paper", "bad-soft"),
+    "good": ("panel", "paper"),
+    "warn": ("panel", "paper", "warn-soft"),
+    "ink-3": ("field",),  # what stands in an empty field
+    "paper": ("ink",),
+}
+EDGES_ON = {
+    "field-line": ("panel", "field", "paper"),
+    "accent": ("paper", "panel", "field", "accent-soft"),
+    "lane-high": ("panel",),
+    "lane-low": ("panel",),
+}
+
+
+@pytest.mark.parametrize("mode", [":root", ".dark"])
+def test_text_and_edges_stand_out_in_both_modes(mode):
+    """WCAG 2.2 AA: 4.5 to 1 for text, 3 to 1 for the edges of controls, focus rings and curves."""
+    colours = read_colours(mode)
+    pairs = [(4.5, a, b) for a, grounds in TEXT_ON.items() for b in grounds] + [
+        (3.0, a, b) for a, grounds in EDGES_ON.items() for b in grounds
+    ]
+    weak = {f"{a} on {b}": round(contrast(colours[a], colours[b]), 2) for least, a, b in pairs if contrast(colours[a], colours[b]) < least}
+    assert weak == {}
+
+
+def read_colours(mode):
+    style = (ROOT / "studio/ui/theme.css").read_text(encoding="utf-8")
+    block = re.search(re.escape(mode) + r" {(.*?)}", style, re.S)[1]
+    return {name: [int(value[i : i + 2], 16) for i in (0, 2, 4)] for name, value in re.findall(r"--([\w-]+): #(\w{6})", block)}
+
+
+def contrast(a, b):
+    """https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio"""
+    low, high = sorted(map(luminance, (a, b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour):
+    linear = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 # -- words

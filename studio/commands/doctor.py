@@ -7,11 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from studio.machine import free_disk_gb, read_machine
+from studio.jobs.problems import explain
+from studio.machine import free_disk_gb, long_paths_work, read_machine
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent.parent / "requirements.txt"
 GOOD, LOOK, BAD = "good", "look", "bad"
 MIN_DISK_GB = 20
+MAX_HOME_CHARACTERS = 50  # the longest path of an export has 209 more
 
 
 def doctor(args, workspace, out):
@@ -26,6 +28,7 @@ def doctor(args, workspace, out):
         _torch(machine),
         _ffmpeg(),
         _writing(workspace),
+        *_path(workspace.home, long_paths_work()),
     ]
     findings += [*_models(workspace), *_jobs(workspace)]
     out.table([[f["state"], f["what"], f["text"]] for f in findings], ["", "what", "finding"])
@@ -86,7 +89,10 @@ def _torch(machine):
     try:
         import torch
     except (ImportError, OSError) as e:
-        return _finding("torch", BAD, f"cannot be loaded ({e}); start with launch to repair")
+        words = explain(e)
+        if words["unexpected"]:
+            return _finding("torch", BAD, f"cannot be loaded ({e}); start with launch to repair")
+        return _finding("torch", BAD, f"{words['message']} {words['fix']}")
     if torch.cuda.is_available():
         return _finding("torch", GOOD, f"{torch.__version__} uses {torch.cuda.get_device_name()}")
     state = BAD if machine.gpus else GOOD
@@ -114,6 +120,16 @@ def _writing(workspace):
     except OSError as e:
         return _finding("workspace", BAD, f"cannot be written ({e.strerror or e}); choose another folder with --home")
     return _finding("workspace", GOOD, f"{len(workspace.list_projects())} projects in {workspace.home}")
+
+
+def _path(home, any_length):
+    """A long name of the workspace leaves too little of Windows' 260 characters for the longest names in it, those of exports."""
+    if any_length or len(str(home)) <= MAX_HOME_CHARACTERS:
+        return []
+    text = f"its path has {len(str(home))} characters, and Windows takes 260 with all that is in it"
+    return [
+        _finding("workspace", LOOK, f"{text}; choose a short one with --home, for example C:\\Likeness, or turn on long paths in Windows")
+    ]
 
 
 def _models(workspace):

@@ -16,10 +16,10 @@ def new(args, workspace, out):
 
     model_preset(args.model)  # ValueError names the models there are
     if not args.i_have_permission:
-        raise Problem("a model of a person needs that person's permission", fix=f"add --i-have-permission if this is true: {STATEMENT}")
-    problems = check_trigger(args.trigger)
+        raise Problem("a model of a person needs that person's permission", fix=f"Add --i-have-permission if this is true: {STATEMENT}")
+    problems = check_trigger(args.trigger, args.class_noun)
     if problems:
-        raise Problem(str(problems[0]), fix="choose an invented word such as ohwx")
+        raise Problem(problems[0])
     permission = {"granted": True, "statement": STATEMENT, "time": time.time()}
     project = workspace.create_project(
         args.name, trigger=args.trigger, class_noun=args.class_noun, base_model=args.model, permission=permission
@@ -27,7 +27,7 @@ def new(args, workspace, out):
     model = describe_model(args.model, workspace)
     out.print(f"Made the project {project.read()['name']} in {project.root}.")
     if not model["available"]:
-        out.print(f"{model['title']} is not on this computer yet: {model['reason']}")
+        out.print(f"{model['title']}: {model['reason']}")
     out.print(f"Next: python -m studio import {project.slug} PHOTOS")
     return {"project": project.slug, "folder": project.root, "model_available": model["available"]}
 
@@ -36,16 +36,22 @@ def list_projects(args, workspace, out):
     from studio.data.dataset import list_items
     from studio.training.pairs import list_pairs
 
-    rows = []
+    rows, damaged = [], workspace.damaged_projects()
     for project in workspace.list_projects():
-        data, items = project.read(), list_items(project)
+        try:
+            data, items = project.read(), list_items(project)
+        except ValueError as e:  # one damaged project does not hide the others
+            damaged.append((project.slug, str(e)))
+            continue
         row = {"slug": project.slug, "name": data["name"], "base_model": data["base_model"], "trigger": data["trigger"]}
         rows.append(row | {"items": len(items), "kept": sum(item.keep for item in items), "pairs": len(list_pairs(project))})
     if rows:
         out.table([[r[k] for k in rows[0]] for r in rows], ["project", "name", "model", "trigger", "pictures", "kept", "pairs"])
-    else:
+    elif not damaged:
         out.print("There are no projects yet. Make one with: python -m studio new NAME --trigger WORD")
-    return {"home": workspace.home, "projects": rows}
+    for _, sentence in damaged:
+        out.print(f"{sentence}.")
+    return {"home": workspace.home, "projects": rows, "damaged": [{"project": slug, "message": words} for slug, words in damaged]}
 
 
 def import_media(args, workspace, out):
@@ -53,14 +59,17 @@ def import_media(args, workspace, out):
 
     project = workspace.find_project(args.project)
     found = run(project, args.paths, report=out.report)
-    out.print(f"Added {len(found.added)} pictures and clips to {project.read()['name']}.")
+    count = "1 picture or clip" if len(found.added) == 1 else f"{len(found.added)} pictures and clips"
+    out.print(f"Added {count} to {project.read()['name']}.")
     for name, of in found.duplicates:
         out.print(f"  {name} is the same as {of}; not added again.")
     for name, reason in found.rejected:
         out.print(f"  {name} was left out: {reason}")
+    for name, note in found.notes:
+        out.print(f"  {name}: {note}.")
     if not (found.added or found.duplicates) and found.rejected:
         raise Problem(
-            f"nothing could be imported: {found.rejected[0][0]}: {found.rejected[0][1]}", fix="give photos or clips of the person"
+            f"nothing could be imported: {found.rejected[0][0]}: {found.rejected[0][1]}", fix="Give photos or clips of the person."
         )
     return {"project": project.slug} | dataclasses.asdict(found)
 

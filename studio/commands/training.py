@@ -5,6 +5,7 @@ import json
 from studio import config as settings
 from studio.commands.output import duration, finish_here
 from studio.errors import Problem
+from studio.machine import describe_gb
 
 
 def plan(args, workspace, out):
@@ -86,19 +87,24 @@ def say_plan(plan, out):
         ("disk", p["disk_gb"], p["disk_free_gb"]),
     ):
         if need is not None:
-            out.print(f"  {label:5} about {need:.1f} GB of {free:.1f} GB free")
-    seconds = "" if p["seconds_per_step"] is None else f", {p['seconds_per_step']:.1f} s a step"
-    out.print(f"  time  {'about ' if p['hours'] else ''}{duration(p['hours'] and p['hours'] * 3600)}{seconds} ({p['how_sure']})")
+            out.print(f"  {label:5} about {describe_gb(need)} of {describe_gb(free)} free")
+    known = p["seconds_per_step"] is not None and p["hours"] is not None
+    time = f"about {duration(p['hours'] * 3600)}, {p['seconds_per_step']:.1f} s a step ({p['how_sure']})" if known else p["how_sure"]
+    out.print(f"  time  {time}")
     for reason in plan.reasons:
         out.print(f"  - {reason}")
 
 
 def _require_pictures(project):
-    from studio.data.dataset import kept_items
+    from studio.data.dataset import list_items
 
-    if not kept_items(project):
+    items, name = list_items(project), project.read()["name"]
+    if not items:
         fix = f"Add some with: python -m studio import {project.slug} PHOTOS"
-        raise Problem(f"{project.read()['name']} has no photos or clips to train with", fix=fix)
+        raise Problem(f"{name} has no photos or clips to train with", fix=fix)
+    if not any(item.keep for item in items):
+        fix = f"Keep some on the Dataset page, or have the best chosen with: python -m studio curate {project.slug}"
+        raise Problem(f"every photo and clip of {name} is left out ({len(items)} in all)", fix=fix)
 
 
 def _check_device(device, plan):

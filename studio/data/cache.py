@@ -58,9 +58,20 @@ class Cache:
         return self.folder / "prompts" / f"{key}.safetensors"
 
     def load(self, sample):
-        """(latents (C, F, h, w), prompt embedding (L, D), class prompt embedding (L, D)) on the CPU; encode_samples has checked them."""
+        """(latents (C, F, h, w), prompt embedding (L, D), class prompt embedding (L, D)) on the CPU; encode_samples has checked them.
+
+        Problem if one was deleted or damaged since.
+        """
         files = self.latents_file(sample), self.prompt_file(sample.prompt_key), self.prompt_file(sample.class_prompt_key)
-        return tuple(read_tensor(file, check=False) for file in files)
+        try:
+            return tuple(read_tensor(file, check=False) for file in files)
+        except DAMAGED as e:
+            raise Problem(
+                f"What was prepared for training of {sample.kind} {sample.item_id} was deleted or damaged since.",
+                cost="Everything up to the last safety copy is kept.",
+                fix="Resume: it is prepared again from the dataset.",
+                action="resume",
+            ) from e
 
 
 def plan_samples(items, *, base, data_config, trigger, class_noun):

@@ -10,6 +10,7 @@ from studio.config import load_preset
 from studio.data import captions, dataset
 from studio.data.caption_answer import read_answer
 from studio.errors import Problem
+from studio.workspace import read_path
 
 PHOTO_PIXELS = 768 * 768  # about 600 tokens of Qwen3-VL
 FRAME_PIXELS = 384 * 384
@@ -30,7 +31,7 @@ def find_captioner(name, base, workspace):
     folder = workspace.models_dir / name  # an absolute name is its own place
     link = workspace.models_dir / f"{folder.name}.path"
     if not folder.is_dir() and link.is_file():
-        folder = Path(link.read_text(encoding="utf-8").strip())
+        folder = read_path(link)
     check_captioner(folder)
     return folder
 

@@ -109,9 +109,17 @@ def check_caption(caption, trigger, class_noun=""):
         problems.append(f"[trigger] is a placeholder of another program; write {trigger}.")
     if not _whole_word(trigger).sub("", caption).strip(" ,.;:-"):
         problems.append("The caption says nothing but the trigger; add what may change: clothes, pose, place, light.")
+    elif says_nothing(caption, trigger, class_noun):
+        problems.append("The caption says nothing about the scene; add what may change: clothes, pose, place, light.")
     if len(caption) > limits.MAX_CAPTION_CHARACTERS:
         problems.append(f"The caption has {len(caption)} characters; use at most {limits.MAX_CAPTION_CHARACTERS}.")
     return problems
+
+
+def says_nothing(caption, trigger, class_noun):
+    """Whether a caption is only "ohwx, a person": legal, but everything else in the picture is learned as part of the person."""
+    rest = _words(_whole_word(trigger).sub(" ", caption) if trigger else caption)
+    return bool(class_noun) and set(rest) <= {"a", "an", "the", *_words(class_noun)}
 
 
 def class_prompt(caption, trigger, class_noun):
@@ -132,6 +140,7 @@ def audit(items, project_data):
     captioned = [item for item in items if item.caption]
     findings = [_finding("error", text, [], "Change the trigger in the project's settings.") for text in check_trigger(trigger, class_noun)]
     findings += _find_empty(items) + _find_missing_trigger(captioned, trigger) + _find_typos(captioned, trigger)
+    findings += _find_plain(captioned, trigger, class_noun)
     findings += _find_duplicates(captioned) + _find_fused(captioned, trigger, class_noun)
     return sorted(findings, key=lambda finding: finding["severity"] != "error")
 
@@ -171,6 +180,13 @@ def _find_missing_trigger(items, trigger):
         if later
         else []
     )
+
+
+def _find_plain(items, trigger, class_noun):
+    plain = [item for item in items if says_nothing(item.caption, trigger, class_noun)]
+    fix = "Say what may change: clothes, pose, place, light."
+    words = "whose caption says nothing about the scene"
+    return [_finding("warning", f"{_count(plain)} {words}.", plain, fix)] if plain else []
 
 
 def _find_typos(items, trigger):

@@ -32,6 +32,7 @@ class ClipInfo:
     rotation: int  # degrees counterclockwise that make it upright
     square_pixels: bool
     trimmed: bool  # holds frames that an edit list hides
+    ordered: bool  # every packet says when it is decoded, so that packets can be copied; Matroska leaves out some
 
 
 @contextmanager
@@ -70,10 +71,10 @@ def probe_clip(path):
         expected = _stated_seconds(container, stream)
         if expected and expected > limits.MAX_CLIP_SECONDS * 1.05:
             raise ValueError(_too_long(expected))
-        times, end, trimmed = _read_times(stream)
+        times, end, trimmed, ordered = _read_times(stream)
         container.seek(0)
         frame = _first_frame(container, stream)
-        info = _describe(stream, frame, times, end, trimmed)
+        info = _describe(stream, frame, times, end, trimmed=trimmed, ordered=ordered)
     if expected and info.seconds < 0.9 * expected - 0.2:
         raise ValueError(f"only {info.seconds:.1f} of its {expected:.1f} seconds can be read: the file is incomplete; copy it again")
     return info
@@ -218,9 +219,11 @@ def first_pts(container, stream):
 
 
 def _read_times(stream):
-    """(sorted timestamps of the frames shown, end of the last, whether some are hidden) from the packets, nothing decoded."""
-    times, hidden, durations = [], False, {}
+    """(sorted timestamps of the frames shown, end of the last, whether some are hidden, whether all tell their order), nothing decoded."""
+    times, hidden, ordered, durations = [], False, True, {}
     for packet in stream.container.demux(stream):
+        if packet.size and (packet.pts is None or packet.dts is None):
+            ordered = False
         if packet.pts is None:
             continue
         if packet.is_discard:
@@ -234,7 +237,7 @@ def _read_times(stream):
     if not times:
         raise ValueError(_DAMAGED)
     typical = (times[-1] - times[0]) / max(len(times) - 1, 1)
-    return times, times[-1] + (durations[times[-1]] or typical), hidden
+    return times, times[-1] + (durations[times[-1]] or typical), hidden, ordered
 
 
 def _first_frame(container, stream):
@@ -243,7 +246,7 @@ def _first_frame(container, stream):
     raise ValueError(_DAMAGED)
 
 
-def _describe(stream, frame, times, end, trimmed):
+def _describe(stream, frame, times, end, *, trimmed, ordered):
     seconds = float((end - times[0]) * stream.time_base)
     if len(times) < 2 or times[-1] == times[0] or seconds <= 0:
         raise ValueError("it shows a single picture, not a moving clip; save that picture as a photo and import it")
@@ -258,6 +261,7 @@ def _describe(stream, frame, times, end, trimmed):
         *(shown[::-1] if rotation % 180 else shown),
         num_frames=len(times), fps=round(len(times) / seconds, 4), seconds=round(seconds, 4), codec=stream.codec_context.name,
         pixel_format=frame.format.name, rotation=rotation, square_pixels=aspect == 1, trimmed=trimmed,
+        ordered=ordered,
     )  # fmt: skip
 
 

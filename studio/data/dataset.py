@@ -1,16 +1,18 @@
 """The dataset of a project: what is in dataset/, what is known of it, and every change a person can make and undo."""
 
 import contextlib
+import copy
 import functools
 import os
 import re
+import secrets
 import shutil
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from studio.data import records
 from studio.data.caption_files import caption_file, clean_caption, read_text, write_caption
+from studio.errors import Problem
 from studio.workspace import locked, replace
 
 SOURCES = ("", "hand", "auto", "imported")
@@ -42,7 +44,10 @@ class Item:
 
 def list_items(project):
     """Every item, photos first, in order. Files put into dataset/ by hand are picked up, missing ones left out."""
-    return list(_list(*version(project)))
+    items, is_complete = _list(*version(project))
+    if not is_complete:
+        _list.cache_clear()  # a file could not be read yet: look again the next time
+    return list(items)
 
 
 def version(project):
@@ -52,12 +57,13 @@ def version(project):
 
 @functools.lru_cache(maxsize=4)
 def _list(project, stamp, files):
-    """The items of one version of the folder: looking again at hundreds of unchanged pictures reads no file."""
+    """(items, whether every file could be read) of one version of the folder: hundreds of unchanged pictures cost no reading."""
     data, files = records.load(project), dict(files)
     if records.stale(data, files):
         with locked(project.curation_file):
             data, files = _reconcile(project)
-    return tuple(sorted(_items(project, data, files).values(), key=lambda item: (item.kind == "clip", _natural(item.id))))
+    items = sorted(_items(project, data, files).values(), key=lambda item: (item.kind == "clip", _natural(item.id)))
+    return tuple(items), not records.stale(data, files)
 
 
 def kept_items(project):
@@ -148,14 +154,16 @@ def set_verdicts(project, verdicts, decided_by, text):
 def remove_item(project, item_id):
     """Take an item and its caption out of dataset/. Undo brings it back; the original stays in originals/."""
     with _editing(project) as (data, items):
-        item = _require(items, item_id)
+        item, before = _require(items, item_id), copy.deepcopy(data)
         token = records.new_trash(project)
         change = {"op": "remove", "id": item_id, "record": data["items"].pop(item_id), "trash": token}
         records.remember(project, data, f"Removal of {item_id}", [change])
         records.save(project, data)  # first, so that a crash leaves the item in place rather than lost
-        for path in (caption_file(item.path), item.path):
-            if path.exists():
-                replace(path, records.trash_dir(project, token) / path.name)
+        trash, caption = records.trash_dir(project, token), caption_file(item.path)
+        with _taken_back_if_open(project, before, item.path):
+            replace(item.path, trash / item.path.name)
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # one that is open elsewhere stays, and undo finds it
+            replace(caption, trash / caption.name)
 
 
 def store_measurements(project, measured):
@@ -208,7 +216,7 @@ def incoming(project):
         owner = old.name.split("-")[0]
         if owner.isdigit() and not psutil.pid_exists(int(owner)):
             shutil.rmtree(old, ignore_errors=True)
-    folder = parent / f"{os.getpid()}-{time.monotonic_ns()}"
+    folder = parent / f"{os.getpid()}-{secrets.token_hex(4)}"
     folder.mkdir()
     try:
         yield folder
@@ -259,6 +267,7 @@ def replace_media(project, item, media, info, as_new, text):
             raise ValueError(f"{item.id} was changed in another window meanwhile; look at it and try again")
         before = data["items"][item.id]
         new_id = records.next_id(project, data, item.kind) if as_new else item.id
+        former = copy.deepcopy(data)
         target = project.dataset_dir / (new_id + media.suffix if as_new else before["file"])
         data["items"][new_id] = before | facts | {"file": target.name}
         change = {"op": "add", "id": new_id}
@@ -269,8 +278,20 @@ def replace_media(project, item, media, info, as_new, text):
         records.save(project, data)
         if as_new and item.caption:
             write_caption(target, item.caption)
-        replace(media, target)
+        with _taken_back_if_open(project, former, target):
+            replace(media, target)
     return new_id
+
+
+@contextlib.contextmanager
+def _taken_back_if_open(project, before, path):
+    """Windows moves no file that is open, a clip that is being played for example: then all is as before, and a sentence says so."""
+    try:
+        yield
+    except PermissionError as e:
+        records.save(project, before)
+        fix = "Stop it where it plays, close other programs that show it, and try again."
+        raise Problem(f"{path.name} is open in another program.", cost="Nothing was changed.", fix=fix) from e
 
 
 def _file_facts(path):

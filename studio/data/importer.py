@@ -1,15 +1,16 @@
 """Photos and clips into a project: originals kept byte for byte, the dataset's copies ready to train on, nothing half done."""
 
 import errno
+import re
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from studio.data import clips, dataset, limits, media, sources
 from studio.errors import Problem
 
 _SPARE_BYTES = 256 * 1024**2  # left free on the disk
-_TRIGGER_PLACEHOLDER = "[trigger]"  # of AI Toolkit
+_TRIGGER_PLACEHOLDER = re.compile(r"\[trigger\]", re.IGNORECASE)  # of AI Toolkit
 
 
 @dataclass
@@ -79,7 +80,8 @@ def _import_one(project, source, folder, archives, result, should_stop):
         result.rejected.append((name, f"it can't be read ({e.strerror or e}); check that you may open it"))
     finally:
         for leftover in folder.iterdir():
-            leftover.unlink(missing_ok=True)
+            with suppress(PermissionError):  # Windows: a virus scanner is still looking at it; the folder goes at the end
+                leftover.unlink(missing_ok=True)
 
 
 def _take_in(project, source, folder, original, sha256, archives, result, should_stop):
@@ -115,7 +117,7 @@ def _prepare_clip(original, folder, should_stop):
 def _caption(project, text):
     trigger = project.read().get("trigger", "")
     text = " ".join(text.split())
-    return text.replace(_TRIGGER_PLACEHOLDER, trigger) if trigger else text
+    return _TRIGGER_PLACEHOLDER.sub(lambda _: trigger, text) if trigger else text
 
 
 def _known_item(project, sha256):

@@ -6,7 +6,8 @@ SNIFF_BYTES = 64
 
 PHOTO_NAMES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff")
 CLIP_NAMES = (".mp4", ".mov", ".m4v", ".webm", ".mkv")
-OTHER_MEDIA_NAMES = (".avi", ".wmv", ".flv", ".mpg", ".mpeg", ".3gp", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".psd", ".svg")
+RAW_NAMES = (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".raf", ".orf", ".rw2", ".pef", ".srw")  # many begin as a TIFF does
+OTHER_MEDIA_NAMES = (".avi", ".wmv", ".flv", ".mpg", ".mpeg", ".3gp", ".psd", ".svg", *RAW_NAMES)
 SUPPORTED = "JPEG, PNG, WebP or HEIC photos and MP4, MOV, WebM or MKV clips"
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
@@ -38,10 +39,17 @@ def looks_like_media(name):
     return Path(name).suffix.casefold() in PHOTO_NAMES + CLIP_NAMES + OTHER_MEDIA_NAMES
 
 
+def is_raw(name):
+    """Whether a file's name says that it is a camera's raw data, of which a reader of TIFF would find the small preview."""
+    return Path(name).suffix.casefold() in RAW_NAMES
+
+
 def refusal(name, head):
     """Why a file that is neither photo nor clip is not imported."""
     if not head:
         return "the file is empty; copy it again from where it came"
+    if is_raw(name):
+        return "it is a camera's raw file, which every program develops differently; save it as JPEG or PNG and import that"
     if Path(name).suffix.casefold() in OTHER_MEDIA_NAMES:
         return f"this kind of file is not supported; save it as one of: {SUPPORTED}"
     return f"its content is neither a photo nor a clip, whatever its name says; use {SUPPORTED}"

@@ -79,7 +79,8 @@ def _check_size(width, height):
 
 def _too_large(size=""):
     most = limits.MAX_PHOTO_PIXELS // 1_000_000
-    return f"the picture has {size or f'more than {most} megapixels'}; the most is {most} megapixels: save a smaller copy and import that"
+    has = f"has {size}, more than the" if size else "has more than"
+    return f"the picture {has} {most} megapixels that can be read; save a smaller copy and import that"
 
 
 def _read_orientation(image):

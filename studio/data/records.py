@@ -11,12 +11,14 @@ import itertools
 import json
 import os
 import re
+import secrets
 import shutil
 import stat
 import time
 import unicodedata
 
 from studio.data import limits
+from studio.errors import Problem
 from studio.workspace import read_json, replace, safe_join, write_json
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif")
@@ -25,15 +27,25 @@ GROUP_SECONDS = 600  # automatic captions written within this time of each other
 
 
 def load(project):
-    """The project's curation data, empty where there is none yet. ValueError in words if the file is damaged."""
+    """The project's curation data, empty where there is none yet. Problem if the file is damaged."""
     try:
         data = read_json(project.curation_file)
     except FileNotFoundError:
         data = {}
+    except ValueError:
+        raise _damaged(project) from None
     for key, empty in (("items", {}), ("originals", {}), ("next", {}), ("history", [])):
         if not isinstance(data.setdefault(key, empty), type(empty)):
-            raise ValueError(f"{project.curation_file.name} is damaged ({key!r}); restore it from a backup or delete it")
+            raise _damaged(project)
     return data
+
+
+def _damaged(project):
+    return Problem(
+        f"curation.json of {project.slug} is damaged.",
+        cost="The photos and captions are all there.",
+        fix="Restore that file from a backup, or delete it: then only the choice of photos and what could be undone are lost.",
+    )
 
 
 def save(project, data):
@@ -206,7 +218,7 @@ def remember(project, data, text, changes, group=""):
 
 def new_trash(project):
     """Make a new folder in trash/ and return its name; `trash_dir` makes a path of it."""
-    token = str(time.time_ns())
+    token = f"{time.time_ns()}-{secrets.token_hex(2)}"  # Windows' clock stands still for 15 ms
     trash_dir(project, token).mkdir(parents=True)
     return token
 

@@ -171,7 +171,7 @@ def _from_file(path, name, captions, chosen=False):
     kind = media.sniff(head)
     if kind == "zip" and (chosen or path.suffix.casefold() == ".zip"):
         return _list_archive(path, name)
-    if kind in ("photo", "clip"):
+    if kind in ("photo", "clip") and not media.is_raw(name):
         caption = captions.get(path.stem.casefold()) or captions.get(path.name.casefold())
         return [Source(name, path=path, caption_from=path.parent / caption if caption else None)]
     if chosen or media.looks_like_media(name) or path.suffix.casefold() == ".zip":
@@ -255,7 +255,7 @@ def _from_entry(archive, path, archive_name, entry, captions):
             else None
         )
     kind = media.sniff(head)
-    if kind in ("photo", "clip"):
+    if kind in ("photo", "clip") and not media.is_raw(shown):
         folder = _folder(entry.filename)
         stem = Path(parts[-1]).stem.casefold()
         caption = captions.get((folder, stem)) or captions.get((folder, parts[-1].casefold()))

@@ -7,11 +7,25 @@ from studio.workspace import write_atomic
 
 THUMBNAIL_SIDE = 320
 PREVIEW_SIDE = 1280
+VERSION_CHARACTERS = 32
 
 
 def thumbnail(project, item):
     """Path of a JPEG of at most 320 px: the photo, or a frame from the middle of the clip; a grey card where it can't be read."""
     return _cached(project, item, "small", THUMBNAIL_SIDE)
+
+
+def find_thumbnail(project, version):
+    """The thumbnail of that `version_of`, if it is made already: found without a look at the dataset. None if it is not."""
+    if len(version) != VERSION_CHARACTERS or not set(version) <= set("0123456789abcdef"):
+        return None
+    path = _place(project, version, "small")
+    return path if path.is_file() else None
+
+
+def version_of(item):
+    """Names the content of a thumbnail."""
+    return item.sha256[:VERSION_CHARACTERS]
 
 
 def preview(project, item):
@@ -20,12 +34,16 @@ def preview(project, item):
 
 
 def _cached(project, item, name, side):
-    path = project.cache_dir / "thumbnails" / f"{item.sha256[:32]}-{name}.jpg"
+    path = _place(project, version_of(item), name)
     if not path.is_file():
         buffer = io.BytesIO()
         _picture(item, side).save(buffer, "JPEG", quality=85)
         write_atomic(path, buffer.getvalue())
     return path
+
+
+def _place(project, version, name):
+    return project.cache_dir / "thumbnails" / f"{version}-{name}.jpg"
 
 
 def _picture(item, side):

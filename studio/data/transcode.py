@@ -22,7 +22,14 @@ def prepare_clip(source, target, should_stop=lambda: False):
 def _is_ready(source, info):
     """Whether the frames can go into the dataset's MP4 exactly as they are."""
     small = max(info.width, info.height) <= limits.MAX_CLIP_SIDE and not info.width % 2 and not info.height % 2
-    plain = info.codec == "h264" and info.pixel_format == "yuv420p" and not info.rotation and info.square_pixels and not info.trimmed
+    plain = (
+        info.codec == "h264"
+        and info.pixel_format == "yuv420p"
+        and not info.rotation
+        and info.square_pixels
+        and not info.trimmed
+        and info.ordered
+    )
     return small and plain
 
 

@@ -21,5 +21,7 @@ def blocks_to_swap(base, config, free_gb, lora_rank=64):
     blocks = memory["num_blocks"] * memory["block_parameters"] * BYTES
     rest = memory["parameters_per_expert"] * BYTES - blocks + memory["lora_parameters_per_rank"] * lora_rank * 4
     missing = blocks + rest + activations + CONTEXT_GB * GB - free_gb * GB
+    if missing > 0:
+        missing += memory["block_parameters"] * BYTES  # room for the block that visits
     swapped = math.ceil(missing / (memory["block_parameters"] * BYTES))
     return min(max(swapped, 0), memory["num_blocks"] - 1)

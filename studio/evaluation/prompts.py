@@ -6,6 +6,7 @@ from pathlib import Path
 
 from studio.config import list_presets, load_preset
 from studio.errors import Problem
+from studio.workspace import clean_line
 
 MAX_PROMPTS = 100
 MAX_LENGTH = 2000
@@ -31,6 +32,8 @@ def read_prompts_file(path):
         raise ValueError(f"there is no prompts file {path.name!r}; give a text file with one prompt a line") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path.name} is not a text file; save it as UTF-8 with one prompt a line") from None
+    except OSError as e:
+        raise ValueError(f"{path.name} can't be read ({e.strerror or e}); give a text file with one prompt a line") from None
     if path.suffix.lower() == ".toml":
         try:
             return _from_toml(tomllib.loads(text), path.name)
@@ -86,7 +89,7 @@ def _checked(lines, where):
 
 def _split(line):
     label, bar, text = line.partition("|")
-    return (label.strip(), " ".join(text.split())) if bar else ("", " ".join(line.split()))
+    return (clean_line(label), clean_line(text)) if bar else ("", clean_line(line))
 
 
 def _short(text, length=40):

@@ -72,9 +72,7 @@ def select_pairs(project, pairs=None):
     """The pairs of these ids in their own order; all of them for None."""
     found = {pair.id: pair for pair in list_pairs(project)}
     if not found:
-        raise Problem(
-            "There is no checkpoint pair to compare yet.", fix="Train first; a pair is saved at every save interval.", action="open-train"
-        )
+        raise Problem("There is no checkpoint pair yet.", fix="Train first; a pair is saved at every save interval.", action="open-train")
     if pairs is None:
         return list(found.values())
     unknown = [p for p in pairs if p not in found]

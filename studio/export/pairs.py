@@ -59,6 +59,8 @@ def export_pair(project, pair, to, strength=None, *, include_photos=False):
     """
     if to not in TARGETS:
         raise ValueError(f"there is no export to {to!r}; choose one of {', '.join(TARGETS)}")
+    if strength is not None and not 0 < strength <= 2:
+        raise ValueError(f"the strength must lie above 0 and up to 2, got {strength:g}; {texts.USUAL_STRENGTH:g} is a good start")
     pair = find_pair(project, pair) if isinstance(pair, str) else pair
     source = _read_source(project, pair, to, strength, include_photos)
     report = _find_report(project, pair) if to == "bundle" else None

@@ -1,6 +1,7 @@
 """Ask for jobs: queue, resume, stop, and start the detached worker. Nothing here waits, and nothing here imports torch."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock
 
+from studio.config import merge
 from studio.jobs import state
 from studio.workspace import locked, read_json, write_json
 
@@ -21,7 +23,10 @@ JOB_ENVIRONMENT = dict(  # no library calls home; GPUs are numbered as NVML numb
     DO_NOT_TRACK="1",
     TOKENIZERS_PARALLELISM="false",
     CUDA_DEVICE_ORDER="PCI_BUS_ID",
+    OMP_DYNAMIC="FALSE",  # a busy computer must not change how many threads add up a sum: the same run, the same bits
+    MKL_DYNAMIC="FALSE",
     OMP_WAIT_POLICY="PASSIVE",  # waiting threads sleep instead of spinning: 20 times faster where other programs are busy too
+    **({"PYTORCH_ALLOC_CONF": "expandable_segments:True"} if sys.platform == "linux" else {}),  # sizes vary from bucket to bucket
 )
 TITLES = {
     "train": "Train",
@@ -47,8 +52,12 @@ def _create(project, kind, config, title, owner):
         raise ValueError(f"there is no job kind {kind!r}; there are {', '.join(state.KINDS)}")
     run_dir = project.new_run_dir(kind)
     title = title or TITLES[kind]
-    write_json(run_dir / "config.json", {"kind": kind, "created": time.time(), "title": title} | _complete(project, kind, config))
-    write_json(state.status_file(run_dir), {"kind": kind, "title": title} | _queued() | owner)
+    try:
+        write_json(run_dir / "config.json", {"kind": kind, "created": time.time(), "title": title} | _complete(project, kind, config))
+        write_json(state.status_file(run_dir), {"kind": kind, "title": title} | _queued() | owner)
+    except OSError:  # a full disk: half a job would be no job, and its folder only in the way
+        shutil.rmtree(run_dir, ignore_errors=True)
+        raise
     return run_dir
 
 
@@ -79,8 +88,19 @@ def resume(run_dir, *, foreground=False):
         for request in (state.stop_file(run_dir), state.save_file(run_dir)):
             request.unlink(missing_ok=True)
         owner = state.own_identity() if foreground else {}
-        write_json(state.status_file(run_dir), read_json(state.status_file(run_dir)) | _queued() | {"progress": job.progress} | owner)
+        write_json(state.status_file(run_dir), state.read_record(run_dir) | _queued() | {"progress": job.progress} | owner)
     return run_dir
+
+
+def change_settings(run_dir, changes):
+    """Change settings of a job that is over, nested as in its config, before it goes on; everything else in its config.json is kept."""
+    run_dir = Path(run_dir)
+    with locked(state.status_file(run_dir)):
+        job = state.read_status(run_dir)
+        if not job.can_resume:
+            raise ValueError(f"{job.name} can't be changed: it {'is finished' if job.state == 'done' else 'has not ended'}")
+        config = state.read_config(run_dir)
+        write_json(run_dir / "config.json", config | {"config": merge(config["config"], changes)})
 
 
 def request_stop(run_dir):
@@ -99,7 +119,7 @@ def cancel(run_dir):
     with locked(state.status_file(run_dir)):
         job = state.read_status(run_dir)
         if job.state == "queued":
-            data = read_json(state.status_file(run_dir))
+            data = state.read_record(run_dir)
             write_json(state.status_file(run_dir), data | {"state": "stopped", "pid": None, "create_time": None, "ended_at": time.time()})
         elif job.is_running:
             request_stop(run_dir)
@@ -177,7 +197,7 @@ def _give_up(workspace, job):
         "fix": f"See {workspace.home / 'worker.log'}; running the doctor command shows what is missing.",
         "action": "resume",
     }
-    data = read_json(state.status_file(job.run_dir))
+    data = state.read_record(job.run_dir)
     write_json(state.status_file(job.run_dir), data | {"state": "failed", "ended_at": time.time(), "error": error})
     _record_file(workspace).unlink(missing_ok=True)
 

@@ -3,11 +3,12 @@
 import threading
 import time
 import traceback
+from contextlib import suppress
 
 from studio.errors import is_disk_full
 from studio.jobs import state
 from studio.jobs.problems import explain
-from studio.workspace import append_jsonl, read_json, write_json
+from studio.workspace import append_jsonl, write_json
 
 STATUS_SECONDS = 0.5  # at most this often while there is news
 HEARTBEAT_SECONDS = 5.0  # at least this often
@@ -20,13 +21,14 @@ class Recorder:
     def __init__(self, run_dir, echo=None):
         self.run_dir = run_dir
         self.echo = echo  # called as echo(event, fields) for a person who watches
-        self.status = read_json(state.status_file(run_dir)) | {
+        self.status = state.read_record(run_dir) | {
             "state": "running",
             "started_at": time.time(),
             "ended_at": None,
             "error": None,
         }
         self.stop_was_seen = False
+        self._unwritten, self._write_again = [], 0.0  # events, while another program has the file to itself
         self._stop = False
         self._lock = threading.Lock()
         self._news, self._closing = threading.Event(), threading.Event()
@@ -51,11 +53,10 @@ class Recorder:
         if event == "progress":
             self._report_progress(fields)
         else:
-            append_jsonl(self.run_dir / "events.jsonl", {"event": event, "time": time.time()} | fields)
+            self._append({"event": event, "time": time.time()} | fields)
         if event in ("note", "error", "checkpoint", "resume"):
             self.log(f"{event}: " + ", ".join(f"{k} {v}" for k, v in fields.items()))
-        if self.echo:
-            self.echo(event, fields)
+        self._tell(event, fields)
 
     def should_stop(self):
         """Whether the person, or the system, asked the job to save and end."""
@@ -67,8 +68,7 @@ class Recorder:
         """True once for every "save now"."""
         if not state.save_file(self.run_dir).exists():
             return False
-        state.save_file(self.run_dir).unlink(missing_ok=True)
-        return True
+        return _remove(state.save_file(self.run_dir))
 
     # -- for the worker
 
@@ -78,8 +78,11 @@ class Recorder:
 
     def end(self, final_state, *, result=None, error=None):
         """Write the last status: done, stopped or failed."""
+        if self._unwritten:
+            with suppress(OSError):  # a full disk: how the job ended matters more
+                self._write_events()
         for request in (state.stop_file(self.run_dir), state.save_file(self.run_dir)):
-            request.unlink(missing_ok=True)
+            _remove(request)
         with self._lock:
             self.status |= {"state": final_state, "ended_at": time.time(), "result": result or {}, "error": error, "seconds_left": None}
         self._write_status()
@@ -89,22 +92,45 @@ class Recorder:
         error = explain(exception)
         self.log("".join(traceback.format_exception(exception)))
         try:
-            append_jsonl(self.run_dir / "events.jsonl", {"event": "error", "time": time.time()} | error)
+            self._append({"event": "error", "time": time.time()} | error)
         except OSError as e:
             self.log(f"the event could not be written: {e}")
         self.end("failed", error=error)
         return error
 
     def log(self, text):
-        """A line for log.txt with the time; a full disk must not end a job only because of its log."""
+        """A line for log.txt with the time; a full disk or a program that holds the log must not end a job only because of it."""
         try:
             with open(self.run_dir / "log.txt", "a", encoding="utf-8") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
         except OSError as e:
-            if not is_disk_full(e):
+            if not (is_disk_full(e) or isinstance(e, PermissionError)):
                 raise
 
     # -- inside
+
+    def _append(self, event):
+        """An event for events.jsonl. While another program (Excel, a backup) keeps that file to itself, it waits for the next event."""
+        self._unwritten.append(event)
+        if time.monotonic() >= self._write_again:
+            self._write_events()
+
+    def _write_events(self):
+        try:
+            while self._unwritten:
+                append_jsonl(self.run_dir / "events.jsonl", self._unwritten[0])
+                self._unwritten.pop(0)
+        except PermissionError as e:
+            self._write_again = time.monotonic() + HEARTBEAT_SECONDS  # each try waits for a while: not at every step
+            self.log(f"{len(self._unwritten)} events wait, because events.jsonl can't be written now: {e}")
+
+    def _tell(self, event, fields):
+        """Show an event in the terminal, as long as there is one: a job outlives its window."""
+        if self.echo:
+            try:
+                self.echo(event, fields)
+            except OSError:
+                self.echo = None
 
     def _report_progress(self, fields):
         stage, now = fields.get("stage"), time.monotonic()
@@ -118,7 +144,7 @@ class Recorder:
         finished = fields.get("total") and fields.get("done") == fields["total"]
         if stage != last_stage or finished or now - written > PROGRESS_EVENT_SECONDS:
             self._progress_written = (stage, now)
-            append_jsonl(self.run_dir / "events.jsonl", {"event": "progress", "time": time.time()} | fields)
+            self._append({"event": "progress", "time": time.time()} | fields)
 
     def _keep_status(self):
         while not self._closing.is_set():
@@ -141,9 +167,18 @@ class Recorder:
             try:
                 write_json(state.status_file(self.run_dir), data)
             except OSError as e:
-                if not (over and is_disk_full(e)):
+                if not (over and (is_disk_full(e) or isinstance(e, PermissionError))):  # Windows: a reader forbids to replace, not to write
                     raise
                 state.overwrite_status(self.run_dir, data)
+
+
+def _remove(request):
+    """Remove a file of a request; whether that worked. On Windows another program may hold it for a moment."""
+    try:
+        request.unlink(missing_ok=True)
+    except PermissionError:
+        return False
+    return True
 
 
 class Pace:

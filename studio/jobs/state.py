@@ -102,6 +102,11 @@ def read_status(run_dir):
     return JobStatus(**known | {"run_dir": run_dir, "state": state, "error": error})
 
 
+def read_record(run_dir):
+    """status.json as a dict of its own, to be changed and written again; made up from config.json where it is damaged."""
+    return dict(_read(Path(run_dir)))
+
+
 def list_jobs(workspace, project=None):
     """Every job of the workspace (or of one project), newest first. Folders that cannot be read are left out."""
     roots = [project.root] if project else workspace.projects_dir.glob("*")
@@ -183,14 +188,14 @@ def _crash_error(run_dir, data):
     message = "It ended without a word: the program was closed, the computer restarted, or memory ran out."
     cost = "Everything that was finished is kept."
     if data["kind"] == "train":
-        step = _last_safe_step(run_dir)
+        step = last_safe_step(run_dir)
         cost = f"Training up to step {step} is kept." if step else "No safety copy had been written yet; it starts over."
     return {"message": message, "cost": cost, "fix": "Resume to go on from there.", "action": "resume"}
 
 
-def _last_safe_step(run_dir):
-    """The step of the newest safety copy, resume/step-NNNNNN; 0 without one."""
-    return max((int(p.name.removeprefix("step-")) for p in (run_dir / "resume").glob("step-*") if p.name[5:].isdigit()), default=0)
+def last_safe_step(run_dir):
+    """The step of a training's newest safety copy, resume/step-NNNNNN, from which it can go on; 0 without one."""
+    return max((int(p.name.removeprefix("step-")) for p in (Path(run_dir) / "resume").glob("step-*") if p.name[5:].isdigit()), default=0)
 
 
 def _read(run_dir):
@@ -202,10 +207,22 @@ def _read(run_dir):
 
 @functools.lru_cache(maxsize=4096)
 def _parse(path, mtime_ns, size, inode):
-    data = read_json(path)
-    if not isinstance(data.get("state"), str) or not isinstance(data.get("kind"), str):
-        raise ValueError(f"{path} is no job status")
+    try:
+        data = read_json(path)
+    except ValueError:
+        data = {}
+    if not isinstance(data.get("state"), str) or data.get("kind") not in KINDS:
+        return _from_config(Path(path).parent, mtime_ns / 1e9)
     return data
+
+
+def _from_config(run_dir, written):
+    """What stands for a damaged status.json: a run that broke off, so that what it saved can still be gone on from. ValueError if it is no job."""
+    config = read_config(run_dir)
+    if config.get("kind") not in KINDS:
+        raise ValueError(f"{run_dir} is no job")
+    times = {"queued_at": float(config.get("created", written)), "started_at": written, "updated_at": written, "ended_at": written}
+    return {"kind": config["kind"], "title": str(config.get("title", "")), "state": "running", "pid": None, "create_time": None} | times
 
 
 def overwrite_status(run_dir, data):

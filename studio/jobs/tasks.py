@@ -1,6 +1,7 @@
 """Job kind -> core function. Each takes the job's config.json and a Recorder, and returns a JSON-ready result."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 from studio import config as settings
@@ -81,8 +82,14 @@ def _caption(run_dir, config, recorder):
 def _import(run_dir, config, recorder):
     from studio.data.importer import import_media
 
-    paths = [Path(p) for p in config["paths"]]
-    found = import_media(project_of(run_dir), paths, report=recorder.report, should_stop=recorder.should_stop)
+    project, paths = project_of(run_dir), [Path(p) for p in config["paths"]]
+    try:
+        found = import_media(project, paths, report=recorder.report, should_stop=recorder.should_stop)
+    finally:
+        if config.get("delete_after"):  # copies that a browser sent; a person's own folders are never touched
+            for path in paths:
+                if path.is_relative_to(project.root):
+                    shutil.rmtree(path, ignore_errors=True)
     return dataclasses.asdict(found)
 
 

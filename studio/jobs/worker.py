@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import Timeout
@@ -13,7 +13,7 @@ from filelock import Timeout
 from studio.jobs import launcher, state
 from studio.jobs.recorder import Recorder
 from studio.jobs.tasks import run_task
-from studio.workspace import Workspace, locked, project_of, read_json, write_json
+from studio.workspace import Workspace, locked, project_of, write_json
 
 LOCK_SECONDS = 5.0  # a worker that has just ended may not have let go yet
 
@@ -103,7 +103,7 @@ def _take_next(workspace):
 def _claim(run_dir):
     """Mark a queued job as ours; False if it was cancelled meanwhile."""
     with locked(state.status_file(run_dir)):
-        data = read_json(state.status_file(run_dir))
+        data = state.read_record(run_dir)
         if data["state"] != "queued":
             return False
         write_json(state.status_file(run_dir), data | state.own_identity() | {"state": "running", "started_at": time.time()})
@@ -125,7 +125,8 @@ def _stop_on_signals(recorder):
             raise KeyboardInterrupt
         asked.append(number)
         recorder.stop_now()
-        os.write(2, b"Stopping after this step, and saving. Once more aborts at once.\n")  # print may not be used inside a handler
+        with suppress(OSError):  # the terminal may be gone: that is what SIGHUP means
+            os.write(2, b"Stopping after this step, and saving. Once more aborts at once.\n")  # print may not be used inside a handler
 
     before = {number: signal.signal(number, ask) for number in numbers}
     try:

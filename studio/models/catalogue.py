@@ -4,12 +4,12 @@ import difflib
 import hashlib
 import json
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from studio.config import EXPERTS, list_presets, load_preset
 from studio.errors import Problem
-from studio.workspace import finished_dir, locked, write_atomic
+from studio.workspace import finished_dir, locked, read_path, write_atomic
 
 SUBFOLDERS = {"high_noise": "transformer", "low_noise": "transformer_2"}  # SimpleTuner has these swapped; diffusers decides
 CONFIGS = {
@@ -26,6 +26,7 @@ WEIGHTS = {
     "vae": "diffusion_pytorch_model",
     "text_encoder": "model",
 }
+MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 BUILD_SECONDS = 300  # another process may be building the same folder
 
 
@@ -213,7 +214,8 @@ def check_folder(folder, preset):
         if sub in SUBFOLDERS.values():
             _check_facts(config, sub, preset)
     for sub in WEIGHTS:
-        _weight_files(folder, sub)
+        for path in _weight_files(folder, sub):
+            _check_length(path, folder)
     if not any((folder / "tokenizer" / n).is_file() for n in ("tokenizer.json", "spiece.model")):
         raise _missing(folder, "tokenizer/tokenizer.json")
 
@@ -264,6 +266,32 @@ def _weight_files(folder, sub):
     return [base / name for name in names]
 
 
+def _check_length(path, folder):
+    """Problem for a weight file that is not as long as its own header says: a download that broke off, before hours are planned on it."""
+    info = path.stat()
+    stated = _stated_bytes(path, info.st_size, info.st_mtime_ns)
+    if not stated or info.st_size != stated:
+        size = f"it has {info.st_size:,} of {stated:,} bytes" if stated else "it is no safetensors file"
+        raise Problem(
+            f"{path.relative_to(folder).as_posix()} in {folder} is incomplete or damaged: {size}.",
+            fix="Download that file again; finished files are kept.",
+        )
+
+
+@lru_cache(maxsize=1024)
+def _stated_bytes(path, size, mtime_ns):
+    """The length of a safetensors file by its header, or 0 if it has none; read once per version of the file."""
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(size, MAX_HEADER_BYTES):
+                return 0
+            header = json.loads(file.read(length))
+        return 8 + length + max((entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"), default=0)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return 0
+
+
 def _missing(folder, name):
     return Problem(f"{name} is missing in {folder}.", fix="Download the model again; finished files are kept.")
 
@@ -276,7 +304,7 @@ def _linked_folder(name, workspace):
     link = _link_file(name, workspace)
     if not link.is_file():
         return None
-    folder = Path(link.read_text(encoding="utf-8").strip())
+    folder = read_path(link)
     if not folder.is_dir():
         raise Problem(f"The folder {folder} of the base model is gone.", fix="Connect the drive it is on, or link the model again.")
     return folder

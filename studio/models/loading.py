@@ -1,6 +1,7 @@
 """Loads the parts of a base model from its diffusers folder: experts, VAE, text encoder; each alone, and freed after use."""
 
 import gc
+import logging
 
 import torch
 from safetensors import safe_open
@@ -11,6 +12,8 @@ from studio.models.streaming import place_blocks
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 NAMED_KEYS = 5  # how many wrong keys a message names
+
+log = logging.getLogger(__name__)
 
 
 def pick_device():
@@ -106,13 +109,25 @@ class Vae:
     @torch.no_grad()
     def encode(self, pixels):
         pixels = pixels.to(self.model.device, self.model.dtype)
-        return (self.model.encode(pixels).latent_dist.mode() - self.mean) * self.inverse_std
+        return (self._run(self.model.encode, pixels).latent_dist.mode() - self.mean) * self.inverse_std
 
     @torch.no_grad()
     def decode(self, latents):
         latents = latents.to(self.model.device, self.model.dtype)
         latents = latents / self.inverse_std + self.mean  # to the last bit as WanPipeline writes it
-        return self.model.decode(latents, return_dict=False)[0]
+        return self._run(self.model.decode, latents).sample
+
+    def _run(self, method, tensor):
+        """On the whole picture; in tiles once that took more GPU memory than there is. A 720p clip needs about 20 GB whole."""
+        if not self.model.use_tiling:
+            try:
+                return method(tensor)
+            except torch.OutOfMemoryError:
+                log.warning("the whole picture does not fit into the GPU's memory; the VAE goes on in tiles")
+            self.model.clear_cache()
+            release()
+            self.model.enable_tiling()
+        return method(tensor)
 
 
 def load_vae(base, *, device):
@@ -151,11 +166,15 @@ def load_text_encoder(base, *, device, dtype):
     """The text encoder on `device`, or in RAM where it is larger than the GPU's free memory: UMT5-XXL takes 11.4 GB in bf16."""
     from transformers import AutoTokenizer, UMT5EncoderModel
 
-    device = _roomy_device(device, sum(path.stat().st_size for path in base.weight_files("text_encoder")))
-
+    device = _roomy_device(device, weights_nbytes(base.weight_files("text_encoder"), dtype))
     tokenizer = AutoTokenizer.from_pretrained(base.folder / "tokenizer", local_files_only=True)
     model = UMT5EncoderModel.from_pretrained(base.folder / "text_encoder", dtype=dtype, use_safetensors=True, local_files_only=True)
     return TextEncoder(tokenizer, model.requires_grad_(False).eval().to(device), base.max_prompt_tokens)
+
+
+def weights_nbytes(files, dtype):
+    """Bytes of the weights once loaded as `dtype`, whatever they are stored as."""
+    return sum(torch.Size(shape).numel() for shape in read_shapes(files).values()) * dtype.itemsize
 
 
 def _roomy_device(device, num_bytes):

@@ -51,30 +51,41 @@ class Streamer:
 
     def __init__(self, device):
         self.device, self.slabs, self.num_loads, self.pinned_bytes = device, [], 0, 0
+        self.buffer = torch.empty(0, dtype=torch.uint8, device=device)  # where the one block in use lies; new ones would fragment memory
+        self.is_busy = False
 
     def swap(self, block):
         """Move a block's frozen weights into a host slab, and make its forward borrow the device."""
         slab = Slab(block, self.device)
         self.slabs.append(slab)
+        if slab.host.nbytes > self.buffer.nbytes:
+            self.buffer = None  # given back before the larger one is asked for
+            self.buffer = torch.empty_like(slab.host, device=self.device)
         if self.device.type == "cuda" and self.pinned_bytes + slab.host.nbytes <= PINNED_SHARE * psutil.virtual_memory().total:
             self.pinned_bytes += slab.host.nbytes if _pin(slab.host, self.device) else 0
         run = block.forward
         block.forward = partial(self._forward, block, slab, run)
 
     def clear(self):
-        """Give the host memory back; the blocks cannot be used afterwards."""
+        """Give the memory back; the blocks cannot be used afterwards."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)  # a copy that is under way still reads the host's memory
+        self.buffer = None
         for slab in self.slabs:
             slab.host = torch.empty(0, dtype=torch.uint8)
         self.slabs.clear()
 
     @contextmanager
     def loaded(self, slab):
+        assert not self.is_busy, "one block at a time: the next would overwrite it"
         self.num_loads += 1
-        slab.load()
+        self.is_busy = True
         try:
+            slab.load(self.buffer)
             yield
         finally:
             slab.evict()
+            self.is_busy = False
 
     def _forward(self, block, slab, run, hidden_states, encoder_hidden_states, temb, rotary_emb):
         """As WanTransformerBlock.forward."""
@@ -103,9 +114,9 @@ class Slab:
                 p.data = p.data.to(device)
         self.evict()
 
-    def load(self):
-        buffer = torch.empty_like(self.host, device=self.device)
-        buffer.copy_(self.host, non_blocking=True)
+    def load(self, buffer):
+        """Copy the block into the device's buffer and bind its parameters to it."""
+        buffer[: self.host.nbytes].copy_(self.host, non_blocking=True)
         for p, (dtype, shape, start, end) in zip(self.parameters, self.layout):
             p.data = buffer[start:end].view(dtype).view(shape)
 

@@ -29,7 +29,14 @@ def ensure_demo_project(workspace):
                 draw_media(Path(folder))
                 import_media(project, [Path(folder)])
             project.update(**{MARKER: VERSION})
+    if not was_made(workspace):
+        workspace.update(demo_created=True)
     return project
+
+
+def was_made(workspace):
+    """Whether this workspace has, or once had, its project "Demo": somebody who deleted it does not want it back."""
+    return bool(workspace.read().get("demo_created"))
 
 
 def draw_media(folder, seed=0):

@@ -51,7 +51,7 @@ def save_state(run_dir, state, expert, tensors):
     """
     folder = _resume_dir(run_dir) / f"step-{state.step:06d}"
     files = {}
-    with _disk_guard("the safety copy"), finished_dir(folder) as temporary:
+    with _file_guard("the safety copy"), finished_dir(folder) as temporary:
         for name in EXPERTS:
             target = temporary / f"{name}.safetensors"
             if name == expert:
@@ -94,7 +94,7 @@ def restore_expert(state, expert, parameters, optimizer):
     path = state.expert_file(expert)
     if path is None:
         return
-    with safe_open(path, "pt") as file:
+    with _file_guard("the state"), safe_open(path, "pt") as file:
         for key, p in parameters.items():
             p.copy_(file.get_tensor(f"lora/{key}"))
             moments = {name: file.get_tensor(f"{name}/{key}").to(p.device, copy=True) for name in PARTS[1:]}
@@ -119,9 +119,9 @@ def save_pair(run_dir, state, config, base, *, saved_by="schedule"):
     folder = pair_folder(run_dir, state.step)
     if read_pair(folder):
         return None
-    loras = {expert: _read_lora(state.expert_file(expert)) for expert in state.files}
     experts = {}
-    with _disk_guard(f"the checkpoint pair of step {state.step}"), finished_dir(folder) as temporary:
+    with _file_guard(f"the checkpoint pair of step {state.step}"), finished_dir(folder) as temporary:
+        loras = {expert: _read_lora(state.expert_file(expert)) for expert in state.files}
         for expert in EXPERTS:
             lora = loras.get(expert) or {key: torch.zeros_like(t) for key, t in next(iter(loras.values())).items()}
             name = pair_file_name(run_dir, state.step, expert)
@@ -143,7 +143,9 @@ def _resume_dir(run_dir):
 
 def _state_folders(run_dir):
     """Oldest first."""
-    return sorted((p for p in _resume_dir(run_dir).glob("step-*") if p.is_dir()), key=lambda p: int(p.name.split("-")[1]))
+    return sorted(
+        (p for p in _resume_dir(run_dir).glob("step-*") if p.is_dir() and p.name[5:].isdigit()), key=lambda p: int(p.name.split("-")[1])
+    )
 
 
 def _read_state(folder):
@@ -173,10 +175,21 @@ def _metadata(state, config, base, expert):
     return {key: str(value) for key, value in facts.items()}
 
 
+def _deleted():
+    return Problem(
+        "The safety copy was moved or deleted while training ran.",
+        cost="Checkpoint pairs that are still in the run's folder are kept.",
+        fix="Put the folder back, then resume; without it the run starts over from the last safety copy that is there.",
+        action="resume",
+    )
+
+
 @contextlib.contextmanager
-def _disk_guard(what):
+def _file_guard(what):
     try:
         yield
+    except FileNotFoundError as e:
+        raise _deleted() from e
     except (OSError, SafetensorError) as e:
         if not is_disk_full(e):
             raise

@@ -14,7 +14,7 @@ LORA_BYTES = 16  # weight, gradient and AdamW's two averages, all fp32
 CONTEXT_GB = 0.6  # what CUDA itself takes
 SLACK = 1.05  # the allocator's rounding
 PROGRAM_GB = 3.0  # Python, torch and the libraries, in RAM
-ACTIVATIONS_OF_HIDDEN = 30  # tensors of (tokens, hidden) alive while one block is recomputed and differentiated
+ACTIVATIONS_OF_HIDDEN = 37  # tensors of (tokens, hidden) alive while one block with its LoRA is recomputed and differentiated; counted
 ACTIVATIONS_OF_FFN = 4
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from studio import config as settings
 from studio.config import TrainConfig, from_dict, load_preset, merge
 from studio.data.dataset import kept_items
-from studio.machine import Gpu, free_disk_gb, is_cuda_build
+from studio.machine import Gpu, describe_gb, free_disk_gb, is_cuda_build
 from studio.models.catalogue import model_preset
 from studio.training import estimates
 from studio.workspace import read_json, read_jsonl
@@ -72,6 +72,8 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
     model = model_preset(model_name)
     items = kept_items(project)
     gpu, notes = _choose_gpu(machine, vram_gb)
+    if ram_gb is not None and not 1 <= ram_gb <= 16_384:
+        raise ValueError(f"ram must be 1 to 16384 GB, got {ram_gb:g}")
     ram_free = machine.ram_free_gb if ram_gb is None else ram_gb * 0.9
     at = _Situation(model_name, model, items, gpu, ram_free, free_disk_gb(project.root), notes)
     recipe, why_recipe = _choose_recipe(recipe, items)
@@ -143,10 +145,20 @@ def _layer(at, recipe, hardware, overrides):
     config = from_dict(TrainConfig, merge(*layers))
     config, reasons = _limit(config, preset, any(item.kind == "clip" for item in at.items))
     chosen = from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings")
+    reasons += _why_length(at, chosen, from_dict(TrainConfig, layers[0]), overrides)
     if at.gpu and "blocks_swapped" not in overrides.get("memory", {}):
         chosen, why = _swap_blocks(at, chosen, preset)
         reasons += why
     return chosen, reasons
+
+
+def _why_length(at, config, recipe, overrides):
+    """Why a run is not as long as its recipe says."""
+    names = ("steps", "save_every")
+    if all(getattr(config, name) == getattr(recipe, name) for name in names):
+        return []
+    why = "as you asked" if any(name in overrides for name in names) else f"the preset of {at.model['title']} asks for that"
+    return [f"Here {config.steps:,} steps and a checkpoint pair every {min(config.save_every, config.steps):,}: {why}."]
 
 
 def _limit(config, preset, has_clips):
@@ -228,22 +240,20 @@ def _measured_seconds(run_dir):
 
 
 def _judge(at, config, predicted):
-    """(fits, reasons)."""
-    problems = []
+    """(fits, reasons), the last of them the one that decides."""
     if at.gpu is None and at.facts["parameters_per_expert"] > LARGE_MODEL:
-        problems.append(
-            f"{at.model['title']} is too large to train without a GPU: it would take weeks. A GPU with 12 GB or more is needed."
-        )
+        title = at.model["title"]
+        return False, [f"{title} is too large to train without a GPU: it would take weeks. A GPU with 12 GB or more is needed."]
+    problems = []
     if at.gpu and predicted["vram_gb"] > at.gpu.vram_free_gb:
-        text = f"It needs about {predicted['vram_gb']:.1f} GB of GPU memory, and {at.gpu.vram_free_gb:.1f} GB are free."
+        text = f"It needs about {describe_gb(predicted['vram_gb'])} of GPU memory, and {describe_gb(at.gpu.vram_free_gb)} are free."
         problems.append(f"{text} {_what_helps(at, config)}")
     if predicted["ram_gb"] > at.ram_free_gb:
-        text = f"It needs about {predicted['ram_gb']:.0f} GB of RAM while a model loads, and {at.ram_free_gb:.0f} GB are free."
+        text = f"It needs about {describe_gb(predicted['ram_gb'])} of RAM while a model loads, and {describe_gb(at.ram_free_gb)} are free."
         problems.append(f"{text} Close other programs; if that is not enough, this computer needs more RAM for this model.")
     if predicted["disk_gb"] > at.disk_free_gb:
-        problems.append(
-            f"It needs about {predicted['disk_gb']:.1f} GB on the disk, and {at.disk_free_gb:.1f} GB are free. Free some space, or save less often."
-        )
+        text = f"It needs about {describe_gb(predicted['disk_gb'])} on the disk, and {describe_gb(at.disk_free_gb)} are free."
+        problems.append(f"{text} Free some space, or save less often.")
     return not problems, problems
 
 

@@ -1,6 +1,6 @@
 """What the buttons of a notice or a "Next" line do. "tab:" and "click:" happen in the browser; the others here, on the server."""
 
-from studio.config import CaptionConfig, OptimizerConfig, to_dict
+from studio.config import CaptionConfig, TrainConfig, from_dict, merge, to_dict
 from studio.errors import Problem
 from studio.jobs import launcher, state
 
@@ -11,6 +11,7 @@ IN_BROWSER = {
     "open-evaluate": ("Open Evaluate", "tab:evaluate"),
     "open-settings": ("Open the settings", "click:#tab-train-button"),
     "open-log": ("Open the log", "tab:train"),
+    "see-remarks": ("Show them", "click:#studio-grid [data-show=remark]"),
     "upload": ("Choose photos and clips", "click:#upload button, #upload input"),
     "start-training": ("Start training", "click:#start-training"),
     "new-sweep": ("Draw the test clips", "click:#start-sweep"),
@@ -18,8 +19,10 @@ IN_BROWSER = {
 }
 
 
-def button(action):
-    """{"action", "label"} of an action by name; {} for one that has no button."""
+def button(action, run=""):
+    """{"action", "label"} of an action by name; {} for one that has no button. With a run, one that is about a run is about that one."""
+    if run and action in ON_RUN:
+        return {"action": f"{action}:{run}", "label": LABELS[action]}
     if action in IN_BROWSER:
         label, where = IN_BROWSER[action]
         return {"action": where, "label": label}
@@ -27,11 +30,13 @@ def button(action):
 
 
 def act(page, project, action):
-    """Do one of ON_SERVER; its sentence."""
-    if action.startswith("resume:"):
-        launcher.resume(project.run_dir(action.removeprefix("resume:")))
-        launcher.ensure_worker(project.workspace)
-        return "It goes on."
+    """Do what an action names; its sentence. "resume:train-001" is about that run, "resume" alone about the newest training."""
+    name, _, run = action.partition(":")
+    if name in ON_RUN:
+        job = state.read_status(project.run_dir(run)) if run else newest_train(project)
+        if job is None:
+            raise Problem("There is no training to go on with.")
+        return ON_RUN[name](job)
     if action not in ON_SERVER:
         raise Problem(f"This button ({action}) is not known; reload the page.")
     return ON_SERVER[action](page, project)
@@ -63,25 +68,23 @@ def check_photos(page, project):
     return "The photos are being checked; what you decided by hand stays as it is."
 
 
-def resume(page, project):
-    """Put the newest training that can go on back into the queue."""
-    job = newest_train(project)
-    if job is None:
-        raise Problem("There is no training to resume.")
+def go_on(job):
+    """Put a job that ended too early back into the queue; a sentence about it."""
     launcher.resume(job.run_dir)
-    launcher.ensure_worker(project.workspace)
-    return "Training goes on from its last safety copy."
+    launcher.ensure_worker(job.project.workspace)
+    if job.kind != "train":
+        return "It goes on."
+    step = state.last_safe_step(job.run_dir)
+    return f"{job.name} goes on from step {step:,}." if step else f"{job.name} starts over; it had no safety copy yet."
 
 
-def lower_learning_rate(page, project):
-    """Halve the learning speed for the next training of this project."""
-    choice = project.read().get("train_choice") or {}
-    overrides = dict(choice.get("overrides") or {})
-    job = newest_train(project)
-    used = state.read_config(job.run_dir)["config"]["optimizer"]["learning_rate"] if job else OptimizerConfig().learning_rate
-    overrides["optimizer.learning_rate"] = used / 2
-    project.update(train_choice=choice | {"overrides": overrides})
-    return f"The learning speed is {used / 2:g} now (it was {used:g}). Press Start when you are ready."
+def halve_learning_rate(job):
+    """Halve the learning speed of a training that broke down, and let it go on from its last safety copy."""
+    used = state.read_config(job.run_dir)["config"]["optimizer"]["learning_rate"]
+    change = {"optimizer": {"learning_rate": used / 2}}
+    from_dict(TrainConfig, merge(state.read_config(job.run_dir)["config"], change), "settings")  # its limits
+    launcher.change_settings(job.run_dir, change)
+    return f"The learning speed is {used / 2:g} now (it was {used:g}); {go_on(job)}"
 
 
 def newest_train(project):
@@ -93,13 +96,10 @@ LABELS = {
     "write-captions": "Write captions",
     "check-photos": "Check photos",
     "resume": "Resume",
-    "lower-learning-rate": "Halve the learning speed",
-    "halve-learning-rate": "Halve the learning speed",
+    "halve-learning-rate": "Halve the learning speed and go on",
 }
 ON_SERVER = {
     "write-captions": write_captions,
     "check-photos": check_photos,
-    "resume": resume,
-    "lower-learning-rate": lower_learning_rate,
-    "halve-learning-rate": lower_learning_rate,
 }
+ON_RUN = {"resume": go_on, "halve-learning-rate": halve_learning_rate}

@@ -2,7 +2,7 @@
 
 import logging
 import os
-import socket
+import secrets
 import threading
 import time
 
@@ -12,9 +12,8 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 
 from studio.data import limits
-from studio.errors import Problem
 from studio.jobs.launcher import ensure_worker
-from studio.ui import components, dataset_tab, evaluate_tab, sidebar, train_tab
+from studio.ui import components, dataset_tab, evaluate_tab, sidebar, train_tab, uploads
 from studio.ui.instance import open_in_browser
 from studio.ui.media import media_routes
 from studio.ui.page import Page
@@ -27,13 +26,14 @@ TITLE = "Likeness Studio"
 
 def build(workspace):
     """The page as gradio Blocks. Holds no state: everything is read from the workspace when the page is opened."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as demo:
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 1800)) as demo:
         page = Page(workspace)
         with gr.Row(elem_id="studio"):
             with gr.Column(elem_id="side", scale=0, min_width=0):
                 sidebar.build(page)
             with gr.Column(elem_id="main", scale=1, min_width=0):
                 page.notice.render()
+                page.news.render()
                 with gr.Tabs(elem_id="tabs") as tabs:
                     for number, part in enumerate((dataset_tab, train_tab, evaluate_tab), 1):
                         with gr.Tab(f"{number} {part.TITLE}", id=part.ID, elem_id=f"tab-{part.ID}", render_children=True) as tab:
@@ -48,11 +48,16 @@ def make_app(workspace, lan_password=None):
     """The web application: the page, its style, the media it shows, behind the guard."""
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(media_routes(workspace))
-    version = components.stylesheet_version()
+    version, start = components.stylesheet_version(), secrets.token_hex(8)
 
     @app.get("/look/studio.css")
     def get_stylesheet():
         return Response(components.stylesheet(), media_type="text/css", headers={"cache-control": "private, max-age=86400"})
+
+    @app.get("/look/alive")
+    def get_alive():
+        """Which start of the studio answers: an open page asks, to say so when the studio was closed and to begin anew when it is back."""
+        return {"start": start}
 
     @app.get("/look/icon.svg")
     @app.get("/favicon.ico")
@@ -73,40 +78,46 @@ def serve(workspace, port=7860, open_browser=True, lan_password=None):
     """Run the studio until Ctrl-C. Listens on this computer only; with a password, on the local network."""
     prepare(workspace)
     host = "0.0.0.0" if lan_password else "127.0.0.1"
-    check_port(host, port)
-    config = uvicorn.Config(make_app(workspace, lan_password), host=host, port=port, log_level="warning", server_header=False, ws="none")
-    server = uvicorn.Server(config)
+    options = dict(log_level="warning", server_header=False, ws="none", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(make_app(workspace, lan_password), host=host, port=port, **options)
+    server, closing = Server(config), threading.Event()
     threading.Thread(target=announce, args=(server, port, open_browser), daemon=True).start()
-    server.run()
+    threading.Thread(target=uploads.keep_clean, args=(workspace, closing), daemon=True).start()
+    try:
+        server.run()
+    finally:
+        closing.set()
+        uploads.clear_leftovers(workspace)
+
+
+class Server(uvicorn.Server):
+    """Closes at once: an open page holds a connection for as long as it is open, and cutting that is no error worth a traceback."""
+
+    async def shutdown(self, sockets=None):
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        await super().shutdown(sockets)
 
 
 def prepare(workspace):
     """Private places for uploads, no reports to anyone, the demo project, and the queue of a studio that was closed."""
     workspace.projects_dir.mkdir(parents=True, exist_ok=True)
+    uploads.clear_leftovers(workspace)
     os.environ.update(
-        GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(workspace.home / "uploads"), HF_HUB_OFFLINE="1", DO_NOT_TRACK="1"
+        GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(uploads.browser_dir(workspace)), HF_HUB_OFFLINE="1", DO_NOT_TRACK="1"
     )
     threading.Thread(target=make_demo, args=(workspace,), daemon=True).start()
     ensure_worker(workspace)
 
 
 def make_demo(workspace):
-    from studio.tiny.demo import ensure_demo_project
+    """The project Demo, once in the life of a workspace: who deletes it does not see it again. (The command "demo" still makes it.)"""
+    from studio.tiny.demo import ensure_demo_project, was_made
 
     try:
-        ensure_demo_project(workspace)
+        if not was_made(workspace):
+            ensure_demo_project(workspace)
     except (OSError, ValueError):
         log.exception("the project Demo could not be made; everything else works")
-
-
-def check_port(host, port):
-    with socket.socket() as probe:
-        if os.name != "nt":
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            raise Problem(f"port {port} is used by another program", fix=f"start with --port {port + 1}") from None
 
 
 def announce(server, port, open_browser):

@@ -7,7 +7,7 @@ from studio.data.captions import check_trigger
 from studio.data.clips import cut_clip
 from studio.errors import Problem
 from studio.models.catalogue import describe_model, link_model, list_models
-from studio.ui import actions, dataset_view, uploads
+from studio.ui import actions, dataset_view, results_view, uploads
 from studio.ui.components import component
 
 ID, TITLE = "dataset", "Dataset"
@@ -15,13 +15,20 @@ ID, TITLE = "dataset", "Dataset"
 
 def build(page):
     next_step = component("next_step", elem_id="next-dataset")
+    place = gr.State({"id": "", "page": 0, "show": "all"})  # the chosen picture, the page of the grid, the filter
     page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
-    page.reads(lambda project: [dataset_view.next_step(project)], [next_step], tab=ID)
-    build_import(page)
-    build_pictures(page)
+    fold = build_import(page)
+    build_results(page, place)
+    pictures = build_pictures(page, place)
+    page.reads(read_tab, [next_step, fold, *pictures], [place], tab=ID)
     with gr.Row(elem_classes="folded"):
         build_find_and_replace(page)
         build_person(page)
+
+
+def read_tab(project, place):
+    next_step, is_empty, *pictures = dataset_view.read_all(project, place)
+    return [next_step, gr.update(open=is_empty), *pictures]
 
 
 def build_import(page):
@@ -35,17 +42,24 @@ def build_import(page):
                 label="Or a folder on this computer", info=info, placeholder="/home/me/photos of anna", elem_id="import-folder"
             )
             button = gr.Button("Import the folder", elem_id="import-button")
-    last = component("notice", elem_id="last-job")
-    page.acts(last.act, lambda project, event: actions.act(page, project, event.action))
-    page.reads(lambda project: [dataset_view.read_last_job(project)], [last], tab=ID)
     page.acts(files.upload, take_uploads, [files], [files])
     page.acts(button.click, import_folder, [folder], [folder])
     page.acts(folder.submit, import_folder, [folder], [folder])
-    page.reads(lambda project: [gr.update(open=bool(project) and not dataset.list_items(project))], [fold], tab=ID)
+    return fold
+
+
+def build_results(page, place):
+    """How the last import, captioning and check ended; each stays until it is dismissed."""
+    results = component("results", elem_id="last-job")
+    page.acts(results.act, lambda project, event: actions.act(page, project, event.action))
+    page.acts(results.dismiss, lambda project, event: results_view.dismiss(project, str(event.job)))
+    page.acts(results.pick, lambda project, place, event: [place | {"id": str(event.id), "show": "all"}], [place], [place])
+    page.reads(lambda project: [results_view.read_results(project)], [results], tab=ID)
 
 
 def take_uploads(project, files):
-    actions.queue(project, "import", {"paths": [str(uploads.take(project, files or []))]}, "Import")
+    folder = uploads.take(project, files or [])
+    actions.queue(project, "import", {"paths": [str(folder)], "delete_after": True}, "Import")
     return [None]
 
 
@@ -55,9 +69,8 @@ def import_folder(project, folder):
     return [""]
 
 
-def build_pictures(page):
-    """Thumbnails at the left, the chosen one large at the right."""
-    place = gr.State({"id": "", "page": 0, "show": "all"})
+def build_pictures(page, place):
+    """Thumbnails at the left, the chosen one large at the right. Returns what shows them."""
     with gr.Row(elem_id="pictures"):
         with gr.Column(scale=3, min_width=0):
             grid = component("grid")
@@ -75,8 +88,7 @@ def build_pictures(page):
     )
     page.acts(viewer.remove, remove)
     page.acts(viewer.cut, cut)
-    read = [grid, viewer, findings]
-    page.reads(dataset_view.read_pictures, read, [place], tab=ID)
+    return [grid, viewer, findings]
 
 
 def save_caption(project, place, event):
@@ -84,7 +96,7 @@ def save_caption(project, place, event):
     dataset.set_caption(project, event.id, str(event.text))
     if not event.next:
         return [place]
-    ids = [item.id for item in dataset_view.shown_items(project, place)]
+    ids = [item.id for item in dataset_view.shown_items(dataset_view.look_at(project), place)]
     after = ids.index(event.id) + 1 if event.id in ids else 0
     return [place | {"id": ids[after % len(ids)] if ids else "", "page": (after % max(1, len(ids))) // dataset_view.PER_PAGE}]
 

@@ -1,28 +1,69 @@
 """What the Dataset tab shows, as plain JSON for its components; only reads."""
 
+import functools
+from dataclasses import dataclass
+
 from studio.data import dataset
 from studio.data.captions import audit, check_caption, class_prompt
+from studio.data.thumbnails import version_of
 from studio.jobs import state
 from studio.ui import actions
 from studio.ui import formatting as f
 
 PER_PAGE = 60
-SHOWN = {"all": "All", "kept": "Kept", "out": "Left out", "clips": "Clips", "no-caption": "Without caption"}
+SHOWN = {
+    "all": "All",
+    "kept": "Kept",
+    "out": "Left out",
+    "clips": "Clips",
+    "no-caption": "Without caption",
+    "remark": "Caption with a remark",
+}
 SOURCES = {"hand": "written by you", "auto": "written by the studio", "imported": "came with the file", "": "not written yet"}
 _FILTERS = {
-    "all": lambda item: True,
-    "kept": lambda item: item.keep,
-    "out": lambda item: not item.keep,
-    "clips": lambda item: item.kind == "clip",
-    "no-caption": lambda item: not item.caption,
+    "all": lambda item, look: True,
+    "kept": lambda item, look: item.keep,
+    "out": lambda item, look: not item.keep,
+    "clips": lambda item, look: item.kind == "clip",
+    "no-caption": lambda item, look: not item.caption,
+    "remark": lambda item, look: bool(item.caption and look.remarks[item.id]),
 }
+
+
+@dataclass(frozen=True)
+class Look:
+    """The items of a project and what there is to say about their captions."""
+
+    items: tuple
+    remarks: dict  # id -> what is wrong with the caption
+    findings: str  # the audit as HTML
+
+    @property
+    def kept(self):
+        return [item for item in self.items if item.keep]
+
+
+def look_at(project):
+    """The Look of a project; made anew only when a file of its dataset, or its trigger, has changed."""
+    return _look_at(dataset.version(project), words_of(project))
+
+
+@functools.lru_cache(maxsize=4)
+def _look_at(version, words):
+    items = dataset.list_items(version[0])
+    remarks = {item.id: tuple(check_caption(item.caption, *words)) for item in items}
+    return Look(tuple(items), remarks, describe_findings(items, *words))
 
 
 def next_step(project):
     """The one thing to do next, with its button."""
     if project is None:
         return {"text": "make a project with New person, at the left.", **{"action": "click:#new-person", "label": "New person"}}
-    items = dataset.list_items(project)
+    return describe_next(project, look_at(project))
+
+
+def describe_next(project, look):
+    items, kept = look.items, look.kept
     running = {job.kind for job in state.list_jobs(project.workspace, project) if not job.is_over}
     for kind, words in (
         ("import", "wait while photos come in."),
@@ -34,52 +75,19 @@ def next_step(project):
     if not items:
         text = "add 10 to 30 varied photos of the person, or 12 to 20 clips of 4 to 8 seconds."
         return {"text": text, **actions.button("upload")}
-    kept = [item for item in items if item.keep]
     if not kept:
         return {"text": "keep some photos: everything is left out, so there is nothing to train with."}
     bare = [item for item in kept if not item.caption]
     if bare:
         return {"text": f"write captions for {count_media(bare)}.", "action": "write-captions", "label": "Write captions"}
-    wrong = [item for item in kept if check_caption(item.caption, *words_of(project))]
+    wrong = [item for item in kept if look.remarks[item.id]]
     if wrong:
-        return {
-            "text": f"look at {f.count(len(wrong), 'caption')} with a remark, beginning with {wrong[0].id}.",
-            **actions.button("open-train"),
-        }
+        text = f"look at {f.count(len(wrong), 'caption')} with a remark, beginning with {wrong[0].id}."
+        return {"text": text, "reason": look.remarks[wrong[0].id][0], **actions.button("see-remarks")}
     if len(kept) < 10:
         reason = f"{count_media(kept)} can be trained; 10 to 30 varied photos give a better likeness."
         return {"text": "train, or add more photos.", "reason": reason, **actions.button("open-train")}
     return {"text": f"train with {count_media(kept)}.", **actions.button("open-train")}
-
-
-def read_last_job(project):
-    """How the newest import, captioning or check ended, if there is something to say."""
-    jobs = state.list_jobs(project.workspace, project) if project else []
-    job = next((job for job in jobs if job.kind in ("import", "caption", "curate")), None)
-    if job is None or not job.is_over:
-        return {}
-    if job.state == "done":
-        return {"text": result_sentence(job), "tone": "done"} | ({"fix": rejected_sentence(job)} if job.kind == "import" else {})
-    error = job.error or {"message": f"{job.title}: {f.STATES[job.state]}.", "fix": "What was done is kept."}
-    words = {"text": error["message"], "cost": error.get("cost", ""), "fix": error.get("fix", "")}
-    return words | {"tone": "bad" if job.error else "done", "action": f"resume:{job.name}", "label": "Try again"}
-
-
-def result_sentence(job):
-    result = job.result
-    if job.kind == "import":
-        same = len(result.get("duplicates", []))
-        return f"Imported {f.count(len(result.get('added', [])), 'item')}" + (f"; {same} were here already." if same else ".")
-    if job.kind == "curate":
-        return "The photos are checked. Those left out say why; Undo takes it back."
-    return "The captions are written. Read them: what you say in a caption stays changeable."
-
-
-def rejected_sentence(job):
-    rejected = job.result.get("rejected", [])
-    return " ".join(f"{name}: {f.sentence(reason)}" for name, reason in rejected[:8]) + (
-        f" And {len(rejected) - 8} more." if len(rejected) > 8 else ""
-    )
 
 
 def words_of(project):
@@ -93,35 +101,36 @@ def count_media(items):
     return " and ".join(parts) or "nothing"
 
 
-def shown_items(project, place):
-    return [item for item in dataset.list_items(project) if _FILTERS.get(place["show"], _FILTERS["all"])(item)]
+def shown_items(look, place):
+    wanted = _FILTERS.get(place["show"], _FILTERS["all"])
+    return [item for item in look.items if wanted(item, look)]
 
 
-def read_pictures(project, place):
-    """Values of the grid, the viewer and the findings."""
+def read_all(project, place):
+    """Values of the whole tab from one look at the folder: the next step, whether the drop zone is open, grid, viewer, findings."""
     if project is None:
-        return [{}, {}, ""]
-    items = dataset.list_items(project)
-    shown = shown_items(project, place)
-    chosen = next((item for item in items if item.id == place["id"]), None) or next(iter(shown), None)
-    return [read_grid(project, items, shown, place, chosen), read_viewer(project, chosen), read_findings(project, items)]
+        return [next_step(None), False, {}, {}, ""]
+    look = look_at(project)
+    shown = shown_items(look, place)
+    chosen = next((item for item in look.items if item.id == place["id"]), None) or next(iter(shown), None)
+    grid = read_grid(project, look, shown, place, chosen)
+    return [describe_next(project, look), not look.items, grid, read_viewer(project, look, chosen), look.findings]
 
 
-def read_grid(project, items, shown, place, chosen):
+def read_grid(project, look, shown, place, chosen):
     pages = max(1, -(-len(shown) // PER_PAGE))
     page = min(max(0, place["page"]), pages - 1)
-    words = words_of(project)
-    kept = [item for item in items if item.keep]
+    filters = [(key, label, sum(_FILTERS[key](item, look) for item in look.items)) for key, label in SHOWN.items()]
     return {
-        "items": [thumbnail(project, item, words) for item in shown[page * PER_PAGE : (page + 1) * PER_PAGE]],
+        "items": [thumbnail(project, item, look) for item in shown[page * PER_PAGE : (page + 1) * PER_PAGE]],
         "chosen": chosen.id if chosen else "",
         "page": page,
         "pages": pages,
-        "filters": [{"id": key, "label": label, "count": sum(map(_FILTERS[key], items))} for key, label in SHOWN.items()],
+        "filters": [{"id": key, "label": label, "count": count} for key, label, count in filters],
         "show": place["show"],
-        "counters": counters(items, kept),
+        "counters": counters(look.items, look.kept),
         "undo": dataset.can_undo(project),
-        "empty": not items,
+        "empty": not look.items,
     }
 
 
@@ -136,7 +145,7 @@ def counters(items, kept):
     return numbers
 
 
-def thumbnail(project, item, words):
+def thumbnail(project, item, look):
     badges = []
     if not item.keep:
         badges.append({"text": "left out", "tone": "out"})
@@ -144,7 +153,7 @@ def thumbnail(project, item, words):
         badges.append({"text": f"{item.seconds:.1f} s", "tone": "plain"})
     if not item.caption:
         badges.append({"text": "no caption", "tone": "warn"})
-    elif check_caption(item.caption, *words):
+    elif look.remarks[item.id]:
         badges.append({"text": "caption", "tone": "warn"})
     said = ", ".join([item.id, *[badge["text"] for badge in badges]])
     return {
@@ -158,10 +167,10 @@ def thumbnail(project, item, words):
 
 
 def media_address(project, what, item):
-    return f"/media/{project.slug}/{what}/{item.id}?v={item.sha256[:12]}"
+    return f"/media/{project.slug}/{what}/{item.id}?v={version_of(item)}"
 
 
-def read_viewer(project, item):
+def read_viewer(project, look, item):
     """The large picture with its caption, or {} without one."""
     if item is None:
         return {}
@@ -181,7 +190,7 @@ def read_viewer(project, item):
         "caption": item.caption,
         "source": SOURCES[item.caption_source],
         "class_prompt": class_prompt(item.caption, trigger, noun) if item.caption else "",
-        "problems": check_caption(item.caption, trigger, noun),
+        "problems": look.remarks[item.id],
         "placeholder": f"{trigger or 'the trigger'}, a {noun} with ..., in ...",
         "keep": item.keep,
         "reason": item.reason,
@@ -189,9 +198,10 @@ def read_viewer(project, item):
     }
 
 
-def read_findings(project, items):
+def describe_findings(items, trigger, noun):
     """What the audit says about all captions together, as a list; a missing caption is said by "Next" already."""
-    found = [finding for finding in audit(items, project.read()) if not finding["message"].endswith("without a caption.")] if items else []
+    found = audit(items, {"trigger": trigger, "class_noun": noun}) if items else []
+    found = [finding for finding in found if not finding["message"].endswith("without a caption.")]
     if not found:
         return ""
     lines = [f"<li>{f.escape(x['message'])}{named(x['items'])}</li>" for x in found[:12]]

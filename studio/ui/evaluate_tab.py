@@ -54,7 +54,7 @@ def build_choice(page):
         with gr.Accordion("All settings", open=False, elem_id="sweep-settings", elem_classes="fold"):
             form = build_form(SweepConfig, "sweep", skip=evaluate_choice.ASKED_APART)
     with gr.Row(elem_classes="start-row"):
-        start = gr.Button("Draw the test clips", variant="primary", elem_id="start-sweep", scale=0, min_width=200)
+        start = gr.Button("Draw the test clips", elem_id="start-sweep", scale=0, min_width=200)
         estimate = gr.HTML("", apply_default_css=False, elem_id="sweep-estimate")
     inputs = [pairs, strengths, seeds, prompts, *form.components]
 

@@ -8,6 +8,7 @@ import time
 import webbrowser
 from contextlib import contextmanager
 
+import psutil
 from filelock import FileLock, Timeout
 
 from studio.errors import Problem
@@ -39,6 +40,8 @@ def find_running(workspace):
         if is_alive(record.get("pid"), record.get("create_time")):
             return record["url"]
         if time.monotonic() > deadline:
+            if psutil.pid_exists(record.get("pid", -1)) and _answers(record["port"]):
+                return record["url"]  # the computer's clock was set since it started, and with it the create times
             raise Problem(f"another program holds the workspace {workspace.home}", fix="close it, or start with --home and another folder")
         time.sleep(0.05)
     return None
@@ -89,8 +92,16 @@ def _read_record(workspace):
         return {}
 
 
+def _answers(port):
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
 def choose_port(port, *, fixed=False, host=LOOPBACK):
-    """`port`, or the next free one after it; Problem if none is, or if `port` is taken and `fixed`."""
+    """`port`, or the next free one after it, or any; Problem if `port` is taken and `fixed`."""
     for candidate in range(port, port + 1 if fixed else min(port + NUM_PORTS_TRIED, 65535) + 1):
         if port_is_free(candidate, host):
             return candidate
@@ -98,7 +109,9 @@ def choose_port(port, *, fixed=False, host=LOOPBACK):
         raise Problem(
             f"port {port} is in use by another program", fix=f"choose another, for example --port {port + 1 if port < 65535 else 7860}"
         )
-    raise Problem(f"the ports {port} to {candidate} are all in use by other programs", fix="choose another with --port")
+    with socket.socket() as anything:  # Windows with Hyper-V or Docker reserves whole blocks of ports: the system knows a free one
+        anything.bind((host, 0))
+        return anything.getsockname()[1]
 
 
 def port_is_free(port, host=LOOPBACK):

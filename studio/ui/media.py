@@ -4,7 +4,7 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse
 
 from studio.data.dataset import get_item
-from studio.data.thumbnails import preview, thumbnail
+from studio.data.thumbnails import find_thumbnail, preview, thumbnail
 from studio.workspace import safe_join
 
 TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".mp4": "video/mp4", ".webm": "video/webm", ".html": "text/html"}
@@ -19,10 +19,10 @@ def media_routes(workspace):
     router = APIRouter(prefix="/media")
 
     @router.get("/{slug}/thumbnails/{item_id}")
-    def get_thumbnail(slug: str, item_id: str):
+    def get_thumbnail(slug: str, item_id: str, v: str = ""):
         with found():
             project = workspace.project(slug)
-            return send(thumbnail(project, get_item(project, item_id)))
+            return send(find_thumbnail(project, v) or thumbnail(project, get_item(project, item_id)))
 
     @router.get("/{slug}/previews/{item_id}")
     def get_preview(slug: str, item_id: str):

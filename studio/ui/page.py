@@ -3,6 +3,8 @@
 import inspect
 import json
 import logging
+import threading
+import time
 
 import gradio as gr
 
@@ -24,9 +26,11 @@ class Page:
         self.notice = component("notice", render=False)
         self.tab = gr.State("dataset")
         self.seen = gr.State({})
+        self.news = component("news", render=False)  # another number when the disk says something new
         self.project = None  # the chooser, made by the sidebar
         self.tab_items = []
         self.done = []  # events after which everything is read again
+        self.acting = threading.Lock()  # one action after the other, in the order of the clicks: a slow save can't undo the one after it
 
     def find(self, slug):
         """The chosen project, or None when there is none (yet, or any more)."""
@@ -51,7 +55,8 @@ class Page:
             try:
                 if needs_project and project is None:
                     raise Problem("No project is chosen.", fix="Make one with New person, at the left.")
-                answer = act(project, *values, **({"event": event_data} if wants_event(act) else {}))
+                with self.acting:
+                    answer = act(project, *values, **({"event": event_data} if wants_event(act) else {}))
             except Exception as error:
                 return (*[gr.skip()] * len(outputs), describe_error(error)) if outputs else describe_error(error)
             if outputs:
@@ -86,11 +91,16 @@ class Page:
                 seen[key] = print_
         return [seen, *answer]
 
+    def look_for_news(self, *values):
+        """Another number if `read_all` would send anything. gradio takes its time for every output, changed or not: the poll has one."""
+        return {"number": time.monotonic_ns()} if any(value != gr.skip() for value in self.read_all(*values)[1:]) else gr.skip()
+
     def connect(self):
         """Wire the readers and the notice's button, when every part has registered."""
         self.acts(self.notice.act, lambda project, event: actions.act(self, project, event.action))
         read, inputs, outputs = self._reading()
-        for event in (gr.Timer(POLL_SECONDS).tick, self.project.change, *(done.then for done in self.done)):
+        gr.Timer(POLL_SECONDS).tick(self.look_for_news, inputs, self.news, **QUIET)
+        for event in (self.news.arrived, self.project.change, *(done.then for done in self.done)):
             event(read, inputs, outputs, **QUIET)
 
 

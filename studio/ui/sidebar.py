@@ -10,6 +10,7 @@ from studio.jobs import launcher, state
 from studio.machine import free_disk_gb, read_machine
 from studio.models.catalogue import describe_model, list_models
 from studio.ui import formatting as f
+from studio.ui import uploads
 from studio.ui.components import component
 from studio.ui.page import QUIET
 
@@ -154,4 +155,6 @@ def job_line(job):
 
 def stop_job(workspace, event):
     slug, _, run = str(event.id).partition("/")
-    launcher.cancel(workspace.project(slug).run_dir(run))
+    project = workspace.project(slug)
+    launcher.cancel(project.run_dir(run))
+    uploads.clear(project)

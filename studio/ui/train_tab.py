@@ -20,12 +20,13 @@ def build(page):
 
 
 def build_run(page):
-    """The newest training of this project: running, or how it ended."""
-    run = component("training")
+    """The newest training of this project, running or how it ended; or an earlier one that is looked at."""
+    run, chosen = component("training"), gr.State({})
+    page.acts(run.show, lambda project, event: [{"run": str(event.run), "newest": actions.newest_train(project).name}], [], [chosen])
     page.acts(run.stop, lambda project, event: launcher.cancel(project.run_dir(event.run)))
     page.acts(run.save, save_now)
     page.acts(run.act, lambda project, event: actions.act(page, project, event.action))
-    page.reads(lambda project: [train_view.read_run(project)], [run], tab=ID)
+    page.reads(lambda project, chosen: [train_view.read_run(project, chosen)], [run], [chosen], tab=ID)
 
 
 def save_now(project, event):
@@ -41,7 +42,7 @@ def build_plan(page):
         with gr.Column(scale=3, min_width=280):
             plan = gr.HTML("", apply_default_css=False, elem_id="plan")
     with gr.Row(elem_classes="start-row"):
-        start = gr.Button("Start training", variant="primary", elem_id="start-training", scale=0, min_width=200)
+        start = gr.Button("Start training", elem_id="start-training", scale=0, min_width=200)
         reason = gr.HTML("", apply_default_css=False, elem_id="start-reason")
     with gr.Accordion("All settings", open=False, elem_id="all-settings", elem_classes="fold"):
         form = build_form(TrainConfig, "train")

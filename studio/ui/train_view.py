@@ -1,5 +1,6 @@
 """What the Train tab shows: the plan in words, and the newest run as JSON for its component; only reads."""
 
+import collections
 import time
 
 from studio.config import TrainConfig, load_preset
@@ -22,13 +23,13 @@ def next_step(project):
         return {"text": "wait; you may close this window, the training goes on." if job.is_running else "wait for the job before this one."}
     if not kept_items(project):
         return {"text": "add photos first.", **actions.button("open-dataset")}
-    if job and (job.state == "stopped" or (job.error or {}).get("action") == "resume"):
+    wanted = (job.error or {}).get("action") or "" if job else ""
+    if job and (job.state == "stopped" or wanted == "resume"):
         return {"text": f"resume {job.name}, or start anew below.", **actions.button("resume")}
+    if job and job.state == "failed" and wanted == "halve-learning-rate":
+        return {"text": f"let {job.name} go on with half the learning speed, or start anew below.", **actions.button(wanted)}
     if job and job.state == "failed":
-        return {
-            "text": f"see why {job.name} ended, then start anew.",
-            **actions.button((job.error or {}).get("action") or "start-training"),
-        }
+        return {"text": f"see why {job.name} ended, then start anew.", **actions.button(wanted or "start-training")}
     if list_pairs(project):
         return {"text": "compare the checkpoint pairs and choose the best one.", **actions.button("open-evaluate")}
     return {"text": "check the plan, then start.", **actions.button("start-training")}
@@ -121,11 +122,63 @@ def meter(label, term, need, free):
 # -- running and after
 
 
-def read_run(project):
-    """The newest training of the project, or {} if there is none."""
-    job = actions.newest_train(project) if project else None
-    if job is None:
+def read_run(project, chosen=None):
+    """The newest training of the project, or the one chosen while that was the newest, with the list of all; {} if there is none.
+
+    chosen: {"run", "newest"}: a training that was started since comes to the front by itself.
+    """
+    jobs, chosen = list_trainings(project) if project else [], chosen or {}
+    if not jobs:
         return {}
+    job = next((job for job in jobs if job.name == chosen.get("run") and jobs[0].name == chosen.get("newest")), jobs[0])
+    view = describe_run(project, job) | {"is_newest": job == jobs[0], "runs": describe_trainings(project, jobs)}
+    if view["is_newest"] and is_same(view, next_step(project)):
+        del view["action"], view["label"]  # one button is enough, and it stands in "Next"
+    return view
+
+
+def is_same(*buttons):
+    """Whether two views offer the same button."""
+    first, second = (button.get("action", "").removesuffix(":" + button.get("run", "")) for button in buttons)
+    return bool(first) and first == second
+
+
+def list_trainings(project):
+    return [job for job in state.list_jobs(project.workspace, project) if job.kind == "train"]
+
+
+def describe_trainings(project, jobs):
+    """The list of runs, the newest first: name, when, state, steps, pairs, and whether each can go on."""
+    if len(jobs) < 2 and not can_go_on(jobs[0]):
+        return []  # the one there is stands above already
+    pairs = collections.Counter(pair.run for pair in list_pairs(project))
+    return [describe_training(job, pairs[job.name]) for job in jobs]
+
+
+def describe_training(job, num_pairs):
+    done, total = job.result.get("step") or job.progress.get("done") or 0, job.progress.get("total")
+    step = state.last_safe_step(job.run_dir) if can_go_on(job) else 0
+    return {
+        "name": job.name,
+        "when": when(job.started_at or job.queued_at),
+        "state": f.STATES[job.state],
+        "steps": f"{done:,} of {total:,} steps" if total else "no steps yet",
+        "pairs": f.count(num_pairs, "pair") if num_pairs else "no pairs",
+        "resume": f"from step {step:,}" if step else "",
+    }
+
+
+def can_go_on(job):
+    """Whether a training ended too early and has a safety copy to go on from."""
+    return job.can_resume and state.last_safe_step(job.run_dir) > 0
+
+
+def when(seconds):
+    return time.strftime("%d %b %H:%M", time.localtime(seconds)).lstrip("0")
+
+
+def describe_run(project, job):
+    """One run, as JSON for its component."""
     series = metrics.read_metrics(job.run_dir)
     settings = state.read_config(job.run_dir)["config"]
     title, sentence, tone, button = describe_end(project, job)
@@ -212,9 +265,9 @@ def describe_end(project, job):
         took = f" in {f.duration(job.seconds)}" if job.seconds else ""
         return f"{name}: finished{took}", "Now compare the pairs.", "good", actions.button("open-evaluate")
     if job.state == "stopped":
-        return f"{name}: stopped", "You stopped it; nothing is lost.", "", actions.button("resume")
+        return f"{name}: stopped", "You stopped it; nothing is lost.", "", actions.button("resume", job.name)
     error = job.error or {}
     sentence = " ".join(f.sentence(error.get(part, "")) for part in ("message", "cost", "fix") if error.get(part))
-    again = actions.button("resume" if job.state == "crashed" else "start-training")
-    button = actions.button(error.get("action") or "") or again
+    again = actions.button("resume" if job.state == "crashed" else "start-training", job.name)
+    button = actions.button(error.get("action") or "", job.name) or again
     return f"{name}: {f.STATES[job.state]}", sentence, "bad", button

@@ -24,6 +24,32 @@ const laneView = (lane) => {
     <p class="under" aria-live="off"></p>
   </section>`;
 };
+let comes = false; // another run was asked for and is on its way
+let openLog = false; // and its log, too
+const toTop = () => element.scrollIntoView({ block: "start" });
+const arrive = () => {
+  if (comes && !openLog) toTop();
+  comes = false;
+  showLog();
+};
+const showLog = () => {
+  if (!openLog) return;
+  openLog = false;
+  const log = element.querySelector("#train-log");
+  log?.setAttribute("open", "");
+  log?.scrollIntoView({ block: "nearest" });
+};
+const runsView = (v) => html`<details class="training-runs panel" id="training-runs" ${v.is_newest === false ? new Markup("open") : ""}>
+  <summary>All runs of this person <small>${v.runs.length}</small></summary>
+  <ul>${v.runs.map(
+    (run) => html`<li data-key="${run.name}" ${run.name === v.run ? new Markup('aria-current="true"') : ""}>
+      <b>${run.name}</b><span>${run.when}</span><span>${run.state}</span><span>${run.steps}</span><span>${run.pairs}</span>
+      <span class="run-buttons">
+        ${run.resume ? html`<button class="small" data-do="act" data-action="resume:${run.name}" title="${run.resume}" aria-label="Resume ${run.name} ${run.resume}">Resume</button>` : ""}
+        <button class="small" data-do="show" data-run="${run.name}" aria-label="Look at ${run.name}" aria-pressed="${run.name === v.run}">Look at it</button>
+        <button class="small" data-do="show" data-run="${run.name}" data-log="yes" aria-label="Open the log of ${run.name}">Open log</button>
+      </span></li>`,
+  )}</ul></details>`;
 const redraw = mount(
   (v) =>
     v.run
@@ -32,8 +58,9 @@ const redraw = mount(
             <div class="run-buttons">
               ${v.is_running ? html`<button data-do="save" id="save-pair">Save a pair now</button><button data-do="stop" id="stop-training">Stop and save</button>` : ""}
               ${v.is_waiting ? html`<button data-do="stop">Take out of the queue</button>` : ""}
-              ${v.label ? html`<button class="primary" data-do="act" data-action="${v.action}" id="run-action">${v.label}</button>` : ""}
+              ${v.label ? html`<button data-do="act" data-action="${v.action}" id="run-action">${v.label}</button>` : ""}
             </div></header>
+          ${v.is_newest === false ? html`<p class="older-note">This is an earlier run. <button class="small" data-do="show" data-run="" id="show-newest">Back to the newest</button></p>` : ""}
           ${v.sentence ? html`<p class="${v.tone === "bad" ? "bad-text" : ""}">${v.sentence}</p>` : ""}
           ${v.is_running || v.state === "saving and stopping"
             ? html`<div class="run-progress"><p><b>${v.progress.counted}</b> ${v.progress.stage} <span class="muted">${v.progress.left}</span></p>
@@ -45,9 +72,16 @@ const redraw = mount(
             ? html`<div class="pairs"><h3>Saved pairs</h3><ul>${v.pairs.map((p) => html`<li><b>${p.label}</b> <span class="muted">${p.run} · ${p.size}${p.made ? html` · ${p.made}` : ""}</span></li>`)}</ul></div>`
             : ""}
           ${v.log ? html`<details class="log" id="train-log"><summary>Log</summary><pre tabindex="0">${v.log}</pre></details>` : ""}
-        </section>`
+        </section>
+        ${v.runs.length ? runsView(v) : ""}`
       : "",
   {
+    show: (button) => {
+      openLog = button.dataset.log === "yes";
+      if (button.dataset.run === props.value.run) return openLog ? showLog() : toTop();
+      comes = true;
+      trigger("show", { run: button.dataset.run });
+    },
     stop: () => trigger("stop", { run: props.value.run }),
     save: () => trigger("save", { run: props.value.run }),
     act: (button) => {
@@ -75,3 +109,4 @@ new ResizeObserver(() => {
     requestAnimationFrame(redraw);
   }
 }).observe(element);
+watch("value", arrive);

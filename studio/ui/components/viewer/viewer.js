@@ -70,3 +70,18 @@ new MutationObserver(() => {
     box().focus();
   }
 }).observe(element, { childList: true, subtree: true });
+/* A caption that was still being typed when the page went away (the studio was closed, the page reloaded) is saved when it is back. */
+const DRAFT = "likeness-studio-draft";
+const projectOf = (v) => v.src.split("/")[2];
+window.addEventListener("pagehide", () => {
+  const v = props.value;
+  const text = box()?.value.trim();
+  if (v?.id && box()?.dataset.key === `caption-${v.id}` && text !== v.caption) sessionStorage.setItem(DRAFT, JSON.stringify({ id: v.id, project: projectOf(v), text }));
+});
+const saveDraft = () => {
+  const draft = JSON.parse(sessionStorage.getItem(DRAFT) || "null");
+  if (!draft || !props.value?.id || projectOf(props.value) !== draft.project) return;
+  sessionStorage.removeItem(DRAFT);
+  trigger("save", { id: draft.id, text: draft.text, next: false });
+};
+watch("value", saveDraft);

@@ -1,0 +1,50 @@
+"""A training that breaks down, and the button that lets it go on: the real loop on the tiny model."""
+
+import shutil
+
+import pytest
+from training_kit import SMALL, add_photo
+
+from studio.config import TrainConfig, merge, to_dict
+from studio.jobs import launcher, state, worker
+from studio.ui import actions, train_view
+from studio.workspace import Workspace, read_json
+
+
+@pytest.fixture
+def project(tmp_path, tiny_base):
+    workspace = Workspace(tmp_path / "home")
+    shutil.copytree(tiny_base.folder, workspace.models_dir / tiny_base.folder.name)
+    project = workspace.create_project("Anna", trigger="ohwx", base_model="tiny", permission={"granted": True})
+    for number in (1, 2, 3):
+        add_photo(project, number)
+    return project
+
+
+def run(run_dir):
+    assert worker._claim(run_dir)
+    worker.execute(run_dir)
+    return state.read_status(run_dir)
+
+
+def test_a_training_that_learns_too_fast_goes_on_with_half_the_speed_at_one_press(project, monkeypatch):
+    monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
+    fast = {"steps": 60, "save_every": 60, "optimizer": {"learning_rate": 1.0, "warmup_steps": 0}, "preservation": {"enabled": False}}
+    config = merge(to_dict(TrainConfig()), SMALL, fast)
+    run_dir = launcher.enqueue(project, "train", {"config": config})
+    job = run(run_dir)
+    assert job.state == "failed" and job.error["action"] == "halve-learning-rate"
+    view, step = train_view.describe_run(project, job), train_view.next_step(project)
+    assert view["action"] == f"halve-learning-rate:{run_dir.name}" and step["label"] == view["label"]
+    before = read_json(run_dir / "config.json")
+
+    said = actions.act(None, project, view["action"])
+
+    after = read_json(run_dir / "config.json")
+    assert after["config"]["optimizer"] == before["config"]["optimizer"] | {"learning_rate": 0.5}
+    assert after == before | {"config": after["config"]} and "0.5 now (it was 1)" in said
+    assert state.read_status(run_dir).state == "queued"
+    with pytest.raises(ValueError, match="has not ended"):
+        launcher.change_settings(run_dir, {})
+    launcher.request_stop(run_dir)
+    assert run(run_dir).state == "stopped"  # it takes the new speed without complaint
