@@ -17,6 +17,7 @@ from studio.config import SweepConfig, TrainConfig, list_settings
 from studio.data import dataset
 from studio.data.importer import import_media
 from studio.errors import Problem
+from studio.evaluation.sweeps import comparison_file
 from studio.jobs import launcher, state, worker
 from studio.tiny.demo import ensure_demo_project
 from studio.ui import (
@@ -150,11 +151,24 @@ def test_media_are_served_with_ranges_and_an_etag(client, served):
         "/media/{slug}/sweeps/..%2f../cells/project.json",
         "/media/nobody/thumbnails/0001",
         "/media/{slug}/sweeps/sweep-001/report.html",
+        "/media/{slug}/sweeps/x/comparisons/..%2f..%2f..%2fproject.json",
         "/media/{slug}/project.json",
     ],
 )
 def test_nothing_else_of_the_workspace_is_served(client, served, address):
     assert client.get(address.format(slug=served.slug)).status_code == 404
+
+
+def test_a_side_by_side_video_is_offered_once_it_is_made_and_can_be_watched(client, served):
+    folder = served.sweep_dir("sweep-001")
+    (folder / "comparisons").mkdir(parents=True)
+    sweep = {"prompts": [{"label": "Portrait", "text": "x", "kind": "person"}], "settings": {"seeds": [42]}}
+    address = f"/media/{served.slug}/sweeps/sweep-001"
+    assert evaluate_view.describe_row(folder, address, sweep, 0)["video"] == ""
+    comparison_file(folder, 0, 42).write_bytes(b"video")
+    row = evaluate_view.describe_row(folder, address, sweep, 0)
+    assert row["label"] == "Portrait"
+    assert client.get(row["video"]).content == b"video"
 
 
 def test_gradios_own_file_route_does_not_reach_the_workspace(client, served):

@@ -5,7 +5,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from studio.evaluation.clips import METADATA, read_clip
 from studio.evaluation.report import column_title
-from studio.evaluation.sweeps import columns_of, find_cell, read_sweep
+from studio.evaluation.sweeps import columns_of, comparison_file, find_cell, read_sweep
 from studio.workspace import replace
 
 MAX_COLUMNS = 4  # more wrap into the next row
@@ -31,12 +31,6 @@ def compose_comparison(sweep_dir, prompt_index, *, seed=None, strength=None):
     path = comparison_file(sweep_dir, prompt_index, seed, strength)
     _write(path, shown, sweep["prompts"][prompt_index]["label"], sweep["fps"])
     return path
-
-
-def comparison_file(sweep_dir, prompt_index, seed, strength=None):
-    """Where the comparison of a prompt is, or will be."""
-    suffix = "" if strength is None else f"-{strength:g}"
-    return sweep_dir / "comparisons" / f"prompt-{prompt_index + 1:02d}-seed-{seed}{suffix}.mp4"
 
 
 def _write(path, shown, label, fps):

@@ -11,7 +11,7 @@ from studio.config import EXPERTS
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.clips import read_clip, write_clip, write_poster
-from studio.evaluation.composition import comparison_file, compose_comparison
+from studio.evaluation.composition import compose_comparison
 from studio.evaluation.memory import GB, blocks_to_swap
 from studio.evaluation.render import Stopped, decode_frames, draw_stage, stage_steps, start_state, to_bytes
 from studio.evaluation.report import write_report
@@ -66,7 +66,7 @@ def _compose(folder, sweep, report):
     """One side-by-side video a prompt, where it is missing or older than a clip in it."""
     for index, prompt in enumerate(sweep["prompts"]):
         clips = [folder / c["clip"] for c in sweep["cells"] if c["prompt"] == index and c["state"] == "done"]
-        video = comparison_file(folder, index, sweep["settings"]["seeds"][0])
+        video = sweeps.comparison_file(folder, index, sweep["settings"]["seeds"][0])
         if clips and not (video.is_file() and video.stat().st_mtime >= max(c.stat().st_mtime for c in clips)):
             total = len(sweep["cells"])
             report("progress", stage="Side-by-side videos", done=total, total=total, unit="clips", message=prompt["label"])

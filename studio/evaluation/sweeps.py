@@ -250,6 +250,12 @@ def find_cell(sweep, pair, prompt, seed, strength):
     return None
 
 
+def comparison_file(sweep_dir, prompt_index, seed, strength=None):
+    """Where the side-by-side video of a prompt is, or will be."""
+    suffix = "" if strength is None else f"-{strength:g}"
+    return sweep_dir / "comparisons" / f"prompt-{prompt_index + 1:02d}-seed-{seed}{suffix}.mp4"
+
+
 def columns_of(sweep):
     """(pair id or None, strength) of every column, the base first."""
     return list(dict.fromkeys((cell["pair"], cell["strength"]) for cell in sweep["cells"]))

@@ -75,7 +75,7 @@ def read_clips(project, name):
         "progress": job_progress(job) | {"state": f.STATES[job.state]} if running else None,
         "counts": counts,
         "columns": describe_columns(sweep),
-        "rows": sweep["prompts"],
+        "rows": [describe_row(folder, address, sweep, number) for number in range(len(sweep["prompts"]))],
         "strengths": sorted({cell["strength"] for cell in sweep["cells"] if cell["pair"]}),
         "seeds": settings["seeds"],
         "cells": [describe_cell(cell, columns) for cell in sweep["cells"]],
@@ -83,6 +83,12 @@ def read_clips(project, name):
         "ratio": settings["width"] / settings["height"],
         "chosen": project.read().get("chosen"),
     }
+
+
+def describe_row(folder, address, sweep, number):
+    """A prompt, with the address of its side-by-side video once that is made."""
+    video = sweeps.comparison_file(folder, number, sweep["settings"]["seeds"][0])
+    return sweep["prompts"][number] | {"video": f"{address}/comparisons/{video.name}" if video.is_file() else ""}
 
 
 def describe_columns(sweep):

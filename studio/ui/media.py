@@ -35,6 +35,11 @@ def media_routes(workspace):
         with found():
             return send(safe_join(workspace.project(slug).sweep_dir(sweep) / "cells", name), (".mp4", ".jpg"))
 
+    @router.get("/{slug}/sweeps/{sweep}/comparisons/{name}")
+    def get_comparison(slug: str, sweep: str, name: str):
+        with found():
+            return send(safe_join(workspace.project(slug).sweep_dir(sweep) / "comparisons", name), (".mp4",), FRESH)
+
     @router.get("/{slug}/sweeps/{sweep}/report.html")
     def get_report(slug: str, sweep: str):
         with found():
@@ -52,7 +57,7 @@ class found:
         return self
 
     def __exit__(self, kind, error, traceback):
-        if isinstance(error, (ValueError, FileNotFoundError)):
+        if isinstance(error, (ValueError, OSError)):
             raise HTTPException(404, "There is no such picture, clip or report.") from None
 
 

@@ -93,7 +93,8 @@ const redraw = mount(
               ${i ? html`<button class="small" data-do="use" data-pair="${c.id}" data-strength="${strength}" ${v.progress ? new Markup("disabled") : ""}>${v.chosen?.pair === c.id ? "In use" : "Use this"}</button>` : html`<small>without LoRA</small>`}</div>`,
           )}</div>
           ${v.rows.map(
-            (r, at) => html`<div class="prompt" role="row" title="${r.text}"><span role="rowheader"><b>${r.label}</b>${r.kind === "class" ? html` <small>another person, for comparison</small>` : ""}</span></div>
+            (r, at) => html`<div class="prompt" role="row" title="${r.text}"><span role="rowheader"><b>${r.label}</b>${r.kind === "class" ? html` <small>another person, for comparison</small>` : ""}
+                ${r.video ? html` <a href="${r.video}" target="_blank" rel="noopener" aria-label="${r.label}: side-by-side video of all columns">Side-by-side video</a>` : ""}</span></div>
               <div class="cells" role="row">${v.columns.map((c, i) => html`<div class="place ${i ? "" : "pinned"}" role="cell">${cellView(cellAt(i, at), r.label)}</div>`)}</div>`,
           )}
         </div>
