@@ -30,7 +30,8 @@ FLAGS = [
 ]
 JOB_MS = 150_000  # a job on two slow cores
 playwright.expect.set_options(timeout=30_000)
-PHOTOS = ("person_a_1.jpg", "person_a_2.jpg", "person_b_1.jpg", "bigbuckbunny.mp4")
+PHOTOS = tuple(f"{name}_{n}.jpg" for name in ("person_a", "person_b", "impostor") for n in (1, 2)) + ("astronaut.png", "bigbuckbunny.mp4")
+STEPS = 20
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +178,9 @@ def import_files(page, project):
     media = ROOT / "tests" / "media"
     page.locator("#upload input[type=file]").set_input_files([media / name for name in PHOTOS])
     expect(page.locator(".thumb")).to_have_count(len(PHOTOS), timeout=JOB_MS)
-    expect(page.locator("#last-job")).to_contain_text("Imported 4 items")
-    expect(page.locator("#next-dataset")).to_contain_text("write captions for 3 photos and 1 clip")
-    assert len(list(project.originals_dir.iterdir())) == 4
+    expect(page.locator("#last-job")).to_contain_text("Imported 8 items")
+    expect(page.locator("#next-dataset")).to_contain_text("write captions for 7 photos and 1 clip")
+    assert len(list(project.originals_dir.iterdir())) == len(PHOTOS)
     sent = [path for folder in (project.root / "uploads", project.workspace.home / "uploads") for path in folder.rglob("*")]
     assert not [path for path in sent if path.is_file()]
     import_again_and_read_the_report(page, project, media)
@@ -225,9 +226,9 @@ def find_and_replace(page, project, items):
     page.locator("#find-text textarea, #find-text input").fill("blue coat")
     page.locator("#replace-text textarea, #replace-text input").fill("red hat")
     page.click("#replace-button")
-    expect(page.locator("#studio-notice")).to_contain_text("Replaced in 4 captions")
+    expect(page.locator("#studio-notice")).to_contain_text("Replaced in 8 captions")
     expect(page.locator("#caption-text")).to_have_value(re.compile("red hat"))
-    expect(page.locator("#undo")).to_contain_text("Replacement in 4 captions")
+    expect(page.locator("#undo")).to_contain_text("Replacement in 8 captions")
     page.click("#undo")
     expect(page.locator("#caption-text")).to_have_value(re.compile("blue coat"))
     assert all("blue coat" in caption_on_disk(project, item) for item in items)
@@ -251,7 +252,7 @@ def train(page, project):
     open_tab(page, "train")
     expect(page.locator("#plan .plan")).to_contain_text("GB")
     page.get_by_role("button", name="All settings").first.click()
-    for name, value in {"train-steps": 8, "train-save-every": 4, "train-accumulation": 1, "train-held-out-every": 4}.items():
+    for name, value in {"train-steps": STEPS, "train-save-every": 10, "train-accumulation": 1, "train-held-out-every": 5}.items():
         set_number(page, name, value)
         expect(page.locator("#tab-train")).to_contain_text(re.compile(rf"Changed by you: .*\b{value}\b"))
     page.click("#start-training")
@@ -263,7 +264,7 @@ def wait_for_training(page, project):
     expect(page.locator(".training h2")).to_contain_text("finished", timeout=JOB_MS)
     expect(page.locator(".training .lane .chart")).not_to_have_count(0)
     expect(page.locator(".pairs li")).to_have_count(2)
-    assert project.read()["train_choice"]["overrides"]["steps"] == 8
+    assert project.read()["train_choice"]["overrides"]["steps"] == STEPS
 
 
 def draw_clips(page, project):
