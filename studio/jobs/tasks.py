@@ -83,14 +83,20 @@ def _import(run_dir, config, recorder):
     from studio.data.importer import import_media
 
     project, paths = project_of(run_dir), [Path(p) for p in config["paths"]]
+    sent = config.get("delete_after", False)  # copies that a browser sent; a person's own folders are never touched
     try:
-        found = import_media(project, paths, report=recorder.report, should_stop=recorder.should_stop)
+        found = import_media(project, _contents(paths) if sent else paths, report=recorder.report, should_stop=recorder.should_stop)
     finally:
-        if config.get("delete_after"):  # copies that a browser sent; a person's own folders are never touched
+        if sent:
             for path in paths:
                 if path.is_relative_to(project.root):
                     shutil.rmtree(path, ignore_errors=True)
     return dataclasses.asdict(found)
+
+
+def _contents(folders):
+    """What lies in the folders of an upload, so that files are called by the names that the person knows."""
+    return [path for folder in folders for path in (sorted(folder.iterdir()) if folder.is_dir() else [folder])]
 
 
 def _curate(run_dir, config, recorder):

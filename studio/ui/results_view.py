@@ -62,7 +62,7 @@ def again(project, job):
 def import_sentence(result):
     added, rejected = len(result.get("added", [])), len(result.get("rejected", []))
     missed = f" {f.count(rejected, 'file')} could not be used." if rejected else ""
-    return f"Imported {f.count(added, 'item')}.{missed}"
+    return (f"Imported {f.count(added, 'item')}." if added else "Nothing new was imported.") + missed
 
 
 def import_groups(result):
