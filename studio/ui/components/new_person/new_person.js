@@ -21,7 +21,7 @@ mount(
     <dialog class="dialog" aria-labelledby="new-person-title" data-keep>
       <form method="dialog" novalidate>
         <h2 id="new-person-title">New person</h2>
-        <label>Name<input name="name" maxlength="80" autocomplete="off" placeholder="Anna" required /></label>
+        <label>Name<input name="name" maxlength="80" autocomplete="off" placeholder="for example Anna" required /></label>
         <div class="pair">
           <label>Trigger word <small>trigger</small><input name="trigger" maxlength="40" autocomplete="off" autocapitalize="off" spellcheck="false" required aria-describedby="trigger-check" /></label>
           <button type="button" data-do="suggest">Suggest one</button>
