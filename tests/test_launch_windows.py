@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def wine(tmp_path_factory):
         pytest.skip(f"wine is installed, but does not start here: {error}")
     quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     keeps_windows_running = subprocess.Popen(["wine", "cmd"], env=env, stdin=subprocess.PIPE, **quiet)  # each start of it takes seconds
+    subprocess.run(["wine", "cmd", "/c", "exit"], env=env, stdin=subprocess.DEVNULL, check=True, timeout=240, **quiet)
     yield env
     keeps_windows_running.communicate(b"exit\r\n", timeout=60)
     subprocess.run(["wineserver", "-k"], env=env, **quiet)
@@ -65,17 +67,18 @@ class Windows:
         )
 
     def launch(self, *arguments, keys="", **variables):
+        """The finished process. Its output goes to files: wine's services, should this start them, keep a pipe open after its end."""
         env = self.env | {"WINEPATH": windows_path(self.path)} | variables
-        return subprocess.run(
-            ["wine", "cmd", "/c", "launch.bat", *arguments],
-            cwd=self.root,
-            env=env,
-            input=keys,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=120,
-        )
+        command = ["wine", "cmd", "/c", "launch.bat", *arguments]
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            done = subprocess.run(command, cwd=self.root, env=env, input=keys.encode(), stdout=out, stderr=err, timeout=240)
+            done.stdout, done.stderr = (self._read(file) for file in (out, err))
+        return done
+
+    @staticmethod
+    def _read(file):
+        file.seek(0)
+        return file.read().decode(errors="replace").replace("\r\n", "\n")
 
     def calls(self):
         return [line.strip() for line in self.calls_file.read_text(encoding="utf-8").splitlines()] if self.calls_file.exists() else []
