@@ -316,6 +316,17 @@ def test_clips_are_h264_yuv420p_that_start_while_loading_and_carry_the_mark_but_
     assert data == (tmp_path / "b.mp4").read_bytes(), "the same frames give the same file"
 
 
+def test_the_same_frames_give_the_same_file_whatever_memory_held_before(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 255, (9, 24, 24, 3), dtype=np.uint8).repeat(4, axis=1).repeat(4, axis=2)
+    files, kept = set(), []
+    for number in range(60):
+        kept.append(rng.integers(0, 255, number * 37 + 1, dtype=np.uint8))  # so that each encoder finds its memory used by something else
+        write_clip(tmp_path / "a.mp4", frames, 16)
+        files.add((tmp_path / "a.mp4").read_bytes())
+    assert len(files) == 1
+
+
 def test_colours_survive_the_clip(tmp_path):
     frames = np.zeros((3, 32, 32, 3), np.uint8) + np.array([200, 60, 40], np.uint8)
     write_clip(tmp_path / "a.mp4", frames, 16)

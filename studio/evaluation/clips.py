@@ -19,6 +19,7 @@ XMP = (
     "</rdf:RDF></x:xmpmeta>"
 )
 CRF = 17  # visually lossless: what is measured and shown is the model, not the codec
+SAME_FILE = {"threads": "1", "x264-params": "mbtree=0"}  # the same frames give the same file: with mbtree that depends on what memory held before
 BT709 = 1  # H.273's number for the colours that browsers assume
 IMAGE_DESCRIPTION, SOFTWARE = 0x010E, 0x0131  # EXIF tags
 
@@ -46,7 +47,7 @@ def write_clip(path, frames, fps):
 def _add_stream(container, width, height, fps):
     stream = container.add_stream("libx264", rate=round(fps))
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-    stream.options = {"crf": str(CRF), "preset": "medium", "threads": "1"}  # one thread: the same frames give the same file
+    stream.options = {"crf": str(CRF), "preset": "medium", **SAME_FILE}
     context = stream.codec_context
     context.colorspace = context.color_primaries = context.color_trc = BT709
     context.color_range = ColorRange.MPEG
