@@ -71,7 +71,7 @@ class Windows:
         env = self.env | {"WINEPATH": windows_path(self.path)} | variables
         command = ["wine", "cmd", "/c", "launch.bat", *arguments]
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            done = subprocess.run(command, cwd=self.root, env=env, input=keys.encode(), stdout=out, stderr=err, timeout=240)
+            done = subprocess.run(command, cwd=self.root, env=env, input=keys.encode(), stdout=out, stderr=err, timeout=120)
             done.stdout, done.stderr = (self._read(file) for file in (out, err))
         return done
 

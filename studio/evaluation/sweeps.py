@@ -15,7 +15,7 @@ from studio.evaluation.prompts import resolve_prompts, standard_prompts
 from studio.training.pairs import file_sha256, list_pairs
 from studio.workspace import FORMAT, new_numbered_dir, read_json, safe_join, write_json
 
-RENDER_VERSION = 1  # raise it when the same cell would look different
+RENDER_VERSION = 2  # raise it when the same cell would look different
 RESULTS = ("scores", "clip_sha256", "seconds")  # what a finished cell carries beside its state
 PICTURE_SETTINGS = (
     "width",
