@@ -19,7 +19,7 @@ XMP = (
     "</rdf:RDF></x:xmpmeta>"
 )
 CRF = 17  # visually lossless: what is measured and shown is the model, not the codec
-SAME_FILE = {"threads": "1", "x264-params": "mbtree=0"}  # the same frames give the same file: with mbtree that depends on what memory held before
+SAME_FILE = {"threads": "1", "x264-params": "mbtree=0"}  # mbtree reads memory that was never written, and equal frames differ
 BT709 = 1  # H.273's number for the colours that browsers assume
 IMAGE_DESCRIPTION, SOFTWARE = 0x010E, 0x0131  # EXIF tags
 
