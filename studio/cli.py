@@ -182,6 +182,9 @@ _ARGUMENTS = {
         _argument("--captioner", default="", metavar="NAME", help="model folder of the captioner; default: the base model's own"),
         _argument("--overwrite-auto", action="store_true", help="write captions again that a model wrote; yours are never touched"),
     ],
+    "demo": [
+        _argument("--steps", type=int, help="learning steps in all; fewer are quicker and learn less"),
+    ],
     "plan": [
         _PROJECT,
         _argument("--vram", type=float, metavar="GB", help="plan for a GPU of this size"),

@@ -176,6 +176,14 @@ class MemoryConfig(Section):
         label="Save GPU memory",
         term="gradient checkpointing",
     )
+    rows_per_pass: int = setting(
+        1,
+        "How many pictures of one size go through the model together; more is quicker on small models and takes more memory. The result is the same.",
+        label="Pictures at a time",
+        term="rows per pass",
+        minimum=1,
+        maximum=64,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Shared fixtures: the workspace moves to a temporary folder, the network is closed but for loopback, the tiny base model is built once."""
+"""Shared fixtures: the workspace moves to a temporary folder, the network is closed but for loopback, the tiny base model."""
 
 import ipaddress
 import os

@@ -15,12 +15,12 @@ TORCH = {"torch", "accelerate", "diffusers", "transformers", "peft", "torchvisio
 # room -> rooms it may import, beside the leaves and itself
 ROOMS = {
     "data": {"models"},
-    "models": {"tiny"},  # the catalogue builds the embedded model
+    "models": set(),
     "training": {"data", "models"},
     "evaluation": {"data", "models", "training"},
     "export": {"data", "models", "training", "evaluation"},
     "jobs": {"data", "models", "training", "evaluation", "export"},
-    "tiny": {"data", "models"},
+    "tiny": {"data", "models", "training", "evaluation"},  # the builder of the embedded model; nothing but the demo imports it
     "ui": {"jobs", "data", "models", "training", "evaluation", "export", "tiny"},
     "commands": {"jobs", "data", "models", "training", "evaluation", "export", "tiny"},
 }
@@ -42,8 +42,11 @@ TORCH_FREE = {
     "data/importer.py",
     "data/thumbnails.py",
     "data/quality.py",
+    "data/persons.py",
+    "data/curation.py",
     "data/clips.py",
     "tiny/world.py",
+    "tiny/drawing.py",
     "tiny/demo.py",
 }
 

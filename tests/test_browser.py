@@ -150,7 +150,7 @@ def test_a_person_becomes_a_compared_and_exported_pair(page, studio):
 
 def see_the_demo(page):
     expect(page.locator("#project input")).to_have_value("Demo")
-    expect(page.locator(".thumb")).to_have_count(14)
+    expect(page.locator(".thumb")).to_have_count(18)
     expect(page.locator(".stage img")).to_be_visible()
     assert page.evaluate("document.querySelector('.stage img').naturalWidth") > 0
 
@@ -179,7 +179,7 @@ def import_files(page, project):
     page.locator("#upload input[type=file]").set_input_files([media / name for name in PHOTOS])
     expect(page.locator(".thumb")).to_have_count(len(PHOTOS), timeout=JOB_MS)
     expect(page.locator("#last-job")).to_contain_text("Imported 8 items")
-    expect(page.locator("#next-dataset")).to_contain_text("write captions for 7 photos and 1 clip")
+    expect(page.locator("#next-dataset")).to_contain_text("have 7 photos and 1 clip checked")
     assert len(list(project.originals_dir.iterdir())) == len(PHOTOS)
     sent = [path for folder in (project.root / "uploads", project.workspace.home / "uploads") for path in folder.rglob("*")]
     assert not [path for path in sent if path.is_file()]

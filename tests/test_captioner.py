@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import shutil
 from types import SimpleNamespace
 
@@ -33,9 +34,9 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def untaught(tmp_path_factory):
-    from studio.tiny.captioner import build_captioner
+    from studio.tiny.captioner import build_untaught_captioner
 
-    return build_captioner(tmp_path_factory.mktemp("captioner"), WORDS, seed=0)
+    return build_untaught_captioner(tmp_path_factory.mktemp("captioner"), WORDS, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -190,14 +191,15 @@ def test_both_styles_ask_for_the_two_labels():
 # -- the tiny model
 
 
-def test_the_tiny_captioner_is_the_same_file_for_file(untaught, tmp_path):
-    from studio.tiny.captioner import build_captioner
+def hashes(folder):
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
 
-    def hashes(folder):
-        return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
 
-    assert hashes(build_captioner(tmp_path / "again", WORDS, seed=0)) == hashes(untaught)
-    assert hashes(build_captioner(tmp_path / "other", WORDS, seed=1)) != hashes(untaught)
+def test_the_untaught_captioner_is_the_same_file_for_file(untaught, tmp_path):
+    from studio.tiny.captioner import build_untaught_captioner
+
+    assert hashes(build_untaught_captioner(tmp_path / "again", WORDS, seed=0)) == hashes(untaught)
+    assert hashes(build_untaught_captioner(tmp_path / "other", WORDS, seed=1)) != hashes(untaught)
 
 
 def test_the_tiny_captioner_loads_through_the_auto_classes(untaught):
@@ -206,10 +208,119 @@ def test_the_tiny_captioner_loads_through_the_auto_classes(untaught):
     processor = AutoProcessor.from_pretrained(untaught, local_files_only=True)
     model = AutoModelForImageTextToText.from_pretrained(untaught, use_safetensors=True)
     assert type(model).__name__ == "Qwen3VLForConditionalGeneration"
-    assert 300_000 < model.num_parameters() < 600_000
+    assert 800_000 < model.num_parameters() < 1_000_000
     assert processor.video_processor is not None
     text = "Grüße, 李: any text is spelled in bytes\n"
     assert processor.tokenizer.decode(processor.tokenizer(text).input_ids) == text
+
+
+def test_pictures_of_any_size_come_to_few_tokens(untaught):
+    from PIL import Image
+
+    from studio.data.captioner import Captioner
+
+    captioner = Captioner.load(untaught)
+    for side in (20, 64, 80, 97, 320, 768):
+        picture = Image.new("RGB", (side, side))
+        assert captioner.prepare([picture], 0.0, "")["image_grid_thw"].tolist() == [[1, 4, 4]]
+        assert captioner.prepare([picture] * 8, 4.0, "")["video_grid_thw"].tolist() == [[4, 4, 4]]
+    for size in ((768, 432), (432, 768), (2000, 150)):
+        assert captioner.prepare([Image.new("RGB", size)], 0.0, "")["image_grid_thw"].prod() <= 16 * 5
+
+
+def test_a_large_drawing_is_seen_as_the_cells_that_it_was_made_of(untaught):
+    import torch
+
+    from studio.data.captioner import Captioner
+    from studio.tiny import world
+    from studio.tiny.drawing import draw_photo
+
+    captioner = Captioner.load(untaught)
+    rng = random.Random(0)
+    people = [(world.draw_identity(rng), world.draw_scene(rng)) for _ in range(3)]
+    for person in people:
+        small, large = (captioner.prepare([draw_photo(*person, scale)], 0.0, "")["pixel_values"] for scale in (1, 4))
+        assert torch.nn.functional.mse_loss(small, large) ** 0.5 < 0.02
+
+
+def test_instructions_and_captions_are_whole_words(tmp_path):
+    from studio.data.captioner import Captioner
+    from studio.tiny.captioner import build_untaught_captioner
+
+    tokenizer = Captioner.load(build_untaught_captioner(tmp_path)).processor.tokenizer
+    for name in ("brief", "standard"):
+        for kind in ("photo", "clip"):
+            text = load_preset("captions", name)[kind]
+            assert len(tokenizer(text).input_ids) < 1.3 * len(text.split())
+    assert len(tokenizer("PERSON: wearing an orange shirt and glasses, facing slightly left\nSCENE: brick background").input_ids) <= 17
+
+
+# -- its lessons
+
+
+def test_an_answer_becomes_exactly_the_worlds_caption():
+    from studio.data.captions import compose_caption
+    from studio.tiny import world
+    from studio.tiny.captioner_training import answer_for
+
+    rng = random.Random(0)
+    for i in range(40):
+        kind = ("photo", "clip")[i % 2]
+        scene = world.draw_scene(rng, motion=("", None)[i % 2])
+        for name in ("brief", "standard"):
+            style = load_preset("captions", name)
+            bounds = {key: style[key] for key in ("leave_out", "max_words")}
+            answer = read_answer(answer_for(scene, name), trigger="ohwx", instruction=style[kind], **bounds)
+            omit = {"motion"} | ({"view"} if name == "brief" else set())
+            expected = world.caption(scene, "ohwx, a person", omit).split(", ")
+            if scene.motion:
+                expected.insert(-2, scene.motion)  # of the person, so before place and light
+            assert compose_caption("ohwx", f"a person, {answer.person}", answer.scene) == ", ".join(expected)
+            assert not answer.problem
+
+
+def test_lessons_show_no_held_out_person_or_scene_and_the_pictures_that_the_captioner_prepares(untaught):
+    import torch
+
+    from studio.data.captioner import Captioner
+    from studio.tiny import world
+    from studio.tiny.captioner_training import Head, Lessons
+
+    captioner = Captioner.load(untaught)
+    lessons = Lessons(captioner, Head(96, 0), 0)
+    for kind, fps in (("photo", 0.0), ("clip", 4.0)):
+        scenes, pictures = lessons._draw(random.Random(0), kind, 6)
+        assert not any(world.is_held_out_scene(scene) for scene in scenes)
+        pixels, grid = lessons._media(pictures, kind).values()
+        prepared = [captioner.prepare(each, fps, "") for each in pictures]
+        one_by_one = torch.cat([next(v for key, v in p.items() if "pixel" in key) for p in prepared])
+        assert torch.allclose(pixels, one_by_one, atol=1e-6)
+        assert len(grid) == 6
+
+
+def test_a_training_that_was_cut_off_ends_with_the_same_files(tmp_path):
+    from studio.tiny.captioner_training import build_captioner
+
+    how = {"steps": 2, "learning_rate": 1e-3, "photos": 2, "clips": 1}
+    options = dict(see=how, tell=how, report=lambda text: None)
+    whole = build_captioner(tmp_path / "whole", tmp_path / "work", **options)
+    for stop_at in (2, 3):  # within the first stage, then within the second
+        looks = iter(range(1, 99))
+        assert (
+            build_captioner(tmp_path / "cut", tmp_path / "again", should_stop=lambda looks=looks, at=stop_at: next(looks) == at, **options)
+            is None
+        )
+    assert hashes(build_captioner(tmp_path / "cut", tmp_path / "again", **options)) == hashes(whole)
+
+
+def test_the_packs_captioner_says_what_is_in_photos_and_clips_that_it_never_saw(workspace):
+    from studio.models.catalogue import find_model
+    from studio.tiny.captioner_training import measure_captioner
+
+    folder = find_model("tiny", workspace).captioner
+    assert sum(p.stat().st_size for p in folder.iterdir()) < 4_000_000
+    right = measure_captioner(folder, seed=2, photos=12, clips=6)
+    assert sum(right.values()) / len(right) >= 0.9, right
 
 
 # -- finding the captioner

@@ -26,7 +26,7 @@ SETTINGS = {
     "held_out_every": 4,
     "accumulation": 1,
     "lora": {"rank": 2},
-    "data": {"photo_size": 64, "clip_size": 64, "clip_frames": 5, "held_out_items": 0},
+    "data": {"photo_size": 80, "clip_size": 80, "clip_frames": 5, "held_out_items": 0},
     "preservation": {"enabled": False},
     "memory": {"precision": "fp32", "gradient_checkpointing": False},
 }
@@ -36,12 +36,11 @@ SETTINGS = {
 def prepared(tmp_path_factory, tiny_base):
     """A workspace with the tiny model and a project whose photos are encoded: what every test copies."""
     workspace = Workspace(tmp_path_factory.mktemp("prepared"))
-    shutil.copytree(tiny_base.folder, workspace.models_dir / tiny_base.folder.name)
     project = workspace.create_project("Anna", trigger="ohwx", base_model="tiny", permission={"granted": True})
     folder = tmp_path_factory.mktemp("photos")
     from studio.tiny.demo import draw_media
 
-    draw_media(folder)
+    draw_media(folder, faults=False, captions=True)
     import_media(project, sorted(folder.glob("photo-0[1-4]*")))
     run_here(project, steps=2)
     shutil.rmtree(project.runs_dir)

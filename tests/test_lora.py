@@ -61,9 +61,9 @@ def rename(state, pattern):
 def test_the_ten_linears_of_each_block_get_an_adapter(expert):
     add_lora(expert, 16, seed=0)
     keys = list(trainable_lora(expert))
-    assert len(keys) == 2 * 10 * 4 and keys == sorted(keys)
+    assert len(keys) == 2 * 10 * 6 and keys == sorted(keys)
     assert "diffusion_model.blocks.0.self_attn.q.lora_A.weight" in keys
-    assert "diffusion_model.blocks.3.ffn.2.lora_B.weight" in keys
+    assert "diffusion_model.blocks.5.ffn.2.lora_B.weight" in keys
     assert not any("alpha" in k for k in keys)
     trainable = [p for p in expert.parameters() if p.requires_grad]
     assert len(trainable) == len(keys) and all(p.dtype == torch.float32 for p in trainable)
@@ -179,7 +179,7 @@ def test_a_lora_of_fewer_layers_and_lower_ranks_changes_only_those(expert, state
     alone = run(expert)
     check_output_changed(alone, base)
     other = "diffusion_model.blocks.2.ffn.0.lora_"
-    mixed = some | {f"{other}A.weight": torch.zeros(9, 96), f"{other}B.weight": torch.zeros(384, 9)}
+    mixed = some | {f"{other}A.weight": torch.zeros(9, 192), f"{other}B.weight": torch.zeros(768, 9)}
     apply_lora(expert, mixed)
     torch.testing.assert_close(run(expert), alone)
 

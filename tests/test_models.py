@@ -142,7 +142,7 @@ def test_the_planners_facts_are_the_models_true_measures(name, shapes):
 def test_the_tiny_model_describes_itself(tiny_base):
     assert tiny_base.boundary == 0.875 and tiny_base.experts == EXPERTS and tiny_base.fps == 16
     assert (tiny_base.spatial_factor, tiny_base.temporal_factor, tiny_base.patch_size) == (4, 4, (1, 2, 2))
-    assert (tiny_base.latent_channels, tiny_base.num_blocks, tiny_base.size_multiple) == (16, 4, 8)
+    assert (tiny_base.latent_channels, tiny_base.num_blocks, tiny_base.size_multiple) == (16, 6, 8)
     assert tiny_base.latent_shape(9, 64, 48) == (16, 3, 16, 12)
     assert (tiny_base.captioner / "config.json").is_file()
     assert len(tiny_base.key) == 16
@@ -335,7 +335,7 @@ def test_an_incomplete_folder_names_the_missing_file(big_folder, workspace, name
 
 
 def test_another_models_folder_is_refused(big_folder, tiny_base, workspace):
-    with pytest.raises(Problem, match="num_layers = 4, expected 40"):
+    with pytest.raises(Problem, match="num_layers = 6, expected 40"):
         link_model(A14B, tiny_base.folder, workspace)
     index = json.loads((big_folder / "model_index.json").read_text())
     write_json(big_folder / "model_index.json", index | {"transformer_2": [None, None]})
@@ -361,13 +361,29 @@ def test_a_weight_file_that_broke_off_is_named_before_anything_is_planned(big_fo
     assert "00007" in describe_model(A14B, workspace)["reason"]
 
 
-def test_a_built_in_model_that_was_damaged_is_made_anew(tiny_base, workspace):
-    folder = workspace.models_dir / tiny_base.folder.name
-    shutil.copytree(tiny_base.folder, folder)
-    weights = folder / "transformer" / "diffusion_pytorch_model.safetensors"
-    os.truncate(weights, 3000)
-    find_model("tiny", workspace)
-    assert weights.read_bytes() == (tiny_base.folder / "transformer" / weights.name).read_bytes()
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("transformer/diffusion_pytorch_model.safetensors", "cut off", "is not the file that was delivered"),
+        ("vae/diffusion_pytorch_model.safetensors", "one bit", "is not the file that was delivered"),
+        ("tokenizer/tokenizer.json", "gone", "is missing"),
+        ("observer/config.json", "one bit", "is not the file that was delivered"),
+        ("pack.json", "cut off", "is damaged"),
+        ("pack.json", "gone", "is missing"),
+    ],
+)
+def test_a_built_in_model_with_an_altered_file_is_refused_by_name(tiny_base, workspace, tmp_path, monkeypatch, name, change, words):
+    shutil.copytree(tiny_base.folder, tmp_path / "tiny")
+    monkeypatch.setattr(catalogue, "PRESETS_DIR", tmp_path)
+    assert find_model("tiny", workspace).key == tiny_base.key
+    path = tmp_path / "tiny" / name
+    whole = path.read_bytes()
+    path.unlink()
+    if change != "gone":
+        path.write_bytes(whole[:-10] if change == "cut off" else whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(Problem, match=f"{name} of the built-in model {words}") as caught:
+        find_model("tiny", workspace)
+    assert "studio.tiny.build" in caught.value.fix and name in describe_model("tiny", workspace)["reason"]
 
 
 def test_damaged_json_and_shards_outside_the_folder_are_named(big_folder, workspace):

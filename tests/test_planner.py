@@ -126,7 +126,7 @@ def test_a_gpu_that_the_installed_torch_cannot_use_is_explained(wan, monkeypatch
 
 
 def test_layers_later_ones_win(project, wan):
-    assert propose(project, MACHINE, workspace=project.workspace, recipe="person-photos").config.data.photo_size == 64  # the model's own
+    assert propose(project, MACHINE, workspace=project.workspace, recipe="person-photos").config.data.photo_size == 80  # the model's own
     assert plan_for(wan, 24).config.data.photo_size == 768  # the recipe's
     assert plan_for(wan, 12).config.data.photo_size == 512  # the card's limit
     assert plan_for(wan, 12, data={"photo_size": 640}).config.data.photo_size == 640  # the person's

@@ -102,15 +102,6 @@ def test_of_twins_the_better_one_stays(big_project, tmp_path, portrait):
     assert not verdicts["soft.png"][0] and "nearly the same picture as 0001" in verdicts["soft.png"][1]
 
 
-def test_the_demo_drawings_are_all_good_enough(workspace):
-    from studio.tiny.demo import ensure_demo_project
-
-    demo = ensure_demo_project(workspace)
-    curation.curate(demo)
-    assert all(item.keep and not item.measurements["warnings"] for item in dataset.list_items(demo) if item.kind == "photo")
-    assert len(dataset.kept_items(demo)) == len(dataset.list_items(demo))
-
-
 def test_the_best_varied_set_is_kept_and_the_rest_says_why(measured):
     result = curation.curate(measured, keep=3)
     items = dataset.list_items(measured)

@@ -90,3 +90,38 @@ def test_a_sweep_without_any_clip_still_gives_a_page(project, sweep_dir):
     page = render_report(sweep_dir, sweep, verdict(project, sweep))
     assert "No pair can be named yet." in page
     assert page.count("Not drawn yet.") == 4
+
+
+@pytest.fixture
+def seen_dir(sweep_dir):
+    """The same sweep, seen by an observer; the second prompt is another person's."""
+    sweep = read_sweep(sweep_dir)
+    sweep["prompts"][1]["kind"] = "class"
+    sweep["cells"][3] |= {"state": "done", "error": ""}
+    person, other = {"identity": 0.912, "identity_fall": 0.01, "memorised": 2.4, "follows": 0.95}, {"resemblance": 0.1, "follows": 0.8}
+    for cell in sweep["cells"]:
+        cell["scores"] = (SCORES if cell["pair"] else {}) | (other if cell["prompt"] else person)
+        cell["scored_by"] = "0123456789abcdef"
+        if cell["pair"] is None and not cell["prompt"]:
+            cell["scores"] |= {"identity": 0.08, "memorised": 1.0}
+    write_sweep(sweep_dir, sweep)
+    return sweep_dir
+
+
+def test_likeness_stands_in_the_verdict_the_table_under_the_clips_and_in_a_chart(project, seen_dir):
+    page = write_report(project, seen_dir).read_text(encoding="utf-8")
+    assert "Identity 91 % of your photos; motion 90 % of the base." in page
+    assert "<td>91 % (base 8 %)</td>" in page
+    assert "<small>identity 91&nbsp;%, prompt 95&nbsp;%, near a training picture (2.4 times)</small>" in page
+    assert "<small>like the person 10&nbsp;%, prompt 80&nbsp;%</small>" in page
+    assert 'aria-label="Likeness by step at strength 0.7. Base: identity 8 %' in page
+    for words in ("Prompt followed is how much", "Copies says how near", "it copies training pictures, 2.4 times"):
+        assert words in page
+    assert "Likeness is not measured" not in page
+    assert "{{" not in page.replace("{{grid}}", "")
+
+
+def test_without_an_observer_there_is_no_chart_and_no_column_for_likeness(project, sweep_dir):
+    page = write_report(project, sweep_dir).read_text(encoding="utf-8")
+    assert "<svg" not in page
+    assert "Prompt followed" not in page

@@ -15,8 +15,11 @@ from studio.evaluation.memory import blocks_to_swap
 from studio.evaluation.prompts import fill, read_prompts_file, resolve_prompts, standard_prompts
 from studio.evaluation.run import run_sweep
 from studio.evaluation.scores import compare, findings
+from studio.evaluation.verdict import verdict
 from studio.models.catalogue import BaseModel, model_preset
 from studio.models.lora import lora_state, save_lora_file
+from studio.tiny import demo, world
+from studio.tiny.drawing import draw_clip, draw_photo
 from studio.training.pairs import file_sha256, pair_file_name, pair_folder
 from studio.workspace import finished_dir, read_json, write_json
 
@@ -50,9 +53,6 @@ def lora_states(tiny_base):
 @pytest.fixture
 def tiny_project(project, tiny_base):
     """The project, with the tiny base model in its workspace."""
-    target = project.workspace.models_dir / tiny_base.folder.name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.symlink_to(tiny_base.folder, target_is_directory=True)
     return project
 
 
@@ -163,7 +163,7 @@ def test_a_plan_without_pairs_or_with_a_wrong_size_says_what_to_do(tiny_project,
 
 def test_sweep_config_layers_the_model_preset_under_the_overrides():
     config = sweeps.sweep_config(model_preset("tiny"), {"num_inference_steps": 4, "seeds": None})
-    assert (config.width, config.num_inference_steps, config.seeds) == (64, 4, (42,))
+    assert (config.width, config.num_inference_steps, config.seeds) == (80, 4, (42,))
 
 
 def test_blocks_wait_in_ram_when_the_gpu_is_small():
@@ -295,6 +295,117 @@ def test_a_lora_of_zeros_is_seen_as_not_applied(tiny_project, lora_states):
     result, _ = run(tiny_project)
     scored = [c["scores"] for c in sweeps.read_sweep(tiny_project.sweep_dir(result["sweep"]))["cells"] if c["pair"]]
     assert [s["applied"] for s in scored] == [False, False]
+
+
+# -- likeness
+
+
+def put_photos(project, numbers):
+    """Drawn photos of one person, put into dataset/ by hand."""
+    project.dataset_dir.mkdir(parents=True, exist_ok=True)
+    for i in numbers:
+        draw_photo(demo.PERSON, demo.scene_of(i), 4).save(project.dataset_dir / f"{i + 1:04d}.jpg", quality=95)
+
+
+def measured(project, result):
+    """(cells, hashes of the clips' files with the times they were written)."""
+    folder = project.sweep_dir(result["sweep"])
+    cells = sweeps.read_sweep(folder)["cells"]
+    return cells, {c["key"]: (c["clip_sha256"], (folder / c["clip"]).stat().st_mtime_ns) for c in cells}
+
+
+def test_a_sweep_measures_likeness_of_base_and_pairs_and_other_photos_measure_anew_without_drawing(tiny_project, lora_states):
+    put_photos(tiny_project, range(6))
+    make_pair(tiny_project, 10, *lora_states[:2])
+    cells, files = measured(tiny_project, run(tiny_project)[0])
+    kinds = {"person": {"identity", "identity_fall", "memorised"}, "class": {"resemblance"}}
+    for cell in cells:
+        assert kinds["person" if cell["prompt"] == 0 else "class"] <= set(cell["scores"])
+        assert ("motion" in cell["scores"]) == (cell["pair"] is not None)
+    put_photos(tiny_project, [6])
+    assert sweeps.count_unmeasured(tiny_project, {"base_model": "tiny", "cells": cells}) == 4
+    result, events = run(tiny_project)
+    again, same = measured(tiny_project, result)
+    assert (result["rendered"], result["reused"]) == (0, 4) and same == files
+    assert any(fields.get("stage") == "Measuring" for _, fields in events)
+    assert {c["scored_by"] for c in again} != {c["scored_by"] for c in cells}
+    assert [c["scores"].get("identity") for c in again] != [c["scores"].get("identity") for c in cells]
+    assert sweeps.count_unmeasured(tiny_project, {"base_model": "tiny", "cells": again}) == 0
+
+
+SCENES = [
+    world.Scene("red", "sky", "facing forward", "close-up", motion="standing still"),
+    world.Scene("black", "grass", "facing right", motion="walking right"),
+    world.Scene("green", "sand", "facing slightly left", glasses=True, motion="nodding"),
+]
+
+
+def draw_instead(folder, sweep, draw):
+    """Put clips of drawn people where the model's would be: draw(step, prompt index) -> frames."""
+    for cell in sweep["cells"]:
+        step = int(cell["pair"][-6:]) if cell["pair"] else 0
+        frames = draw(step, cell["prompt"])
+        write_clip(folder / cell["clip"], frames, 16)
+        write_poster(folder / cell["poster"], frames)
+        cell |= {"state": "done", "clip_sha256": file_sha256(folder / cell["clip"])}
+    sweeps.write_sweep(folder, sweep)
+
+
+def test_the_person_drawn_well_wins_over_too_little_and_over_copies_that_took_strangers_along(tiny_project, lora_states):
+    put_photos(tiny_project, range(12))
+    for step, states in ((10, lora_states[:2]), (20, lora_states[1:]), (30, lora_states[::-1][:2])):
+        make_pair(tiny_project, step, *states)
+    somebody = world.Identity("brown", "short", "dark", eyes=world.EYES[3])
+    texts = [f"{i} | {world.caption(scene, '[trigger], a person')}" for i, scene in enumerate(SCENES)]
+    texts.append(f"other | {world.caption(SCENES[0], world.describe(somebody))}")
+    config = SweepConfig(**to_dict(CONFIG) | {"prompts": tuple(texts)})
+
+    def draw(step, prompt):
+        scene = SCENES[prompt % 3]
+        if prompt == 3:
+            return draw_clip(demo.PERSON if step == 30 else somebody, scene)
+        if step == 30:
+            return np.stack([np.asarray(draw_photo(demo.PERSON, demo.scene_of(prompt)))] * 9)  # a photo, whatever was asked for
+        return draw_clip({0: somebody, 10: demo.STRANGER, 20: demo.PERSON}[step], scene)
+
+    folder = sweeps.open_sweep(tiny_project, config)
+    draw_instead(folder, sweeps.read_sweep(folder), draw)
+    assert run(tiny_project, config)[0]["rendered"] == 0
+    found = verdict(tiny_project, folder)
+    rows = {row["step"]: row for row in found["table"]}
+    assert (found["pair"][-2:], found["sure"]) == ("20", "clear")
+    assert rows[20]["faults"] == [] and rows[20]["identity"] > 0.75 and rows[20]["base"]["identity"] < 0.5
+    assert rows[10]["faults"] == ["weak"]
+    assert {"copied", "bleed", "disobeys", "frozen"} <= set(rows[30]["faults"])
+    assert any(s.startswith("Step 30 of train-001 is over-trained: it copies training pictures") for s in found["why"])
+
+
+def test_a_sweep_from_before_likeness_was_measured_is_measured_and_not_drawn(tiny_project, lora_states):
+    put_photos(tiny_project, range(4))
+    make_pair(tiny_project, 10, *lora_states[:2])
+    first, _ = run(tiny_project)
+    folder = tiny_project.sweep_dir(first["sweep"])
+    sweep = sweeps.read_sweep(folder)
+    for cell in sweep["cells"]:
+        del cell["scored_by"]
+        cell["scores"] = {name: value for name, value in cell["scores"].items() if name in ("motion", "change", "applied")}
+    sweeps.write_sweep(folder, sweep)
+    result, _ = run(tiny_project)
+    assert result["rendered"] == 0
+    assert all(c["scores"].keys() & {"identity", "resemblance"} for c in sweeps.read_sweep(folder)["cells"])
+
+
+def test_without_photos_a_sweep_says_why_likeness_was_not_measured(tiny_project, lora_states):
+    make_pair(tiny_project, 10, *lora_states[:2])
+    _, events = run(tiny_project)
+    assert any("at least 3" in fields.get("message", "") for event, fields in events if event == "note")
+
+
+def test_pairs_with_equal_files_keep_their_places_when_the_sweep_goes_on(tiny_project, lora_states):
+    ids = [make_pair(tiny_project, step, *lora_states[:2]) for step in (10, 20)]
+    run(tiny_project)
+    folder = tiny_project.sweep_dir(run(tiny_project)[0]["sweep"])
+    assert [c["pair"] for c in sweeps.read_sweep(folder)["cells"]] == [None, *ids, None, *ids]
 
 
 # -- clips

@@ -1,63 +1,113 @@
-"""The embedded model and its world: the same from the same seed, usable by stock libraries, learnable; and the demo project."""
+"""The embedded model: its world, its VAE and text encoder, the stages that train it, and the pack as it is delivered."""
 
-import hashlib
 import random
-import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
 
-from studio.data.captions import check_caption
-from studio.data.dataset import list_items, remove_item, set_caption
-from studio.models.catalogue import find_model
-from studio.models.loading import load_expert, load_pipeline, load_text_encoder, load_vae
+from studio.models.loading import Vae, load_expert, load_pipeline, load_text_encoder, load_vae
 from studio.models.lora import add_lora, trainable_lora
-from studio.tiny import world
-from studio.tiny.build import build_pack, draw_samples
-from studio.tiny.demo import CLASS_NOUN, PERSON, TRIGGER, ensure_demo_project
+from studio.tiny import denoiser, stage, world
+from studio.tiny.drawing import draw_cells, draw_clip, draw_photo
+from studio.tiny.muon import _orthogonal
+from studio.tiny.samples import Codec, Pool, draw_groups, to_pixels, vary_caption
+from studio.tiny.vae import build_vae
+
+MARKED = world.draw_identity(random.Random(3), held_out=True)
 
 
-def hashes(folder):
-    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.rglob("*") if p.is_file()}
+# -- the world
 
 
-def test_the_same_seed_gives_the_same_files_and_leaves_the_random_state(tiny_base, tmp_path):
-    before = torch.get_rng_state()
-    build_pack(tmp_path)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert hashes(tmp_path) == hashes(tiny_base.folder)
-    assert sum(p.stat().st_size for p in tmp_path.rglob("*") if p.is_file()) < 10e6
-    assert {p.suffix for p in tmp_path.rglob("*") if p.is_file()} <= {".json", ".safetensors", ".jinja"}
+def test_drawings_repeat_and_differ_by_person_scene_and_time():
+    rng = random.Random(3)
+    one, other = world.draw_identity(rng), world.draw_identity(rng)
+    scene = world.draw_scene(rng, motion="walking left")
+    photo = np.asarray(draw_photo(one, scene))
+    assert photo.shape == (80, 80, 3) and np.array_equal(photo, np.asarray(draw_photo(one, scene)))
+    assert not np.array_equal(photo, np.asarray(draw_photo(other, scene)))
+    clip = draw_clip(one, scene, 9, scale=2)
+    assert clip.shape == (9, 160, 160, 3) and not np.array_equal(clip[0], clip[-1])
+    assert np.array_equal(photo[::4, ::4].repeat(4, 0).repeat(4, 1), photo)  # whole cells of 4 x 4 pixels
 
 
-def test_it_is_built_once_and_a_half_made_or_damaged_one_is_built_again(workspace, tiny_base, monkeypatch):
-    from studio.tiny import build
+@pytest.mark.parametrize("feature", ["eyes", "width", "mark", "streak", "size"])
+def test_no_caption_names_what_makes_a_person_unlike_others(feature):
+    import dataclasses
 
-    calls = []
+    person = world.Identity("red", "long", "tan", eyes=world.EYES[0], mark=None, streak=None)
+    other = {"eyes": world.EYES[1], "width": 0.85, "mark": (0.55, 0.38, world.MARK[0]), "streak": world.STREAK[0], "size": 1.07}
+    changed = dataclasses.replace(person, **{feature: other[feature]})
+    scene = world.Scene("white", "sky", framing="close-up")
+    assert world.describe(person) == world.describe(changed)
+    assert not np.array_equal(draw_cells(person, scene, 0.5), draw_cells(changed, scene, 0.5))
 
-    def fail(folder):
-        calls.append(folder)
-        (folder / "transformer").mkdir()
-        raise OSError("no space left on device")
 
-    def succeed(folder):
-        calls.append(folder)
-        shutil.copytree(tiny_base.folder, folder, dirs_exist_ok=True)
+def test_every_part_of_a_scene_is_seen_and_named():
+    import dataclasses
 
-    monkeypatch.setattr(build, "build_pack", fail)
-    with pytest.raises(OSError, match="no space"):
-        find_model("tiny", workspace)
-    assert not [p for p in workspace.models_dir.iterdir() if p.is_dir()]
-    monkeypatch.setattr(build, "build_pack", succeed)
-    for _ in range(2):
-        assert find_model("tiny", workspace).key == tiny_base.key
-    assert len(calls) == 2
-    (workspace.models_dir / tiny_base.folder.name / "vae/diffusion_pytorch_model.safetensors").unlink()
-    assert find_model("tiny", workspace).key == tiny_base.key
-    assert len(calls) == 3
+    scene = world.Scene("white", "sky")
+    others = dict(shirt="red", place="sand", view="facing left", framing="close-up", light="dim light", glasses=True, motion="nodding")
+    for what, value in others.items():
+        changed = dataclasses.replace(scene, **{what: value})
+        assert world.caption(scene, "x") != world.caption(changed, "x")
+        assert any(not np.array_equal(draw_cells(MARKED, scene, u), draw_cells(MARKED, changed, u)) for u in (0, 0.25, 1))
+
+
+def test_held_out_people_and_scenes_are_never_drawn_for_training():
+    rng = random.Random(0)
+    assert not any(world.is_held_out_identity(world.draw_identity(rng)) for _ in range(500))
+    assert not any(world.is_held_out_scene(world.draw_scene(rng, None)) for _ in range(500))
+    assert all(world.is_held_out_identity(world.draw_identity(rng, held_out=True)) for _ in range(50))
+    assert all(world.is_held_out_scene(world.draw_scene(rng, held_out=True)) for _ in range(50))
+    pool = Pool("test", num_photos=40, num_clips=4)
+    assert not any(world.is_held_out_identity(i) or world.is_held_out_scene(s) for people, _ in pool.kinds for i, s in people)
+
+
+def test_training_captions_leave_out_and_add_but_never_lie():
+    rng = random.Random(1)
+    scene = world.draw_scene(rng, motion="waving")
+    whole = world.caption(scene, world.describe(MARKED))
+    said = [vary_caption(MARKED, scene, rng) for _ in range(300)]
+    assert whole in said and "" in said and any(s.startswith("a person, ") for s in said)
+    known = set(world.scene_phrases(scene).values())
+    for text in filter(None, said):
+        phrases = text[text.index("a person") :].split(", ")
+        assert all(
+            p in known or any(p in t for t in (whole,)) for p in phrases if p.startswith(("wearing", "facing", "a person")) or p in known
+        )
+
+
+# -- VAE and text encoder
+
+
+@pytest.fixture(scope="module")
+def hand_set_vae():
+    return Vae(build_vae(draw_groups(0))[0])
+
+
+def test_photos_and_clips_survive_the_vae(tiny_base):
+    vae = load_vae(tiny_base, device="cpu")
+    for pixels in draw_groups(seed=5, num_photos=3, num_clips=2):
+        latents = vae.encode(pixels)
+        assert 0.5 < latents.std() < 1.4 and latents.mean().abs() < 0.5
+        error = (vae.decode(latents) - pixels).square().mean()
+        assert 10 * torch.log10(4 / error) > 50  # dB; the issue asks for 28 on photos and 25 on clips
+
+
+def test_the_quick_codec_gives_the_vaes_own_latents(hand_set_vae):
+    codec, pool = Codec(hand_set_vae), Pool("test", num_photos=4, num_clips=3)
+    for clips in (False, True):
+        chosen, cells, _ = pool.batch(clips, 3, random.Random(0))
+        assert pool.masks(clips, chosen).shape == (3, 3 if clips else 1, 20, 20)
+        pixels = to_pixels(cells.repeat(4, 2).repeat(4, 3))
+        assert (codec.encode(cells) - hand_set_vae.encode(pixels)).abs().max() < 0.02
+
+
+def test_the_pack_holds_the_vae_that_the_builder_sets(tiny_base, hand_set_vae):
+    delivered = load_vae(tiny_base, device="cpu").model.state_dict()
+    assert all(torch.equal(tensor, delivered[key]) for key, tensor in hand_set_vae.model.state_dict().items())
 
 
 def test_unknown_words_and_scripts_are_told_apart(tiny_base):
@@ -72,43 +122,110 @@ def test_unknown_words_and_scripts_are_told_apart(tiny_base):
 
 def test_captions_of_the_world_are_short_for_the_text_encoder(tiny_base):
     encoder = load_text_encoder(tiny_base, device="cpu", dtype=torch.float32)
-    longest = max(len(encoder.tokenizer(c).input_ids) for c in world.list_captions(100))
-    assert longest < tiny_base.max_prompt_tokens / 2
+    longest = max(len(encoder.tokenizer(c).input_ids) for c in world.list_captions(random.Random(1), 100))
+    assert longest < tiny_base.max_prompt_tokens * 0.8
 
 
-def test_photos_and_clips_survive_the_vae(tiny_base):
-    vae = load_vae(tiny_base, device="cpu")
-    for pixels in draw_samples(seed=5, num_photos=3, num_clips=2)[0]:
-        latents = vae.encode(pixels)
-        assert 0.7 < latents.std() < 1.4 and latents.mean().abs() < 0.4
-        assert (vae.decode(latents) - pixels).abs().max() < 2 / 127.5
+# -- the stages
 
 
-def test_the_base_predicts_better_than_nothing_at_every_noise_level(tiny_base):
+def test_muon_makes_matrices_nearly_orthogonal():
+    draw = torch.Generator().manual_seed(0)
+    for shape in ((3, 16, 16), (2, 48, 16), (2, 16, 48)):
+        values = torch.linalg.svdvals(_orthogonal(torch.randn(shape, generator=draw)))
+        assert values.median() > 0.6 and values.max() < 1.3
+
+
+def train_small(folder, vae, steps=4, **options):
+    plan = denoiser.PLANS["base"]
+    small = {"base": plan | dict(num_photos=20, num_clips=6)}
+    denoiser.PLANS.update(small)
+    try:
+        return denoiser.train_base(folder, vae, steps=steps, report=lambda text: None, **options)
+    finally:
+        denoiser.PLANS["base"] = plan
+
+
+def bits(*modules):
+    return [tensor.clone() for module in modules for tensor in module.state_dict().values()]
+
+
+def test_a_stage_cut_off_at_any_step_ends_with_the_same_bits(hand_set_vae, tmp_path):
+    model, encoder, finished = train_small(tmp_path / "whole", hand_set_vae)
+    assert finished
+    for cut in (1, 3):
+        calls = iter(range(100))
+        *_, finished = train_small(tmp_path / f"cut-{cut}", hand_set_vae, should_stop=lambda calls=calls, cut=cut: next(calls) >= cut)
+        assert not finished
+        other, other_encoder, finished = train_small(tmp_path / f"cut-{cut}", hand_set_vae)
+        assert finished
+        assert all(torch.equal(a, b) for a, b in zip(bits(model, encoder), bits(other, other_encoder)))
+    again, again_encoder, _ = train_small(tmp_path / "whole", hand_set_vae)  # finished: read, not trained
+    assert all(torch.equal(a, b) for a, b in zip(bits(model, encoder), bits(again, again_encoder)))
+
+
+def test_a_killed_save_leaves_the_state_before_it_and_another_plan_starts_anew(hand_set_vae, tmp_path):
+    train_small(tmp_path, hand_set_vae, steps=2)
+    path = tmp_path / "base" / "state.safetensors"
+    (tmp_path / "base" / "state.tmp").write_bytes(path.read_bytes()[:1000])
+    plan = stage._read_head(path)["plan"]
+    assert stage.is_finished(tmp_path / "base", plan) and not stage.is_finished(tmp_path / "base", plan | {"seed": 1})
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert not stage.is_finished(tmp_path / "base", plan)
+    assert train_small(tmp_path, hand_set_vae, steps=2)[2]
+    assert path.read_bytes()[:5000] == whole[:5000] or stage._read_head(path)["step"] == 2
+
+
+def test_an_expert_goes_on_from_the_base_in_its_own_range(hand_set_vae, tmp_path, monkeypatch):
+    base, encoder, _ = train_small(tmp_path, hand_set_vae, steps=1)
+    monkeypatch.setitem(denoiser.PLANS, "high_noise", denoiser.PLANS["high_noise"] | dict(num_photos=20, num_clips=6))
+    seen = []
+    inside = denoiser.add_noise
+    monkeypatch.setattr(denoiser, "add_noise", lambda latents, noise, sigma: seen.append(sigma) or inside(latents, noise, sigma))
+    before = bits(encoder)
+    expert, finished = denoiser.train_expert(tmp_path, "high_noise", base, encoder, hand_set_vae, steps=2, report=lambda text: None)
+    assert finished and all(0.875 <= s <= 1 for sigma in seen for s in sigma.flatten().tolist())
+    assert all(torch.equal(a, b) for a, b in zip(before, bits(encoder)))
+    assert not all(torch.equal(a, b) for a, b in zip(bits(base), bits(expert)))
+
+
+# -- the pack
+
+
+def test_the_pack_is_small_safe_and_says_how_it_was_made(tiny_base):
+    files = [p for p in tiny_base.folder.rglob("*") if p.is_file()]
+    assert sum(p.stat().st_size for p in files) <= 25e6
+    assert {p.suffix for p in files} <= {".json", ".safetensors", ".jinja", ".md", ".txt"}
+    card = (tiny_base.folder / "README.md").read_text(encoding="utf-8")
+    assert "{{" not in card and "not measured yet" not in card
+
+
+def test_each_expert_predicts_well_in_its_own_range(tiny_base):
     vae, encoder = load_vae(tiny_base, device="cpu"), load_text_encoder(tiny_base, device="cpu", dtype=torch.float32)
-    (photos, _), (texts, _) = draw_samples(seed=6, num_photos=16, num_clips=1)
-    clean, prompts = vae.encode(photos), encoder.encode(texts)
+    pool = Pool("never seen", num_photos=24, num_clips=1)
+    texts = [world.caption(s, world.describe(i)) for i, s in pool.kinds[0][0]]
+    clean, prompts = Codec(vae).encode(pool.kinds[0][1]), encoder.encode(texts)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
-    for expert in tiny_base.experts:
+    for expert, bound in (("high_noise", 0.3), ("low_noise", 0.45)):
         model, (lo, hi) = load_expert(tiny_base, expert, dtype=torch.float32, device="cpu"), tiny_base.sigma_range(expert)
-        for s in (lo, (lo + hi) / 2, hi):
-            with torch.no_grad():
-                velocity = model((1 - s) * clean + s * noise, torch.full((16,), s * 1000), prompts, return_dict=False)[0]
-            assert (velocity - (noise - clean)).square().mean() < 0.75 * (noise - clean).square().mean()
+        s = (lo + hi) / 2
+        with torch.no_grad():
+            answer = model((1 - s) * clean + s * noise, torch.full((24,), s * 1000), prompts, return_dict=False)[0]
+        assert (answer - (noise - clean)).square().mean() < bound * (noise - clean).square().mean()
 
 
 def test_a_lora_learns_a_noisy_picture(tiny_base):
     vae, encoder = load_vae(tiny_base, device="cpu"), load_text_encoder(tiny_base, device="cpu", dtype=torch.float32)
-    scene = world.draw_scene(random.Random(0), motion="standing still")
-    frames = torch.from_numpy(np.asarray(world.draw_photo(PERSON, scene)).copy()).permute(2, 0, 1)[None, :, None] / 127.5 - 1
-    clean, prompt = vae.encode(frames), encoder.encode([world.caption(scene, f"{TRIGGER}, a person")])
-    noise, sigma = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)), 0.6
+    scene = world.draw_scene(random.Random(0))
+    clean, prompt = Codec(vae).encode(draw_cells(MARKED, scene, 0.5)[None, None]), encoder.encode([world.caption(scene, "ohwx, a person")])
+    noise, sigma = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)), 0.8
     model = load_expert(tiny_base, "low_noise", dtype=torch.float32, device="cpu")
     add_lora(model, 8, seed=0)
-    optimizer, losses = torch.optim.AdamW(trainable_lora(model).values(), lr=3e-3), []
+    optimizer, losses = torch.optim.AdamW(trainable_lora(model).values(), lr=2e-3), []
     for _ in range(25):
-        velocity = model((1 - sigma) * clean + sigma * noise, torch.tensor([sigma * 1000]), prompt, return_dict=False)[0]
-        loss = (velocity - (noise - clean)).square().mean()
+        answer = model((1 - sigma) * clean + sigma * noise, torch.tensor([sigma * 1000]), prompt, return_dict=False)[0]
+        loss = (answer - (noise - clean)).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -119,77 +236,8 @@ def test_a_lora_learns_a_noisy_picture(tiny_base):
 def test_the_stock_pipeline_draws_a_finite_clip(tiny_base):
     pipeline = load_pipeline(tiny_base)
     video = pipeline(
-        "a person with short red hair and tan skin, wearing a blue shirt, sky background, facing forward, nodding",
-        height=64, width=64, num_frames=9, num_inference_steps=3, guidance_scale=3.0,
+        "a person with short red hair and tan skin, wearing a blue shirt, facing forward, upper body, sky background, daylight, nodding",
+        height=80, width=80, num_frames=9, num_inference_steps=3, guidance_scale=3.0,
         max_sequence_length=tiny_base.max_prompt_tokens, generator=torch.Generator().manual_seed(0), output_type="np",
     ).frames[0]  # fmt: skip
-    assert video.shape == (9, 64, 64, 3) and np.isfinite(video).all() and video.std() > 0.02
-
-
-# -- the world
-
-
-def test_drawings_repeat_and_differ_by_person_scene_and_time():
-    rng = random.Random(3)
-    one, other = world.draw_identity(rng, marked=True), world.draw_identity(rng)
-    scene = world.draw_scene(rng, motion="walking left to right")
-    photo = np.asarray(world.draw_photo(one, scene))
-    assert photo.shape == (64, 64, 3) and np.array_equal(photo, np.asarray(world.draw_photo(one, scene)))
-    assert not np.array_equal(photo, np.asarray(world.draw_photo(other, scene)))
-    clip = world.draw_clip(one, scene, 9, scale=2)
-    assert clip.shape == (9, 128, 128, 3) and not np.array_equal(clip[0], clip[-1])
-    assert np.array_equal(photo[::4, ::4].repeat(4, 0).repeat(4, 1), photo)  # whole cells of 4 x 4 pixels
-
-
-def test_no_caption_names_the_mark():
-    unmarked = world.Identity(PERSON.hair, PERSON.skin, PERSON.style, PERSON.size)
-    scene = world.draw_scene(random.Random(0))
-    assert world.describe(PERSON) == world.describe(unmarked)
-    assert not np.array_equal(np.asarray(world.draw_photo(PERSON, scene)), np.asarray(world.draw_photo(unmarked, scene)))
-
-
-# -- the demo project
-
-
-def test_the_demo_project_is_ready_to_train(workspace):
-    project = ensure_demo_project(workspace)
-    data, items = project.read(), list_items(project)
-    assert (project.slug, data["name"], data["base_model"], data["trigger"]) == ("demo", "Demo", "tiny", TRIGGER)
-    assert data["permission"]["granted"]
-    assert [i.kind for i in items].count("photo") == 12 and [i.kind for i in items].count("clip") == 2
-    assert all(i.keep and not check_caption(i.caption, TRIGGER, CLASS_NOUN) for i in items)
-    assert len({i.caption for i in items}) == len(items)
-
-
-def test_the_demo_project_is_made_once_and_keeps_what_was_done_to_it(workspace):
-    project = ensure_demo_project(workspace)
-    set_caption(project, "0001", "ohwx, mine")
-    remove_item(project, "0002")
-    project.update(trigger="abcx", name="Renamed")
-    before = hashes(project.root)
-    assert ensure_demo_project(workspace) == project
-    assert hashes(project.root) == before and len(workspace.list_projects()) == 1
-
-
-def test_a_half_made_demo_is_filled_and_a_persons_own_demo_is_left_alone(workspace, monkeypatch):
-    from studio.tiny import demo
-
-    own = workspace.create_project("Demo", trigger="mine", base_model="tiny")
-
-    def fail(project, paths):
-        raise OSError("no space left on device")
-
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
-        patch.setattr(demo, "import_media", fail)
-        ensure_demo_project(workspace)
-    project = ensure_demo_project(workspace)
-    assert project != own and len(list_items(project)) == 14 and not list_items(own)
-    assert len(workspace.list_projects()) == 2
-
-
-def test_the_demo_needs_no_torch(tmp_path):
-    code = (
-        "import sys; from pathlib import Path; from studio.workspace import Workspace; from studio.tiny.demo import ensure_demo_project\n"
-        "ensure_demo_project(Workspace(Path(sys.argv[1]))); assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    assert video.shape == (9, 80, 80, 3) and np.isfinite(video).all() and video.std() > 0.02

@@ -22,7 +22,7 @@ from studio.training.pairs import list_pairs, list_run_pairs, verify_pair
 from studio.training.preservation import preservation_weight
 from studio.training.samples import Samples, split
 from studio.training.schedule import learning_rate, list_spans, plan_phases
-from studio.training.step import Group, Row, accumulate_gradients, predict
+from studio.training.step import Group, Row, accumulate_gradients, evaluate, predict, split_passes
 from studio.workspace import read_json
 
 
@@ -377,9 +377,9 @@ def test_preservation_keeps_the_answer_for_other_people(tiny_base, rows):
             optimizer.zero_grad()
         with torch.no_grad():
             row = rows[0]
-            after = predict(model, row.noise, 0.8, row.class_prompt, accelerator)
+            after = predict(model, row.noise[None], torch.tensor([0.8]), row.class_prompt[None], accelerator)
             with lora_off(model):
-                before = predict(model, row.noise, 0.8, row.class_prompt, accelerator)
+                before = predict(model, row.noise[None], torch.tensor([0.8]), row.class_prompt[None], accelerator)
         return F.mse_loss(after, before).item()
 
     assert drift(4.0) < 0.6 * drift(0.0)
@@ -425,3 +425,32 @@ def test_never_more_than_a_fifth_is_set_aside_and_always_the_same():
     chosen = {s.item_id for s in split(samples, 2).held_out}
     assert {s.item_id for s in split(samples[::-1], 2).held_out} == chosen
     assert isinstance(split(samples, 2), Samples) and not chosen & {s.item_id for s in split(samples, 2).learned}
+
+
+def test_rows_in_one_pass_give_the_gradients_of_rows_one_by_one(tiny_base):
+    """Rows of two sizes, with preservation: three passes or one for each row, the same numbers."""
+    model = load_expert(tiny_base, "low_noise", dtype=torch.float32, device="cpu")
+    add_lora(model, 4, seed=0)
+    parameters = trainable_lora(model)
+    with torch.no_grad():
+        for key, p in parameters.items():
+            p.copy_(torch.randn(p.shape, generator=torch.Generator().manual_seed(len(key))) * 0.02)
+    draw = torch.Generator().manual_seed(1)
+    shapes = [(16, 1, 8, 8), (16, 1, 8, 8), (16, 2, 4, 8), (16, 1, 8, 8)]
+    rows = tuple(
+        Row(*(torch.randn(shape, generator=draw) for _ in range(2)), 0.2 + 0.2 * i, *torch.randn(2, 12, 64, generator=draw))
+        for i, shape in enumerate(shapes)
+    )
+    results = {}
+    for size in (1, 2, 4):
+        losses = accumulate_gradients(model, Group(rows, preservation_weight=2.0), Accelerator(), size)
+        results[size] = (losses, {key: p.grad.clone() for key, p in parameters.items()}, evaluate(model, rows, Accelerator(), size))
+        for p in parameters.values():
+            p.grad = None
+    assert [len(p) for p in split_passes(rows, 4)] == [3, 1] and [len(p) for p in split_passes(rows, 2)] == [2, 1, 1]
+    for size in (2, 4):
+        for one, many in zip(results[1], results[size]):
+            if isinstance(one, dict):
+                assert all((one[k] - many[k]).norm() <= 1e-4 * one[k].norm() + 1e-8 for k in one)
+            else:
+                torch.testing.assert_close(one, many, rtol=1e-5, atol=1e-6)

@@ -13,7 +13,7 @@ import gradio as gr
 import pytest
 from starlette.testclient import TestClient
 
-from studio.config import SweepConfig, TrainConfig, list_settings
+from studio.config import SweepConfig, TrainConfig, list_settings, to_dict
 from studio.data import dataset
 from studio.data.importer import import_media
 from studio.errors import Problem
@@ -250,6 +250,16 @@ def test_next_follows_the_dataset(project, media, idle):
     assert "label" not in dataset_view.next_step(project)  # it runs: nothing to press
     with pytest.raises(Problem, match="already"):
         actions.write_captions(None, project)
+
+
+def test_next_has_a_dataset_checked_before_captions_are_written_for_it(project, media, idle):
+    import_media(project, sorted(media.glob("*.jpg")))
+    step = dataset_view.next_step(project)
+    assert step["action"] == "check-photos" and "6 photos checked" in step["text"]
+    items = dataset.list_items(project)
+    dataset.store_measurements(project, {items[0].id: (items[0].sha256, {"version": 1})})
+    assert dataset_view.next_step(project)["action"] == "write-captions"
+    dataset.set_caption(project, items[0].id, "zz, a person")
 
 
 def test_a_saved_caption_belongs_to_the_picture_it_was_typed_for(filled):
@@ -555,6 +565,40 @@ def test_without_pairs_evaluate_points_to_training(filled):
         form = build_form(SweepConfig, "sweep", skip=evaluate_choice.ASKED_APART)
     assert "train first" in evaluate_choice.what_prevents(filled)
     assert evaluate_view.read_clips(filled, "") == {} and form.fields
+
+
+def make_seen_sweep(project):
+    """A drawn comparison of two pairs that an observer has seen; of the clips only empty files."""
+    folder = project.sweeps_dir / "sweep-001"
+    (folder / "cells").mkdir(parents=True)
+    compared = {"motion": 0.9, "sharpness": 1.0, "flicker": 0.0, "base_flicker": 0.0, "clipping": 0.0, "change": 0.1, "applied": True}
+    ids = [f"train-001/step-{step:06d}" for step in (1000, 2000)]
+    cells = []
+    for number, (pair, identity) in enumerate(zip((None, *ids), (0.06, 0.91, 0.6), strict=True)):
+        for name in ("mp4", "jpg"):
+            (folder / f"cells/{number}.{name}").touch()
+        cell = {"key": str(number), "pair": pair, "prompt": 0, "seed": 42, "strength": 0.7 if pair else 0.0, "state": "done", "error": ""}
+        cell |= {"clip": f"cells/{number}.mp4", "poster": f"cells/{number}.jpg", "scored_by": "0123456789abcdef"}
+        cells.append(cell | {"scores": (compared if pair else {}) | {"identity": identity, "follows": 0.95, "memorised": 1.1}})
+    pairs = [{"id": id, "run": "train-001", "step": step} for id, step in zip(ids, (1000, 2000), strict=True)]
+    prompts = [{"label": "Portrait", "text": "ohwx smiling", "kind": "person"}]
+    facts = {"base_model": "tiny", "fps": 16, "settings": to_dict(SweepConfig(strengths=(0.7,))), "prompts": prompts}
+    write_json(folder / "sweep.json", facts | {"pairs": pairs, "cells": cells})
+    return folder
+
+
+def test_evaluate_shows_likeness_in_a_line_under_the_clips_in_a_chart_and_a_table(filled):
+    make_seen_sweep(filled)
+    shown = evaluate_view.read_clips(filled, "")
+    assert shown["verdict"]["text"] == "Use step 1,000 at 0.7. Identity 91 % of your photos; motion 90 % of the base."
+    assert [cell["note"] for cell in shown["cells"]] == [f"identity {share} %, prompt 95 %" for share in (6, 91, 60)]
+    (chart,) = shown["verdict"]["charts"]
+    assert [(point["column"], point["label"].split(":")[0]) for point in chart["points"]] == [
+        (1, "Step 1,000 at 0.7"),
+        (2, "Step 2,000 at 0.7"),
+    ]
+    assert "<svg" in chart["svg"] and 'role="img"' in chart["svg"] and shown["verdict"]["rows"][0][2] == "91 % (base 6 %)"
+    assert any("Step 2000 of train-001 is over-trained" in sentence for sentence in shown["verdict"]["why"])
 
 
 def test_the_train_tab_s_values_fit_its_fields(filled):

@@ -94,7 +94,7 @@ def test_other_people_that_change_as_much_are_a_problem(project):
     assert found["pair"] == name(100)
     row = next(r for r in found["table"] if r["pair"] == name(200))
     assert row["drift_share"] == 1.0
-    assert "change 100% as much" in row["problems"][0]
+    assert "change 100 % as much" in row["problems"][0]
 
 
 def test_pairs_that_equal_the_base_are_left_out_and_said_so(project):
@@ -117,6 +117,134 @@ def test_a_sweep_that_is_not_drawn_yet_names_no_pair(project):
 def test_motion_that_could_not_be_compared_is_said_to_be_so(project, motion):
     found = verdict(project, make_sweep(everywhere((100,), GOOD | {"motion": motion})))
     assert any("could not be compared" in s for s in found["why"]) == (motion is None)
+
+
+# -- with likeness
+
+
+SEEN = {"identity": 0.9, "identity_fall": 0.02, "memorised": 1.1, "follows": 0.95}
+BASE_SEEN = {"identity": 0.05, "identity_fall": 0.0, "memorised": 1.0, "follows": 0.96}
+STRANGERS = {"resemblance": 0.1, "follows": 0.95}
+
+
+def make_seen_sweep(scores, prompts=4, strengths=(0.7, 1.0)):
+    """As make_sweep, with what an observer measured: {(step, strength): scores of the person's clips, "class": those of strangers}."""
+    given = {place: GOOD | SEEN | own | {"class": CLASS | STRANGERS | own.get("class", {})} for place, own in scores.items()}
+    sweep = make_sweep(given, prompts, strengths)
+    for cell in sweep["cells"]:
+        cell["scored_by"] = "0123456789abcdef"
+        if cell["pair"] is None:
+            is_person = sweep["prompts"][cell["prompt"]]["kind"] == "person"
+            cell["scores"] = BASE_SEEN if is_person else {"resemblance": 0.08, "follows": 0.96}
+    return sweep
+
+
+def by_step(scores):
+    return {(step, strength): own for step, own in scores.items() for strength in (0.7, 1.0)}
+
+
+def test_the_most_like_pair_wins_and_identity_stands_first(project):
+    found = verdict(project, make_seen_sweep(by_step({100: {"identity": 0.75}, 200: {"identity": 0.91}, 300: {"identity": 0.82}})))
+    assert (found["pair"], found["strength"], found["sure"]) == (name(200), 0.7, CLEAR)
+    assert found["summary"] == found["why"][0] == "Identity 91 % of your photos; motion 95 % of the base."
+    assert found["not_measured"] == []
+    text = " ".join(found["why"])
+    assert "The base alone, with the same prompts, reaches 5 % of your photos." in text
+    assert "Strangers look 10 % like the person, with the base 8 %." in text
+    assert "Likeness is not measured" not in text
+
+
+def test_a_late_pair_that_is_worse_is_named_with_its_faults(project):
+    late = {"identity": 0.93, "motion": 0.3, "follows": 0.7, "memorised": 2.6, "class": {"resemblance": 0.45}}
+    found = verdict(project, make_seen_sweep(by_step({400: {"identity": 0.9}, 800: late})))
+    assert (found["pair"], found["sure"]) == (name(400), CLEAR)
+    (sentence,) = [s for s in found["why"] if s.startswith("Step 800 of train-001 is over-trained: ")]
+    for words in ("2.6 times as near", "strangers look 45 % like the person, with the base 8 %", "stand still", "only 7"):
+        assert words in sentence
+
+
+@pytest.mark.parametrize(("late", "words"), [
+    ({"identity": 0.86}, "identity 86 % against 90 %"),
+    ({"identity": 0.9, "motion": 0.7}, "motion 70 % of the base's against 95 %"),
+    ({"identity": 0.9, "class": {"resemblance": 0.17}}, "strangers look 17 % like the person, against 10 %"),
+    ({"identity": 0.9, "follows": 0.88, "class": {"follows": 0.88}}, "88 % of what prompts say is seen, against 95 %"),
+])  # fmt: skip
+def test_a_late_pair_that_lost_a_little_is_named_with_what_it_lost(project, late, words):
+    found = verdict(project, make_seen_sweep(by_step({400: {"identity": 0.9}, 800: late})))
+    assert found["pair"] == name(400)
+    assert any(s.startswith("Step 800") and "over-trained" in s and words in s for s in found["why"])
+
+
+def test_a_late_pair_whose_loss_on_set_aside_pictures_rose_is_named(project):
+    record_held_out(project, {400: (0.25, 0.20), 800: (0.30, 0.25)})
+    found = verdict(project, make_seen_sweep(by_step({400: {}, 800: {}})))
+    assert "Step 800 of train-001 is over-trained: its loss on the set-aside pictures is 22 % higher." in found["why"]
+
+
+@pytest.mark.parametrize(("scores", "fault"), [
+    ({"identity": 0.6}, "weak"),
+    ({"identity_fall": 0.3}, "fading"),
+    ({"memorised": 2.5}, "copied"),
+    ({"class": {"resemblance": 0.3}}, "bleed"),
+    ({"follows": 0.8, "class": {"follows": 0.8}}, "disobeys"),
+    ({"motion": 0.3}, "frozen"),
+    ({"sharpness": 3.0}, "harsh"),
+    ({"class": {"change": 0.095}}, "drift"),
+])  # fmt: skip
+def test_every_guard_puts_a_pair_behind_a_clean_one_that_is_less_like(project, scores, fault):
+    found = verdict(project, make_seen_sweep(by_step({100: {"identity": 0.8}, 200: {"identity": 0.95} | scores})))
+    row = next(r for r in found["table"] if r["pair"] == name(200))
+    assert row["faults"] == [fault] and len(row["problems"]) == 1
+    assert found["pair"] == name(100)
+
+
+def test_what_the_base_does_too_is_no_fault(project):
+    sweep = make_seen_sweep(by_step({100: {"memorised": 2.4, "follows": 0.6, "class": {"resemblance": 0.4, "follows": 0.6}}}))
+    for cell in sweep["cells"]:
+        if cell["pair"] is None:
+            cell["scores"] = cell["scores"] | {"memorised": 2.2, "follows": 0.65} | ({"resemblance": 0.38} if cell["prompt"] == 4 else {})
+    assert all(row["faults"] == [] for row in verdict(project, sweep)["table"])
+
+
+def test_within_two_points_the_earlier_pair_and_the_lower_strength_win(project):
+    scores = {(100, 0.7): 0.9, (100, 1.0): 0.915, (200, 0.7): 0.915, (200, 1.0): 0.905}
+    found = verdict(project, make_seen_sweep({place: {"identity": value} for place, value in scores.items()}))
+    assert (found["pair"], found["strength"], found["sure"]) == (name(100), 0.7, CLOSE)
+    assert any("too close to call" in s for s in found["why"])
+
+
+@pytest.mark.parametrize(("prompts", "pair"), [(4, 100), (6, 200)])
+def test_four_points_need_six_prompts_to_be_told_apart(project, prompts, pair):
+    found = verdict(project, make_seen_sweep(by_step({100: {"identity": 0.88}, 200: {"identity": 0.92}}), prompts))
+    assert (found["pair"], found["sure"]) == (name(pair), CLOSE if prompts == 4 else CLEAR)
+
+
+def test_the_strength_is_chosen_by_likeness_and_guards(project):
+    scores = {(100, 0.7): {"identity": 0.72}, (100, 1.0): {"identity": 0.9}, (100, 1.2): {"identity": 0.95, "motion": 0.2}}
+    found = verdict(project, make_seen_sweep(scores, strengths=(0.7, 1.0, 1.2)))
+    assert found["strength"] == 1.0
+    (sentence,) = [s for s in found["why"] if "0.7 reaches 72 %" in s]
+    assert "1.2 reaches 95 %, but 4 of 4 clips stand still" in sentence
+
+
+def test_an_early_pair_has_learned_too_little(project):
+    found = verdict(project, make_seen_sweep(by_step({100: {"identity": 0.4}, 200: {"identity": 0.9}})))
+    assert "Step 100 of train-001 has learned too little: identity is only 40 % of your photos." in found["why"]
+    alone = verdict(project, make_seen_sweep(by_step({100: {"identity": 0.4}})))
+    assert alone["pair"] == name(100) and any("train longer" in s for s in alone["why"])
+
+
+@pytest.mark.parametrize(("drop", "words"), [(("identity",), "keep at least 3 photos"), ((), "")])
+def test_an_observer_without_photos_says_so(project, drop, words):
+    sweep = make_seen_sweep(by_step({100: {}}))
+    for cell in sweep["cells"]:
+        cell["scores"] = {key: value for key, value in cell["scores"].items() if key not in drop}
+    found = verdict(project, sweep)
+    assert words in found["why"][-1]
+    assert found["not_measured"] == (["likeness"] if drop else [])
+
+
+# -- held-out losses
 
 
 def test_held_out_losses_after_a_resume_replace_the_earlier_ones(project):

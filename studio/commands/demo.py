@@ -1,6 +1,7 @@
 """demo: every step on the built-in model and drawn people. A stage whose result exists for the same inputs is not done again."""
 
 import time
+from types import SimpleNamespace
 
 from studio import config as settings
 from studio.commands import results
@@ -11,14 +12,17 @@ from studio.commands.training import make_plan
 def demo(args, workspace, out):
     stages = Stages(out)
     project = stages.run("project", _make_project, workspace)
+    stages.run("curate", _curate, project, out)
     stages.run("captions", _write_captions, project, out)
-    run = stages.run("training", _train, project, workspace, out)
+    run = stages.run("training", _train, project, workspace, out, args.steps)
     sweep = stages.run("test clips", _draw, project, out)
     found = stages.run("verdict", _judge, project, sweep, out)
     exported = stages.run("export", _export, project, found)
     report = stages.run("report", _report, project, sweep)
     out.print()
-    out.table([[s["name"], s["did"], f"{s['seconds']:.1f}"] for s in stages.done], ["stage", "what was done", "seconds"])
+    out.table([[s["name"], f"{s['seconds']:.1f}", s["did"]] for s in stages.done], ["stage", "seconds", "what was done"])
+    if all(stage["skipped"] for stage in stages.done):
+        out.print("\nEverything was there already; nothing was done again.")
     out.print(f"\nReport: {report}")
     summary = {"pairs": len(run["pairs"]), "cells": {k: sweep[k] for k in ("rendered", "reused", "failed", "total")}}
     return summary | {
@@ -49,14 +53,31 @@ class Stages:
 
 
 def _make_project(workspace):
-    from studio.data.dataset import kept_items
+    from studio.data.dataset import list_items
     from studio.tiny.demo import ensure_demo_project
 
     before = len(workspace.list_projects())
     project = ensure_demo_project(workspace)
     made = len(workspace.list_projects()) > before
-    text = f"{'made' if made else 'found'} the project {project.read()['name']} with {len(kept_items(project))} pictures and clips"
+    text = f"{'made' if made else 'found'} the project {project.read()['name']} with {len(list_items(project))} photos and clips"
     return project, text, not made
+
+
+def _curate(project, out):
+    from studio.data.curation import is_settled
+
+    settled = is_settled(project)
+    if not settled:
+        _require_finished(run_here(project, "curate", {}, out))
+    return None, ("found the same choice: " if settled else "") + _describe_choice(project), settled
+
+
+def _describe_choice(project):
+    from studio.data.dataset import list_items
+
+    items = list_items(project)
+    left_out = "; ".join(f"{item.id} {item.reason or 'by hand'}" for item in items if not item.keep)
+    return f"{sum(item.keep for item in items)} of {len(items)} kept" + (f"; left out: {left_out}" if left_out else "")
 
 
 def _write_captions(project, out):
@@ -71,11 +92,11 @@ def _write_captions(project, out):
     return None, f"wrote {len(missing)} captions", False
 
 
-def _train(project, workspace, out):
+def _train(project, workspace, out, steps):
     from studio.jobs import launcher
     from studio.training.pairs import list_pairs
 
-    wanted = make_plan(project, workspace, _NoArguments).job_config(project)
+    wanted = make_plan(project, workspace, _plan_arguments(steps)).job_config(project)
     job = _find_run(project, wanted)
     skipped = job is not None and job.state == "done"
     if not skipped:
@@ -87,8 +108,9 @@ def _train(project, workspace, out):
     return {"run": job.name, "pairs": pairs}, f"{done}: {wanted['config']['steps']} steps, {len(pairs)} checkpoint pairs", skipped
 
 
-class _NoArguments:
-    set, steps, recipe = (), None, ""
+def _plan_arguments(steps):
+    """What `plan` would be asked on the command line; a shorter training saves four pairs too."""
+    return SimpleNamespace(set=[f"save_every={max(2, steps // 4)}"] if steps else [], steps=steps, recipe="")
 
 
 def _find_run(project, wanted):
@@ -115,7 +137,8 @@ def _draw(project, out):
 
 def _judge(project, sweep, out):
     found = results.say_verdict(project, project.sweep_dir(sweep["sweep"]), out)
-    return found, f"{found['pair']} at {found['strength']:g}, {found['sure']}" if found["pair"] else "no pair can be named", False
+    text = f"{found['pair']} at {found['strength']:g}, {found['sure']}" if found["pair"] else "no pair can be named"
+    return found, text, not sweep["rendered"]  # the same clips, the same verdict
 
 
 def _export(project, found):

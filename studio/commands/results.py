@@ -31,11 +31,13 @@ def draw(project, folder, out):
     plan = sweeps.read_sweep(folder)
     counts = sweeps.count_states(plan)
     report = folder / "report.html"
-    if not counts["waiting"] and report.is_file():
+    stale = sweeps.count_unmeasured(project, plan)
+    if not counts["waiting"] and not stale and report.is_file():
         out.print(f"All {counts['done']} clips of {folder.name} are there already; nothing was drawn.")
         done = {"rendered": 0, "reused": counts["done"], "failed": counts["failed"], "total": len(plan["cells"]), "state": "done"}
         return {"sweep": folder.name, "report": report} | done
-    out.note(f"{folder.name}: {counts['waiting']} clips to draw, {counts['done']} are there already")
+    measure = f"; {stale} of them are measured anew" if stale else ""
+    out.note(f"{folder.name}: {counts['waiting']} clips to draw, {counts['done']} are there already{measure}")
     pairs = [pair["id"] for pair in plan["pairs"]]
     job = run_here(project, "sweep", {"config": plan["settings"], "pairs": pairs, "sweep": folder.name}, out)
     result = job.result
@@ -73,6 +75,7 @@ def find_sweep(project, name=""):
 
 
 def say_verdict(project, folder, out):
+    from studio.evaluation.table import describe_rows
     from studio.evaluation.verdict import verdict as judge
 
     found = judge(project, folder)
@@ -82,6 +85,10 @@ def say_verdict(project, folder, out):
         out.print("No pair can be named yet.")
     for reason in found["why"]:
         out.print(f"  - {reason}")
+    if not found["not_measured"]:
+        heads, rows = describe_rows(found["table"], {row["pair"]: row["pair"] for row in found["table"]})
+        out.print()
+        out.table(rows, heads)
     return found
 
 

@@ -1,7 +1,12 @@
 """Look at every item of a project and propose the best varied set: measured once, stored as one step that can be undone."""
 
+import hashlib
+
 from studio.config import DataConfig, list_presets, load_preset
-from studio.data import dataset, quality
+from studio.data import dataset, persons, quality
+from studio.data.records import file_sha256
+from studio.errors import Problem
+from studio.models.catalogue import describe_model, find_model
 
 
 def curate(project, keep=24, report=lambda event, **fields: None, should_stop=lambda: False):
@@ -21,6 +26,8 @@ def curate(project, keep=24, report=lambda event, **fields: None, should_stop=la
         )
         step = {item_id: (verdict.keep, verdict.reason) for item_id, verdict in verdicts.items()}
         changed = dataset.set_verdicts(project, step, "curate", "Proposed choice of pictures")
+        if any(persons.SEVERAL in verdict.warnings for verdict in verdicts.values()):
+            report("note", message=persons.SEVERAL)
     items = dataset.list_items(project)
     return {
         "measured": measured, "kept": sum(i.keep for i in items), "left_out": sum(not i.keep for i in items), "changed": changed,
@@ -28,15 +35,32 @@ def curate(project, keep=24, report=lambda event, **fields: None, should_stop=la
     }  # fmt: skip
 
 
+def is_settled(project, keep=24):
+    """Whether `curate` would find nothing to measure and no verdict to change."""
+    items = dataset.list_items(project)
+    if _waiting(items, _observer_key(_find_base(project))):
+        return False
+    verdicts = quality.propose(items, keep, *_wanted_sizes(project))
+    decided = [item for item in items if not item.problem and item.decided_by != "hand"]
+    return all((item.keep, item.reason) == (verdicts[item.id].keep, verdicts[item.id].reason) for item in decided)
+
+
+# -- measuring
+
+
 def _measure_all(project, report, should_stop):
     """(number of items measured now, whether it was stopped). Each result is stored at once, so that nothing is measured twice."""
-    waiting = [i for i in dataset.list_items(project) if not i.problem and i.measurements.get("version") != quality.VERSION]
+    base = _find_base(project, report)
+    key = _observer_key(base)
+    waiting = _waiting(dataset.list_items(project), key)
+    observer = _find_observer(base, report) if key and waiting else None
+    waiting = waiting if observer else _waiting(waiting, "")
     for number, item in enumerate(waiting):
         if should_stop():
             return number, True
         report("progress", stage="curate", done=number, total=len(waiting), unit="items", message=item.id)
         try:
-            values = quality.measure(item)
+            values = _measure(item, observer, key)
         except (OSError, ValueError) as e:
             report("note", message=f"{item.id} could not be measured: {e}")
             continue
@@ -45,9 +69,68 @@ def _measure_all(project, report, should_stop):
     return len(waiting), False
 
 
+def _waiting(items, observer_key):
+    """The items that are not measured yet, or whose person this observer has not seen."""
+
+    def is_known(item):
+        person = item.measurements.get("person", {})
+        return item.measurements.get("version") == quality.VERSION and (not observer_key or person.get("observer") == observer_key)
+
+    return [item for item in items if not item.problem and not is_known(item)]
+
+
+def _measure(item, observer, observer_key):
+    """The measurements of an item, and who it shows where there is an observer: {"person": {"observer", "embedding"}}."""
+    import numpy as np
+
+    images = quality.pictures(item)
+    values = quality.measure(item, images)
+    if observer:
+        rows = observer.embed(np.stack([np.asarray(image) for image in images]))
+        values["person"] = {"observer": observer_key, "embedding": persons.pack(rows)}
+    return values
+
+
+# -- what the project's base model knows
+
+
+def _find_base(project, report=lambda event, **fields: None):
+    """The project's base model if it has an observer and is on this computer, else None."""
+    name, workspace = project.read().get("base_model", ""), project.workspace
+    if not _preset(name).get("observer") or not describe_model(name, workspace)["available"]:
+        return None
+    return _or_note(report, find_model, name, workspace)
+
+
+def _find_observer(base, report):
+    from studio.models.observer import find_observer
+
+    return _or_note(report, find_observer, base)
+
+
+def _or_note(report, function, *args):
+    """The function's result; None, and a note about it, where it meets a problem: everything else about a picture can still be judged."""
+    try:
+        return function(*args)
+    except Problem as e:
+        report("note", message=f"who the pictures show was not compared: {e} {e.fix}".strip())
+        return None
+
+
+def _observer_key(base):
+    """Changes with the base model's observer, so that embeddings of another one are made anew; "" where there is none. Loads no torch."""
+    files = sorted((base.folder / base.preset["observer"]).glob("*")) if base else []
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.name} {file_sha256(path)}\n".encode())
+    return digest.hexdigest()[:16] if files else ""
+
+
 def _wanted_sizes(project):
     """The sides of photos and clips that the project's base model is trained at, in px."""
-    name = project.read().get("base_model", "")
-    preset = load_preset("models", name) if name in list_presets("models") else {}
-    sizes = preset.get("train", {}).get("data", {})
+    sizes = _preset(project.read().get("base_model", "")).get("train", {}).get("data", {})
     return sizes.get("photo_size", DataConfig().photo_size), sizes.get("clip_size", DataConfig().clip_size)
+
+
+def _preset(name):
+    return load_preset("models", name) if name in list_presets("models") else {}

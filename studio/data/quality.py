@@ -5,6 +5,8 @@ There is no face detector here: everything is judged on the middle of the pictur
 
 from dataclasses import dataclass
 
+from studio.data import persons
+
 VERSION = 1  # of the measurements
 # blur_effect, 0 sharp to 1 blurred. Looser than the limits known for face crops, since the middle may hold soft background.
 BLUR_WARN, BLUR_REJECT = 0.60, 0.72
@@ -26,15 +28,14 @@ class Verdict:
     warnings: tuple[str, ...]  # what to know of one that is kept
 
 
-def measure(item):
+def measure(item, images):
     """Numbers about one photo, or about three frames of a clip (their median): sharpness, light, JPEG damage, a perceptual hash.
 
-    {"version", "blur", "luma", "blown", "blocks", "phash", "colours"}; blur and blocks are None where they mean nothing.
-    ValueError if the file can't be read.
+    images: the item's `pictures`. {"version", "blur", "luma", "blown", "blocks", "phash", "colours"}; blur and blocks are None where
+    they mean nothing.
     """
     import numpy as np
 
-    images = _pictures(item)
     each = [_measure_picture(image) for image in images]
     result = {"version": VERSION} | {name: each[len(each) // 2][name] for name in ("phash", "colours")}
     for name in ("blur", "luma", "blown", "blocks"):
@@ -46,13 +47,17 @@ def measure(item):
 
 
 def propose(items, keep=24, photo_size=768, clip_size=480):
-    """{id: Verdict} for measured items: at most `keep` photos and `keep` clips, good ones that differ from each other.
+    """{id: Verdict} for measured items: at most `keep` photos and `keep` clips, good ones of one person that differ from each other.
 
     Items without measurements are kept. photo_size, clip_size: the side that training wants, in px.
     """
     verdicts, candidates = {}, []
+    judged = {item.id: judge(item, photo_size if item.kind == "photo" else clip_size) for item in items}
+    strangers, doubts = _find_strangers([item for item in items if not judged[item.id][0]])
     for item in items:
-        reasons, warnings = judge(item, photo_size if item.kind == "photo" else clip_size)
+        reasons, warnings = judged[item.id]
+        reasons += strangers.get(item.id, [])
+        warnings += doubts.get(item.id, [])
         if reasons:
             verdicts[item.id] = Verdict(False, "; ".join(reasons), tuple(warnings))
         elif not item.measurements.get("phash"):
@@ -85,6 +90,20 @@ def judge(item, wanted):
         grade(-luma, -LUMA_WARN[0], -LUMA_REJECT[0], "rather dark", "too dark to see the person")
         grade(luma, LUMA_WARN[1], LUMA_REJECT[1], "rather bright", "too bright to see the person")
     return reasons, warnings
+
+
+def _find_strangers(items):
+    """({id: [reason]}, {id: [warning]}) about who is shown, of items that are good enough and not left out by hand."""
+    people, strangers, doubts = {}, {}, {}
+    for item in items:
+        person = item.measurements.get("person")
+        if person and (item.keep or item.decided_by != "hand"):
+            people.setdefault(person["observer"], {})[item.id] = persons.unpack(person["embedding"])
+    for embeddings in people.values():  # what different observers saw can't be compared
+        found, doubt = persons.find_strangers(embeddings)
+        strangers |= {item_id: [reason] for item_id, reason in found.items()}
+        doubts |= {item_id: [doubt] for item_id in embeddings if doubt}
+    return strangers, doubts
 
 
 # -- choosing
@@ -133,7 +152,8 @@ def _are_alike(item, other, bits):
 # -- measuring
 
 
-def _pictures(item):
+def pictures(item):
+    """PIL images to judge an item by: the photo, or three frames of a clip. ValueError if the file can't be read."""
     from PIL import Image
 
     from studio.data.clips import read_frames

@@ -7,18 +7,26 @@ from html import escape
 from pathlib import Path
 
 from studio.config import SweepConfig, list_settings
+from studio.evaluation.chart import clip_note, draw_chart
 from studio.evaluation.clips import MARK
 from studio.evaluation.sweeps import columns_of, find_cell, read_sweep
+from studio.evaluation.table import WATCHED_COLUMNS
 from studio.evaluation.verdict import CLEAR, verdict
 from studio.workspace import write_atomic, write_json
 
 MAX_EMBEDDED_BYTES = 48 * 2**20  # of clips; above that the still picture stands in
 TEMPLATE = Path(__file__).parent / "report_page.html"
+WATCHED_GUIDE = 4  # lines of the guide, before the last, on what only an observer can measure
 GUIDE = (
     "Each row is one prompt and seed, each column one checkpoint pair at one strength; the base model without a LoRA stands first.",
     "The same seed starts from the same noise, so what differs in a row is what the pair has learned.",
     "Look for three things: the person is recognisable, they move as freely as the base's person, and people who are not asked for stay themselves.",
     "Motion and sharpness are ratios to the base (1 is the same). Change is how far the pixels lie from the base's: it must be above 0, and small in rows without the trigger.",
+    "Identity says how much the faces are like your photos: 100 % is as alike as your own photos are to each other, 0 % is nothing in common. "
+    "It can be a little above 100 %; below 70 % the person is hardly recognised.",
+    "Prompt followed is how much of what the prompt says (clothes, place, view, light, movement) is seen. A pair that has learned too long stops listening.",
+    "Strangers says how much people who are not asked for look like the person. It should stay where the base's is.",
+    "Copies says how near the clips come to a training picture: about 1 is a picture of its own, above 2 it repeats a picture instead of drawing the person anew.",
     "The last checkpoint is often not the best one. When two look alike, take the earlier one or the lower strength.",
 )
 
@@ -48,7 +56,8 @@ def render_report(sweep_dir, sweep, decision, max_bytes=MAX_EMBEDDED_BYTES):
         ),
         "grid": _grid(sweep_dir, sweep, decision, embedded),
         "numbers": _numbers(decision["table"]),
-        "guide": "".join(f"<p>{escape(line)}</p>" for line in GUIDE),
+        "chart": _charts(sweep, decision),
+        "guide": "".join(f"<p>{escape(line)}</p>" for line in _guide(decision["table"])),
         "settings": _settings(sweep),
         "fps": str(int(sweep["fps"])),
     }
@@ -118,42 +127,57 @@ def _cell(sweep_dir, sweep, cell, embedded):
         return f'<p class="soft">{escape(cell["error"] or "Not drawn yet.")}</p>'
     name = f"{sweep['prompts'][cell['prompt']]['label']}, {column_title(sweep, cell['pair'], cell['strength'])}"
     poster = _data("image/jpeg", sweep_dir / cell["poster"])
+    note = clip_note(cell["scores"])
+    note = f"<small>{escape(note).replace(' %', '&nbsp;%')}</small>" if note else ""
     if (cell["pair"], cell["strength"], cell["prompt"], cell["seed"]) not in embedded:
-        return f'<img src="{poster}" alt="{escape(name, quote=True)}">'
+        return f'<img src="{poster}" alt="{escape(name, quote=True)}">{note}'
     clip = _data("video/mp4", sweep_dir / cell["clip"])
-    return f'<video src="{clip}" poster="{poster}" muted loop playsinline preload="auto" aria-label="{escape(name, quote=True)}"></video>'
+    return f'<video src="{clip}" poster="{poster}" muted loop playsinline preload="auto" aria-label="{escape(name, quote=True)}"></video>{note}'
 
 
 def _data(kind, path):
     return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
+def _is_watched(table):
+    """Whether the base model has an observer that looked at the clips."""
+    return any(row[name] is not None for row in table for name in ("identity", "follows", "resemblance"))
+
+
+def _guide(table):
+    return GUIDE if _is_watched(table) else (*GUIDE[: -WATCHED_GUIDE - 1], GUIDE[-1])
+
+
+def _charts(sweep, decision):
+    """A chart for each strength, the recommended one first; "" where likeness was not measured."""
+    titles = {pair["id"]: _short_title(sweep, pair) for pair in sweep["pairs"]}
+    strengths = sorted({row["strength"] for row in decision["table"]}, key=lambda s: (s != decision["strength"], s))
+    charts = [(strength, draw_chart(decision["table"], strength, titles)) for strength in strengths]
+    figures = [f"<figure><figcaption>Strength {s:g}</figcaption>{c['svg']}{c['legend']}</figure>" for s, c in charts if c]
+    return f'<h2>Likeness by step</h2><div class="charts">{"".join(figures)}</div>' if figures else ""
+
+
+def _short_title(sweep, pair):
+    return f"Step {pair['step']}" + (f" ({pair['run']})" if len({p["run"] for p in sweep["pairs"]}) > 1 else "")
+
+
 def _numbers(table):
-    heads = [
-        "Pair",
-        "Strength",
-        "Clips",
-        "Motion",
-        "Sharpness",
-        "Change",
-        "Other people",
-        "Held-out loss (high noise)",
-        "Held-out loss (low noise)",
-        "Problems",
+    columns = [
+        ("Pair", lambda row: row["pair"]),
+        ("Strength", lambda row: f"{row['strength']:g}"),
+        ("Clips", lambda row: str(row["clips"])),
+        *(WATCHED_COLUMNS if _is_watched(table) else ()),
+        *((title, lambda row, name=name: _number(row[name])) for title, name in PIXEL_COLUMNS),
+        ("Held-out loss (high noise)", lambda row: _number(row["held_out"].get("high_noise"))),
+        ("Held-out loss (low noise)", lambda row: _number(row["held_out"].get("low_noise"))),
+        ("Problems", lambda row: "; ".join(row["problems"]) or "none found"),
     ]
-    rows = []
-    for row in table:
-        losses = [row["held_out"].get(expert) for expert in ("high_noise", "low_noise")]
-        values = [
-            row["pair"],
-            f"{row['strength']:g}",
-            str(row["clips"]),
-            *map(_number, (row["motion"], row["sharpness"], row["change"], row["drift"])),
-        ]
-        rows.append([*values, *map(_number, losses), "; ".join(row["problems"]) or "none found"])
-    head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
-    body = "".join("<tr>" + "".join(f"<td>{escape(v)}</td>" for v in row) + "</tr>" for row in rows)
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for title, _ in columns)
+    body = "".join("<tr>" + "".join(f"<td>{escape(value(row))}</td>" for _, value in columns) + "</tr>" for row in table)
     return f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+
+
+PIXEL_COLUMNS = (("Motion", "motion"), ("Sharpness", "sharpness"), ("Change", "change"), ("Other people", "drift"))
 
 
 def _number(value):

@@ -13,10 +13,12 @@ from studio.evaluation import sweeps
 from studio.evaluation.clips import read_clip, write_clip, write_poster
 from studio.evaluation.composition import compose_comparison
 from studio.evaluation.memory import GB, blocks_to_swap
+from studio.evaluation.references import needs_scores
 from studio.evaluation.render import Stopped, decode_frames, draw_stage, stage_steps, start_state, to_bytes
 from studio.evaluation.report import write_report
 from studio.evaluation.scores import compare
 from studio.evaluation.stages import StageStore
+from studio.evaluation.watching import Watcher
 from studio.models.catalogue import find_model
 from studio.models.loading import dtype_of, load_expert, load_text_encoder, load_vae, pick_device, release
 from studio.models.lora import apply_lora, read_lora_file, remove_lora, set_strength
@@ -46,6 +48,8 @@ def run_sweep(config, run_dir, *, report, should_stop=lambda: False):
         report("note", message="Stopped; the clips drawn so far are kept, and the comparison continues where it was.")
     finally:
         drawing.prune()
+    if drawing.watcher.trouble:
+        report("note", message=f"Likeness was not measured: {drawing.watcher.trouble}.")
     sweeps.write_sweep(folder, drawing.sweep)
     counts = sweeps.count_states(drawing.sweep)
     path = write_report(project, folder) if counts["done"] else None
@@ -88,13 +92,14 @@ class Drawing:
         self.device = pick_device()
         self.dtype = dtype_of("bf16" if self.device.type == "cuda" else "fp32")
         self.store = StageStore(folder / "stages")
+        self.watcher = Watcher(project, self.base)
         self.embeds = {}
         self.num_steps = {e: stage_steps(self.base, self.settings, e) for e in EXPERTS}
         self.first_done = sweeps.count_states(self.sweep)["done"]
         self.steps_total, self.steps_done = sum(self.num_steps[e] * len(self._tasks(e, self.sweep["cells"])) for e in EXPERTS), 0
 
     def draw_all(self):
-        """Every wave; then scores for what other sweeps drew."""
+        """Every wave; then scores for what other sweeps drew, and for what was measured against other pictures of the person."""
         for wave in list(self._waves()):
             self._encode_prompts()
             self._draw_wave(wave)
@@ -265,17 +270,24 @@ class Drawing:
             sweeps.write_sweep(self.folder, self.sweep)
 
     def _score(self, cells):
-        """Compare with the base of the same prompt and seed, from the files that are shown."""
+        """Measure clips from the files that are shown, and compare them with the base's of the same prompt and seed."""
         rows = {}
         for cell in cells:
-            if cell["pair"] and cell["state"] == "done" and not cell["scores"]:
+            if needs_scores(cell, self.watcher.key):
                 rows.setdefault((cell["prompt"], cell["seed"]), []).append(cell)
         for (prompt, seed), row in rows.items():
             base = sweeps.find_cell(self.sweep, None, prompt, seed, 0.0)
             if base and base["state"] == "done":
-                base_frames = read_clip(self.folder / base["clip"])
-                for cell in row:
-                    cell["scores"] = compare(read_clip(self.folder / cell["clip"]), base_frames)
+                self._progress("Measuring", self.sweep["prompts"][prompt]["label"])
+                self._score_row(self.sweep["prompts"][prompt], base, row)
+
+    def _score_row(self, prompt, base, row):
+        base_frames = read_clip(self.folder / base["clip"])
+        for cell in row:
+            frames = base_frames if cell is base else read_clip(self.folder / cell["clip"])
+            compared = compare(frames, base_frames) if cell["pair"] else {}
+            cell["scores"] = compared | self.watcher.look(frames, prompt)
+            cell["scored_by"] = self.watcher.key
 
     def _progress(self, stage, message):
         total = len(self.sweep["cells"])

@@ -12,11 +12,12 @@ from statistics import median
 from studio.config import EXPERTS, SweepConfig, from_dict, merge, to_dict
 from studio.errors import Problem
 from studio.evaluation.prompts import resolve_prompts, standard_prompts
+from studio.evaluation.references import needs_scores, scores_key
 from studio.training.pairs import file_sha256, list_pairs
 from studio.workspace import FORMAT, new_numbered_dir, read_json, safe_join, write_json
 
 RENDER_VERSION = 2  # raise it when the same cell would look different
-RESULTS = ("scores", "clip_sha256", "seconds")  # what a finished cell carries beside its state
+RESULTS = ("scores", "scored_by", "clip_sha256", "seconds")  # what a finished cell carries beside its state
 PICTURE_SETTINGS = (
     "width",
     "height",
@@ -134,10 +135,10 @@ def open_sweep(project, config, pairs=None):
     Finished cells are kept if their files are whole, and taken from other sweeps where the key is the same.
     """
     plan = plan_sweep(project, config, pairs)
-    folder = next((f for f in reversed(list_sweeps(project)) if _continues(read_sweep(f), plan)), None)
+    folder = find_sweep(project, plan)
     if folder:
-        known = {cell["key"]: cell for cell in read_sweep(folder)["cells"]}
-        plan |= {"created": read_sweep(folder)["created"], "cells": [known.get(c["key"], c) for c in plan["cells"]]}
+        known = {_place(cell): cell for cell in read_sweep(folder)["cells"]}
+        plan |= {"created": read_sweep(folder)["created"], "cells": [known.get(_place(c), c) for c in plan["cells"]]}
     else:
         folder = new_numbered_dir(project.sweeps_dir, "sweep")
     check_cells(folder, plan)
@@ -147,6 +148,16 @@ def open_sweep(project, config, pairs=None):
     ):  # a job may be writing what is the same anyway
         write_sweep(folder, plan)
     return folder
+
+
+def find_sweep(project, plan):
+    """The folder of the newest comparison that asked the same as this plan, or None."""
+    return next((f for f in reversed(list_sweeps(project)) if _continues(read_sweep(f), plan)), None)
+
+
+def _place(cell):
+    """What a cell shows and where it stands: pairs with equal files have equal keys."""
+    return tuple(cell[name] for name in ("key", "pair", "prompt", "seed", "strength"))
 
 
 def _continues(old, new):
@@ -185,6 +196,7 @@ def check_cells(folder, sweep):
     for cell in sweep["cells"]:
         if cell["state"] == "failed" or (cell["state"] == "done" and not _is_whole(folder, cell)):
             cell |= {"state": "waiting", "error": "", "scores": {}}
+            cell.pop("scored_by", None)
 
 
 def _is_whole(folder, cell):
@@ -240,6 +252,14 @@ def settings_of(sweep):
 def count_states(sweep):
     """{"done", "waiting", "failed"} -> number of cells."""
     return {"done": 0, "waiting": 0, "failed": 0} | Counter(cell["state"] for cell in sweep["cells"])
+
+
+def count_unmeasured(project, sweep):
+    """Finished clips that were never measured, or against other pictures of the person than are kept now."""
+    from studio.models.catalogue import find_model
+
+    key = scores_key(project, find_model(sweep["base_model"], project.workspace))
+    return sum(needs_scores(cell, key) for cell in sweep["cells"])
 
 
 def find_cell(sweep, pair, prompt, seed, strength):

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from studio.config import EXPERTS, list_presets, load_preset
+from studio.config import EXPERTS, PRESETS_DIR, list_presets, load_preset
 from studio.errors import Problem
-from studio.workspace import finished_dir, locked, read_path, write_atomic
+from studio.workspace import read_path, safe_join, write_atomic
 
 SUBFOLDERS = {"high_noise": "transformer", "low_noise": "transformer_2"}  # SimpleTuner has these swapped; diffusers decides
 CONFIGS = {
@@ -27,7 +27,7 @@ WEIGHTS = {
     "text_encoder": "model",
 }
 MAX_HEADER_BYTES = 100_000_000  # the format's own limit
-BUILD_SECONDS = 300  # another process may be building the same folder
+PACK_FILE = "pack.json"  # of a built-in model: the hash of every file
 
 
 @dataclass(frozen=True)
@@ -158,13 +158,14 @@ def model_preset(name):
 
 
 def find_model(name, workspace):
-    """The base model of that name, complete and ready to load. A built-in model is made on first use.
+    """The base model of that name, complete and ready to load. A built-in model lies in presets/, and every file of it is checked.
 
     Problem, with the way to mend it, if it is not there or a file is missing.
     """
     preset = model_preset(name)
-    if "version" in preset:
-        folder = _build_once(name, preset, workspace)
+    if "pack" in preset:
+        folder = PRESETS_DIR / preset["pack"]
+        check_pack(folder)
     else:
         folder = _linked_folder(name, workspace)
         if folder is None:
@@ -177,21 +178,23 @@ def describe_model(name, workspace):
     """{"name", "title", "available", "reason"}; the reason is a sentence, "" if available. Builds nothing."""
     preset = model_preset(name)
     reason = ""
-    if "version" not in preset:
-        try:
+    try:
+        if "pack" in preset:
+            check_pack(PRESETS_DIR / preset["pack"])
+        else:
             folder = _linked_folder(name, workspace)
             if folder is None:
                 raise Problem("Not on this computer yet.", fix=_how_to_get(name, preset, workspace))
             check_folder(folder, preset)
-        except Problem as e:
-            reason = f"{e.message} {e.fix}".strip()
+    except Problem as e:
+        reason = f"{e.message} {e.fix}".strip()
     return {"name": name, "title": preset["title"], "available": not reason, "reason": reason}
 
 
 def link_model(name, folder, workspace):
     """Use the diffusers folder that somebody already has, where it is. Problem if it is another model or incomplete."""
     preset = model_preset(name)
-    if "version" in preset:
+    if "pack" in preset:
         raise Problem(f"{preset['title']} is built in.", fix="Link a folder to one of the other models.")
     folder = Path(folder).expanduser().resolve()
     if not folder.is_dir():
@@ -218,6 +221,43 @@ def check_folder(folder, preset):
             _check_length(path, folder)
     if not any((folder / "tokenizer" / n).is_file() for n in ("tokenizer.json", "spiece.model")):
         raise _missing(folder, "tokenizer/tokenizer.json")
+
+
+def check_pack(folder):
+    """Problem naming the first file of a built-in model that is missing or not as it was made, by the hashes in its pack.json."""
+    if not (folder / PACK_FILE).is_file():
+        raise _altered(folder, PACK_FILE, "is missing")
+    try:
+        entries = _read_config(folder, PACK_FILE).get("files")
+    except Problem:
+        raise _altered(folder, PACK_FILE, "is damaged") from None
+    if not isinstance(entries, dict) or not entries:
+        raise _altered(folder, PACK_FILE, "is damaged")
+    for name, entry in entries.items():
+        try:
+            path = safe_join(folder, name)
+            info = path.stat()
+            same = info.st_size == entry["bytes"] and _sha256(path, info.st_size, info.st_mtime_ns) == entry["sha256"]
+        except OSError:
+            raise _altered(folder, name, "is missing") from None
+        except (ValueError, KeyError, TypeError):
+            raise _altered(folder, PACK_FILE, "is damaged") from None
+        if not same:
+            raise _altered(folder, name, "is not the file that was delivered")
+
+
+@lru_cache(maxsize=1024)
+def _sha256(path, size, mtime_ns):
+    """Read once per version of the file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _altered(folder, name, what):
+    return Problem(
+        f"{name} of the built-in model {what} ({folder}).",
+        fix="Unpack the studio again, or git checkout presets; python -m studio.tiny.build makes the model anew, in hours.",
+    )
 
 
 def _check_facts(config, sub, preset):
@@ -319,24 +359,3 @@ def _how_to_get(name, preset, workspace):
         f"Download {preset['repository']} (diffusers form) into {workspace.models_dir / name}, "
         f"or write the path of the folder you have into {_link_file(name, workspace)}."
     )
-
-
-def _build_once(name, preset, workspace):
-    """The folder of a built-in model, made if it is not whole; safe when several processes ask at once."""
-    folder = workspace.models_dir / f"{name}-{preset['version']}"
-    if not _is_whole(folder, preset):
-        with locked(folder, BUILD_SECONDS):
-            if not _is_whole(folder, preset):
-                from studio.tiny.build import build_pack
-
-                with finished_dir(folder) as temporary:
-                    build_pack(temporary)
-    return folder
-
-
-def _is_whole(folder, preset):
-    try:
-        check_folder(folder, preset)
-    except Problem:
-        return False
-    return (folder / preset["captioner"] / "config.json").is_file()

@@ -1,158 +1,97 @@
-"""Builds the embedded base model: a WAN 2.2-shaped diffusers folder for the pixel world, from a seed, in seconds."""
+"""Builds the embedded model pack, stage by stage: `python -m studio.tiny.build [stage ...] [--work DIR] [--seed N] [--out DIR]`.
 
-import random
+Stages: base (denoiser and text encoder over all noise levels), high_noise and low_noise (the experts), observer, captioner, pack, measure.
+Each can be cut off at any moment and goes on where it was; the VAE and the tokenizer are made in seconds and belong to none.
+"""
+
+import argparse
+import sys
+import time
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from studio.tiny import world
+from studio.config import EXPERTS
+from studio.models.loading import Vae
+from studio.tiny.denoiser import finish_expert, train_base
+from studio.tiny.samples import draw_groups
 from studio.tiny.vae import build_vae
 
-TRANSFORMER = dict(
-    patch_size=(1, 2, 2),
-    num_attention_heads=4,
-    attention_head_dim=24,
-    in_channels=16,
-    out_channels=16,
-    text_dim=64,
-    freq_dim=64,
-    ffn_dim=384,
-    num_layers=4,
-    cross_attn_norm=True,
-    qk_norm="rms_norm_across_heads",
-    rope_max_seq_len=256,
-)
-TEXT_ENCODER = dict(d_model=64, d_kv=16, d_ff=128, num_heads=4, num_layers=2, feed_forward_proj="gated-gelu", dropout_rate=0.0)
-MAX_TOKENS = 96
-BOUNDARY = 0.875
-RIDGE = 1e-2
-PATCH_GAIN = 4.0
+STAGES = ("base", "high_noise", "low_noise", "observer", "captioner", "pack", "measure")
 
 
-def build_pack(folder, seed=0):
-    """Write the whole pack (diffusers layout, and `captioner/`) into an empty `folder`; the same seed gives the same files on the same machine."""
-    from diffusers import UniPCMultistepScheduler, WanPipeline
+class Builder:
+    """All stages of one pack; `work` holds what they need to go on."""
 
-    from studio.tiny.captioner import build_captioner
+    def __init__(self, work, seed=0, report=print):
+        self.work, self.seed, self.report = Path(work), seed, report
 
-    folder = Path(folder)
-    state = torch.random.get_rng_state()
-    try:
-        captions = world.list_captions()
-        tokenizer = build_tokenizer(captions)
-        text_encoder = build_text_encoder(tokenizer, seed)
-        clips, texts = draw_samples(seed)
-        vae, latents = build_vae(clips, seed)
-        prompts = [_encode_prompts(tokenizer, text_encoder, group) for group in texts]
-        experts = {
-            expert: build_expert(latents, prompts, *sigmas, seed + i)
-            for i, (expert, sigmas) in enumerate({"high_noise": (BOUNDARY, 1.0), "low_noise": (0.0, BOUNDARY)}.items())
-        }
-        pipeline = WanPipeline(
-            tokenizer=tokenizer,
-            text_encoder=text_encoder,
-            vae=vae,
-            transformer=experts["high_noise"],
-            transformer_2=experts["low_noise"],
-            scheduler=UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0),
-            boundary_ratio=BOUNDARY,
-        )
-        pipeline.save_pretrained(folder, safe_serialization=True)
-        build_captioner(folder / "captioner", captions)
-    finally:
-        torch.random.set_rng_state(state)
-    return folder
+    def run(self, stages, out=None):
+        for stage in stages:
+            started = time.monotonic()
+            self.report(f"{stage} ...")
+            if stage in EXPERTS or stage == "base":
+                self.train(stage)
+            elif stage in ("pack", "measure"):
+                getattr(self, stage)(out)
+            else:
+                getattr(self, stage)()
+            self.report(f"{stage}: ready after {time.monotonic() - started:.0f} s")
+
+    def vae(self):
+        """The studio's Vae around the hand-set network."""
+        return Vae(build_vae(draw_groups(self.seed), self.seed)[0])
+
+    def train(self, stage):
+        """Train the base, or an expert from it; what is finished costs nothing again. Returns (transformer, text encoder)."""
+        vae = self.vae()
+        base, text_encoder, _ = train_base(self.work, vae, seed=self.seed, report=self.report)
+        if stage == "base":
+            return base, text_encoder
+        return finish_expert(self.work, stage, base, text_encoder, vae, seed=self.seed, report=self.report)[0], text_encoder
+
+    def observer(self):
+        from studio.tiny.observer_training import build_observer
+
+        build_observer(self.work / "observer-result", self.work / "observer", self.seed, self.report)
+
+    def captioner(self):
+        from studio.tiny.captioner_training import build_captioner
+
+        build_captioner(self.work / "captioner-result", self.work / "captioner", self.seed, self.report)
+
+    def pack(self, out):
+        from studio.tiny.pack import write_pack
+
+        write_pack(self, out)
+
+    def measure(self, out):
+        """Measure the pack in `out`, which must be the studio's own, and seal it again with the figures in its card."""
+        from studio.tiny.measures import measure_pack
+        from studio.tiny.pack import seal_pack
+
+        measure_pack(out, self.work, self.report)
+        seal_pack(out)
 
 
-def build_tokenizer(captions):
-    """A T5-like tokenizer (pad 0, end 1) on bytes, with merges for the captions' words: any word of any script gets its own ids."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(
-        vocab_size=640, special_tokens=["<pad>", "</s>", "<unk>"], initial_alphabet=alphabet, show_progress=False, min_frequency=2
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m studio.tiny.build", description="Builds the embedded model pack; takes hours on two cores."
     )
-    tokenizer.train_from_iterator(captions, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=MAX_TOKENS
-    )
+    parser.add_argument("stages", nargs="*", choices=[*STAGES, []], help="which stages; all of them, in order, if none is named")
+    parser.add_argument("--work", type=Path, default=Path("workspace/tiny-build"), help="folder of the unfinished trainings")
+    parser.add_argument("--out", type=Path, default=Path("presets/tiny"), help="folder of the pack")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="threads to compute with; the same number gives the same hashes")
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+
+    def report(text):
+        print(time.strftime("%H:%M:%S"), text, flush=True)
+
+    Builder(options.work, options.seed, report).run(options.stages or STAGES, options.out)
 
 
-def build_text_encoder(tokenizer, seed):
-    """A UMT5 encoder with random weights; each token still gets an embedding of its own, mixed with its neighbours'."""
-    from transformers import UMT5Config, UMT5EncoderModel
-
-    torch.manual_seed(seed)
-    config = UMT5Config(vocab_size=len(tokenizer), pad_token_id=0, eos_token_id=1, **TEXT_ENCODER)
-    return UMT5EncoderModel(config).eval().requires_grad_(False)
-
-
-@torch.no_grad()
-def build_expert(latents, prompts, lowest, highest, seed):
-    """A transformer with random blocks; its last layer is the least-squares fit to the world's velocities at these noise levels.
-
-    latents: batches (B, C, F, h, w) of one shape each; prompts: (B, tokens, text_dim) of each.
-    """
-    from diffusers import WanTransformer3DModel
-
-    torch.manual_seed(seed)
-    model = WanTransformer3DModel(**TRANSFORMER).eval().requires_grad_(False)
-    patches = model.patch_embedding.weight
-    torch.nn.init.orthogonal_(patches.view(len(patches), -1), PATCH_GAIN)  # so that the picture outweighs what random blocks add
-    gram, moment = 0.0, 0.0
-    generator = torch.Generator().manual_seed(seed)
-    for clean, prompt in zip(latents, prompts):
-        sigma = lowest + (highest - lowest) * torch.rand(len(clean), generator=generator)
-        s = sigma.view(-1, 1, 1, 1, 1)
-        noise = torch.randn(clean.shape, generator=generator)
-        features = _last_features(model, (1 - s) * clean + s * noise, sigma, prompt)
-        target = _patches(noise - clean, model.config.patch_size)
-        gram, moment = gram + features.T @ features, moment + features.T @ target
-    ridge = RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
-    solution = torch.linalg.solve(gram + ridge, moment).float()  # (features + 1, patch values)
-    model.proj_out.weight.copy_(solution[:-1].T)
-    model.proj_out.bias.copy_(solution[-1])
-    return model
-
-
-def _last_features(model, x_t, sigma, prompt):
-    """What `proj_out` sees, with a column of ones: (tokens, hidden + 1), float64."""
-    seen = []
-    handle = model.proj_out.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].flatten(0, 1)))
-    model(x_t, timestep=sigma * 1000, encoder_hidden_states=prompt)
-    handle.remove()
-    features = seen[0].double()
-    return torch.cat([features, torch.ones(len(features), 1, dtype=features.dtype)], 1)
-
-
-def _patches(latents, patch_size):
-    """(B, C, F, h, w) -> (tokens, values of a patch) in the order in which the transformer writes them."""
-    t, p, q = patch_size
-    batch, channels, frames, height, width = latents.shape
-    x = latents.reshape(batch, channels, frames // t, t, height // p, p, width // q, q)
-    return x.permute(0, 2, 4, 6, 3, 5, 7, 1).reshape(-1, t * p * q * channels).double()
-
-
-def draw_samples(seed, num_photos=96, num_clips=24):
-    """([photos (N, 3, 1, 64, 64), clips (M, 3, 9, 64, 64)] float in [-1, 1], [captions of the photos, of the clips]): what the fits are made on."""
-    rng = random.Random(seed)
-    groups, texts = [], []
-    for count, num_frames in ((num_photos, 1), (num_clips, 9)):
-        people = [(world.draw_identity(rng), world.draw_scene(rng)) for _ in range(count)]
-        frames = [world.draw_clip(*p, 9) if num_frames > 1 else np.asarray(world.draw_photo(*p))[None] for p in people]
-        groups.append(torch.from_numpy(np.stack(frames)).permute(0, 4, 1, 2, 3).float() / 127.5 - 1)
-        texts.append([world.caption(scene, world.describe(identity)) for identity, scene in people])
-    return groups, texts
-
-
-@torch.no_grad()
-def _encode_prompts(tokenizer, text_encoder, texts):
-    inputs = tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt")
-    embeds = text_encoder(inputs.input_ids, inputs.attention_mask).last_hidden_state
-    return embeds * inputs.attention_mask[..., None]
+if __name__ == "__main__":
+    sys.exit(main())

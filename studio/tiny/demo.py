@@ -1,21 +1,25 @@
-"""The ready project "Demo": drawn photos and clips of one drawn person, imported as a person's own would be. Torch-free."""
+"""The ready project "Demo": drawn photos and clips of one drawn person, imported as a person's own would be, faults and all. Torch-free."""
 
-import random
 import tempfile
 from pathlib import Path
 
 from studio.data.importer import import_media
 from studio.tiny import world
+from studio.tiny.drawing import draw_clip, draw_photo
 from studio.workspace import locked
 
 NAME, SLUG, TRIGGER, CLASS_NOUN = "Demo", "demo", "ohwx", "person"
-PERSON = world.Identity(hair="red", skin="tan", style="long", size=1.1, mark=(0.45, 0.45))
-NUM_PHOTOS, NUM_CLIPS = 12, 2
-SCALE = 4  # 64 px drawings as 256 px pictures with hard edges
+# Nobody the base has seen, and what no caption can say of her is easily seen: eyes, mark, streak.
+PERSON = world.Identity("black", "long", "tan", eyes=(40, 110, 230), width=0.95, mark=(0.55, 0.38, (120, 20, 140)), streak=(60, 220, 240))
+STRANGER = world.Identity("blond", "short", "pale", beard=True, eyes=(30, 150, 70), width=1.1)
+NUM_PHOTOS = 12
+MOTIONS = ("walking right", "turning left")  # of the clips
+SCALE = 4  # 80 px drawings as 320 px pictures with hard edges
 FPS, CLIP_FRAMES = 16, 33
+BLUR_PIXELS, COPY_SIDE, BRIGHTER, DARKER = 9, 290, 1.05, 0.15  # how the faults are made, each far beyond its limit
 PERMISSION = {"granted": True, "statement": "The people of this project are drawn by the studio; they are nobody's likeness."}
 MARKER = "demo_version"  # in project.json: how far this project was filled
-VERSION = 1
+VERSION = 2
 
 
 def ensure_demo_project(workspace):
@@ -39,35 +43,59 @@ def was_made(workspace):
     return bool(workspace.read().get("demo_created"))
 
 
-def draw_media(folder, seed=0):
-    """Write the person's photos and clips with their captions: every scene, shirt and view differs, the motion too."""
-    rng = random.Random(seed)
-    subject = f"{TRIGGER}, a {CLASS_NOUN}"
-    shirts, places = (rng.sample(list(choices), len(choices)) for choices in (world.SHIRT, world.PLACE))
-    views = list(world.VIEW)
-    for i in range(NUM_PHOTOS + NUM_CLIPS):
-        is_clip = i >= NUM_PHOTOS
-        scene = world.Scene(
-            shirt=shirts[i % len(shirts)],
-            place=places[(i * 3 + i // len(places)) % len(places)],
-            view=views[i % len(views)],
-            motion=world.MOTION[1 + (i - NUM_PHOTOS) % 3] if is_clip else "standing still",
-            glasses=i % 5 == 4,
-        )
-        name = f"clip-{i - NUM_PHOTOS + 1:02d}" if is_clip else f"photo-{i + 1:02d}"
-        if is_clip:
-            write_clip(folder / f"{name}.mp4", world.draw_clip(PERSON, scene, CLIP_FRAMES, SCALE))
-        else:
-            world.draw_photo(PERSON, scene, SCALE).save(folder / f"{name}.png")
-        (folder / f"{name}.txt").write_text(world.caption(scene, subject) + "\n", encoding="utf-8")
+def draw_media(folder, faults=True, captions=False):
+    """Write the person's good photos and clips; with `faults` also four photos to leave out; with `captions` a text beside each good one."""
+    for i in range(NUM_PHOTOS):
+        draw_photo(PERSON, scene_of(i), SCALE).save(folder / f"photo-{i + 1:02d}.png")
+        _write_caption(folder / f"photo-{i + 1:02d}.txt", scene_of(i), captions)
+    for i, motion in enumerate(MOTIONS):
+        scene = scene_of(NUM_PHOTOS + i, motion)
+        write_clip(folder / f"clip-{i + 1:02d}.mp4", draw_clip(PERSON, scene, CLIP_FRAMES, SCALE))
+        _write_caption(folder / f"clip-{i + 1:02d}.txt", scene, captions)
+    if faults:
+        _draw_faults(folder)
+
+
+def scene_of(number, motion=""):
+    """The scene of the photo or clip of that number: no two are alike, shirts, places, views, framings and lights vary, none is held out."""
+    shirts, places, lights = list(world.SHIRT), list(world.PLACE), ("daylight", "evening light", "daylight", "dim light")
+    return world.Scene(
+        shirt=shirts[number % 8],
+        place=places[(3 * number + 1 + number // 8 * 2) % 8],
+        view=list(world.VIEW)[(number + 2) % 5],
+        framing=list(world.FRAMING)[number % 3],
+        light=lights[number % 4],
+        glasses=number % 4 == 2,
+        motion=motion,
+    )
+
+
+def _draw_faults(folder):
+    """One blurred, one copy of a good photo as a messenger sends it, one of somebody else, one too dark."""
+    from PIL import Image, ImageFilter
+
+    blurred, copied, strange, dark = (
+        draw_photo(who, scene_of(i), SCALE) for who, i in ((PERSON, 20), (PERSON, 4), (STRANGER, 21), (PERSON, 23))
+    )
+    blurred.filter(ImageFilter.GaussianBlur(BLUR_PIXELS)).save(folder / "photo-13-blurred.png")
+    copied = copied.resize((COPY_SIDE, COPY_SIDE), Image.Resampling.BICUBIC).point(lambda value: min(255, round(value * BRIGHTER)))
+    copied.save(folder / "photo-14-saved-again.jpg", quality=85)
+    strange.save(folder / "photo-15-somebody-else.png")
+    dark.point(lambda value: round(value * DARKER)).save(folder / "photo-16-too-dark.png")
+
+
+def _write_caption(path, scene, wanted):
+    if wanted:
+        path.write_text(world.caption(scene, f"{TRIGGER}, a {CLASS_NOUN}") + "\n", encoding="utf-8")
 
 
 def write_clip(path, frames, fps=FPS):
-    """Frames (F, H, W, 3) uint8 as H.264 in MP4."""
+    """Frames (F, H, W, 3) uint8 as H.264 in MP4; the same frames give the same file, so that a half-made project is filled without twins."""
     import av
 
+    options = {"crf": "12", "preset": "veryfast", "threads": "1", "x264-params": "mbtree=0"}
     with av.open(str(path), "w", format="mp4") as output:
-        stream = output.add_stream("libx264", rate=fps, options={"crf": "12", "preset": "veryfast"})
+        stream = output.add_stream("libx264", rate=fps, options=options)
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
         for image in frames:
             output.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))

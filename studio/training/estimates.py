@@ -40,7 +40,7 @@ def vram_parts(facts, config, rows):
     size = BYTES[memory.precision]
     swapped = min(memory.blocks_swapped, facts["num_blocks"])
     resident = facts["parameters_per_expert"] - swapped * facts["block_parameters"]
-    tokens, hidden = rows.largest_tokens, facts["hidden"]
+    tokens, hidden = rows.largest_tokens * min(memory.rows_per_pass, config.accumulation), facts["hidden"]
     block_work = tokens * (ACTIVATIONS_OF_HIDDEN * hidden + ACTIVATIONS_OF_FFN * facts["ffn"]) * size
     saved = tokens * hidden * size * facts["num_blocks"] if memory.gradient_checkpointing else block_work * facts["num_blocks"]
     parts = [
@@ -116,7 +116,8 @@ def seconds_per_step(facts, config, rows, tflops):
     protected = 1 / config.preservation.every if config.preservation.enabled else 0
     main = 3 if config.memory.gradient_checkpointing else 2
     arithmetic = config.accumulation * forward * (main + protected * (1 + main)) / (tflops * 1e12 * assumed["utilisation"])
-    loads = config.accumulation * min(config.memory.blocks_swapped, facts["num_blocks"]) * (2 + 3 * protected)
+    passes = -(-config.accumulation // config.memory.rows_per_pass)
+    loads = passes * min(config.memory.blocks_swapped, facts["num_blocks"]) * (2 + 3 * protected)
     block_gb = facts["block_parameters"] * BYTES[config.memory.precision] / 1e9
     return arithmetic + loads * block_gb / assumed["block_gb_per_second"]
 

@@ -138,7 +138,7 @@ class Work:
         """Batch, loss, backward, clip, check, step, report."""
         started, settings = time.perf_counter(), self.run.config.optimizer
         group = self.batches.group(self.expert_step)
-        losses = accumulate_gradients(self.model, group, self.run.accelerator)
+        losses = accumulate_gradients(self.model, group, self.run.accelerator, self.run.config.memory.rows_per_pass)
         norm = self.run.accelerator.clip_grad_norm_(self.parameters.values(), settings.max_grad_norm)
         loss, preservation, nothing, grad_norm = torch.cat([losses, norm[None].to(losses)]).tolist()  # the step's one wait for the device
         self._require_sound(self.monitor.check(loss, grad_norm, nothing))
@@ -178,7 +178,7 @@ class Work:
     def check_held_out(self):
         """Loss of the pictures that were set aside, always under the same noise. Before the first step it is the base model's."""
         if self.batches.samples.held_out:
-            loss = evaluate(self.model, self.batches.held_out_rows(), self.run.accelerator).item()
+            loss = evaluate(self.model, self.batches.held_out_rows(), self.run.accelerator, self.run.config.memory.rows_per_pass).item()
             self.run.report("held_out", step=self.step, expert=self.expert, expert_step=self.expert_step, loss=loss)
 
     def save(self):

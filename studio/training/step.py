@@ -1,7 +1,7 @@
 """One optimizer step's gradients: all rows of an accumulation group through the model.
 
 The interface is block-major: a Group holds every row of the step, so that an implementation may take all of them through one block
-before the next is needed. This one is sequential: row by row through the whole model, which any model and any mix of sizes can do.
+before the next is needed. This one is sequential: pass by pass through the whole model, a pass being a few rows of one size.
 """
 
 from dataclasses import dataclass
@@ -36,55 +36,79 @@ class Group:
     preservation_weight: float = 0.0
 
 
-def accumulate_gradients(model, group, accelerator):
-    """Add the gradients of the group's mean loss to the LoRA parameters.
+def accumulate_gradients(model, group, accelerator, rows_per_pass=1):
+    """Add the gradients of the group's mean loss to the LoRA parameters; at most `rows_per_pass` rows go through the model together.
 
     Returns a tensor (3,) on the device, not yet waited for: mean flow-matching loss, mean unweighted preservation loss, and the mean
     loss of a model that predicts nothing, by which a runaway loss is known.
     """
     totals = torch.zeros(3, device=accelerator.device)
-    for row in group.rows:
-        totals += _row_gradients(model, row, group.preservation_weight, 1 / len(group.rows), accelerator)
-    return totals / len(group.rows)
+    for rows in split_passes(group.rows, rows_per_pass):
+        share = len(rows) / len(group.rows)
+        totals += share * _pass_gradients(model, _to_device(rows, accelerator.device), group.preservation_weight, share, accelerator)
+    return totals
 
 
 @torch.no_grad()
-def evaluate(model, rows, accelerator):
+def evaluate(model, rows, accelerator, rows_per_pass=1):
     """Mean flow-matching loss of the rows, as a tensor on the device."""
-    losses = [_flow_loss(model, _to_device(row, accelerator.device), accelerator)[0] for row in rows]
-    return torch.stack(losses).mean()
+    rows = list(rows)
+    losses = [
+        _flow_loss(model, _to_device(some, accelerator.device), accelerator)[0] * len(some) for some in split_passes(rows, rows_per_pass)
+    ]
+    return torch.stack(losses).sum() / len(rows)
+
+
+def split_passes(rows, rows_per_pass):
+    """The rows in lists of at most `rows_per_pass`, each of one size of latents and prompts."""
+    sizes = {}
+    for row in rows:
+        sizes.setdefault((row.latents.shape, row.prompt.shape, row.class_prompt.shape), []).append(row)
+    return [same[i : i + rows_per_pass] for same in sizes.values() for i in range(0, len(same), rows_per_pass)]
 
 
 def predict(model, x_t, sigma, prompt, accelerator):
-    """The model's velocity for one row: x_t (C, F, h, w), prompt (L, D) -> (C, F, h, w) fp32."""
+    """The model's velocity: x_t (B, C, F, h, w), sigma (B,), prompt (B, L, D) -> (B, C, F, h, w) fp32."""
     with accelerator.autocast():
-        timestep = torch.full((1,), sigma * 1000, device=x_t.device)
-        answer = model(x_t[None], timestep, prompt[None], return_dict=False)[0]
-    return answer[0].float()
+        answer = model(x_t, sigma * 1000, prompt, return_dict=False)[0]
+    return answer.float()
 
 
-def _row_gradients(model, row, weight, share, accelerator):
+@dataclass(frozen=True)
+class _Pass:
+    """Rows of one size as one batch, on the device: latents, noise (B, C, F, h, w), sigma (B,), prompts (B, L, D)."""
+
+    latents: torch.Tensor
+    noise: torch.Tensor
+    sigma: torch.Tensor
+    prompt: torch.Tensor
+    class_prompt: torch.Tensor
+
+
+def _pass_gradients(model, batch, weight, share, accelerator):
     """Two backward passes, one for each loss: the sum of their gradients is that of the sum, at half the memory."""
-    row = _to_device(row, accelerator.device)
-    loss, nothing, x_t = _flow_loss(model, row, accelerator)
+    loss, nothing, x_t = _flow_loss(model, batch, accelerator)
     accelerator.backward(loss * share)
     preservation = torch.zeros_like(nothing)
     if weight:
         with torch.no_grad(), lora_off(model):
-            prior = predict(model, x_t, row.sigma, row.class_prompt, accelerator)
-        preservation = preservation_loss(predict(model, x_t, row.sigma, row.class_prompt, accelerator), prior)
+            prior = predict(model, x_t, batch.sigma, batch.class_prompt, accelerator)
+        preservation = preservation_loss(predict(model, x_t, batch.sigma, batch.class_prompt, accelerator), prior)
         accelerator.backward(preservation * (weight * share))
     return torch.stack([loss.detach(), preservation.detach(), nothing])
 
 
-def _flow_loss(model, row, accelerator):
-    """(loss, loss of predicting zero, x_t) of one row that is on the device already."""
-    x_t, target = add_noise(row.latents, row.noise, row.sigma), velocity(row.latents, row.noise)
-    loss = F.mse_loss(predict(model, x_t, row.sigma, row.prompt, accelerator), target)
+def _flow_loss(model, batch, accelerator):
+    """(mean loss, mean loss of predicting zero, x_t) of a pass."""
+    sigma = batch.sigma.view(-1, 1, 1, 1, 1)
+    x_t, target = add_noise(batch.latents, batch.noise, sigma), velocity(batch.latents, batch.noise)
+    loss = F.mse_loss(predict(model, x_t, batch.sigma, batch.prompt, accelerator), target)
     return loss, target.square().mean(), x_t
 
 
-def _to_device(row, device):
-    tensors = (row.latents, row.noise, row.prompt, row.class_prompt)
-    latents, noise, prompt, class_prompt = (t.to(device, torch.float32) for t in tensors)
-    return Row(latents, noise, row.sigma, prompt, class_prompt)
+def _to_device(rows, device):
+    def stack(name):
+        return torch.stack([getattr(row, name) for row in rows]).to(device, torch.float32)
+
+    sigma = torch.tensor([row.sigma for row in rows], dtype=torch.float32).to(device)
+    return _Pass(stack("latents"), stack("noise"), sigma, stack("prompt"), stack("class_prompt"))

@@ -11,6 +11,7 @@ from studio.ui import actions
 from studio.ui import formatting as f
 
 PER_PAGE = 60
+WORTH_CHECKING = 5  # fewer pictures are quicker looked at
 SHOWN = {
     "all": "All",
     "kept": "Kept",
@@ -78,6 +79,9 @@ def describe_next(project, look):
     if not kept:
         return {"text": "keep some photos: everything is left out, so there is nothing to train with."}
     bare = [item for item in kept if not item.caption]
+    if len(bare) >= WORTH_CHECKING and not any(item.measurements for item in items):
+        reason = "Blurred, dark and doubled pictures, and other people, are found before you write captions for them."
+        return {"text": f"have {count_media(kept)} checked.", "reason": reason, **actions.button("check-photos")}
     if bare:
         return {"text": f"write captions for {count_media(bare)}.", "action": "write-captions", "label": "Write captions"}
     wrong = [item for item in kept if look.remarks[item.id]]

@@ -75,11 +75,18 @@ def estimate(project):
     missing = sum(cell["state"] != "done" for cell in plan["cells"])
     total = f.count(len(plan["cells"]), "clip")
     if not missing:
-        return f"{total}; all of them are there already."
+        return f"{total}; all of them are there already.{_remeasure(project, plan)}"
     seconds = sweeps.estimate_seconds(project, plan)
     time = "how long that takes is not known yet" if seconds is None else f"about {f.duration(seconds)}"
     old = f", {len(plan['cells']) - missing} of them are there already" if missing < len(plan["cells"]) else ""
     return f"{total}{old}; {time}."
+
+
+def _remeasure(project, plan):
+    """What is to be done although every clip is there, or "": the photos that likeness is measured against have changed."""
+    folder = sweeps.find_sweep(project, plan)
+    stale = sweeps.count_unmeasured(project, sweeps.read_sweep(folder)) if folder else 0
+    return f" {f.count(stale, 'clip')} will be measured again: the photos have changed, or they were never measured." if stale else ""
 
 
 def start(project):
@@ -89,9 +96,13 @@ def start(project):
         raise Problem(reason, action="" if list_pairs(project) else "open-train")
     config, pairs = read_choice(project)
     folder = sweeps.open_sweep(project, config, pairs)
-    missing = sum(cell["state"] != "done" for cell in sweeps.read_sweep(folder)["cells"])
-    if not missing and (folder / "report.html").is_file():
+    sweep = sweeps.read_sweep(folder)
+    missing = sum(cell["state"] != "done" for cell in sweep["cells"])
+    stale = sweeps.count_unmeasured(project, sweep)
+    if not missing and not stale and (folder / "report.html").is_file():
         return "All of these clips are there already."
     job = {"config": to_dict(config), "pairs": pairs, "sweep": folder.name}
     actions.queue(project, "sweep", job, f"Draw and compare {project.read()['name']}")
+    if not missing:
+        return f"{f.count(stale, 'clip')} will be measured; none has to be drawn."
     return f"{f.count(missing, 'clip')} will be drawn; you may close this window, it goes on."

@@ -1,6 +1,8 @@
 """What the Evaluate tab shows, as JSON for its component; only reads."""
 
 from studio.evaluation import sweeps
+from studio.evaluation.chart import clip_note, draw_chart
+from studio.evaluation.table import describe_rows
 from studio.evaluation.verdict import verdict
 from studio.jobs import state
 from studio.training.pairs import list_pairs
@@ -100,15 +102,33 @@ def describe_columns(sweep):
 def describe_cell(cell, columns):
     """One clip; its key stands for the address, which changes when the pixels do."""
     short = {"column": columns.index(cell["pair"]), "row": cell["prompt"], "seed": cell["seed"], "strength": cell["strength"]}
-    return short | {"state": cell["state"], "key": cell["key"], "error": cell["error"]}
+    note = clip_note(cell["scores"]) if cell["state"] == "done" else ""
+    return short | {"state": cell["state"], "key": cell["key"], "error": cell["error"], "note": note}
 
 
 def describe_verdict(project, sweep):
-    """What to use and why, in a line and a list."""
+    """What to use and why, in a line and a list; where likeness was measured, its charts and numbers."""
     found = verdict(project, sweep)
     if found["pair"] is None:
         return {"pair": "", "text": "No pair can be named yet.", "why": found["why"]}
+    measured = {} if found["not_measured"] else describe_measures(sweep, found["table"])
     pair = next(p for p in sweep["pairs"] if p["id"] == found["pair"])
     sure = "" if found["sure"] == "clear" else " It is too close to call; trust your eye."
-    text = f"Use step {pair['step']:,} at {found['strength']:g}.{sure}"
-    return {"pair": found["pair"], "strength": found["strength"], "text": text, "why": found["why"]}
+    why = [sentence for sentence in found["why"] if sentence != found["summary"]]
+    text = f"Use step {pair['step']:,} at {found['strength']:g}. {found['summary']}".rstrip() + sure
+    return {"pair": found["pair"], "strength": found["strength"], "text": text, "why": why} | measured
+
+
+def describe_measures(sweep, table):
+    """A chart for each strength, whose points know their column, and a table of words."""
+    columns = describe_columns(sweep)
+    titles = {column["id"]: column["label"] + (f" of {column['run']}" if column["run"] else "") for column in columns}
+    places = {column["id"]: number for number, column in enumerate(columns)}
+    charts = []
+    for strength in sorted({row["strength"] for row in table}):
+        chart = draw_chart(table, strength, titles)
+        for point in chart.get("points", []):
+            point["column"] = places[point["pair"]]
+        charts += [{"strength": strength} | chart] if chart else []
+    heads, rows = describe_rows(table, titles)
+    return {"charts": charts, "heads": heads, "rows": rows}

@@ -28,6 +28,7 @@ const cellView = (cell, label) => {
     <button class="mark-cell small" data-do="mark" data-cell="${keyOf(cell)}" aria-pressed="${same(marked, cell)}">${same(marked, cell) ? "Chosen" : marked ? "Compare with this" : "Compare"}</button>
   </div>`;
 };
+const noteView = (cell) => (cell?.note ? html`<small class="note">${cell.note.replaceAll(" %", "\u00a0%")}</small>` : "");
 const choice = (name, title, values, chosen) =>
   values.length > 1
     ? html`<div class="choice-group" role="group" aria-label="${title}"><span>${title}</span>${values.map((value) => html`<button class="small" data-do="${name}" data-value="${value}" aria-pressed="${value === chosen}">${value}</button>`)}</div>`
@@ -44,6 +45,20 @@ const verdictView = (v) =>
         ${v.chosen ? html`<p class="in-use">In use: step ${v.chosen.step} at ${v.chosen.strength}. Files for ComfyUI: <code>${v.chosen.folder}</code></p>` : ""}
       </div>`
     : "";
+/* The drawing of the chosen strength; over each step lies a button that shows its clip. */
+const chartView = (v) => {
+  const chart = v.verdict?.charts?.find((c) => c.strength === strength);
+  if (!chart) return "";
+  return html`<section class="measures panel" aria-label="Likeness by step">
+    <h3>Likeness by step, strength ${chart.strength}</h3>
+    <div class="chart-stage">${new Markup(chart.svg)}
+      ${chart.points.map((p) => html`<button class="chart-point" data-do="point" data-column="${p.column}" style="left:${p.at * 100}%;width:${84 / (chart.points.length + 1)}%" aria-label="${p.label}: show its clip" title="${p.label}"></button>`)}</div>
+    ${new Markup(chart.legend)}
+    <details><summary>All numbers</summary><div class="scroller" tabindex="0" role="region" aria-label="All numbers"><table class="numbers">
+      <thead><tr>${v.verdict.heads.map((h) => html`<th scope="col">${h}</th>`)}</tr></thead>
+      <tbody>${v.verdict.rows.map((row) => html`<tr>${row.map((words) => html`<td>${words}</td>`)}</tr>`)}</tbody></table></div></details>
+  </section>`;
+};
 const progressView = (v) =>
   v.progress
     ? html`<div class="clips-progress"><p><b>${v.progress.counted || v.progress.state}</b> ${v.progress.stage} <span class="muted">${v.progress.left}</span></p>
@@ -95,10 +110,11 @@ const redraw = mount(
           ${v.rows.map(
             (r, at) => html`<div class="prompt" role="row" title="${r.text}"><span role="rowheader"><b>${r.label}</b>${r.kind === "class" ? html` <small>another person, for comparison</small>` : ""}
                 ${r.video ? html` <a href="${r.video}" target="_blank" rel="noopener" aria-label="${r.label}: side-by-side video of all columns">Side-by-side video</a>` : ""}</span></div>
-              <div class="cells" role="row">${v.columns.map((c, i) => html`<div class="place ${i ? "" : "pinned"}" role="cell">${cellView(cellAt(i, at), r.label)}</div>`)}</div>`,
+              <div class="cells" role="row">${v.columns.map((c, i) => html`<div class="place ${i ? "" : "pinned"}" role="cell">${cellView(cellAt(i, at), r.label)}${noteView(cellAt(i, at))}</div>`)}</div>`,
           )}
         </div>
       </div>
+      ${chartView(v)}
       <dialog class="dialog large" aria-label="Large view">${largeView(v)}</dialog>
     </section>`;
   },
@@ -124,6 +140,13 @@ const redraw = mount(
       const cell = find(button.dataset.cell);
       const base = cellAt(0, cell.row);
       open(cell.column && base?.state === "done" ? base : null, cell, "alone");
+    },
+    point: (button) => {
+      const column = Number(button.dataset.column);
+      const row = props.value.rows.findIndex((_, at) => cellAt(column, at)?.state === "done");
+      if (row < 0) return;
+      const base = cellAt(0, row);
+      open(base?.state === "done" ? base : null, cellAt(column, row), base?.state === "done" ? "wipe" : "alone");
     },
     mode: (button) => again(() => (shown.mode = button.dataset.mode)),
     close: () => element.querySelector("dialog").close(),

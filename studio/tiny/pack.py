@@ -1,0 +1,74 @@
+"""The pack on disk: a diffusers folder with the observer, the captioner, a model card, and the hash of every file."""
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+
+from studio.models.catalogue import PACK_FILE
+from studio.tiny.denoiser import BOUNDARY, PLANS
+from studio.tiny.text import build_tokenizer
+from studio.workspace import FORMAT, write_atomic, write_json
+
+MEASURES_FILE = "measures.json"
+CARD = Path(__file__).parent / "model_card.md"
+PRECISION = torch.bfloat16  # of the experts' matrices: half the size, and what the real experts come in
+
+
+def write_pack(builder, out):
+    """Put the results of all finished stages into the folder `out`, in place of what is there. Files of the measures stay."""
+    from diffusers import UniPCMultistepScheduler, WanPipeline
+
+    out = Path(out)
+    for sub in ("transformer", "transformer_2", "vae", "text_encoder", "tokenizer", "scheduler", "observer", "captioner"):
+        shutil.rmtree(out / sub, ignore_errors=True)
+    high, text_encoder = builder.train("high_noise")
+    pipeline = WanPipeline(
+        tokenizer=build_tokenizer(builder.seed),
+        text_encoder=text_encoder.eval(),
+        vae=builder.vae().model,
+        transformer=_rounded(high),
+        transformer_2=_rounded(builder.train("low_noise")[0]),
+        scheduler=UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0),
+        boundary_ratio=BOUNDARY,
+    )
+    pipeline.save_pretrained(out, safe_serialization=True)
+    for part in ("observer", "captioner"):
+        shutil.copytree(builder.work / f"{part}-result", out / part)
+    seal_pack(out, {"seed": builder.seed, "plans": PLANS})
+
+
+def _rounded(model):
+    """The expert with its matrices in bf16; what diffusers keeps in fp32 stays so."""
+    for name, p in model.named_parameters():
+        if not any(kept in name for kept in model._keep_in_fp32_modules):
+            p.data = p.data.to(PRECISION)
+    return model
+
+
+def seal_pack(out, facts=None):
+    """Write the model card from the measures, and the hash of every file into pack.json."""
+    out = Path(out)
+    known = json.loads((out / PACK_FILE).read_text(encoding="utf-8")) if (out / PACK_FILE).is_file() else {}
+    write_atomic(out / "README.md", _model_card(out).encode())
+    for path in out.rglob("*.json"):  # the same bytes whatever system wrote them
+        path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
+    files = sorted(p for p in out.rglob("*") if p.is_file() and p.name != PACK_FILE)
+    entries = {p.relative_to(out).as_posix(): {"bytes": p.stat().st_size, "sha256": _sha256(p)} for p in files}
+    write_json(
+        out / PACK_FILE, {"format": FORMAT} | (facts or {k: known[k] for k in known if k not in ("format", "files")}) | {"files": entries}
+    )
+
+
+def _sha256(path):
+    from studio.training.pairs import file_sha256
+
+    return file_sha256(path)
+
+
+def _model_card(out):
+    measures = out / MEASURES_FILE
+    numbers = json.loads(measures.read_text(encoding="utf-8")) if measures.is_file() else {}
+    rows = "\n".join(f"| {row['what']} | {row['bar']} | {row['value']} |" for row in numbers.get("rows", []))
+    return CARD.read_text(encoding="utf-8").replace("{{rows}}", rows or "| not measured yet | | |")
