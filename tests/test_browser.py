@@ -287,7 +287,7 @@ def use_a_pair(page, project):
     expect(canvas).to_be_visible()
     page.get_by_role("button", name="Difference").click()
     page.get_by_role("button", name="Wipe").click()
-    page.wait_for_function("document.querySelector('dialog.large canvas').width === 64")
+    page.wait_for_function("document.querySelector('dialog.large canvas').width === 80")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Use this").first.click()
     expect(page.locator(".in-use")).to_contain_text("exports")

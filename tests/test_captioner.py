@@ -289,9 +289,9 @@ def test_lessons_show_no_held_out_person_or_scene_and_the_pictures_that_the_capt
     captioner = Captioner.load(untaught)
     lessons = Lessons(captioner, Head(96, 0), 0)
     for kind, fps in (("photo", 0.0), ("clip", 4.0)):
-        scenes, pictures = lessons._draw(random.Random(0), kind, 6)
+        scenes, pictures = lessons.draw(random.Random(0), kind, 6)
         assert not any(world.is_held_out_scene(scene) for scene in scenes)
-        pixels, grid = lessons._media(pictures, kind).values()
+        pixels, grid = lessons.media(pictures, kind).values()
         prepared = [captioner.prepare(each, fps, "") for each in pictures]
         one_by_one = torch.cat([next(v for key, v in p.items() if "pixel" in key) for p in prepared])
         assert torch.allclose(pixels, one_by_one, atol=1e-6)
@@ -302,9 +302,9 @@ def test_a_training_that_was_cut_off_ends_with_the_same_files(tmp_path):
     from studio.tiny.captioner_training import build_captioner
 
     how = {"steps": 2, "learning_rate": 1e-3, "photos": 2, "clips": 1}
-    options = dict(see=how, tell=how, report=lambda text: None)
+    options = dict(see=how, follow=how | {"often": ("nodding",)}, tell=how, report=lambda text: None)
     whole = build_captioner(tmp_path / "whole", tmp_path / "work", **options)
-    for stop_at in (2, 3):  # within the first stage, then within the second
+    for stop_at in (2, 3, 3):  # within each of the stages
         looks = iter(range(1, 99))
         assert (
             build_captioner(tmp_path / "cut", tmp_path / "again", should_stop=lambda looks=looks, at=stop_at: next(looks) == at, **options)

@@ -37,14 +37,14 @@ WHOLE_CAPTIONS = CAPTIONS | dict(nobody=0.12, partly=0.12, phrase=0.05)
 LESSONS = [dict(start=0, shift=3.0, captions=CAPTIONS), dict(start=743, shift=8.0, captions=WHOLE_CAPTIONS)]
 EXPERT = dict(learning_rate=1.5e-3, down=0.6, average=0.99, num_photos=30_000, num_clips=8_000)
 # What the views, eyes and gestures are told by is a few cells, so that the plain mean square error hardly speaks of them: here the person weighs more.
-ROUND_2 = EXPERT | dict(person_weight=4.0, compiled=True)
+ROUND_2 = EXPERT | dict(warm_up=19.2, person_weight=4.0, compiled=True)
 PLANS = {
     # The base keeps its learning rate to the end, and its averaged weights are what the experts begin with; theirs goes down.
     "base": dict(steps=1157, warm_up=78, down=0.0, learning_rate=2e-3, average=0.998, num_photos=40_000, num_clips=10_000, lessons=LESSONS),
     "high_noise": EXPERT | dict(steps=480, lessons=[dict(start=0, shift=8.0, captions=WHOLE_CAPTIONS)]),
     "low_noise": EXPERT | dict(steps=440, lessons=[dict(start=0, shift=4.0, captions=WHOLE_CAPTIONS)]),
-    "high_noise_2": ROUND_2 | dict(steps=640, lessons=[dict(start=0, shift=8.0, captions=WHOLE_CAPTIONS)]),
-    "low_noise_2": ROUND_2 | dict(steps=640, lessons=[dict(start=0, shift=4.0, captions=WHOLE_CAPTIONS)]),
+    "high_noise_2": ROUND_2 | dict(steps=320, lessons=[dict(start=0, shift=8.0, captions=WHOLE_CAPTIONS)]),
+    "low_noise_2": ROUND_2 | dict(steps=320, lessons=[dict(start=0, shift=4.0, captions=WHOLE_CAPTIONS)]),
 }
 
 
