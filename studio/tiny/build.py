@@ -1,6 +1,6 @@
 """Builds the embedded model pack, stage by stage: `python -m studio.tiny.build [stage ...] [--work DIR] [--seed N] [--out DIR]`.
 
-Stages: base (denoiser and text encoder over all noise levels), high_noise and low_noise (the experts), observer, captioner, pack, measure.
+Stages: text_encoder (reads captions), base (denoiser over all noise levels), high_noise and low_noise (the experts), observer, captioner, pack, measure.
 Each can be cut off at any moment and goes on where it was; the VAE and the tokenizer are made in seconds and belong to none.
 """
 
@@ -13,11 +13,13 @@ import torch
 
 from studio.config import EXPERTS
 from studio.models.loading import Vae
-from studio.tiny.denoiser import finish_expert, train_base
+from studio.tiny.denoiser import train_base, train_expert
 from studio.tiny.samples import draw_groups
+from studio.tiny.text_training import train_text_encoder
 from studio.tiny.vae import build_vae
 
-STAGES = ("base", "high_noise", "low_noise", "observer", "captioner", "pack", "measure")
+TRAININGS = ("text_encoder", "base", *EXPERTS)
+STAGES = ("text_encoder", "base", "high_noise", "low_noise", "observer", "captioner", "pack", "measure")
 
 
 class Builder:
@@ -30,7 +32,7 @@ class Builder:
         for stage in stages:
             started = time.monotonic()
             self.report(f"{stage} ...")
-            if stage in EXPERTS or stage == "base":
+            if stage in TRAININGS:
                 self.train(stage)
             elif stage in ("pack", "measure"):
                 getattr(self, stage)(out)
@@ -40,15 +42,19 @@ class Builder:
 
     def vae(self):
         """The studio's Vae around the hand-set network."""
-        return Vae(build_vae(draw_groups(self.seed), self.seed)[0])
+        return Vae(build_vae(draw_groups(self.seed))[0])
 
     def train(self, stage):
         """Train the base, or an expert from it; what is finished costs nothing again. Returns (transformer, text encoder)."""
         vae = self.vae()
-        base, text_encoder, _ = train_base(self.work, vae, seed=self.seed, report=self.report)
-        if stage == "base":
-            return base, text_encoder
-        return finish_expert(self.work, stage, base, text_encoder, vae, seed=self.seed, report=self.report)[0], text_encoder
+        options = dict(seed=self.seed, report=self.report)
+        tokenizer, text_encoder, _ = train_text_encoder(self.work, **options)
+        if stage == "text_encoder":
+            return None, text_encoder
+        model, _ = train_base(self.work, tokenizer, text_encoder, vae, **options)
+        if stage in EXPERTS:
+            model, _ = train_expert(self.work, stage, model, tokenizer, text_encoder, vae, **options)
+        return model, text_encoder
 
     def observer(self):
         from studio.tiny.observer_training import build_observer

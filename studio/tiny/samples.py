@@ -50,10 +50,13 @@ def moments(num_frames):
     return [i / (num_frames - 1) for i in range(num_frames)] if num_frames > 1 else [PHOTO_MOMENT]
 
 
-def vary_caption(identity, scene, rng, shares=CAPTIONS):
-    """One of the captions that a picture may have: whole, short, without the person's looks, with a name in front, or empty."""
-    lot = rng.random()
-    if lot < shares["empty"]:
+def vary_caption(identity, scene, rng, shares=CAPTIONS, said=None):
+    """One of the captions that a picture may have: whole, short, without the person's looks, with a name in front, or empty.
+
+    said: a set to which the names of all attributes are added that the caption tells.
+    """
+    said = set() if said is None else said
+    if rng.random() < shares["empty"]:
         return ""
     lot = rng.random()
     parts = ("hair", "skin", "beard")
@@ -64,7 +67,9 @@ def vary_caption(identity, scene, rng, shares=CAPTIONS):
     subject = world.describe(identity, parts)
     if rng.random() < shares["named"]:
         subject = f"{''.join(rng.choices(string.ascii_lowercase, k=rng.randint(3, 7)))}, {subject}"
-    return world.caption(scene, subject, omit=[what for what in world.scene_phrases(scene) if rng.random() < shares["phrase"]])
+    omit = [what for what in world.scene_phrases(scene) if rng.random() < shares["phrase"]]
+    said |= world.told_attributes(identity, scene, parts, omit)
+    return world.caption(scene, subject, omit=omit)
 
 
 def draw_groups(seed, num_photos=96, num_clips=24):

@@ -181,6 +181,18 @@ def caption(scene, subject, omit=()):
     return ", ".join([subject, *(phrase for what, phrase in scene_phrases(scene).items() if what not in omit)])
 
 
+def told_attributes(identity, scene, parts, omit=()):
+    """The names of the attributes that `caption` tells, when its subject is `describe(identity, parts)`."""
+    told = {"skin"} & set(parts)
+    if "hair" in parts:
+        told |= {"style"} if identity.style == "bald" else {"hair", "style"}
+    if "beard" in parts and identity.beard:
+        told.add("beard")
+    phrases = scene_phrases(scene).keys() - set(omit)
+    told |= phrases - {"clothes"}
+    return told | ({"shirt", "glasses"} if scene.glasses else {"shirt"}) if "clothes" in phrases else told
+
+
 def list_captions(rng, count=400):
     """Captions that hold every word of the world: what the tokenizers learn their vocabulary from."""
     drawn = [
