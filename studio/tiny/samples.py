@@ -1,7 +1,11 @@
 """What the denoiser learns from: a pool of drawn photos and clips as cells, their latents, and the captions they may have."""
 
+import multiprocessing
+import os
 import random
 import string
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,20 +15,30 @@ from studio.tiny.drawing import CELL, PHOTO_MOMENT, draw_cells, draw_clip, perso
 
 CLIP_FRAMES = 9
 FRAMES_PER_LATENT = 4
+DRAWN_AT_ONCE = 500  # pictures, by one process
 # What a training caption leaves out or adds, so that the base knows short captions, and names that mean nothing to it: shares of captions that
 # are empty (for classifier-free guidance), begin with a name, say only "a person" or some of hair, skin and beard; of phrases that are left out.
 CAPTIONS = dict(empty=0.08, named=0.4, nobody=0.3, partly=0.2, phrase=0.08)
 
 
 class Pool:
-    """Drawn pictures of people who are not held out, in scenes that are not: cells (N, F, 20, 20, 3) uint8 with who and what they show."""
+    """Drawn pictures of people who are not held out, in scenes that are not: cells (N, F, 20, 20, 3) uint8 with who and what they show.
 
-    def __init__(self, seed, num_photos, num_clips):
+    Drawn by all processors once, kept in `folder` for the stages that follow.
+    """
+
+    def __init__(self, folder, seed, num_photos, num_clips):
         self.kinds = []
         for kind, count, num_frames in (("photos", num_photos, 1), ("clips", num_clips, CLIP_FRAMES)):
             rng = random.Random(f"{seed} {kind}")
             people = [(world.draw_identity(rng), world.draw_scene(rng, None if num_frames > 1 else "")) for _ in range(count)]
-            self.kinds.append((people, np.stack([draw_frames(*p, num_frames) for p in people])))
+            self.kinds.append((people, _draw_all(Path(folder) / f"pool-{seed}-{kind}-{count}.npy", people, num_frames)))
+
+    def batch(self, clips, count, rng, captions=CAPTIONS):
+        """(numbers, cells (B, F, 20, 20, 3), captions) of `count` random photos or clips."""
+        people, cells = self.kinds[bool(clips)]
+        chosen = [rng.randrange(len(people)) for _ in range(count)]
+        return chosen, cells[chosen], [vary_caption(*people[i], rng, captions) for i in chosen]
 
     def masks(self, clips, chosen):
         """(B, f, 20, 20) float: where the people of those pictures are, in each frame of the latents."""
@@ -33,11 +47,26 @@ class Pool:
         later = masks[:, 1:].reshape(len(masks), -1, FRAMES_PER_LATENT, *masks.shape[2:]).any(2)
         return torch.from_numpy(np.concatenate([masks[:, :1], later], 1)).float()
 
-    def batch(self, clips, count, rng, captions=CAPTIONS):
-        """(numbers, cells (B, F, 20, 20, 3), captions) of `count` random photos or clips."""
-        people, cells = self.kinds[bool(clips)]
-        chosen = [rng.randrange(len(people)) for _ in range(count)]
-        return chosen, cells[chosen], [vary_caption(*people[i], rng, captions) for i in chosen]
+
+def _draw_all(path, people, num_frames):
+    """(N, F, 20, 20, 3) uint8 cells, from the file or drawn and put there."""
+    try:
+        return np.load(path)
+    except (OSError, ValueError, EOFError):
+        pass  # not drawn yet, or cut off
+    chunks = [people[start : start + DRAWN_AT_ONCE] for start in range(0, len(people), DRAWN_AT_ONCE)]
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as processes:
+        cells = np.concatenate(list(processes.map(_draw_chunk, chunks, [num_frames] * len(chunks))))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with open(temporary, "wb") as file:
+        np.save(file, cells)
+    os.replace(temporary, path)
+    return cells
+
+
+def _draw_chunk(people, num_frames):
+    return np.stack([draw_frames(*p, num_frames) for p in people])
 
 
 def draw_frames(identity, scene, num_frames):

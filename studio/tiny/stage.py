@@ -100,7 +100,7 @@ class StageState:
             for name, optimizer in self.optimizers.items():
                 for i, p in enumerate(_parameters(optimizer)):
                     prefix = f"optimizer/{name}/{i}/"
-                    found = {key.removeprefix(prefix): file.get_tensor(key) for key in keys if key.startswith(prefix)}
+                    found = {key.removeprefix(prefix): file.get_tensor(key).to(p.device) for key in keys if key.startswith(prefix)}
                     if found:
                         optimizer.state[p] = found
         if head["step"] >= self.plan["steps"]:

@@ -39,7 +39,7 @@ def build_text_encoder(tokenizer, seed=0):
 
 
 def encode_prompts(tokenizer, text_encoder, texts):
-    """(N, MAX_TOKENS, D), zero behind the last token, as the studio's TextEncoder gives them; with gradients where they are on."""
-    inputs = tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt")
+    """(N, MAX_TOKENS, D), zero behind the last token, as the studio's TextEncoder gives them; on the encoder's device, with gradients where they are on."""
+    inputs = tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt").to(text_encoder.device)
     embeds = text_encoder(inputs.input_ids, inputs.attention_mask).last_hidden_state
     return embeds * inputs.attention_mask[..., None]
