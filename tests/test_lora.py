@@ -44,7 +44,7 @@ def make_state(model, rank=4, seed=3):
 @torch.no_grad()
 def run(model):
     generator = torch.Generator().manual_seed(1)
-    x, prompt = torch.randn(1, 16, 1, 8, 8, generator=generator), torch.randn(1, 12, 64, generator=generator)
+    x, prompt = torch.randn(1, 12, 1, 8, 8, generator=generator), torch.randn(1, 12, 64, generator=generator)
     return model(hidden_states=x, timestep=torch.tensor([950.0]), encoder_hidden_states=prompt, return_dict=False)[0]
 
 

@@ -9,6 +9,7 @@ import torch
 from studio.models.catalogue import PACK_FILE
 from studio.tiny.denoiser import BOUNDARY, PLANS
 from studio.tiny.text import build_tokenizer
+from studio.tiny.text_training import PLAN as TEXT_PLAN
 from studio.workspace import FORMAT, write_atomic, write_json
 
 MEASURES_FILE = "measures.json"
@@ -36,7 +37,7 @@ def write_pack(builder, out):
     pipeline.save_pretrained(out, safe_serialization=True)
     for part in ("observer", "captioner"):
         shutil.copytree(builder.work / f"{part}-result", out / part)
-    seal_pack(out, {"seed": builder.seed, "plans": PLANS})
+    seal_pack(out, {"seed": builder.seed, "plans": {"text_encoder": TEXT_PLAN} | PLANS})
 
 
 def _rounded(model):
