@@ -387,6 +387,9 @@ def environment():
     }
 
 
+SIDE_BY_SIDE = ("-n", "logical", "--maxprocesses", "4", "--dist", "worksteal")  # all tests, by several processes
+
+
 def command_for(arguments):
     """What the launcher's arguments stand for: the studio, the tests, or a command of the library."""
     if not arguments or arguments[0].startswith("-"):
@@ -395,7 +398,7 @@ def command_for(arguments):
         return ["-P", "-m", "studio", *arguments]  # -P: a folder full of photos and scripts must not shadow our modules
     chosen = arguments[1:]
     named = any((ROOT / word.split("::")[0]).exists() for word in chosen if not word.startswith("-"))
-    return ["-m", "pytest", *([] if named else ["tests"]), *chosen]
+    return ["-m", "pytest", *([] if named else ["tests", *SIDE_BY_SIDE]), *chosen]
 
 
 def start(arguments):

@@ -10,6 +10,9 @@ import pytest
 from studio.workspace import Workspace
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1", GRADIO_ANALYTICS_ENABLED="False")
+side_by_side = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if side_by_side > 1:  # the processors are shared
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // side_by_side)))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # else torch's threads spin against each other on a busy machine: 20 times slower
 _connect = socket.socket.connect
 

@@ -210,7 +210,7 @@ def test_it_starts_with_stdin_closed_and_through_a_link(launch, tmp_path):
 @linux_only
 def test_test_installs_what_tests_need_and_passes_arguments(launch):
     report = launch.read("test", "-q", "-k", "a b")
-    assert report["arguments"] == ["tests", "-q", "-k", "a b"] and report["cwd"] == str(launch.root)
+    assert report["arguments"] == ["tests", *load_bootstrap().SIDE_BY_SIDE, "-q", "-k", "a b"] and report["cwd"] == str(launch.root)
     assert launch.read("test", "tests/requirements.txt::x", PIP_FIND_LINKS="/nowhere")["arguments"] == ["tests/requirements.txt::x"]
 
 

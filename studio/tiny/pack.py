@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from studio.config import EXPERTS
 from studio.models.catalogue import PACK_FILE
 from studio.tiny.denoiser import BOUNDARY, PLANS
 from studio.tiny.text import build_tokenizer
@@ -22,18 +23,18 @@ def write_pack(builder, out):
     from diffusers import UniPCMultistepScheduler, WanPipeline
 
     out = Path(out)
-    for sub in ("transformer", "transformer_2", "vae", "text_encoder", "tokenizer", "scheduler", "observer", "captioner"):
-        shutil.rmtree(out / sub, ignore_errors=True)
-    high, text_encoder = builder.train("high_noise")
+    (high, text_encoder), (low, _) = (builder.train(expert) for expert in EXPERTS)  # first: a stage that fails costs nothing that is there
     pipeline = WanPipeline(
         tokenizer=build_tokenizer(builder.seed),
         text_encoder=text_encoder.eval(),
         vae=builder.vae().model,
         transformer=_rounded(high),
-        transformer_2=_rounded(builder.train("low_noise")[0]),
+        transformer_2=_rounded(low),
         scheduler=UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0),
         boundary_ratio=BOUNDARY,
     )
+    for sub in ("transformer", "transformer_2", "vae", "text_encoder", "tokenizer", "scheduler", "observer", "captioner"):
+        shutil.rmtree(out / sub, ignore_errors=True)
     pipeline.save_pretrained(out, safe_serialization=True)
     for part in ("observer", "captioner"):
         shutil.copytree(builder.work / f"{part}-result", out / part)
