@@ -297,6 +297,17 @@ def test_the_monitor_forgives_one_odd_picture_and_not_a_lasting_jump():
     assert "gradient" in LossMonitor().check(0.1, float("nan"), 2.0)
 
 
+@pytest.mark.parametrize("losses", [(1.43, 2.22, 3.63, 3.68, 2.89, 2.42), (0.37, 2.0, 1.98, 2.03, 1.94, 1.79)])
+def test_the_monitor_knows_a_wrecked_model_that_is_no_worse_than_none(losses):
+    monitor = LossMonitor()
+    assert [bool(monitor.check(loss, 0.05, 2.2)) for loss in losses] == [False] * PATIENCE + [True]
+
+
+def test_the_monitor_lets_a_base_learn_that_knew_nothing():
+    monitor = LossMonitor()
+    assert not any(monitor.check(2.1 + 0.2 * (i % 2), 1.0, 2.2) for i in range(40))
+
+
 # -- the step: gradients against a plain loop
 
 

@@ -7,6 +7,7 @@ WINDOW = 50  # losses remembered
 FEWEST = 10  # losses before their median means something
 FACTOR = 4.0
 WORSE = 1.5
+LOST = 0.75  # of the loss of a model that predicts nothing: a wrecked one, bounded by its norms, comes to rest at 0.85 to 1 of it
 PATIENCE = 5  # jumps in a row: one odd picture is no breakdown
 
 
@@ -25,7 +26,7 @@ class LossMonitor:
     def check(self, loss, grad_norm, loss_of_nothing):
         """What is wrong after this step, in words, or "".
 
-        loss_of_nothing: the loss of a model that predicts zero; one that is worse, and was better, has lost its way.
+        loss_of_nothing: the loss of a model that predicts zero; one that comes near it, and was better, has lost its way.
         """
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
             return "the loss is no longer a number" if not math.isfinite(loss) else "the gradient is no longer a number"
@@ -40,5 +41,5 @@ class LossMonitor:
         """The loss above which a step counts as a jump: by the usual loss, and early on by that of the untouched model."""
         if not self.recent:
             return FACTOR * loss_of_nothing
-        hopeless = max(loss_of_nothing, WORSE * median(self.recent[:PATIENCE]))
+        hopeless = max(LOST * loss_of_nothing, WORSE * median(self.recent[:PATIENCE]))
         return min(hopeless, FACTOR * median(self.recent)) if len(self.recent) >= FEWEST else hopeless
