@@ -10,11 +10,13 @@ from studio.models.loading import Vae, load_expert, load_pipeline, load_text_enc
 from studio.models.lora import add_lora, trainable_lora
 from studio.tiny import denoiser, stage, world
 from studio.tiny.drawing import draw_cells, draw_clip, draw_photo
+from studio.tiny.measures import MEASURES_FILE, measure_motions, measure_photos
 from studio.tiny.muon import _orthogonal
 from studio.tiny.samples import Codec, Pool, draw_groups, to_pixels, vary_caption
 from studio.tiny.text import build_text_encoder, build_tokenizer
 from studio.tiny.text_training import train_text_encoder
 from studio.tiny.vae import build_vae
+from studio.workspace import read_json
 
 MARKED = world.draw_identity(random.Random(3), held_out=True)
 
@@ -203,7 +205,10 @@ def test_what_a_caption_tells_is_known_word_by_word():
         person, scene, said = world.draw_identity(rng), world.draw_scene(rng, motion=None), set()
         text = vary_caption(person, scene, rng, said=said)
         for name in ("shirt", "place", "light", "framing", "motion"):
-            assert (name in said) == (getattr(scene, name) + {"shirt": " shirt", "place": " background"}.get(name, "") in text), (text, said)
+            assert (name in said) == (getattr(scene, name) + {"shirt": " shirt", "place": " background"}.get(name, "") in text), (
+                text,
+                said,
+            )
         assert ("hair" in said) == (person.style != "bald" and f"{person.hair} {'bun' if person.style == 'bun' else 'hair'}" in text)
         assert ("skin" in said) == (f"{person.skin} skin" in text) and ("beard" in said) == ("a beard" in text)
 
@@ -242,6 +247,18 @@ def test_the_pack_is_small_safe_and_says_how_it_was_made(tiny_base):
     assert {p.suffix for p in files} <= {".json", ".safetensors", ".jinja", ".md", ".txt"}
     card = (tiny_base.folder / "README.md").read_text(encoding="utf-8")
     assert "{{" not in card and "not measured yet" not in card
+
+
+def test_every_figure_on_the_packs_card_meets_its_bar(tiny_base):
+    rows = [row for row in read_json(tiny_base.folder / MEASURES_FILE)["rows"] if row["bar"]]
+    short = [row for row in rows if float(row["value"].split()[0].rstrip("%")) < float(row["bar"].split()[1])]
+    assert len(rows) > 20 and not short, short
+
+
+def test_the_pack_draws_held_out_people_and_motions_as_told_today(tiny_base):
+    shares = measure_photos(tiny_base, 24, seed=5)
+    assert min(shares.values()) >= 0.75 and sum(shares.values()) / len(shares) >= 0.9, shares
+    assert measure_motions(tiny_base, 9, seed=5)[1] >= 0.5
 
 
 def test_each_expert_predicts_well_in_its_own_range(tiny_base, tmp_path):

@@ -90,7 +90,9 @@ def main(arguments=None):
     parser.add_argument("--out", type=Path, default=Path("presets/tiny"), help="folder of the pack")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="threads to compute with; the same number gives the same hashes")
-    parser.add_argument("--device", default="cpu", help="where the denoisers learn: cpu, or cuda (minutes instead of hours, and other hashes)")
+    parser.add_argument(
+        "--device", default="cpu", help="where the denoisers learn: cpu, or cuda (minutes instead of hours, and other hashes)"
+    )
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
