@@ -251,7 +251,7 @@ def set_number(page, elem_id, value):
 
 def train(page, project):
     open_tab(page, "train")
-    expect(page.locator("#plan .plan")).to_contain_text("GB")
+    expect(page.locator("#plan .plan")).to_contain_text("7 photos and 1 clip")  # this project's plan, not the demo's
     page.get_by_role("button", name="All settings").first.click()
     for name, value in {"train-steps": STEPS, "train-save-every": 10, "train-accumulation": 1, "train-held-out-every": 5}.items():
         set_number(page, name, value)

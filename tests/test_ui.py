@@ -199,6 +199,18 @@ def test_a_look_that_began_before_the_page_knew_its_project_changes_nothing(fill
         assert all(value == gr.skip() for value in page.read_all(None, "dataset", seen, *values))
 
 
+def test_after_a_switch_no_tab_shows_the_project_before(filled):
+    """A field that still held the other project's value would be overwritten while someone types in it."""
+    other = filled.workspace.create_project("Another", base_model="tiny")
+    page = page_of(filled.workspace)
+    values = [default_of(i) for _, _, ins, _ in page.readers for i in ins]
+    seen, *_ = page.read_all(filled.slug, "train", {"project": None}, *values)
+    seen, *switched = page.read_all(other.slug, "dataset", seen, *values)
+    assert any("no photos or clips to train with" in str(value) for value in switched)
+    _, *opened = page.read_all(other.slug, "train", seen, *values)
+    assert sum(value != gr.skip() for value in opened) <= 1  # the computer's free memory may have moved
+
+
 def page_of(workspace):
     """The page of a built window, kept by its project chooser's wiring."""
     made = []

@@ -40,7 +40,10 @@ class Page:
             return None
 
     def reads(self, read, outputs, inputs=(), tab=""):
-        """`read(project, *inputs)` gives one value for each output; run only while `tab` is shown ("" is the sidebar, always)."""
+        """`read(project, *inputs)` gives one value for each output.
+
+        Run while `tab` is shown ("" is the sidebar, always) and once when another project is chosen.
+        """
         self.readers.append((tab, read, list(inputs), list(outputs)))
 
     def acts(self, event, act, inputs=(), outputs=(), needs_project=True):
@@ -76,13 +79,14 @@ class Page:
             # the page is being restored: this look began before it knew its project
             return [gr.skip()] * (1 + sum(len(outputs) for *_, outputs in self.readers))
         project, given, answer, seen = self.find(slug), iter(values), [], dict(seen)
-        if seen["project"] != slug or "fresh" in seen:
+        switched = seen["project"] != slug and "fresh" not in seen  # no tab may go on showing the project before
+        if switched or "fresh" in seen:
             seen = {"project": slug}
         if project is None and self.workspace.list_projects():
             tab = "none"  # the sidebar is about to choose one
         for number, (only_on, read, inputs, outputs) in enumerate(self.readers):
             own = [next(given) for _ in inputs]
-            if only_on not in ("", tab):
+            if only_on not in ("", tab) and not switched:
                 answer += [gr.skip()] * len(outputs)
                 continue
             for place, value in enumerate(read(project, *own)):
