@@ -91,6 +91,14 @@ class PreservationConfig(Section):
         minimum=1,
         maximum=16,
     )
+    pictures: int = setting(
+        0,
+        "How many pictures of other people the base model draws first, to be kept as they are. 0: protect at your own photos alone, which keeps less.",
+        label="Pictures of other people",
+        term="class pictures",
+        minimum=0,
+        maximum=400,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 
 from studio.config import SweepConfig
-from studio.evaluation.render import Stopped, decode_frames, draw_stage, stage_steps, start_state
 from studio.models import lora
 from studio.models.loading import load_expert, load_pipeline, load_text_encoder, load_vae
+from studio.models.render import Stopped, decode_frames, draw_stage, stage_steps, start_state
 
 EXPERTS = ("high_noise", "low_noise")
 PROMPT, NEGATIVE, SEED = "ohwx, a person, wearing a blue shirt, grey background", "blurry", 7

@@ -7,12 +7,13 @@ import torch
 from PIL import Image
 
 from studio.config import SweepConfig, TrainConfig, to_dict
+from studio.data.captions import fill
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.clips import read_clip, read_mark, write_clip, write_poster
 from studio.evaluation.composition import compose_comparison
 from studio.evaluation.memory import blocks_to_swap
-from studio.evaluation.prompts import fill, read_prompts_file, resolve_prompts, standard_prompts
+from studio.evaluation.prompts import read_prompts_file, resolve_prompts, standard_prompts
 from studio.evaluation.run import run_sweep
 from studio.evaluation.scores import compare, findings
 from studio.evaluation.verdict import verdict

@@ -2,6 +2,7 @@
 
 import copy
 import gc
+from dataclasses import replace
 
 import pytest
 import torch
@@ -312,14 +313,16 @@ def test_the_monitor_lets_a_base_learn_that_knew_nothing():
 
 
 @pytest.fixture(scope="module")
-def rows(project, finished):
-    """Rows of different sizes, a clip among them."""
+def group(project, finished):
+    """Rows of different sizes, a clip among them; and rows to be kept as they are, at other noise."""
     samples = [Sample.from_dict(d) for d in read_json(finished[1] / "dataset.json")["learned"]]
     drawn = torch.Generator().manual_seed(0)
-    loaded = [Cache(project).load(s) for s in (samples[0], samples[-1])]
-    return tuple(
-        Row(latents, torch.randn(latents.shape, generator=drawn), sigma, *prompts) for (latents, *prompts), sigma in zip(loaded, (0.3, 0.7))
-    )
+    rows, others = [], []
+    for sample, sigma in zip((samples[0], samples[-1]), (0.3, 0.7)):
+        latents, prompt, class_prompt = Cache(project).load(sample)
+        rows.append(Row(latents, torch.randn(latents.shape, generator=drawn), sigma, prompt))
+        others.append(Row(latents, torch.randn(latents.shape, generator=drawn), 1 - sigma, class_prompt))
+    return Group(tuple(rows), tuple(others), 2.0)
 
 
 def lora_model(base, **options):
@@ -338,24 +341,21 @@ def gradients(model):
     return {key: p.grad.clone() for key, p in trainable_lora(model).items()}
 
 
-def test_gradients_and_losses_equal_those_of_a_plain_loop(tiny_base, rows):
-    model, weight = lora_model(tiny_base), 2.0
-    losses = accumulate_gradients(model, Group(rows, weight), Accelerator()).tolist()
+def test_gradients_and_losses_equal_those_of_a_plain_loop(tiny_base, group):
+    model = lora_model(tiny_base)
+    losses = accumulate_gradients(model, group, Accelerator()).tolist()
     found = gradients(model)
     model.zero_grad()
-    mains, preserved = [], []
-    for row in rows:
-        x_t = (1 - row.sigma) * row.latents + row.sigma * row.noise
 
-        def answer(prompt, row=row, x_t=x_t):
-            time = torch.tensor([row.sigma * 1000])
-            return model(hidden_states=x_t[None], timestep=time, encoder_hidden_states=prompt[None], return_dict=False)[0]
+    def answer(row):
+        x_t, time = (1 - row.sigma) * row.latents + row.sigma * row.noise, torch.tensor([row.sigma * 1000])
+        return model(hidden_states=x_t[None], timestep=time, encoder_hidden_states=row.prompt[None], return_dict=False)[0]
 
-        with lora_off(model):
-            prior = answer(row.class_prompt)
-        mains.append(F.mse_loss(answer(row.prompt), (row.noise - row.latents)[None]))
-        preserved.append(F.mse_loss(answer(row.class_prompt), prior))
-    ((sum(mains) + weight * sum(preserved)) / len(rows)).backward()
+    with torch.no_grad(), lora_off(model):
+        priors = [answer(row) for row in group.class_rows]
+    mains = [F.mse_loss(answer(row), (row.noise - row.latents)[None]) for row in group.rows]
+    preserved = [F.mse_loss(answer(row), prior) for row, prior in zip(group.class_rows, priors)]
+    ((sum(mains) + group.preservation_weight * sum(preserved)) / 2).backward()
     assert losses[:2] == pytest.approx([sum(mains).item() / 2, sum(preserved).item() / 2], rel=1e-5)
     assert preserved[0] > 0
     expected = gradients(model)
@@ -367,30 +367,30 @@ def test_gradients_and_losses_equal_those_of_a_plain_loop(tiny_base, rows):
 @pytest.mark.parametrize(
     "options", [{"blocks_swapped": 3}, {"gradient_checkpointing": True}, {"blocks_swapped": 2, "gradient_checkpointing": True}]
 )
-def test_memory_savers_change_neither_losses_nor_gradients(tiny_base, rows, options):
+def test_memory_savers_change_neither_losses_nor_gradients(tiny_base, group, options):
     results = []
     for model in (lora_model(tiny_base), lora_model(tiny_base, **options)):
-        losses = accumulate_gradients(model, Group(rows, 1.0), Accelerator())
+        losses = accumulate_gradients(model, group, Accelerator())
         results.append((losses, gradients(model)))
     (losses, expected), (others, found) = results
     assert torch.allclose(losses, others, rtol=1e-6)
     assert all(torch.allclose(found[key], grad, rtol=1e-4, atol=1e-8) for key, grad in expected.items())
 
 
-def test_preservation_keeps_the_answer_for_other_people(tiny_base, rows):
+def test_preservation_keeps_the_answer_for_other_people(tiny_base, group):
     def drift(weight):
         model = load_expert(tiny_base, "low_noise", dtype=torch.float32, device="cpu")
         add_lora(model, 4, seed=1)
         optimizer, accelerator = torch.optim.AdamW(trainable_lora(model).values(), lr=1e-2), Accelerator()
         for _ in range(12):
-            accumulate_gradients(model, Group(rows, weight), accelerator)
+            accumulate_gradients(model, replace(group, preservation_weight=weight), accelerator)
             optimizer.step()
             optimizer.zero_grad()
         with torch.no_grad():
-            row = rows[0]
-            after = predict(model, row.noise[None], torch.tensor([0.8]), row.class_prompt[None], accelerator)
+            row = group.class_rows[0]
+            after = predict(model, row.noise[None], torch.tensor([0.8]), row.prompt[None], accelerator)
             with lora_off(model):
-                before = predict(model, row.noise[None], torch.tensor([0.8]), row.class_prompt[None], accelerator)
+                before = predict(model, row.noise[None], torch.tensor([0.8]), row.prompt[None], accelerator)
         return F.mse_loss(after, before).item()
 
     assert drift(4.0) < 0.6 * drift(0.0)
@@ -439,7 +439,7 @@ def test_never_more_than_a_fifth_is_set_aside_and_always_the_same():
 
 
 def test_rows_in_one_pass_give_the_gradients_of_rows_one_by_one(tiny_base):
-    """Rows of two sizes, with preservation: three passes or one for each row, the same numbers."""
+    """Rows of two sizes, with preservation: a few passes or one for each row, the same numbers."""
     model = load_expert(tiny_base, "low_noise", dtype=torch.float32, device="cpu")
     add_lora(model, 4, seed=0)
     parameters = trainable_lora(model)
@@ -449,12 +449,12 @@ def test_rows_in_one_pass_give_the_gradients_of_rows_one_by_one(tiny_base):
     draw = torch.Generator().manual_seed(1)
     shapes = [(12, 1, 8, 8), (12, 1, 8, 8), (12, 2, 4, 8), (12, 1, 8, 8)]
     rows = tuple(
-        Row(*(torch.randn(shape, generator=draw) for _ in range(2)), 0.2 + 0.2 * i, *torch.randn(2, 12, 64, generator=draw))
+        Row(*(torch.randn(shape, generator=draw) for _ in range(2)), 0.2 + 0.2 * i, torch.randn(12, 64, generator=draw))
         for i, shape in enumerate(shapes)
     )
     results = {}
     for size in (1, 2, 4):
-        losses = accumulate_gradients(model, Group(rows, preservation_weight=2.0), Accelerator(), size)
+        losses = accumulate_gradients(model, Group(rows, rows[::-1], 2.0), Accelerator(), size)
         results[size] = (losses, {key: p.grad.clone() for key, p in parameters.items()}, evaluate(model, rows, Accelerator(), size))
         for p in parameters.values():
             p.grad = None

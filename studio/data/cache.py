@@ -11,6 +11,7 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from studio.config import to_dict
 from studio.data.buckets import choose_bucket, choose_num_frames, cover_size
 from studio.data.captions import class_prompt
 from studio.data.clips import read_frames
@@ -37,12 +38,38 @@ class Sample:
     prompt_key: str
     class_prompt_key: str
 
+    def prompts(self):
+        return (self.prompt_key, self.prompt), (self.class_prompt_key, self.class_prompt)
+
     def to_dict(self):
         return asdict(self) | {"bucket": list(self.bucket)}
 
     @classmethod
     def from_dict(cls, data):
         return cls(**data | {"bucket": tuple(data["bucket"])})
+
+
+@dataclass(frozen=True)
+class ClassPicture:
+    """A picture of somebody else that the base model draws: its prompt, its seed, and where its latents and prompts lie encoded."""
+
+    prompt: str
+    negative_prompt: str
+    seed: int
+    latents_key: str
+    prompt_key: str
+    negative_key: str
+
+    def prompts(self):
+        return (self.prompt_key, self.prompt), (self.negative_key, self.negative_prompt)
+
+
+def class_picture(prompt, seed, settings, base):
+    """The ClassPicture of a prompt and seed, drawn with a SweepConfig: what decides its pixels decides its key."""
+    drawn_with = {k: v for k, v in to_dict(settings).items() if k not in ("prompts", "seeds", "strengths", "blocks_swapped")}
+    prompt_key, negative_key = (_key("prompt", text, base.max_prompt_tokens, base.key) for text in (prompt, settings.negative_prompt))
+    latents_key = _key("class picture", prompt, seed, drawn_with, base.max_prompt_tokens, base.key)
+    return ClassPicture(prompt, settings.negative_prompt, seed, latents_key, prompt_key, negative_key)
 
 
 class Cache:
@@ -52,6 +79,7 @@ class Cache:
         self.folder = project.cache_dir
 
     def latents_file(self, sample):
+        """Of a Sample or a ClassPicture."""
         return self.folder / "latents" / f"{sample.latents_key}.safetensors"
 
     def prompt_file(self, key):
@@ -63,15 +91,15 @@ class Cache:
         Problem if one was deleted or damaged since.
         """
         files = self.latents_file(sample), self.prompt_file(sample.prompt_key), self.prompt_file(sample.class_prompt_key)
-        try:
-            return tuple(read_tensor(file, check=False) for file in files)
-        except DAMAGED as e:
-            raise Problem(
-                f"What was prepared for training of {sample.kind} {sample.item_id} was deleted or damaged since.",
-                cost="Everything up to the last safety copy is kept.",
-                fix="Resume: it is prepared again from the dataset.",
-                action="resume",
-            ) from e
+        return _read_all(files, f"{sample.kind} {sample.item_id}")
+
+    def load_class_picture(self, picture):
+        """(latents (C, 1, h, w), prompt embedding (L, D)) on the CPU; Problem as of `load`."""
+        return _read_all((self.latents_file(picture), self.prompt_file(picture.prompt_key)), f"a picture of {picture.prompt!r}")
+
+    def load_prompt(self, key):
+        """Embedding (L, D) on the CPU; Problem as of `load`."""
+        return _read_all((self.prompt_file(key),), "a caption")[0]
 
 
 def plan_samples(items, *, base, data_config, trigger, class_noun):
@@ -92,11 +120,14 @@ def encode_dataset(project, items, *, base, data_config, trigger, class_noun, lo
     return samples if finished else None
 
 
-def encode_samples(project, samples, items, *, base, load_vae, load_text_encoder, report, should_stop):
-    """Encode what of the samples is missing or damaged in the cache, from the items they came from. False if asked to stop in between."""
+def encode_samples(project, samples, items, *, base, load_vae, load_text_encoder, report, should_stop, class_pictures=()):
+    """Encode what of the samples is missing or damaged in the cache, from the items they came from. False if asked to stop in between.
+
+    Of class pictures the prompts are encoded; they have no items.
+    """
     cache = Cache(project)
     latents = {cache.latents_file(s): s for s in samples}
-    prompts = {cache.prompt_file(key): text for s in samples for key, text in _prompts(s)}
+    prompts = {cache.prompt_file(key): text for s in (*samples, *class_pictures) for key, text in s.prompts()}
     latents = {file: sample for file, sample in latents.items() if not is_whole(file)}
     prompts = {file: text for file, text in prompts.items() if not is_whole(file)}
     sources = {item.id: item for item in items}
@@ -201,8 +232,16 @@ def _digest(tensor):
     return hashlib.sha256(tensor.view(torch.uint8).numpy() if tensor.ndim else tensor[None].view(torch.uint8).numpy()).hexdigest()
 
 
-def _prompts(sample):
-    return (sample.prompt_key, sample.prompt), (sample.class_prompt_key, sample.class_prompt)
+def _read_all(files, what):
+    try:
+        return tuple(read_tensor(file, check=False) for file in files)
+    except DAMAGED as e:
+        raise Problem(
+            f"What was prepared for training of {what} was deleted or damaged since.",
+            cost="Everything up to the last safety copy is kept.",
+            fix="Resume: it is prepared again from the dataset.",
+            action="resume",
+        ) from e
 
 
 def _require_source(sample, sources):

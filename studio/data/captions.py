@@ -133,6 +133,13 @@ def compose_caption(trigger, person, scene):
     return ", ".join(part for part in parts if part)
 
 
+def fill(text, trigger, class_noun):
+    """Put trigger and class noun into a prompt; "a [class]" becomes "an ..." before a vowel."""
+    article = "an" if class_noun[:1].lower() in "aeiou" else "a"
+    text = re.sub(r"\b(a)n?(?= \[class\])", lambda m: m[1] + article[1:], text, flags=re.IGNORECASE)
+    return text.replace("[trigger]", trigger).replace("[class]", class_noun)
+
+
 def audit(items, project_data):
     """Findings about all captions of the kept items together: [{severity: "error"|"warning", message, items, fix}], errors first."""
     trigger, class_noun = project_data.get("trigger", ""), project_data.get("class_noun", "person")

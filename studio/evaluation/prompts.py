@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 from studio.config import list_presets, load_preset
+from studio.data.captions import fill
 from studio.errors import Problem
 from studio.workspace import clean_line
 
@@ -58,13 +59,6 @@ def resolve_prompts(prompts, trigger, class_noun):
         kind = "person" if trigger and re.search(rf"(?<!\w){re.escape(trigger)}(?!\w)", text, re.IGNORECASE) else "class"
         resolved.append({"label": label or _short(text), "text": text, "kind": kind})
     return resolved
-
-
-def fill(text, trigger, class_noun):
-    """Put trigger and class noun into a prompt; "a [class]" becomes "an ..." before a vowel."""
-    article = "an" if class_noun[:1].lower() in "aeiou" else "a"
-    text = re.sub(r"\b(a)n?(?= \[class\])", lambda m: m[1] + article[1:], text, flags=re.IGNORECASE)
-    return text.replace("[trigger]", trigger).replace("[class]", class_noun)
 
 
 def _from_toml(data, where):

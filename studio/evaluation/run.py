@@ -14,7 +14,6 @@ from studio.evaluation.clips import read_clip, write_clip, write_poster
 from studio.evaluation.composition import compose_comparison
 from studio.evaluation.memory import GB, blocks_to_swap
 from studio.evaluation.references import needs_scores
-from studio.evaluation.render import Stopped, decode_frames, draw_stage, stage_steps, start_state, to_bytes
 from studio.evaluation.report import write_report
 from studio.evaluation.scores import compare
 from studio.evaluation.stages import StageStore
@@ -22,6 +21,7 @@ from studio.evaluation.watching import Watcher
 from studio.models.catalogue import find_model
 from studio.models.loading import dtype_of, load_expert, load_text_encoder, load_vae, pick_device, release
 from studio.models.lora import apply_lora, read_lora_file, remove_lora, set_strength
+from studio.models.render import Stopped, decode_frames, draw_stage, stage_steps, start_state, to_bytes
 from studio.training.pairs import file_sha256, find_pair
 from studio.workspace import project_of, read_json, write_json
 

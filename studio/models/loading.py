@@ -2,6 +2,7 @@
 
 import gc
 import logging
+from contextlib import contextmanager
 
 import torch
 from safetensors import safe_open
@@ -201,6 +202,15 @@ def load_pipeline(base, dtype=torch.float32):
     pipeline = WanPipeline.from_pretrained(base.folder, dtype=dtype, use_safetensors=True, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+@contextmanager
+def borrowed(model):
+    """A model for as long as it is needed; then its memory is given back."""
+    try:
+        yield model
+    finally:
+        release(model)
 
 
 def release(*holders):

@@ -90,7 +90,9 @@ def _run(work_dir, plan, model, tokenizer, text_encoder, vae, report, device, st
     modules = {"transformer": model}
     optimizers = muon_and_adamw(modules, learning_rate=plan["learning_rate"])
     train_step = _DenoisingStep(work_dir, plan, model, embed, Codec(vae), device)
-    finished = run_stage(work_dir / plan.get("folder", plan["name"]), plan, modules, optimizers, train_step, average=plan["average"], report=report, **stage)
+    finished = run_stage(
+        work_dir / plan.get("folder", plan["name"]), plan, modules, optimizers, train_step, average=plan["average"], report=report, **stage
+    )
     text_encoder.cpu(), model.cpu()
     return finished
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from studio.config import EXPERTS, load_preset
-from studio.evaluation.render import decode_frames, draw_stage, to_bytes
 from studio.evaluation.sweeps import sweep_config
 from studio.models.catalogue import find_model
 from studio.models.loading import load_expert, load_text_encoder, load_vae
 from studio.models.observer import find_observer
+from studio.models.render import decode_frames, draw_stage, to_bytes
 from studio.tiny import world
 from studio.tiny.pack import MEASURES_FILE
 from studio.tiny.samples import CLIP_FRAMES, draw_groups

@@ -1,6 +1,7 @@
 """The rows of each optimizer step: which pictures, how strongly noised, all a function of (seed, expert, step)."""
 
 import functools
+from dataclasses import replace
 
 import torch
 
@@ -28,8 +29,11 @@ class Batches:
         draw = generator(self.config.seed, self.expert, expert_step, "noise")
         sigmas = self.timesteps.sample(count, draw).tolist()
         chosen = [self._sample_at(expert_step * count + i) for i in range(count)]
-        rows = tuple(self._row(sample, sigma, draw) for sample, sigma in zip(chosen, sigmas))
-        return Group(rows, preservation_weight(self.config.preservation, expert_step))
+        rows, plain = zip(*(self._rows(sample, sigma, draw) for sample, sigma in zip(chosen, sigmas)))
+        weight = preservation_weight(self.config.preservation, expert_step)
+        if not weight:
+            return Group(rows)
+        return Group(rows, self._picture_rows(expert_step) if self.samples.class_pictures else plain, weight)
 
     def held_out_rows(self):
         """Rows whose noise and levels depend on nothing but the picture: comparable from step to step."""
@@ -37,11 +41,24 @@ class Batches:
         for sample in self.samples.held_out:
             draw = generator("held out", self.expert, sample.latents_key)
             for sigma in sigmas:
-                yield self._row(sample, sigma, draw)
+                yield self._rows(sample, sigma, draw)[0]
 
-    def _row(self, sample, sigma, draw):
+    def _rows(self, sample, sigma, draw):
+        """A sample's row, and the same noised picture with the prompt for people in general: where plain DOP keeps the model's answer."""
         latents, prompt, class_prompt = self.cache.load(sample)
-        return Row(latents.float(), torch.randn(latents.shape, generator=draw), sigma, prompt, class_prompt)
+        row = Row(latents.float(), torch.randn(latents.shape, generator=draw), sigma, prompt)
+        return row, replace(row, prompt=class_prompt)
+
+    def _picture_rows(self, expert_step):
+        """As many pictures of others as there are rows to learn, with levels and noise of their own."""
+        pictures, count = self.samples.class_pictures, self.config.accumulation
+        draw = generator(self.config.seed, self.expert, expert_step, "class pictures")
+        sigmas = self.timesteps.sample(count, draw).tolist()
+        rows = []
+        for number, sigma in zip(torch.randint(len(pictures), (count,), generator=draw).tolist(), sigmas):
+            latents, prompt = self.cache.load_class_picture(pictures[number])
+            rows.append(Row(latents.float(), torch.randn(latents.shape, generator=draw), sigma, prompt))
+        return tuple(rows)
 
     def _sample_at(self, position):
         """Every picture once in each epoch, in an order of the epoch's own."""

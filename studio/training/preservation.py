@@ -1,6 +1,7 @@
-"""Differential Output Preservation (DOP): with the class noun in place of the trigger, the model must answer as it did before training.
+"""Differential Output Preservation (DOP): asked for people in general, the model must answer as it did before training.
 
-The prior is the base model's own answer (LoRA off) to the class prompt at the same noised latents and level, as in ostris' AI Toolkit.
+The prior is the base model's own answer (LoRA off). Plain DOP asks at the person's noised pictures, with the class noun in place of the trigger,
+as ostris' AI Toolkit does; with class pictures it asks at pictures of others that the base model drew, with their own prompts.
 """
 
 import torch.nn.functional as F

@@ -1,23 +1,24 @@
 """What a run learns from, fixed when it starts: later edits of the dataset do not disturb a run that goes on."""
 
 import hashlib
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio.data import cache
 from studio.data.dataset import kept_items, list_items
 from studio.errors import Problem
-from studio.models.loading import load_text_encoder, load_vae, release
+from studio.models.loading import borrowed, load_text_encoder, load_vae
+from studio.training.class_pictures import draw_class_pictures, plan_class_pictures
 from studio.workspace import read_json, write_json
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples to learn from, and those set aside to see whether learning carries over."""
+    """Samples to learn from, those set aside to see whether learning carries over, and pictures of others, who are to stay as they are."""
 
     learned: tuple[cache.Sample, ...]
     held_out: tuple[cache.Sample, ...]
+    class_pictures: tuple[cache.ClassPicture, ...] = ()
 
 
 def prepare_samples(run):
@@ -27,17 +28,19 @@ def prepare_samples(run):
     if samples is None:
         samples = _plan(run)
         write_json(file, {"learned": [s.to_dict() for s in samples.learned], "held_out": [s.to_dict() for s in samples.held_out]})
+    samples = replace(samples, class_pictures=plan_class_pictures(run.config, run.base, run.class_noun))
     finished = cache.encode_samples(
         run.project,
         [*samples.learned, *samples.held_out],
         list_items(run.project),
         base=run.base,
-        load_vae=lambda: _borrowed(load_vae(run.base, device=run.device)),
-        load_text_encoder=lambda: _borrowed(load_text_encoder(run.base, device=run.device, dtype=run.dtype)),
+        load_vae=lambda: borrowed(load_vae(run.base, device=run.device)),
+        load_text_encoder=lambda: borrowed(load_text_encoder(run.base, device=run.device, dtype=run.dtype)),
         report=run.report,
         should_stop=run.should_stop,
+        class_pictures=samples.class_pictures,
     )
-    return samples if finished else None
+    return samples if finished and draw_class_pictures(run, samples.class_pictures) else None
 
 
 def split(samples, held_out_items):
@@ -70,12 +73,3 @@ def _read_snapshot(file):
         return None
     data = read_json(file)
     return Samples(*(tuple(cache.Sample.from_dict(d) for d in data[name]) for name in ("learned", "held_out")))
-
-
-@contextmanager
-def _borrowed(model):
-    """A model for as long as it is needed; then its memory is given back."""
-    try:
-        yield model
-    finally:
-        release(model)

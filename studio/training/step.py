@@ -18,21 +18,21 @@ from studio.training.preservation import preservation_loss
 class Row:
     """One noised picture of a group, on the CPU; sizes may differ from row to row.
 
-    latents, noise: (C, F, h, w) fp32; sigma: noise level in [0, 1]; prompt, class_prompt: (L, D).
+    latents, noise: (C, F, h, w) fp32; sigma: noise level in [0, 1]; prompt: (L, D).
     """
 
     latents: torch.Tensor
     noise: torch.Tensor
     sigma: float
     prompt: torch.Tensor
-    class_prompt: torch.Tensor
 
 
 @dataclass(frozen=True)
 class Group:
-    """The rows that are averaged into one optimizer step. preservation_weight 0: no DOP and no base rows in this step."""
+    """What one optimizer step is made of: rows to learn, and rows at which the base model's answer is to be kept; each kind is averaged."""
 
     rows: tuple[Row, ...]
+    class_rows: tuple[Row, ...] = ()
     preservation_weight: float = 0.0
 
 
@@ -45,7 +45,14 @@ def accumulate_gradients(model, group, accelerator, rows_per_pass=1):
     totals = torch.zeros(3, device=accelerator.device)
     for rows in split_passes(group.rows, rows_per_pass):
         share = len(rows) / len(group.rows)
-        totals += share * _pass_gradients(model, _to_device(rows, accelerator.device), group.preservation_weight, share, accelerator)
+        loss, nothing = _flow_loss(model, _to_device(rows, accelerator.device), accelerator)
+        accelerator.backward(loss * share)
+        totals += share * torch.stack([loss.detach(), torch.zeros_like(nothing), nothing])
+    for rows in split_passes(group.class_rows, rows_per_pass):
+        share = len(rows) / len(group.class_rows)
+        loss = _preservation_loss(model, _to_device(rows, accelerator.device), accelerator)
+        accelerator.backward(loss * (group.preservation_weight * share))
+        totals[1] += share * loss.detach()
     return totals
 
 
@@ -63,7 +70,7 @@ def split_passes(rows, rows_per_pass):
     """The rows in lists of at most `rows_per_pass`, each of one size of latents and prompts."""
     sizes = {}
     for row in rows:
-        sizes.setdefault((row.latents.shape, row.prompt.shape, row.class_prompt.shape), []).append(row)
+        sizes.setdefault((row.latents.shape, row.prompt.shape), []).append(row)
     return [same[i : i + rows_per_pass] for same in sizes.values() for i in range(0, len(same), rows_per_pass)]
 
 
@@ -76,34 +83,30 @@ def predict(model, x_t, sigma, prompt, accelerator):
 
 @dataclass(frozen=True)
 class _Pass:
-    """Rows of one size as one batch, on the device: latents, noise (B, C, F, h, w), sigma (B,), prompts (B, L, D)."""
+    """Rows of one size as one batch, on the device: latents, noise (B, C, F, h, w), sigma (B,), prompt (B, L, D)."""
 
     latents: torch.Tensor
     noise: torch.Tensor
     sigma: torch.Tensor
     prompt: torch.Tensor
-    class_prompt: torch.Tensor
 
-
-def _pass_gradients(model, batch, weight, share, accelerator):
-    """Two backward passes, one for each loss: the sum of their gradients is that of the sum, at half the memory."""
-    loss, nothing, x_t = _flow_loss(model, batch, accelerator)
-    accelerator.backward(loss * share)
-    preservation = torch.zeros_like(nothing)
-    if weight:
-        with torch.no_grad(), lora_off(model):
-            prior = predict(model, x_t, batch.sigma, batch.class_prompt, accelerator)
-        preservation = preservation_loss(predict(model, x_t, batch.sigma, batch.class_prompt, accelerator), prior)
-        accelerator.backward(preservation * (weight * share))
-    return torch.stack([loss.detach(), preservation.detach(), nothing])
+    @property
+    def x_t(self):
+        return add_noise(self.latents, self.noise, self.sigma.view(-1, 1, 1, 1, 1))
 
 
 def _flow_loss(model, batch, accelerator):
-    """(mean loss, mean loss of predicting zero, x_t) of a pass."""
-    sigma = batch.sigma.view(-1, 1, 1, 1, 1)
-    x_t, target = add_noise(batch.latents, batch.noise, sigma), velocity(batch.latents, batch.noise)
-    loss = F.mse_loss(predict(model, x_t, batch.sigma, batch.prompt, accelerator), target)
-    return loss, target.square().mean(), x_t
+    """(mean loss, mean loss of predicting zero) of a pass."""
+    target = velocity(batch.latents, batch.noise)
+    loss = F.mse_loss(predict(model, batch.x_t, batch.sigma, batch.prompt, accelerator), target)
+    return loss, target.square().mean()
+
+
+def _preservation_loss(model, batch, accelerator):
+    """How far the model with LoRA answers otherwise than without."""
+    with torch.no_grad(), lora_off(model):
+        prior = predict(model, batch.x_t, batch.sigma, batch.prompt, accelerator)
+    return preservation_loss(predict(model, batch.x_t, batch.sigma, batch.prompt, accelerator), prior)
 
 
 def _to_device(rows, device):
@@ -111,4 +114,4 @@ def _to_device(rows, device):
         return torch.stack([getattr(row, name) for row in rows]).to(device, torch.float32)
 
     sigma = torch.tensor([row.sigma for row in rows], dtype=torch.float32).to(device)
-    return _Pass(stack("latents"), stack("noise"), sigma, stack("prompt"), stack("class_prompt"))
+    return _Pass(stack("latents"), stack("noise"), sigma, stack("prompt"))

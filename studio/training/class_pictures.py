@@ -1,0 +1,104 @@
+"""Class pictures: other people as the base model draws them, before it learns anybody. Protection then keeps its answers at them.
+
+Plain DOP asks for the class at the noised photos of the person, and so keeps the class only near them. What the base model itself draws of
+others is where it will be asked for others. The pictures are those of DreamBooth's prior preservation (Ruiz et al. 2022, arXiv:2208.12242,
+section 3.2); what is kept at them is the model's answer, not the picture.
+"""
+
+import functools
+
+import torch
+
+from studio.config import EXPERTS, SweepConfig, from_dict, list_presets, load_preset, merge
+from studio.data.cache import Cache, class_picture, is_whole, write_tensor
+from studio.data.captions import fill
+from studio.models.loading import borrowed, load_expert
+from studio.models.render import Stopped, draw_stage, start_state
+
+FOLDER, DEFAULT_SET = "people", "person"
+STAGE = "Other people"
+
+
+def plan_class_pictures(config, base, class_noun):
+    """The ClassPictures of a TrainConfig; none if it protects without them. The same for every run with the same base model and class noun."""
+    protection = config.preservation
+    if not protection.enabled:
+        return ()
+    texts = [fill(text, "", class_noun) for text in other_people(base.name)] if protection.pictures else []
+    settings = drawing_settings(config, base)
+    return tuple(class_picture(texts[i % len(texts)], i, settings, base) for i in range(protection.pictures))
+
+
+def other_people(base_model):
+    """Prompts of people who differ, [class] not filled in: the set for this base model, or the common one."""
+    sets = {name: load_preset(FOLDER, name) for name in list_presets(FOLDER)}
+    name = next((name for name, one in sets.items() if base_model in one.get("models", ())), DEFAULT_SET)
+    return [entry["text"] for entry in sets[name]["prompts"]]
+
+
+def drawing_settings(config, base):
+    """SweepConfig: single pictures, drawn as the base model's test clips are, square and of the size that photos are learned at."""
+    side = max(config.data.photo_size // base.size_multiple, 1) * base.size_multiple
+    size = {"width": side, "height": side, "num_frames": 1, "blocks_swapped": config.memory.blocks_swapped}
+    return from_dict(SweepConfig, merge(load_preset("models", base.name).get("sweep", {}), size), "class pictures")
+
+
+def draw_class_pictures(run, pictures):
+    """Draw what is missing of the pictures into the project's cache; False if asked to stop. Their prompts are in the cache already."""
+    cache = Cache(run.project)
+    missing = [picture for picture in pictures if not is_whole(cache.latents_file(picture))]
+    if not missing:
+        return True
+    settings, size = drawing_settings(run.config, run.base), run.config.memory.rows_per_pass
+    batches = [missing[start : start + size] for start in range(0, len(missing), size)]
+    states = [_start(run, settings, batch) for batch in batches]
+    progress = _Progress(run.report, len(missing), settings.num_inference_steps)
+    try:
+        for expert in EXPERTS:
+            with borrowed(_load(run, expert)) as model:
+                for i, batch in enumerate(batches):
+                    states[i] = _draw(run, model, settings, expert, states[i], batch, functools.partial(progress.add, len(batch)))
+                    if expert == EXPERTS[-1]:
+                        _keep(cache, batch, states[i]["latents"])
+    except Stopped:
+        return False
+    return True
+
+
+def _start(run, settings, batch):
+    return {"latents": torch.cat([start_state(run.base, settings, picture.seed)["latents"] for picture in batch])}
+
+
+def _load(run, expert):
+    return load_expert(run.base, expert, dtype=run.dtype, device=run.device, blocks_swapped=run.config.memory.blocks_swapped)
+
+
+def _draw(run, model, settings, expert, state, batch, on_step):
+    cache = Cache(run.project)
+    prompts, nothing = (torch.stack([cache.load_prompt(key(picture)) for picture in batch]) for key in (_prompt_key, _nothing_key))
+    options = {"device": run.device, "should_stop": run.should_stop, "on_step": on_step}
+    return draw_stage(model, run.base, settings, expert, state, prompts, nothing, **options)
+
+
+def _prompt_key(picture):
+    return picture.prompt_key
+
+
+def _nothing_key(picture):
+    return picture.negative_key
+
+
+def _keep(cache, batch, latents):
+    for picture, one in zip(batch, latents.float()):
+        write_tensor(cache.latents_file(picture), one)
+
+
+class _Progress:
+    def __init__(self, report, pictures, steps):
+        self.report, self.done, self.total = report, 0, pictures * steps
+        self.add(0)
+
+    def add(self, steps):
+        self.done += steps
+        words = "The base model draws other people, to keep them as they are"
+        self.report("progress", stage=STAGE, done=self.done, total=self.total, unit="steps", message=words)
