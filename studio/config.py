@@ -85,8 +85,8 @@ class PreservationConfig(Section):
     )
     every: int = setting(
         1,
-        "Protect only on every n-th step (with n times the strength): cheaper.",
-        label="Protect every n steps",
+        "Protect at every n-th picture only, n times as strongly: cheaper.",
+        label="Protect every n pictures",
         term="DOP interval",
         minimum=1,
         maximum=16,

@@ -1,17 +1,22 @@
 """Class pictures: what the base model draws of others before training, and that training then keeps its answers at them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from training_kit import Events, lora_bits, new_project, new_run, small_config
 
 from studio.config import list_presets, load_preset
-from studio.data.cache import Cache, ClassPicture
+from studio.data.cache import Cache, ClassPicture, Sample
 from studio.errors import Problem
 from studio.models.loading import load_expert, load_text_encoder, load_vae
 from studio.models.observer import find_observer
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
+from studio.training.batches import Batches
 from studio.training.class_pictures import STAGE, drawing_settings, other_people, plan_class_pictures
 from studio.training.loop import train
+from studio.training.samples import Samples
+from studio.workspace import read_json
 
 PICTURES = {"preservation": {"pictures": 5, "every": 2}, "data": {"photo_size": 80}}
 
@@ -31,6 +36,11 @@ def finished(project):
     config, run_dir, events = small_config(**PICTURES), new_run(project), Events()
     train(config, run_dir, report=events)
     return config, run_dir, events
+
+
+def _samples(finished):
+    learned = read_json(finished[1] / "dataset.json")["learned"]
+    return Samples(tuple(Sample.from_dict(data) for data in learned), ())
 
 
 def draw_alone(base, config, picture):
@@ -77,11 +87,31 @@ def test_the_pictures_are_what_the_base_model_draws(project, finished, tiny_base
     assert told == sorted(told)
 
 
-def test_only_protected_steps_look_at_them_and_every_picture_is_used(finished):
-    _, _, events = finished
-    assert [e["preservation_loss"] is not None for e in events.of("step")] == [True, False] * 4
-    assert [e["preservation_loss"] for e in events.of("step") if e["expert_step"] == 1] == [0.0, 0.0], "an untrained LoRA changes nothing"
-    assert events.of("step")[-2]["preservation_loss"] > 0
+@pytest.mark.parametrize("every", [1, 2, 8])
+def test_rows_to_be_kept_are_pictures_of_others_at_the_levels_of_the_rows_to_learn(finished, tiny_base, project, every):
+    config = small_config(preservation={"pictures": 5, "every": every})
+    samples = replace(_samples(finished), class_pictures=plan_class_pictures(finished[0], tiny_base, "person"))
+    batches, cache = Batches(config, project, tiny_base, "low_noise", samples), Cache(project)
+    known = [cache.load_class_picture(picture) for picture in samples.class_pictures]
+    used = set()
+    for step in range(24):
+        group = batches.group(step)
+        assert len(group.class_rows) == (step * 2 % every == 0) + ((step * 2 + 1) % every == 0)
+        assert {row.sigma for row in group.class_rows} <= {row.sigma for row in group.rows}
+        for row in group.class_rows:
+            used.add(
+                next(
+                    i for i, (latents, prompt) in enumerate(known) if torch.equal(latents, row.latents) and torch.equal(prompt, row.prompt)
+                )
+            )
+    assert used == set(range(5)) or every == 8
+    assert torch.equal(batches.group(3).rows[0].noise, batches.group(3).rows[0].noise)
+
+
+def test_a_step_without_a_learned_change_has_no_loss_to_keep(finished):
+    losses = [e["preservation_loss"] for e in finished[2].of("step")]
+    assert losses[0] == losses[2] == 0.0, "an untrained LoRA changes nothing"
+    assert all(loss > 0 for loss in losses[4:])
 
 
 @pytest.mark.parametrize("events_before", [14, 20, 40, 52])

@@ -30,6 +30,7 @@ from studio.models.loading import (
     weights_nbytes,
 )
 from studio.models.lora import add_lora, trainable_lora
+from studio.tiny.denoiser import TRANSFORMER
 
 A14B = "wan22-t2v-a14b"
 A14B_CONFIG = {  # Wan-AI/Wan2.2-T2V-A14B-Diffusers, transformer/config.json
@@ -126,7 +127,7 @@ def test_every_model_preset_makes_valid_settings():
 def test_the_planners_facts_are_the_models_true_measures(name, shapes):
     preset = load_preset("models", name)
     with torch.device("meta"):
-        model = WanTransformer3DModel(**preset["expect"] | ({"freq_dim": 64} if name == "tiny" else {}))
+        model = WanTransformer3DModel(**preset["expect"] | (TRANSFORMER if name == "tiny" else {}))
     facts = preset["memory"]
     assert facts["parameters_per_expert"] == sum(p.numel() for p in model.parameters())
     assert facts["block_parameters"] == sum(p.numel() for p in model.blocks[0].parameters())
@@ -142,7 +143,7 @@ def test_the_planners_facts_are_the_models_true_measures(name, shapes):
 def test_the_tiny_model_describes_itself(tiny_base):
     assert tiny_base.boundary == 0.875 and tiny_base.experts == EXPERTS and tiny_base.fps == 16
     assert (tiny_base.spatial_factor, tiny_base.temporal_factor, tiny_base.patch_size) == (4, 4, (1, 2, 2))
-    assert (tiny_base.latent_channels, tiny_base.num_blocks, tiny_base.size_multiple) == (16, 6, 8)
+    assert (tiny_base.latent_channels, tiny_base.num_blocks, tiny_base.size_multiple) == (12, 6, 8)
     assert tiny_base.latent_shape(9, 64, 48) == (12, 3, 16, 12)
     assert (tiny_base.captioner / "config.json").is_file()
     assert len(tiny_base.key) == 16

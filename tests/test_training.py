@@ -20,7 +20,7 @@ from studio.models.lora import add_lora, lora_off, trainable_lora
 from studio.training.loop import train
 from studio.training.monitor import PATIENCE, LossMonitor
 from studio.training.pairs import list_pairs, list_run_pairs, verify_pair
-from studio.training.preservation import preservation_weight
+from studio.training.preservation import preservation_weight, preserved_pictures
 from studio.training.samples import Samples, split
 from studio.training.schedule import learning_rate, list_spans, plan_phases
 from studio.training.step import Group, Row, accumulate_gradients, evaluate, predict, split_passes
@@ -399,11 +399,19 @@ def test_preservation_keeps_the_answer_for_other_people(tiny_base, group):
 # -- plans
 
 
-def test_sparse_preservation_has_the_same_weight_in_all():
-    config = PreservationConfig(multiplier=1.5, every=4)
-    weights = [preservation_weight(config, step) for step in range(8)]
-    assert weights == [6.0, 0, 0, 0, 6.0, 0, 0, 0]
-    assert preservation_weight(PreservationConfig(enabled=False), 0) == 0
+@pytest.mark.parametrize(("count", "every"), [(4, 1), (4, 2), (4, 3), (1, 4), (2, 16)])
+def test_sparse_preservation_has_the_same_weight_in_all(count, every):
+    config, steps = PreservationConfig(multiplier=1.5, every=every), 3 * every
+    kept = [preserved_pictures(config, step, count) for step in range(steps)]
+    assert sum(map(len, kept)) == steps * count / every
+    weights = [preservation_weight(config, len(some), count) for some in kept]
+    assert sum(weights) == pytest.approx(1.5 * steps)
+    assert all(bool(weight) == bool(some) for weight, some in zip(weights, kept))
+
+
+def test_no_preservation_keeps_nothing():
+    for config in (PreservationConfig(enabled=False), PreservationConfig(multiplier=0.0)):
+        assert preserved_pictures(config, 0, 4) == []
 
 
 def test_phases_share_the_steps_and_end_at_every_pair():

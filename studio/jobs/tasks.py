@@ -16,11 +16,22 @@ def run_task(run_dir, recorder):
     return _TASKS[config["kind"]](run_dir, config, recorder)
 
 
-def _train(run_dir, config, recorder):
+def _set_up_torch(project):
+    """Quiet, and with as many threads as suit the project's base model: on small tensors threads wait for each other longer than they compute."""
+    import torch
+
+    from studio.models.catalogue import model_preset
     from studio.models.loading import quiet_libraries
-    from studio.training.loop import train
 
     quiet_libraries()
+    if threads := model_preset(project.read()["base_model"]).get("cpu_threads"):
+        torch.set_num_threads(threads)
+
+
+def _train(run_dir, config, recorder):
+    from studio.training.loop import train
+
+    _set_up_torch(project_of(run_dir))
     if config.get("device") == "cuda":
         _require_gpu()
     return train(
@@ -46,9 +57,8 @@ def _require_gpu():
 
 def _sweep(run_dir, config, recorder):
     from studio.evaluation.run import run_sweep
-    from studio.models.loading import quiet_libraries
 
-    quiet_libraries()
+    _set_up_torch(project_of(run_dir))
     sweep_config = settings.from_dict(settings.SweepConfig, config["config"])
     return run_sweep(sweep_config, run_dir, report=recorder.report, should_stop=recorder.should_stop)
 
@@ -61,9 +71,7 @@ def _caption(run_dir, config, recorder):
     caption_config = settings.from_dict(settings.CaptionConfig, config["config"])
 
     def find_path():  # captions can be written before the base model is there
-        from studio.models.loading import quiet_libraries
-
-        quiet_libraries()
+        _set_up_torch(project)
         name = project.read()["base_model"]
         base = find_model(name, project.workspace) if describe_model(name, project.workspace)["available"] else None
         return find_captioner(caption_config.captioner, base, project.workspace)

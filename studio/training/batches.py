@@ -7,7 +7,7 @@ import torch
 
 from studio.data.cache import Cache
 from studio.training.flow import Timesteps
-from studio.training.preservation import preservation_weight
+from studio.training.preservation import preservation_weight, preserved_pictures
 from studio.training.randomness import generator
 from studio.training.step import Group, Row
 
@@ -30,10 +30,12 @@ class Batches:
         sigmas = self.timesteps.sample(count, draw).tolist()
         chosen = [self._sample_at(expert_step * count + i) for i in range(count)]
         rows, plain = zip(*(self._rows(sample, sigma, draw) for sample, sigma in zip(chosen, sigmas)))
-        weight = preservation_weight(self.config.preservation, expert_step)
-        if not weight:
-            return Group(rows)
-        return Group(rows, self._picture_rows(expert_step) if self.samples.class_pictures else plain, weight)
+        preservation = self.config.preservation
+        kept = preserved_pictures(preservation, expert_step, count)
+        others = (
+            self._picture_rows(expert_step, [sigmas[i] for i in kept]) if self.samples.class_pictures else tuple(plain[i] for i in kept)
+        )
+        return Group(rows, others, preservation_weight(preservation, len(kept), count))
 
     def held_out_rows(self):
         """Rows whose noise and levels depend on nothing but the picture: comparable from step to step."""
@@ -49,13 +51,12 @@ class Batches:
         row = Row(latents.float(), torch.randn(latents.shape, generator=draw), sigma, prompt)
         return row, replace(row, prompt=class_prompt)
 
-    def _picture_rows(self, expert_step):
-        """As many pictures of others as there are rows to learn, with levels and noise of their own."""
-        pictures, count = self.samples.class_pictures, self.config.accumulation
+    def _picture_rows(self, expert_step, sigmas):
+        """Pictures of others with noise of their own, at the levels of the rows to learn: what changes everybody there is felt in the same step."""
+        pictures = self.samples.class_pictures
         draw = generator(self.config.seed, self.expert, expert_step, "class pictures")
-        sigmas = self.timesteps.sample(count, draw).tolist()
         rows = []
-        for number, sigma in zip(torch.randint(len(pictures), (count,), generator=draw).tolist(), sigmas):
+        for number, sigma in zip(torch.randint(len(pictures), (len(sigmas),), generator=draw).tolist(), sigmas):
             latents, prompt = self.cache.load_class_picture(pictures[number])
             rows.append(Row(latents.float(), torch.randn(latents.shape, generator=draw), sigma, prompt))
         return tuple(rows)

@@ -144,7 +144,7 @@ class Work:
         self._require_sound(self.monitor.check(loss, grad_norm, nothing))
         rate = self._update(settings)
         self.pace.append(time.perf_counter() - started)
-        self._report(loss, preservation if group.preservation_weight else None, rate, grad_norm)
+        self._report(loss, preservation if group.class_rows else None, rate, grad_norm)
 
     def _update(self, settings):
         rate = learning_rate(settings, self.expert_step)

@@ -7,11 +7,16 @@ as ostris' AI Toolkit does; with class pictures it asks at pictures of others th
 import torch.nn.functional as F
 
 
-def preservation_weight(config, expert_step):
-    """Weight of the preservation loss in that step of an expert (the first is 0): multiplier * every on each `every`-th, else 0."""
-    if not config.enabled or expert_step % config.every:
-        return 0.0
-    return config.multiplier * config.every
+def preserved_pictures(config, expert_step, count):
+    """Which of the `count` pictures of an expert's step (the first is 0) come with one to be kept: every `every`-th of the expert's pictures."""
+    if not config.enabled or not config.multiplier:
+        return []
+    return [i for i in range(count) if (expert_step * count + i) % config.every == 0]
+
+
+def preservation_weight(config, preserved, count):
+    """Weight of the mean preservation loss of so many of a step's pictures: over all steps, that of a loss at each picture times multiplier."""
+    return config.multiplier * config.every * preserved / count
 
 
 def preservation_loss(prediction, prior):
