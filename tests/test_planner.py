@@ -159,6 +159,15 @@ def test_time_is_measured_in_an_earlier_run_of_the_same_work(project):
     assert other.predicted["seconds_per_step"] is None
 
 
+def test_pictures_of_others_that_are_drawn_first_take_their_time(wan, with_card):
+    def hours(**protection):
+        plan = propose(wan, with_card, workspace=wan.workspace, overrides={"preservation": protection})
+        return plan.predicted["hours"]
+
+    assert hours(pictures=0) < hours(pictures=24) < hours(pictures=48) < hours(pictures=0) + 4
+    assert hours(pictures=48, enabled=False) == hours(pictures=0, enabled=False)
+
+
 def test_clips_make_clips_the_recipe_and_cost_more(wan, media):
     from studio.data.importer import import_media
 

@@ -122,6 +122,18 @@ def seconds_per_step(facts, config, rows, tflops):
     return arithmetic + loads * block_gb / assumed["block_gb_per_second"]
 
 
+def class_picture_seconds(facts, config, drawing, tflops):
+    """Time to draw the class pictures on a GPU; drawing: the base model preset's [sweep] over its defaults, as a SweepConfig."""
+    pictures = config.preservation.pictures if config.preservation.enabled else 0
+    assumed = load_preset("speeds", "gpus")["assumptions"]
+    tokens = count_tokens(facts, config.data.photo_size, config.data.photo_size)
+    forward = 2 * facts["parameters_per_expert"] * tokens + 4 * tokens**2 * facts["hidden"] * facts["num_blocks"]
+    forwards = drawing.num_inference_steps * (1 + (max(drawing.guidance_scale_high, drawing.guidance_scale_low) > 1))
+    loads = -(-pictures // config.memory.rows_per_pass) * forwards * min(config.memory.blocks_swapped, facts["num_blocks"])
+    block_gb = facts["block_parameters"] * BYTES[config.memory.precision] / 1e9
+    return pictures * forwards * forward / (tflops * 1e12 * assumed["utilisation"]) + loads * block_gb / assumed["block_gb_per_second"]
+
+
 def loading_seconds(facts, config):
     """Time to load experts over a whole run: each span between two saves loads both once."""
     spans = -(-config.steps // config.save_every)

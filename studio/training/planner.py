@@ -207,11 +207,20 @@ def _predict(project, at, config):
         "disk_parts": estimates.disk_parts(at.facts, config, rows),
     }
     seconds, how_sure = _seconds_per_step(project, at, config, rows, device)
-    hours = None if seconds is None else (seconds * config.steps + estimates.loading_seconds(at.facts, config)) / 3600
+    hours = None if seconds is None else (seconds * config.steps + _seconds_beside_steps(project, at, config)) / 3600
     totals = {name.replace("_parts", "_gb"): sum(gb for _, gb in values) for name, values in parts.items()}
     totals["vram_gb"] = totals["vram_gb"] if at.gpu else None
     free = {"vram_free_gb": at.gpu.vram_free_gb if at.gpu else None, "ram_free_gb": at.ram_free_gb, "disk_free_gb": at.disk_free_gb}
     return totals | free | parts | {"seconds_per_step": seconds, "hours": hours, "how_sure": how_sure}
+
+
+def _seconds_beside_steps(project, at, config):
+    """Loading experts, and drawing class pictures where the GPU's speed is known."""
+    seconds, tflops = estimates.loading_seconds(at.facts, config), estimates.tflops_of(at.gpu.name) if at.gpu else None
+    if tflops is None:
+        return seconds
+    drawing = settings.from_dict(settings.SweepConfig, settings.load_preset("models", project.read()["base_model"]).get("sweep", {}))
+    return seconds + estimates.class_picture_seconds(at.facts, config, drawing, tflops)
 
 
 def _seconds_per_step(project, at, config, rows, device):
