@@ -11,12 +11,13 @@ import torch
 import yaml
 from PIL import Image
 
-from studio.config import TrainConfig, from_dict, to_dict
+from studio.config import PreservationConfig, TrainConfig, from_dict, to_dict
 from studio.errors import Problem
 from studio.evaluation.clips import write_clip
 from studio.export import TARGETS, export_pair
 from studio.export.configs import to_toml
 from studio.export.lora_files import check_lora
+from studio.export.texts import differences
 from studio.models import lora
 from studio.models.loading import load_expert, load_pipeline
 from studio.training.pairs import file_sha256, find_pair, pair_file_name, pair_folder
@@ -170,6 +171,12 @@ def check_dataset(folder):
     assert {p.name for p in (folder / "dataset/photos").iterdir()} == {"0001.jpg", "0001.txt", "0002.jpg", "0002.txt"}
     assert (folder / "dataset/clips-24fps/clip-01.txt").read_text(encoding="utf-8") == "ohwx, a person, walking"
     assert (folder / "dataset/clips-24fps/clip-01.mp4").is_file()
+
+
+def test_a_readme_names_what_the_other_trainer_does_not_protect():
+    with_pictures = TrainConfig(preservation=PreservationConfig(pictures=24))
+    assert any("not at pictures of others" in note for note in differences(with_pictures, "ai-toolkit"))
+    assert not differences(TrainConfig(), "ai-toolkit")
 
 
 def test_ai_toolkit_gets_a_job_that_continues_from_the_pair(trained):

@@ -166,6 +166,8 @@ def test_pictures_of_others_that_are_drawn_first_take_their_time(wan, with_card)
 
     assert hours(pictures=0) < hours(pictures=24) < hours(pictures=48) < hours(pictures=0) + 4
     assert hours(pictures=48, enabled=False) == hours(pictures=0, enabled=False)
+    plan = propose(wan, with_card, workspace=wan.workspace, overrides={"preservation": {"pictures": 48}})
+    assert any("48 pictures of other people" in reason for reason in plan.reasons)
 
 
 def test_clips_make_clips_the_recipe_and_cost_more(wan, media):

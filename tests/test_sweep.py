@@ -17,7 +17,7 @@ from studio.evaluation.prompts import read_prompts_file, resolve_prompts, standa
 from studio.evaluation.run import run_sweep
 from studio.evaluation.scores import compare, findings
 from studio.evaluation.verdict import verdict
-from studio.models.catalogue import BaseModel, model_preset
+from studio.models.catalogue import BaseModel, model_preset, sweep_config
 from studio.models.lora import lora_state, save_lora_file
 from studio.tiny import demo, world
 from studio.tiny.drawing import draw_clip, draw_photo
@@ -163,7 +163,7 @@ def test_a_plan_without_pairs_or_with_a_wrong_size_says_what_to_do(tiny_project,
 
 
 def test_sweep_config_layers_the_model_preset_under_the_overrides():
-    config = sweeps.sweep_config(model_preset("tiny"), {"num_inference_steps": 4, "seeds": None})
+    config = sweep_config(model_preset("tiny"), {"num_inference_steps": 4, "seeds": None})
     assert (config.width, config.num_inference_steps, config.seeds) == (80, 4, (42,))
 
 

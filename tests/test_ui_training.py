@@ -6,8 +6,10 @@ import pytest
 from training_kit import SMALL, add_photo
 
 from studio.config import TrainConfig, merge, to_dict
+from studio.data.dataset import kept_items, set_caption
 from studio.jobs import launcher, state, worker
-from studio.ui import actions, train_view
+from studio.ui import actions, train_choice, train_view
+from studio.ui.settings_form import label_of
 from studio.workspace import Workspace, read_json
 
 
@@ -25,6 +27,23 @@ def run(run_dir):
     assert worker._claim(run_dir)
     worker.execute(run_dir)
     return state.read_status(run_dir)
+
+
+def test_the_next_step_of_a_training_is_never_one_that_is_prevented(project):
+    assert train_view.next_step(project)["action"] == "click:#start-training"
+    set_caption(project, kept_items(project)[0].id, "")
+    step = train_view.next_step(project)
+    assert step["action"] == "tab:dataset" and "no caption" in step["text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("preservation.pictures", 9999), ("preservation.pictures", -1), ("optimizer.learning_rate", 3.0)]
+)
+def test_a_value_out_of_its_limits_is_answered_with_the_forms_own_label(project, name, value):
+    before = project.read()
+    with pytest.raises(ValueError, match=f"^{label_of(TrainConfig, name)} must be at (most|least) "):
+        train_choice.save_edits(project, {name: value})
+    assert project.read() == before
 
 
 def test_a_training_that_learns_too_fast_goes_on_with_half_the_speed_at_one_press(project, monkeypatch):

@@ -18,8 +18,7 @@ def sweep(args, workspace, out):
 
 
 def make_sweep_config(project, overrides=None):
-    from studio.evaluation.sweeps import sweep_config
-    from studio.models.catalogue import model_preset
+    from studio.models.catalogue import model_preset, sweep_config
 
     return sweep_config(model_preset(project.read()["base_model"]), overrides)
 

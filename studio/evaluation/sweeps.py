@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from statistics import median
 
-from studio.config import EXPERTS, SweepConfig, from_dict, merge, to_dict
+from studio.config import EXPERTS, SweepConfig, from_dict, to_dict
 from studio.errors import Problem
 from studio.evaluation.prompts import resolve_prompts, standard_prompts
 from studio.evaluation.references import needs_scores, scores_key
@@ -32,12 +32,6 @@ PICTURE_SETTINGS = (
 
 
 # -- planning
-
-
-def sweep_config(preset, overrides=None):
-    """SweepConfig for a base model: defaults < the model preset's [sweep] < overrides (None values are left out)."""
-    given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    return from_dict(SweepConfig, merge(preset.get("sweep", {}), given), "sweep")
 
 
 def count_cells(num_prompts, num_pairs, config):

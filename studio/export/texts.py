@@ -1,5 +1,7 @@
 """The README of each export: where the files go and what to set, for someone who has never done it."""
 
+from studio.training.estimates import count_class_pictures
+
 USUAL_STRENGTH = 0.7
 FOOTER = """
 What you make with these files is AI-generated: say so when you share it, and share it only with the person's permission.
@@ -106,4 +108,6 @@ def differences(train, to):
         notes.append("It has no 'cosine' noise levels; sigmoid, the nearest, is set.")
     if train.preservation.enabled and to in ("musubi", "diffusion-pipe"):
         notes.append("It has no Differential Output Preservation: other people may begin to look like yours; stop early.")
+    if count_class_pictures(train.preservation) and to == "ai-toolkit":
+        notes.append("It protects other people at your own photos alone, not at pictures of others: they may change more.")
     return notes

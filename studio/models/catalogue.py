@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from studio.config import EXPERTS, PRESETS_DIR, list_presets, load_preset
+from studio.config import EXPERTS, PRESETS_DIR, SweepConfig, from_dict, list_presets, load_preset, merge
 from studio.errors import Problem
 from studio.workspace import read_path, safe_join, write_atomic
 
@@ -155,6 +155,12 @@ def model_preset(name):
         hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(list_models())}."
         raise Problem(f"There is no base model named {name!r}.", fix=hint)
     return load_preset("models", name)
+
+
+def sweep_config(preset, overrides=None):
+    """SweepConfig, how a base model draws: defaults < the model preset's [sweep] < overrides (None values are left out)."""
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    return from_dict(SweepConfig, merge(preset.get("sweep", {}), given), "sweep")
 
 
 def find_model(name, workspace):

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from studio.config import EXPERTS, load_preset
-from studio.evaluation.sweeps import sweep_config
-from studio.models.catalogue import find_model
+from studio.models.catalogue import find_model, sweep_config
 from studio.models.loading import load_expert, load_text_encoder, load_vae
 from studio.models.observer import find_observer
 from studio.models.render import decode_frames, draw_stage, to_bytes

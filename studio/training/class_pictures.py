@@ -9,11 +9,13 @@ import functools
 
 import torch
 
-from studio.config import EXPERTS, SweepConfig, from_dict, list_presets, load_preset, merge
+from studio.config import EXPERTS, list_presets, load_preset
 from studio.data.cache import Cache, class_picture, is_whole, write_tensor
 from studio.data.captions import fill
+from studio.models.catalogue import sweep_config
 from studio.models.loading import borrowed, load_expert
 from studio.models.render import Stopped, draw_stage, start_state
+from studio.training.estimates import count_class_pictures
 
 FOLDER, DEFAULT_SET = "people", "person"
 STAGE = "Other people"
@@ -21,12 +23,10 @@ STAGE = "Other people"
 
 def plan_class_pictures(config, base, class_noun):
     """The ClassPictures of a TrainConfig; none if it protects without them. The same for every run with the same base model and class noun."""
-    protection = config.preservation
-    if not protection.enabled:
-        return ()
-    texts = [fill(text, "", class_noun) for text in other_people(base.name)] if protection.pictures else []
+    count = count_class_pictures(config.preservation)
+    texts = [fill(text, "", class_noun) for text in other_people(base.name)] if count else []
     settings = drawing_settings(config, base)
-    return tuple(class_picture(texts[i % len(texts)], i, settings, base) for i in range(protection.pictures))
+    return tuple(class_picture(texts[i % len(texts)], i, settings, base) for i in range(count))
 
 
 def other_people(base_model):
@@ -40,7 +40,7 @@ def drawing_settings(config, base):
     """SweepConfig: single pictures, drawn as the base model's test clips are, square and of the size that photos are learned at."""
     side = max(config.data.photo_size // base.size_multiple, 1) * base.size_multiple
     size = {"width": side, "height": side, "num_frames": 1, "blocks_swapped": config.memory.blocks_swapped}
-    return from_dict(SweepConfig, merge(load_preset("models", base.name).get("sweep", {}), size), "class pictures")
+    return sweep_config(base.preset, size)
 
 
 def draw_class_pictures(run, pictures):
@@ -75,17 +75,10 @@ def _load(run, expert):
 
 def _draw(run, model, settings, expert, state, batch, on_step):
     cache = Cache(run.project)
-    prompts, nothing = (torch.stack([cache.load_prompt(key(picture)) for picture in batch]) for key in (_prompt_key, _nothing_key))
+    prompts = torch.stack([cache.load_prompt(picture.prompt_key) for picture in batch])
+    nothing = torch.stack([cache.load_prompt(picture.negative_key) for picture in batch])
     options = {"device": run.device, "should_stop": run.should_stop, "on_step": on_step}
     return draw_stage(model, run.base, settings, expert, state, prompts, nothing, **options)
-
-
-def _prompt_key(picture):
-    return picture.prompt_key
-
-
-def _nothing_key(picture):
-    return picture.negative_key
 
 
 def _keep(cache, batch, latents):

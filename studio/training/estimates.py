@@ -111,27 +111,39 @@ def seconds_per_step(facts, config, rows, tflops):
     A row costs a forward, a recompute and a backward (3 forwards); protection adds one without and one row with gradients (1 + 3).
     """
     assumed = load_preset("speeds", "gpus")["assumptions"]
-    tokens = rows.mean_tokens
-    forward = 2 * facts["parameters_per_expert"] * tokens + 4 * tokens**2 * facts["hidden"] * facts["num_blocks"]
+    forward = forward_operations(facts, rows.mean_tokens)
     protected = 1 / config.preservation.every if config.preservation.enabled else 0
     main = 3 if config.memory.gradient_checkpointing else 2
     arithmetic = config.accumulation * forward * (main + protected * (1 + main)) / (tflops * 1e12 * assumed["utilisation"])
     passes = -(-config.accumulation // config.memory.rows_per_pass)
     loads = passes * min(config.memory.blocks_swapped, facts["num_blocks"]) * (2 + 3 * protected)
+    return arithmetic + loads * block_seconds(facts, config)
+
+
+def forward_operations(facts, tokens):
+    """Floating-point operations of one row through an expert: its weights, and attention among its tokens."""
+    return 2 * facts["parameters_per_expert"] * tokens + 4 * tokens**2 * facts["hidden"] * facts["num_blocks"]
+
+
+def block_seconds(facts, config):
+    """Time of one block's way from RAM to the GPU."""
     block_gb = facts["block_parameters"] * BYTES[config.memory.precision] / 1e9
-    return arithmetic + loads * block_gb / assumed["block_gb_per_second"]
+    return block_gb / load_preset("speeds", "gpus")["assumptions"]["block_gb_per_second"]
+
+
+def count_class_pictures(preservation):
+    """How many pictures of others a PreservationConfig has drawn: none where they would protect nobody."""
+    return preservation.pictures if preservation.enabled and preservation.multiplier else 0
 
 
 def class_picture_seconds(facts, config, drawing, tflops):
     """Time to draw the class pictures on a GPU; drawing: the base model preset's [sweep] over its defaults, as a SweepConfig."""
-    pictures = config.preservation.pictures if config.preservation.enabled else 0
-    assumed = load_preset("speeds", "gpus")["assumptions"]
-    tokens = count_tokens(facts, config.data.photo_size, config.data.photo_size)
-    forward = 2 * facts["parameters_per_expert"] * tokens + 4 * tokens**2 * facts["hidden"] * facts["num_blocks"]
+    pictures = count_class_pictures(config.preservation)
+    speed = tflops * 1e12 * load_preset("speeds", "gpus")["assumptions"]["utilisation"]
+    forward = forward_operations(facts, count_tokens(facts, config.data.photo_size, config.data.photo_size))
     forwards = drawing.num_inference_steps * (1 + (max(drawing.guidance_scale_high, drawing.guidance_scale_low) > 1))
     loads = -(-pictures // config.memory.rows_per_pass) * forwards * min(config.memory.blocks_swapped, facts["num_blocks"])
-    block_gb = facts["block_parameters"] * BYTES[config.memory.precision] / 1e9
-    return pictures * forwards * forward / (tflops * 1e12 * assumed["utilisation"]) + loads * block_gb / assumed["block_gb_per_second"]
+    return pictures * forwards * forward / speed + loads * block_seconds(facts, config)
 
 
 def loading_seconds(facts, config):

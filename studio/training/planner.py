@@ -9,7 +9,7 @@ from studio import config as settings
 from studio.config import TrainConfig, from_dict, load_preset, merge
 from studio.data.dataset import kept_items
 from studio.machine import Gpu, describe_gb, free_disk_gb, is_cuda_build
-from studio.models.catalogue import model_preset
+from studio.models.catalogue import model_preset, sweep_config
 from studio.training import estimates
 from studio.workspace import read_json, read_jsonl
 
@@ -146,6 +146,8 @@ def _layer(at, recipe, hardware, overrides):
     config, reasons = _limit(config, preset, any(item.kind == "clip" for item in at.items))
     chosen = from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings")
     reasons += _why_length(at, chosen, from_dict(TrainConfig, layers[0]), overrides)
+    if others := estimates.count_class_pictures(chosen.preservation):
+        reasons.append(f"The base model first draws {others} pictures of other people; training keeps it as it was at those.")
     if at.gpu and "blocks_swapped" not in overrides.get("memory", {}):
         chosen, why = _swap_blocks(at, chosen, preset)
         reasons += why
@@ -207,20 +209,19 @@ def _predict(project, at, config):
         "disk_parts": estimates.disk_parts(at.facts, config, rows),
     }
     seconds, how_sure = _seconds_per_step(project, at, config, rows, device)
-    hours = None if seconds is None else (seconds * config.steps + _seconds_beside_steps(project, at, config)) / 3600
+    hours = None if seconds is None else (seconds * config.steps + _seconds_beside_steps(at, config)) / 3600
     totals = {name.replace("_parts", "_gb"): sum(gb for _, gb in values) for name, values in parts.items()}
     totals["vram_gb"] = totals["vram_gb"] if at.gpu else None
     free = {"vram_free_gb": at.gpu.vram_free_gb if at.gpu else None, "ram_free_gb": at.ram_free_gb, "disk_free_gb": at.disk_free_gb}
     return totals | free | parts | {"seconds_per_step": seconds, "hours": hours, "how_sure": how_sure}
 
 
-def _seconds_beside_steps(project, at, config):
+def _seconds_beside_steps(at, config):
     """Loading experts, and drawing class pictures where the GPU's speed is known."""
     seconds, tflops = estimates.loading_seconds(at.facts, config), estimates.tflops_of(at.gpu.name) if at.gpu else None
     if tflops is None:
         return seconds
-    drawing = settings.from_dict(settings.SweepConfig, settings.load_preset("models", project.read()["base_model"]).get("sweep", {}))
-    return seconds + estimates.class_picture_seconds(at.facts, config, drawing, tflops)
+    return seconds + estimates.class_picture_seconds(at.facts, config, sweep_config(at.model), tflops)
 
 
 def _seconds_per_step(project, at, config, rows, device):

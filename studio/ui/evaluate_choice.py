@@ -2,15 +2,16 @@
 
 import re
 
-from studio.config import to_dict
+from studio.config import SweepConfig, to_dict
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.prompts import standard_prompts
 from studio.jobs import state
-from studio.models.catalogue import model_preset
+from studio.models.catalogue import model_preset, sweep_config
 from studio.training.pairs import list_pairs
 from studio.ui import actions
 from studio.ui import formatting as f
+from studio.ui.settings_form import check_limits
 
 STRENGTHS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 1.0, 1.2)
 ASKED_APART = ("strengths", "seeds", "prompts")  # settings with a field of their own above the others
@@ -20,10 +21,10 @@ def read_choice(project):
     """(SweepConfig with the prompts written out, pair ids or None for all)."""
     data = project.read()
     choice = data.get("sweep_choice") or {}
-    config = sweeps.sweep_config(model_preset(data["base_model"]), choice.get("settings") or {})
+    config = sweep_config(model_preset(data["base_model"]), choice.get("settings") or {})
     if not config.prompts:
         prompts = list(standard_prompts(project, data["base_model"]))
-        config = sweeps.sweep_config(model_preset(data["base_model"]), (choice.get("settings") or {}) | {"prompts": prompts})
+        config = sweep_config(model_preset(data["base_model"]), (choice.get("settings") or {}) | {"prompts": prompts})
     known = [pair.id for pair in list_pairs(project)]
     pairs = [id for id in choice.get("pairs") or [] if id in known]
     return config, pairs or None
@@ -37,9 +38,10 @@ def save_choice(project, pairs, strengths, seeds, prompts, others):
     settings["seeds"] = parse_numbers(seeds)
     lines = [line.strip() for line in (prompts or "").splitlines() if line.strip()]
     settings["prompts"] = [] if lines == list(standard_prompts(project, data["base_model"])) else lines
+    check_limits(SweepConfig, others)
     preset = model_preset(data["base_model"])
-    config = to_dict(sweeps.sweep_config(preset, settings))
-    usual = to_dict(sweeps.sweep_config(preset))
+    config = to_dict(sweep_config(preset, settings))
+    usual = to_dict(sweep_config(preset))
     changed = {name: value for name, value in config.items() if value != usual[name]}
     known = [pair.id for pair in list_pairs(project)]
     if known and not pairs:

@@ -102,5 +102,14 @@ def parse(component, value):
     return int(value) if isinstance(component, gr.Number) and component.precision == 0 and float(value).is_integer() else value
 
 
+def check_limits(cls, edits):
+    """ValueError, in the form's own words, for the first number of {dotted name: value} that is out of its limits."""
+    for name, field, _ in list_settings(cls):
+        value, low, high = edits.get(name), field.metadata["minimum"], field.metadata["maximum"]
+        if isinstance(value, int | float) and None not in (low, high) and not low <= value <= high:
+            limit = f"at most {number(high)}" if value > high else f"at least {number(low)}"
+            raise ValueError(f"{field.metadata['label']} must be {limit}, got {number(value)}")
+
+
 def label_of(cls, name):
     return next(field.metadata["label"] or name for known, field, _ in list_settings(cls) if known == name)

@@ -10,7 +10,7 @@ from studio.models.catalogue import describe_model
 from studio.training.planner import propose
 from studio.ui import actions
 from studio.ui import formatting as f
-from studio.ui.settings_form import flatten
+from studio.ui.settings_form import check_limits, flatten
 
 
 def read_choice(project):
@@ -36,6 +36,7 @@ def save_edits(project, values):
     shown = flatten(make_plan(project).config)
     edits = {name: value for name, value in values.items() if value != shown.get(name)}
     if edits:
+        check_limits(TrainConfig, edits)
         from_dict(TrainConfig, nest(shown | edits), "settings")
         project.update(train_choice={"recipe": recipe, "overrides": overrides | edits})
 
@@ -46,19 +47,25 @@ def forget_edits(project):
     return "All settings are the recipe's again."
 
 
-def what_prevents(project, plan):
-    """(why training cannot start, the action that helps) or ("", "")."""
+def what_is_missing(project):
+    """What the Dataset tab must still be given before a training, as a sentence, or ""."""
     data, kept = project.read(), kept_items(project)
-    model = describe_model(data["base_model"], project.workspace)
     bare = sum(not item.caption for item in kept)
     if not kept:
-        return "There are no photos or clips to train with yet.", "open-dataset"
+        return "There are no photos or clips to train with yet."
     if not (data.get("permission") or {}).get("granted"):
-        return "No permission of the person is written down for this project.", "open-dataset"
+        return "No permission of the person is written down for this project."
     if check_trigger(data["trigger"]):
-        return f"The trigger word does not do: {check_trigger(data['trigger'])[0]}", "open-dataset"
-    if bare:
-        return f"{f.count(bare, 'item')} {'has' if bare == 1 else 'have'} no caption yet.", "open-dataset"
+        return f"The trigger word does not do: {check_trigger(data['trigger'])[0]}"
+    return f"{f.count(bare, 'item')} {'has' if bare == 1 else 'have'} no caption yet." if bare else ""
+
+
+def what_prevents(project, plan):
+    """(why training cannot start, the action that helps) or ("", "")."""
+    missing = what_is_missing(project)
+    model = describe_model(project.read()["base_model"], project.workspace)
+    if missing:
+        return missing, "open-dataset"
     if not model["available"]:
         return f"{model['title']} is not ready. {model['reason']}", ""
     if not plan.fits and plan.device == "cpu":

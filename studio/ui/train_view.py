@@ -32,6 +32,8 @@ def next_step(project):
         return {"text": f"see why {job.name} ended, then start anew.", **actions.button(wanted or "start-training")}
     if list_pairs(project):
         return {"text": "compare the checkpoint pairs and choose the best one.", **actions.button("open-evaluate")}
+    if missing := train_choice.what_is_missing(project):
+        return {"text": f"go on in Dataset. {missing}", **actions.button("open-dataset")}
     return {"text": "check the plan, then start.", **actions.button("start-training")}
 
 

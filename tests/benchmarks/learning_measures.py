@@ -11,7 +11,7 @@ from benchmarks.learning_people import CLIP_FRAMES, WAIT_SECONDS, dataset_scenes
 
 from studio.config import EXPERTS, load_preset
 from studio.evaluation.likeness import Likeness
-from studio.evaluation.sweeps import sweep_config
+from studio.models.catalogue import sweep_config
 from studio.models.loading import dtype_of, load_expert, load_text_encoder, load_vae, pick_device
 from studio.models.lora import apply_lora, read_lora_file, remove_lora
 from studio.models.observer import find_observer
