@@ -12,6 +12,7 @@ SIDE = 20  # pixels of a square picture as the model sees it: one for each cell 
 # All patches of such a picture become one token, by a layer that weighs every place on its own: with a hundred tokens a picture,
 # the direction of a face was still a guess after 8,000 pictures, and this way it is mostly right.
 PATCH_SIZE, MERGE_SIZE = 5, 4
+TEMPORAL_PATCH = 1  # a token for each frame: where two frames share one, the view of a person who walks through them is hardly learned
 NUM_FRAMES = 8  # of a clip, as studio.data.captioner reads it
 TEXT = dict(
     hidden_size=96,
@@ -24,7 +25,7 @@ TEXT = dict(
     initializer_range=0.05,
 )
 VISION = dict(hidden_size=40, intermediate_size=160, depth=3, num_heads=2, deepstack_visual_indexes=[], initializer_range=0.1)
-SHAPE = {"text": TEXT, "vision": VISION, "side": SIDE, "patch": PATCH_SIZE, "merge": MERGE_SIZE}
+SHAPE = {"text": TEXT, "vision": VISION, "side": SIDE, "patch": PATCH_SIZE, "temporal_patch": TEMPORAL_PATCH, "merge": MERGE_SIZE}
 SPECIAL_TOKENS = (
     "<|endoftext|>",
     "<|im_start|>",
@@ -111,7 +112,7 @@ def _build_processor(tokenizer):
     """Any picture becomes one of about SIDE x SIDE pixels, an exact square where it is square; a clip's frames too."""
     from transformers import Qwen2VLImageProcessor, Qwen3VLProcessor, Qwen3VLVideoProcessor
 
-    shared = dict(patch_size=PATCH_SIZE, merge_size=MERGE_SIZE, temporal_patch_size=2, image_mean=[0.5] * 3, image_std=[0.5] * 3)
+    shared = dict(patch_size=PATCH_SIZE, merge_size=MERGE_SIZE, temporal_patch_size=TEMPORAL_PATCH, image_mean=[0.5] * 3, image_std=[0.5] * 3)
     low, high = round(0.9 * SIDE**2), round(1.1 * SIDE**2)  # room for rounding to whole tokens
     images = Qwen2VLImageProcessor(**shared, size={"shortest_edge": low, "longest_edge": high})
     frames = {"shortest_edge": NUM_FRAMES * low, "longest_edge": NUM_FRAMES * high}
@@ -137,7 +138,7 @@ def _build_model(tokenizer, seed):
             **VISION,
             patch_size=PATCH_SIZE,
             spatial_merge_size=MERGE_SIZE,
-            temporal_patch_size=2,
+            temporal_patch_size=TEMPORAL_PATCH,
             out_hidden_size=TEXT["hidden_size"],
             num_position_embeddings=(SIDE // PATCH_SIZE) ** 2,
             rope_parameters=dict(rope_type="axial", rope_theta=100.0),  # of a grid this small
