@@ -225,7 +225,9 @@ class Download:
         except OSError as e:
             if not is_disk_full(e):
                 raise
-            raise no_space((self.needed.total_bytes - self.done_bytes) / 1e9, self.free_gb(self.folder), self.folder) from None
+            left = describe_gb((self.needed.total_bytes - self.done_bytes) / 1e9)
+            message = f"The disk of {self.folder} is full; {left} of the model are still to be fetched."
+            raise Problem(message, cost=_KEPT, fix="Free some space, then go on.") from None
         return _size(part) == file.size
 
     def _stream(self, file, part):
@@ -237,12 +239,13 @@ class Download:
             if self._working is not mine:
                 return  # given up: another may be at this file by now
             with open(part, "ab", buffering=0) as out:
-                out.truncate(start)
-                self.done_bytes += start - have
+                if start < have:
+                    out.truncate(start)
+                    self.done_bytes += start - have
                 for piece in pieces:
                     if self._working is not mine:
                         return
-                    out.write(piece)
+                    _write_whole(out, piece)
                     self.done_bytes += len(piece)
                     self.fetched_bytes += len(piece)
                 os.fsync(out.fileno())
@@ -346,11 +349,18 @@ def no_space(need_gb, free_gb, folder):
     """The Problem that says how much is missing, and where."""
     missing = max(0.0, need_gb + RESERVE_GB - free_gb)
     return Problem(
-        f"{describe_gb(missing)} of free space {'is' if missing < 1.05 else 'are'} missing on the disk of {folder}: "
+        f"{describe_gb(missing)} of free space is missing on the disk of {folder}: "
         f"{describe_gb(need_gb)} are still to be fetched, {describe_gb(free_gb)} are free, and {RESERVE_GB:g} GB stay free.",
         cost=_KEPT,
         fix="Free some space and go on, or choose another workspace folder with --home.",
     )
+
+
+def _write_whole(file, data):
+    """An unbuffered file may take only a part of what it is given, above all on a disk that is nearly full."""
+    data = memoryview(data)
+    while data:
+        data = data[file.write(data) :]
 
 
 def _size(path):
