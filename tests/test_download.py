@@ -14,11 +14,15 @@ import pytest
 from hub_kit import DECOYS, MODEL, FakeHub, files_below, make_repository
 
 from studio import cli
+from studio.data import dataset
+from studio.data.importer import import_media
 from studio.errors import Problem
 from studio.jobs import launcher, state, worker
+from studio.jobs.recorder import Recorder
 from studio.models import sources
 from studio.models.catalogue import check_folder, describe_model, find_model, model_preset
 from studio.models.download import PARTS, WAITS, download_model, list_needed, needed_names
+from studio.ui import download_view, sidebar, train_choice, train_view
 from studio.workspace import Workspace
 
 TOKEN = "hf_secretSECRETsecret0123456789"
@@ -598,3 +602,112 @@ def test_the_judge_of_a_whole_model_is_the_catalogue(hub, workspace):
     fetch(workspace)
     check_folder(workspace.models_dir / MODEL, model_preset(MODEL))
     assert Workspace(workspace.home).downloads.home == workspace.models_dir / ".downloads"
+
+
+# -- in the window
+
+
+@pytest.fixture
+def person(workspace, monkeypatch):
+    monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
+    return workspace.create_project("Anna", trigger="ohwx", base_model=MODEL, permission={"granted": True})
+
+
+class Event:
+    def __init__(self, **data):
+        self.__dict__.update(data)
+
+
+def test_the_window_offers_the_download_with_its_size_the_space_and_the_licence(hub, person):
+    view = download_view.read_download(person)
+    assert view["state"] == "missing" and view["label"] == "Download it (126 GB)" and "not on this computer" in view["title"]
+    facts = dict(view["facts"])
+    assert facts["Licence"] == "Apache-2.0" and facts["Size"] == "about 126 GB" and "free" in facts["Free space"]
+    assert facts["Time"].startswith("about 2 h 48 min") and facts["Into"] == str(person.workspace.models_dir / MODEL)
+    assert not hub.requests  # the window itself asks nobody
+
+
+def test_the_button_says_why_it_cannot_be_used(hub, person, monkeypatch):
+    monkeypatch.setattr(sources, "free_disk_gb", lambda path: 100.0)
+    view = download_view.read_download(person)
+    assert "31.0 GB of free space is missing" in view["prevented"]
+    with pytest.raises(Problem, match=r"31\.0 GB"):
+        download_view.start(MODEL, person.workspace)
+    monkeypatch.setattr(sources, "free_disk_gb", lambda path: 500.0)
+    assert download_view.read_download(person)["prevented"] == ""
+    sources.set_hub(person.workspace, offline=True)
+    assert "offline mode" in download_view.read_download(person)["prevented"]
+    sources.set_hub(person.workspace, offline=False)
+    monkeypatch.setenv("HF_ENDPOINT", "nowhere")  # a mistake in the environment must not take the page away
+    assert "mirror's address" in download_view.read_download(person)["prevented"]
+
+
+def test_a_press_downloads_shows_how_far_it_is_and_goes_on_after_a_stop(hub, person, monkeypatch):
+    monkeypatch.setattr(sources, "free_disk_gb", lambda path: 500.0)
+    workspace = person.workspace
+    assert "you may close this window" in download_view.start(MODEL, workspace)
+    assert download_view.read_download(person)["state"] == "waiting in the queue"
+    assert sidebar.offer_download(MODEL, workspace)["running"].startswith("It is being downloaded")
+    with pytest.raises(Problem, match="already"):
+        download_view.start(MODEL, workspace)
+    [job], seen = state.queued_jobs(workspace.downloads), []
+
+    def look(run_dir, stop):
+        assert worker._claim(run_dir)
+        hub.rate = 6e6 if stop else 0
+        report = Recorder.report
+
+        def report_and_look(self, event, **fields):
+            report(self, event, **fields)
+            if event == "progress" and fields["done"] > 6 and stop:
+                time.sleep(0.8)  # the status is written twice a second
+                seen.append((download_view.read_download(person), sidebar.read_status_line(workspace)["download"]))
+                sidebar.stop_job(workspace, Event(id=seen[-1][1]["id"]))
+
+        monkeypatch.setattr(Recorder, "report", report_and_look)
+        worker.execute(run_dir)
+        monkeypatch.setattr(Recorder, "report", report)
+
+    look(job.run_dir, stop=True)
+    (view, line), total = seen[0], round(sum(len(hub.files[name]) for name in needed_of(hub.files)) / 1e6, 2)
+    assert view["state"] == "running" and view["counted"].endswith(f" of {total:g} MB") and "MB/s" in view["message"]
+    assert 0.3 < view["share"] < 1 and view["left"] and line["verb"] == "Stop"
+    view = download_view.read_download(person)
+    assert view["state"] == "missing" and "You stopped it" in view["sentence"] and view["title"].endswith("stopped")
+    assert train_view.wait_for_model(view)["action"] == "click:#download-model"
+    download_view.start(MODEL, workspace)
+    assert len(state.list_jobs(workspace.downloads)) == 1
+    look(job.run_dir, stop=False)
+    assert download_view.read_download(person) == {} and sidebar.read_status_line(workspace)["download"] is None
+    assert_whole(workspace, hub.files)
+
+
+def test_the_next_step_of_a_person_whose_model_is_missing_is_to_get_it(hub, person, monkeypatch, media):
+    monkeypatch.setattr(sources, "free_disk_gb", lambda path: 500.0)
+    import_media(person, [media / "person_a_1.jpg"])
+    dataset.set_caption(person, "0001", "ohwx, a person, in a garden")
+    step = train_view.next_step(person)
+    assert step == {"text": "get the base model.", "action": "click:#download-model", "label": "Download it (126 GB)"}
+    reason, action = train_choice.what_prevents(person, train_choice.make_plan(person))
+    assert "is not ready" in reason and action == "download-model"
+    download_view.start(MODEL, person.workspace)
+    assert "label" not in train_view.next_step(person) and "wait" in train_view.next_step(person)["text"]
+    models = {model["name"]: model for model in sidebar.new_person_options(person.workspace)["models"]}
+    assert models[MODEL]["download"]["running"] and models["tiny"]["download"] == {}
+
+
+def test_a_download_that_failed_says_why_where_it_was_started(hub, person, monkeypatch):
+    monkeypatch.setattr(sources, "free_disk_gb", lambda path: 500.0)
+    hub.faults[""] = [("status", 404)]
+    download_view.start(MODEL, person.workspace)
+    [job] = state.queued_jobs(person.workspace.downloads)
+    assert worker._claim(job.run_dir)
+    worker.execute(job.run_dir)
+    view = download_view.read_download(person)
+    assert "has no such file" in view["sentence"] and view["label"] and view["title"].endswith("failed")
+
+
+def test_neither_the_window_nor_the_launcher_loads_the_hubs_library():
+    modules = "studio.models.download, studio.models.sources, studio.jobs.launcher, studio.jobs.tasks, studio.commands.models"
+    code = f"import {modules}, sys; sys.exit(bool({{'huggingface_hub', 'torch', 'httpx2'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=launcher.ROOT).returncode == 0
