@@ -647,7 +647,7 @@ def test_a_press_downloads_shows_how_far_it_is_and_goes_on_after_a_stop(hub, per
     workspace = person.workspace
     assert "you may close this window" in download_view.start(MODEL, workspace)
     assert download_view.read_download(person)["state"] == "waiting in the queue"
-    assert sidebar.offer_download(MODEL, workspace)["running"].startswith("It is being downloaded")
+    assert sidebar.offer_download(MODEL, workspace)["reason"].startswith("It is being downloaded")
     with pytest.raises(Problem, match="already"):
         download_view.start(MODEL, workspace)
     [job], seen = state.queued_jobs(workspace.downloads), []
@@ -689,11 +689,12 @@ def test_the_next_step_of_a_person_whose_model_is_missing_is_to_get_it(hub, pers
     step = train_view.next_step(person)
     assert step == {"text": "get the base model.", "action": "click:#download-model", "label": "Download it (126 GB)"}
     reason, action = train_choice.what_prevents(person, train_choice.make_plan(person))
-    assert "is not ready" in reason and action == "download-model"
+    assert "is not on this computer yet" in reason and action == "download-model"
     download_view.start(MODEL, person.workspace)
     assert "label" not in train_view.next_step(person) and "wait" in train_view.next_step(person)["text"]
     models = {model["name"]: model for model in sidebar.new_person_options(person.workspace)["models"]}
-    assert models[MODEL]["download"]["running"] and models["tiny"]["download"] == {}
+    assert "being downloaded" in models[MODEL]["reason"] and models[MODEL]["download"] == {} and "download" not in models["tiny"]
+    assert train_choice.what_prevents(person, train_choice.make_plan(person)) == ("WAN 2.2 T2V A14B is being downloaded.", "")
 
 
 def test_a_download_that_failed_says_why_where_it_was_started(hub, person, monkeypatch):

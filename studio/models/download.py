@@ -219,7 +219,7 @@ class Download:
                 old.unlink()  # of another version
         try:
             if _size(part) < file.size or not file.size:
-                self._again(lambda: self._stream(file, part), self.waits, doing=file.name)
+                self._again(lambda: self._stream(file, part), self.waits, doing=_room(file))
         except WrongBytes:
             return False
         except OSError as e:
@@ -260,7 +260,7 @@ class Download:
         with open(path, "rb") as content:
             while block := content.read(HASH_BYTES):
                 digest.update(block)
-                self._tick(f"checking {file.name}")
+                self._tick(f"checking {_room(file)}")
         return digest.hexdigest() == (file.sha256 or file.blob_id or digest.hexdigest())
 
     # -- waiting
@@ -354,6 +354,11 @@ def no_space(need_gb, free_gb, folder):
         cost=_KEPT,
         fix="Free some space and go on, or choose another workspace folder with --home.",
     )
+
+
+def _room(file):
+    """What a person should know of a file's name while it comes: the part of the model."""
+    return file.name.partition("/")[0]
 
 
 def _write_whole(file, data):

@@ -21,7 +21,22 @@ def read_download(project):
         return {"title": job.title, **describe_running(job)}
     ended = job if job and job.state != "done" else None
     title = f"{model['title']} is not on this computer" if not ended else f"{ended.title}: {f.STATES[ended.state]}"
-    return {"title": title, "state": "missing", "sentence": how_it_ended(ended) or model["reason"], **offer(name, workspace)}
+    offered = offer(name, workspace)
+    reason = "" if offered and not offered["here"] else model["reason"]  # what is said beside the button need not be said twice
+    return {"title": title, "state": "missing", "sentence": how_it_ended(ended) or reason, **offered}
+
+
+def why_not_ready(model, workspace):
+    """(sentence, action) for a training that can't begin because its base model is not there; ("", "") if it is."""
+    if model["available"]:
+        return "", ""
+    job = newest_job(model["name"], workspace)
+    if job and not job.is_over:
+        return f"{model['title']} is being downloaded.", ""
+    offered = offer(model["name"], workspace)
+    if offered and not offered["here"]:
+        return f"{model['title']} is not on this computer yet.", "download-model"
+    return f"{model['title']} is not ready. {model['reason']}", "download-model" if offered else ""
 
 
 def newest_job(name, workspace):
@@ -52,7 +67,7 @@ def how_it_ended(job):
 
 
 def offer(name, workspace):
-    """{"label", "facts", "prevented"} of a download that has not begun, or broke off; {} for a model that comes from nowhere."""
+    """{"model", "here", "label", "facts", "prevented"} of a download that has not begun, or broke off; {} for a model that comes from nowhere."""
     about = describe_download(name, workspace)
     if not about["repository"]:
         return {}
@@ -68,7 +83,7 @@ def offer(name, workspace):
         ["Licence", about["licence"] or f"see the page of {about['repository']}"],
     ]
     label = f"Go on with the download ({f.gigabytes(left)} left)" if has_part else f"Download it ({f.gigabytes(size)})"
-    return {"model": name, "label": label, "facts": facts, "prevented": about["prevented"]}
+    return {"model": name, "here": here > 0, "label": label, "facts": facts, "prevented": about["prevented"]}
 
 
 def start(name, workspace):

@@ -24,7 +24,7 @@ def build(page):
     gr.HTML('<h1 class="brand">Likeness Studio</h1>', apply_default_css=False)
     page.project = gr.Dropdown([], label="Project", elem_id="project", container=True, filterable=False)
 
-    def list_models_live():
+    def list_models_live(_):
         """The base models as they are now: one may have come since the page was made."""
         return new_person_options(page.workspace)["models"]
 
@@ -82,18 +82,19 @@ def project_choices(workspace):
 
 def new_person_options(workspace):
     models = [describe_model(name, workspace) for name in list_models()]
-    models = [model | {"download": {} if model["available"] else offer_download(model["name"], workspace)} for model in models]
+    models = [model if model["available"] else model | offer_download(model["name"], workspace) for model in models]
     models = sorted(models, key=lambda m: (not m["available"], m["name"] == "tiny"))
     return {"models": models, "classes": CLASSES, "permission": PERMISSION}
 
 
 def offer_download(name, workspace):
-    """As the Train tab offers it; one that runs already has a sentence and no button."""
+    """{"reason", "download"}: as the Train tab offers it; one that runs already has a sentence and no button."""
     job = download_view.newest_job(name, workspace)
     if job and not job.is_over:
         running = download_view.describe_running(job)
-        return {"running": f"It is being downloaded: {running['counted']}. {running['left']}".strip()}
-    return download_view.offer(name, workspace)
+        return {"reason": f"It is being downloaded: {running['counted']}. {running['left']}".strip(), "download": {}}
+    offered = download_view.offer(name, workspace)
+    return {"download": offered} | ({"reason": "Not on this computer yet."} if offered and not offered["here"] else {})
 
 
 def start_download(workspace, event):

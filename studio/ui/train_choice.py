@@ -67,9 +67,7 @@ def what_prevents(project, plan):
     if missing:
         return missing, "open-dataset"
     if not model["available"]:
-        return f"{model['title']} is not ready. {model['reason']}", "download-model" if download_view.offer(
-            model["name"], project.workspace
-        ) else ""
+        return download_view.why_not_ready(model, project.workspace)
     if not plan.fits and plan.device == "cpu":
         return plan.reasons[-1], ""
     return "", ""

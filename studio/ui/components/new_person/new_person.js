@@ -6,7 +6,6 @@ const aboutModel = (m) => (m.available ? m.reason || "Ready to use." : m.reason)
 let askedModel = ""; // whose size, space and licence are shown
 const downloadView = (m) => {
   const offer = m.download || {};
-  if (offer.running) return html`<small>${offer.running}</small>`;
   if (!offer.label) return "";
   if (askedModel !== m.name) return html`<button type="button" class="small" data-do="ask" data-model="${m.name}">${offer.label}</button>`;
   return html`<dl class="download-facts">${offer.facts.map(([what, text]) => html`<dt>${what}</dt><dd>${text}</dd>`)}</dl>
@@ -15,7 +14,7 @@ const downloadView = (m) => {
 };
 /* The dialog keeps what is typed in it, so the models in it are told anew by hand. */
 const showModels = async () => {
-  for (const m of await server.list_models_live()) {
+  for (const m of await server.list_models_live("")) {
     const about = element.querySelector(`[data-about="${m.name}"]`);
     if (about) about.textContent = aboutModel(m);
     const place = element.querySelector(`[data-download="${m.name}"]`);
