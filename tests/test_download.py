@@ -273,6 +273,18 @@ def test_a_part_of_an_older_version_is_not_gone_on_with(hub, workspace):
 # -- wrong bytes
 
 
+def test_a_part_that_a_power_cut_spoilt_is_found_by_its_checksum_and_fetched_anew(hub, workspace):
+    hub.faults[LOW] = [("cut", 1_000_000), *[("status", 500)] * 4]
+    with pytest.raises(Problem):
+        fetch(workspace)
+    hub.faults.clear()
+    [part] = (workspace.models_dir / MODEL / PARTS).glob("*.part")
+    part.write_bytes(part.read_bytes()[:-4096] + bytes(4096))
+    fetch(workspace)
+    assert [r.start for r in hub.asked(LOW)][-2:] == [1_000_000, 0]
+    assert_whole(workspace, hub.files)
+
+
 @pytest.mark.parametrize("name", [LOW, "vae/config.json"], ids=["large file", "small file"])
 def test_a_file_that_arrives_damaged_is_fetched_once_more(hub, workspace, name):
     hub.faults[name] = [("wrong",)]
