@@ -724,3 +724,58 @@ def test_neither_the_window_nor_the_launcher_loads_the_hubs_library():
     modules = "studio.models.download, studio.models.sources, studio.jobs.launcher, studio.jobs.tasks, studio.commands.models"
     code = f"import {modules}, sys; sys.exit(bool({{'huggingface_hub', 'torch', 'httpx2'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=launcher.ROOT).returncode == 0
+
+
+def test_a_person_downloads_the_model_in_the_browser_reloads_stops_and_goes_on(hub, workspace, media):
+    """The size and the licence first, then progress that a reload does not lose; the words are those a person sees."""
+    browser = pytest.importorskip("test_browser")  # skips with its reason where there is no Chromium
+    person = workspace.create_project("Anna", trigger="ohwx", base_model=MODEL, permission={"granted": True})
+    import_media(person, [media / "person_a_1.jpg"])
+    dataset.set_caption(person, "0001", "ohwx, a person, in a garden")
+    part = workspace.models_dir / MODEL / PARTS / "other.part"
+    part.parent.mkdir(parents=True)
+    with open(part, "wb") as file:
+        file.truncate(125_900_000_000)  # it takes no room, and leaves little to fetch: the test needs no disk of 131 GB
+    hub.rate, port = 1.5e6, browser.free_port()
+    studio = browser.start_studio(workspace.home, port)
+    try:
+        with browser.playwright.sync_playwright() as engine:
+            chromium = engine.chromium.launch(executable_path=browser.CHROMIUM, args=browser.FLAGS)
+            with browser.window(chromium, f"http://127.0.0.1:{port}", 1280, 860) as page:
+                download_in_browser(page, hub, browser.playwright.expect)
+            chromium.close()
+    finally:
+        browser.stop_studio(studio)
+        browser.stop_jobs(workspace.downloads)
+    assert_whole(workspace, hub.files)
+
+
+def download_in_browser(page, hub, expect):
+    panel = page.locator("#studio-download")
+    page.locator("#tab-train-button").click()
+    page.locator("#next-train button", has_text="Go on with the download (100 MB left)").click()
+    expect(panel).to_contain_text("about 126 GB")
+    expect(panel).to_contain_text("Apache-2.0")
+    assert not hub.requests  # nothing is asked before the press
+    page.locator("#start-download").click()
+    expect(panel).to_contain_text("MB/s")
+    page.reload()
+    expect(panel).to_contain_text("left")
+    expect(page.locator(".status")).to_contain_text("Download WAN 2.2 T2V A14B")
+    page.locator("#stop-download").click()
+    expect(panel).to_contain_text("You stopped it; what was fetched is kept.")
+    hub.rate = 0
+    page.locator("#download-model").click()
+    page.locator("#start-download").click()
+    expect(panel.locator("section")).to_have_count(0)
+
+
+def test_files_that_are_gated_while_the_list_is_public_are_fetched_with_the_login(hub, workspace, monkeypatch):
+    """As the real hub does: anyone may read the list."""
+    first = "transformer/diffusion_pytorch_model.safetensors.index.json"
+    hub.faults[first] = [("status", 401, {"X-Error-Code": "GatedRepo"})]
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    fetch(workspace)
+    assert_whole(workspace, hub.files)
+    sent = ["authorization" in r.headers for r in hub.requests]
+    assert sent[:2] == [False, False] and all(sent[2:])
