@@ -35,7 +35,7 @@ def why_not_ready(model, workspace):
         return f"{model['title']} is being downloaded.", ""
     offered = offer(model["name"], workspace)
     if offered and not offered["here"]:
-        return f"{model['title']} is not on this computer yet.", "download-model"
+        return f"{model['title']} is not ready: it is not on this computer yet.", "download-model"
     return f"{model['title']} is not ready. {model['reason']}", "download-model" if offered else ""
 
 
