@@ -192,6 +192,28 @@ class MemoryConfig(Section):
         minimum=1,
         maximum=64,
     )
+    rows_per_walk: int = setting(
+        0,
+        "How many pictures of a step go through the blocks together; fewer take less memory, and the blocks in RAM are fetched once for each group. 0: all of them.",
+        label="Pictures per fetch",
+        term="rows per walk",
+        minimum=0,
+        maximum=256,
+    )
+    blocks_kept: int = setting(
+        0,
+        "In how many blocks intermediate results are kept instead of computed again, where memory is saved; more is quicker and takes more GPU memory.",
+        label="Blocks not computed again",
+        term="selective recompute",
+        minimum=0,
+        maximum=80,
+    )
+    inputs_in_ram: bool = setting(
+        False,
+        "Lets what the way back needs wait in RAM: long clips then fit a smaller GPU, a little slower.",
+        label="Intermediate results in RAM",
+        term="activation offload",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

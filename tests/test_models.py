@@ -31,6 +31,7 @@ from studio.models.loading import (
 )
 from studio.models.lora import add_lora, trainable_lora
 from studio.tiny.denoiser import TRANSFORMER
+from studio.training.walk import Pass, begin_pass
 
 A14B = "wan22-t2v-a14b"
 A14B_CONFIG = {  # Wan-AI/Wan2.2-T2V-A14B-Diffusers, transformer/config.json
@@ -417,14 +418,12 @@ def test_a_cut_off_weight_file_is_named(tiny_base, tmp_path):
     assert check_weights(base, "low_noise") == catalogue.model_preset("tiny")["memory"]["parameters_per_expert"]
 
 
-def test_noise_levels_stay_apart_under_autocast(tiny_base):
-    """bf16 keeps 8 bits: 0.875 and 0.8755 would be one noise level."""
+def test_noise_levels_stay_apart_in_half_precision(tiny_base):
+    """bf16 keeps 8 bits: 0.875 and 0.8755 would be one noise level, were sigma or its waves kept in it."""
     model = load_expert(tiny_base, "high_noise", dtype=torch.bfloat16, device="cpu")
-    embedder = model.condition_embedder.time_embedder
-    values = torch.randn(2, embedder.linear_1.in_features)
+    latents = torch.zeros(2, *tiny_base.latent_shape(1, tiny_base.size_multiple, tiny_base.size_multiple))
+    prompt = torch.zeros(2, 4, tiny_base.configs["transformer"]["text_dim"])
     with torch.no_grad():
-        plain = embedder(values)
-        with torch.autocast("cpu", torch.bfloat16):
-            inside = embedder(values)
-    assert inside.dtype == torch.float32
-    assert torch.equal(inside, plain)
+        _, context = begin_pass(model, Pass(latents, None, torch.tensor([0.875, 0.8755]), prompt))
+    assert model.condition_embedder.time_embedder.linear_1.weight.dtype == torch.float32
+    assert not torch.equal(*context.time)

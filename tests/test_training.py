@@ -7,11 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from accelerate import Accelerator
 from diffusers import WanTransformer3DModel
 from training_kit import Events, add_clip, add_photo, lora_bits, new_project, new_run, small_config
 
-from studio.config import PreservationConfig
+from studio.config import MemoryConfig, PreservationConfig
 from studio.data.cache import Cache, Sample, write_tensor
 from studio.data.dataset import remove_item, set_caption
 from studio.errors import Problem
@@ -23,7 +22,8 @@ from studio.training.pairs import list_pairs, list_run_pairs, verify_pair
 from studio.training.preservation import preservation_weight, preserved_pictures
 from studio.training.samples import Samples, split
 from studio.training.schedule import learning_rate, list_spans, plan_phases
-from studio.training.step import Group, Row, accumulate_gradients, evaluate, predict, split_passes
+from studio.training.step import Group, Row, accumulate_gradients, evaluate, split_passes
+from studio.training.walk import Pass, StepPlan, predict
 from studio.workspace import read_json
 
 
@@ -343,7 +343,7 @@ def gradients(model):
 
 def test_gradients_and_losses_equal_those_of_a_plain_loop(tiny_base, group):
     model = lora_model(tiny_base)
-    losses = accumulate_gradients(model, group, Accelerator()).tolist()
+    losses = accumulate_gradients(model, group, "cpu").tolist()
     found = gradients(model)
     model.zero_grad()
 
@@ -365,12 +365,13 @@ def test_gradients_and_losses_equal_those_of_a_plain_loop(tiny_base, group):
 
 
 @pytest.mark.parametrize(
-    "options", [{"blocks_swapped": 3}, {"gradient_checkpointing": True}, {"blocks_swapped": 2, "gradient_checkpointing": True}]
+    "settings", [{"blocks_swapped": 3}, {"gradient_checkpointing": False}, {"blocks_swapped": 2, "inputs_in_ram": True}], ids=str
 )
-def test_memory_savers_change_neither_losses_nor_gradients(tiny_base, group, options):
+def test_memory_savers_change_neither_losses_nor_gradients(tiny_base, group, settings):
     results = []
-    for model in (lora_model(tiny_base), lora_model(tiny_base, **options)):
-        losses = accumulate_gradients(model, group, Accelerator())
+    for memory in (MemoryConfig(), MemoryConfig(**settings)):
+        model = lora_model(tiny_base, blocks_swapped=memory.blocks_swapped)
+        losses = accumulate_gradients(model, group, "cpu", StepPlan.of(memory, len(model.blocks)))
         results.append((losses, gradients(model)))
     (losses, expected), (others, found) = results
     assert torch.allclose(losses, others, rtol=1e-6)
@@ -381,16 +382,17 @@ def test_preservation_keeps_the_answer_for_other_people(tiny_base, group):
     def drift(weight):
         model = load_expert(tiny_base, "low_noise", dtype=torch.float32, device="cpu")
         add_lora(model, 4, seed=1)
-        optimizer, accelerator = torch.optim.AdamW(trainable_lora(model).values(), lr=1e-2), Accelerator()
+        optimizer = torch.optim.AdamW(trainable_lora(model).values(), lr=1e-2)
         for _ in range(12):
-            accumulate_gradients(model, replace(group, preservation_weight=weight), accelerator)
+            accumulate_gradients(model, replace(group, preservation_weight=weight), "cpu")
             optimizer.step()
             optimizer.zero_grad()
         with torch.no_grad():
             row = group.class_rows[0]
-            after = predict(model, row.noise[None], torch.tensor([0.8]), row.prompt[None], accelerator)
+            asked = [Pass(row.noise[None], None, torch.tensor([0.8]), row.prompt[None])]
+            (after,) = predict(model, asked)
             with lora_off(model):
-                before = predict(model, row.noise[None], torch.tensor([0.8]), row.prompt[None], accelerator)
+                (before,) = predict(model, asked)
         return F.mse_loss(after, before).item()
 
     assert drift(4.0) < 0.6 * drift(0.0)
@@ -462,8 +464,8 @@ def test_rows_in_one_pass_give_the_gradients_of_rows_one_by_one(tiny_base):
     )
     results = {}
     for size in (1, 2, 4):
-        losses = accumulate_gradients(model, Group(rows, rows[::-1], 2.0), Accelerator(), size)
-        results[size] = (losses, {key: p.grad.clone() for key, p in parameters.items()}, evaluate(model, rows, Accelerator(), size))
+        losses = accumulate_gradients(model, Group(rows, rows[::-1], 2.0), "cpu", StepPlan(size))
+        results[size] = (losses, {key: p.grad.clone() for key, p in parameters.items()}, evaluate(model, rows, "cpu", StepPlan(size)))
         for p in parameters.values():
             p.grad = None
     assert [len(p) for p in split_passes(rows, 4)] == [3, 1] and [len(p) for p in split_passes(rows, 2)] == [2, 1, 1]

@@ -31,26 +31,14 @@ def dtype_of(precision):
     return DTYPES[precision]
 
 
-def load_expert(base, expert, *, dtype, device, blocks_swapped=0, gradient_checkpointing=False):
+def load_expert(base, expert, *, dtype, device, blocks_swapped=0):
     """The frozen WanTransformer3DModel of an expert, its blocks placed; swapped blocks never reach the device as a whole."""
     from diffusers import WanTransformer3DModel
 
     model = WanTransformer3DModel.from_pretrained(base.expert_dir(expert), dtype=dtype, use_safetensors=True, local_files_only=True)
     model.requires_grad_(False).eval()
-    _keep_out_of_autocast(model.condition_embedder.time_embedder)
-    place_blocks(model, device, blocks_swapped, gradient_checkpointing)
+    place_blocks(model, device, blocks_swapped)
     return model
-
-
-def _keep_out_of_autocast(module):
-    """Run a module that diffusers keeps in fp32 (`_keep_in_fp32_modules`) in fp32 while training too; bf16 blurs noise levels together."""
-    run = module.forward
-
-    def forward(*args, **kwargs):
-        with torch.autocast(args[0].device.type, enabled=False):
-            return run(*args, **kwargs)
-
-    module.forward = forward
 
 
 def load_expert_on_meta(base, expert):

@@ -93,9 +93,10 @@ def set_strength(model, strength):
 
 @contextmanager
 def lora_off(model):
-    """The base model inside, exactly, and without gradients: a recompute in backward would see the adapter on again."""
+    """The base model, or one block of it, exactly as it was, and without gradients: a recompute in backward would see the adapter on again."""
     layers = list(_lora_layers(model).values())
-    trainable = [p for p in _named_lora(model).values() if p.requires_grad]
+    matrices = [m for layer in layers for m in (layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight)]
+    trainable = [p for p in matrices if p.requires_grad]
     try:
         for layer in layers:
             layer.enable_adapters(False)
@@ -104,7 +105,7 @@ def lora_off(model):
     finally:
         for layer in layers:
             layer.enable_adapters(True)
-        for p in _named_lora(model).values():  # peft makes all of them trainable
+        for p in matrices:  # peft makes all of them trainable
             p.requires_grad_(False)
         for p in trainable:
             p.requires_grad_(True)
@@ -129,8 +130,11 @@ def _inject(model, rank):
     """Add an adapter whose values are still to be set."""
     from peft import LoraConfig
 
+    from studio.models.lora_layer import use_own_layer
+
+    config = use_own_layer(LoraConfig(r=rank, lora_alpha=rank, target_modules=TARGET_MODULES))
     with torch.random.fork_rng(devices=[]):  # peft draws values that nobody uses
-        model.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=TARGET_MODULES), ADAPTER)
+        model.add_adapter(config, ADAPTER)
     device = model.patch_embedding.weight.device
     for p in _named_lora(model).values():
         p.data = p.data.to(device, torch.float32)

@@ -1,24 +1,22 @@
-"""Block streaming: some transformer blocks keep their frozen weights in RAM and borrow the device for each use.
+"""Block streaming: some transformer blocks keep their frozen weights in RAM and visit the device, the next on its way while one computes."""
 
-A swapped block loads for its forward, gives the memory back, and loads again for the recompute in its backward; only its inputs are saved.
-"""
-
-import weakref
-from contextlib import contextmanager, suppress
+from collections import deque
+from contextlib import contextmanager
 from functools import partial
 
-import psutil
 import torch
 
-PINNED_SHARE = 0.5  # of all RAM: more starves the system, as pinned pages cannot be paged out
-ALIGNMENT = 256  # bytes; views of any dtype into a slab stay aligned
+from studio.models.links import make_link
+from studio.models.slabs import PinnedMemory, Slab
+
+NUM_BUFFERS = 2  # on the device: one block computes while the next arrives
 
 
-def place_blocks(model, device, blocks_swapped=0, gradient_checkpointing=False):
+def place_blocks(model, device, blocks_swapped=0, num_buffers=NUM_BUFFERS, link=None):
     """Put a frozen transformer on `device`, but for `blocks_swapped` evenly spread blocks whose weights stay in RAM.
 
-    LoRA parameters live on the device whether they are added before or after. Returns the Streamer, also kept as `model.streamer`;
-    its `num_loads` counts block loads: one a forward, one more a backward, for each swapped block.
+    LoRA parameters live on the device whether they are added before or after. Returns the Streamer, also kept as `model.streamer`.
+    The model's own forward then borrows the device block by block, without gradients; to train, see studio.training.walk.
     """
     device = torch.device(device)
     num_blocks = len(model.blocks)
@@ -26,17 +24,11 @@ def place_blocks(model, device, blocks_swapped=0, gradient_checkpointing=False):
         raise ValueError(f"blocks_swapped must be from 0 to {num_blocks}, the model's number of blocks; got {blocks_swapped}")
     if getattr(model, "streamer", None) is not None:
         raise ValueError("the blocks of this model are placed already; load it again to place them differently")
-    streamer = Streamer(device)
-    swapped = swapped_indices(num_blocks, blocks_swapped)
-    for i, block in enumerate(model.blocks):
-        if i in swapped:
-            streamer.swap(block)
-        elif blocks_swapped and gradient_checkpointing:
-            block.to(device)
-            block.forward = partial(_run_checkpointed, block.forward)
+    streamer = Streamer(device, num_buffers, link or make_link(device))
+    for i in sorted(swapped_indices(num_blocks, blocks_swapped)):
+        streamer.swap(i, model.blocks[i])
     model.to(device)
-    if gradient_checkpointing and not blocks_swapped:
-        model.enable_gradient_checkpointing(partial(torch.utils.checkpoint.checkpoint, use_reentrant=False))
+    streamer.make_buffers()
     model.streamer = streamer
     return streamer
 
@@ -47,124 +39,114 @@ def swapped_indices(num_blocks, blocks_swapped):
 
 
 class Streamer:
-    """The swapped blocks of a model: their host slabs, and how often they were loaded."""
+    """The swapped blocks of a model, their host slabs, and the ring of device buffers that they visit.
 
-    def __init__(self, device):
-        self.device, self.slabs, self.num_loads, self.pinned_bytes = device, [], 0, 0
-        self.buffer = torch.empty(0, dtype=torch.uint8, device=device)  # where the one block in use lies; new ones would fragment memory
-        self.is_busy = False
+    Who knows the order of the coming uses announces it (`expect`); without that, blocks are expected in turn, as a forward pass uses them.
+    A buffer is filled ahead as soon as the block in it is needed later than the one that is to come. num_loads counts block loads.
+    """
 
-    def swap(self, block):
+    def __init__(self, device, num_buffers, link):
+        self.device, self.num_buffers, self.link = device, num_buffers, link
+        self.slabs, self.buffers, self.num_loads = {}, [], 0
+        self.held = {}  # block -> buffer that holds it, or is being filled with it
+        self.coming = deque()
+        self.pinned = PinnedMemory(device)
+        self.in_use = None
+
+    def swap(self, index, block):
         """Move a block's frozen weights into a host slab, and make its forward borrow the device."""
-        slab = Slab(block, self.device)
-        self.slabs.append(slab)
-        if slab.host.nbytes > self.buffer.nbytes:
-            self.buffer = None  # given back before the larger one is asked for
-            self.buffer = torch.empty_like(slab.host, device=self.device)
-        if self.device.type == "cuda" and self.pinned_bytes + slab.host.nbytes <= PINNED_SHARE * psutil.virtual_memory().total:
-            self.pinned_bytes += slab.host.nbytes if _pin(slab.host, self.device) else 0
-        run = block.forward
-        block.forward = partial(self._forward, block, slab, run)
+        slab = self.slabs[index] = Slab(block, self.device)
+        self.pinned.pin(slab.host)
+        block.forward = partial(self._forward, index, block.forward)
+
+    def make_buffers(self):
+        """Made once: new ones for every load would fragment the memory of a GPU that is nearly full."""
+        count, size = min(self.num_buffers, len(self.slabs)), max((slab.nbytes for slab in self.slabs.values()), default=0)
+        self.buffers = [torch.empty(size, dtype=torch.uint8, device=self.device) for _ in range(count)]
+
+    def expect(self, order):
+        """Announce in which order blocks will be used; residents in it don't matter."""
+        self.coming = deque(i for i in order if i in self.slabs)
+
+    @contextmanager
+    def use(self, index):
+        """Inside, the block's weights are on the device; its neighbours in the announced order are on their way."""
+        if index not in self.slabs:
+            yield
+            return
+        if self.in_use == index:  # the model's own forward inside a walk
+            yield
+            return
+        assert self.in_use is None, "one block at a time: the next might overwrite it"
+        self._turn_to(index)
+        buffer = self.held[index]
+        self.in_use = index
+        try:
+            self.link.wait(buffer)
+            self.slabs[index].bind(buffer)
+            self._fill_ahead()
+            yield
+        finally:
+            self.slabs[index].evict()
+            self.link.release(buffer)
+            self.in_use = None
 
     def clear(self):
         """Give the memory back; the blocks cannot be used afterwards."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)  # a copy that is under way still reads the host's memory
-        self.buffer = None
-        for slab in self.slabs:
-            slab.host = torch.empty(0, dtype=torch.uint8)
+        self.link.synchronize()  # a copy that is under way still reads the host's memory
+        self.buffers.clear()
+        self.held.clear()
+        self.coming.clear()
+        for slab in self.slabs.values():
+            slab.clear()
         self.slabs.clear()
 
-    @contextmanager
-    def loaded(self, slab):
-        assert not self.is_busy, "one block at a time: the next would overwrite it"
+    # -- which block is in which buffer
+
+    def _turn_to(self, index):
+        """Make `index` the one that is due, and see that it is at least on its way."""
+        if not self.coming or self.coming[0] != index:
+            order = sorted(self.slabs)
+            start = order.index(index)
+            self.coming = deque(order[start:] + order[: start + 1])
+        self.coming.popleft()
+        if index not in self.held:
+            self._send(index, self._least_needed(among=list(self.held)))
+
+    def _fill_ahead(self):
+        """Send blocks that are coming, as long as a buffer's block is needed later than they are, or never again."""
+        due = self._next_uses()
+        for index in sorted(due, key=due.get):
+            if index in self.held:
+                continue
+            free = [i for i in self.held if i != self.in_use and due.get(i, len(self.coming)) > due[index]]
+            if len(self.held) == len(self.buffers) and not free:
+                return
+            self._send(index, self._least_needed(among=free))
+
+    def _send(self, index, evicted):
+        """Copy a block into a buffer that is empty, else into that of the block `evicted`."""
+        unused = [b for b in self.buffers if not any(b is held for held in self.held.values())]
+        buffer = unused[0] if unused else self.held.pop(evicted)
+        self.link.send(buffer, self.slabs[index].host)
+        self.held[index] = buffer
         self.num_loads += 1
-        self.is_busy = True
-        try:
-            slab.load(self.buffer)
-            yield
-        finally:
-            slab.evict()
-            self.is_busy = False
 
-    def _forward(self, block, slab, run, hidden_states, encoder_hidden_states, temb, rotary_emb):
-        """As WanTransformerBlock.forward."""
-        inputs = (hidden_states, encoder_hidden_states, temb, *rotary_emb)
-        if torch.is_grad_enabled():
-            trainable = [p for p in block.parameters() if p.requires_grad]
-            return _Streamed.apply(self, slab, run, len(inputs), *inputs, *trainable)
-        with self.loaded(slab):
-            return run(hidden_states, encoder_hidden_states, temb, rotary_emb)
+    def _least_needed(self, among):
+        due = self._next_uses()
+        return max(among, key=lambda i: due.get(i, len(self.coming)), default=None)
 
+    def _next_uses(self):
+        """{block: how many uses from now}."""
+        due = {}
+        for n, i in enumerate(self.coming):
+            due.setdefault(i, n)
+        return due
 
-class Slab:
-    """The frozen weights of one block as one contiguous host tensor of bytes; bound to a copy on the device only while in use."""
-
-    def __init__(self, block, device):
-        self.parameters = [p for p in block.parameters() if not p.requires_grad]
-        self.layout, size = [], 0  # (dtype, shape, first byte, last byte + 1)
-        for p in self.parameters:
-            self.layout.append((p.dtype, p.shape, size, size + p.nbytes))
-            size += -(-p.nbytes // ALIGNMENT) * ALIGNMENT
-        self.host, self.device = torch.empty(size, dtype=torch.uint8), device
-        for p, (_, _, start, end) in zip(self.parameters, self.layout):
-            self.host[start:end].copy_(p.data.contiguous().flatten().view(torch.uint8))
-        for p in block.parameters():
-            if p.requires_grad:
-                p.data = p.data.to(device)
-        self.evict()
-
-    def load(self, buffer):
-        """Copy the block into the device's buffer and bind its parameters to it."""
-        buffer[: self.host.nbytes].copy_(self.host, non_blocking=True)
-        for p, (dtype, shape, start, end) in zip(self.parameters, self.layout):
-            p.data = buffer[start:end].view(dtype).view(shape)
-
-    def evict(self):
-        """Leave NaN of the right shape and one element's size, so that use of an evicted block shows at once."""
-        for p, (dtype, shape, _, _) in zip(self.parameters, self.layout):
-            p.data = torch.full((1,), float("nan"), dtype=dtype, device=self.device).expand(shape)
-
-
-class _Streamed(torch.autograd.Function):
-    """Saves a block's inputs only; backward loads the block again and recomputes it. LoRA parameters are inputs, so they get gradients."""
-
-    @staticmethod
-    def forward(ctx, streamer, slab, run, num_inputs, *tensors):
-        ctx.streamer, ctx.slab, ctx.run, ctx.num_inputs = streamer, slab, run, num_inputs
-        ctx.trainable = tensors[num_inputs:]
-        kind = streamer.device.type
-        ctx.autocast = dict(device_type=kind, enabled=torch.is_autocast_enabled(kind), dtype=torch.get_autocast_dtype(kind))
-        ctx.save_for_backward(*tensors[:num_inputs])
-        hidden, text, time, *rope = tensors[:num_inputs]
-        with streamer.loaded(slab), torch.no_grad():
-            return run(hidden, text, time, tuple(rope))
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        needed = ctx.needs_input_grad[4:]
-        saved = [t.detach().requires_grad_(n) for t, n in zip(ctx.saved_tensors, needed)]
-        hidden, text, time, *rope = saved
-        sources = [t for t, n in zip((*saved, *ctx.trainable), needed) if n]
-        with ctx.streamer.loaded(ctx.slab), torch.enable_grad(), torch.autocast(**ctx.autocast):
-            output = ctx.run(hidden, text, time, tuple(rope))
-            grads = iter(torch.autograd.grad(output, sources, grad_output, allow_unused=True))
-        return (None, None, None, None, *(next(grads) if n else None for n in needed))
-
-
-def _run_checkpointed(run, *inputs):
-    """A resident block that saves only its inputs."""
-    if not torch.is_grad_enabled():
-        return run(*inputs)
-    return torch.utils.checkpoint.checkpoint(run, *inputs, use_reentrant=False)
-
-
-def _pin(host, device):
-    """Page-lock a host tensor where it lies (pin_memory() would round its size up to a power of two). False if the system refuses."""
-    runtime = torch.cuda.cudart()
-    if int(runtime.cudaHostRegister(host.data_ptr(), host.nbytes, 0)):
-        with suppress(RuntimeError):  # CUDA reports the refusal once more at the next kernel: let it be this one
-            torch.zeros(1, device=device)
-        return False
-    weakref.finalize(host, runtime.cudaHostUnregister, host.data_ptr())
-    return True
+    def _forward(self, index, run, *args, **kwargs):
+        """As WanTransformerBlock.forward, for the model's own forward pass."""
+        assert self.in_use == index or not torch.is_grad_enabled(), (
+            "a swapped block is trained by a walk, which loads it again on the way back"
+        )
+        with self.use(index):
+            return run(*args, **kwargs)

@@ -112,7 +112,9 @@ def _build_processor(tokenizer):
     """Any picture becomes one of about SIDE x SIDE pixels, an exact square where it is square; a clip's frames too."""
     from transformers import Qwen2VLImageProcessor, Qwen3VLProcessor, Qwen3VLVideoProcessor
 
-    shared = dict(patch_size=PATCH_SIZE, merge_size=MERGE_SIZE, temporal_patch_size=TEMPORAL_PATCH, image_mean=[0.5] * 3, image_std=[0.5] * 3)
+    shared = dict(
+        patch_size=PATCH_SIZE, merge_size=MERGE_SIZE, temporal_patch_size=TEMPORAL_PATCH, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    )
     low, high = round(0.9 * SIDE**2), round(1.1 * SIDE**2)  # room for rounding to whole tokens
     images = Qwen2VLImageProcessor(**shared, size={"shortest_edge": low, "longest_edge": high})
     frames = {"shortest_edge": NUM_FRAMES * low, "longest_edge": NUM_FRAMES * high}

@@ -50,13 +50,13 @@ def _rounded(model):
 
 
 def seal_pack(out, facts=None):
-    """Write the model card from the measures, and the hash of every file into pack.json."""
+    """Write the model card from the measures, and the hash of every file that is read as part of the model into pack.json; pages may change."""
     out = Path(out)
     known = json.loads((out / PACK_FILE).read_text(encoding="utf-8")) if (out / PACK_FILE).is_file() else {}
     write_atomic(out / "README.md", _model_card(out).encode())
     for path in out.rglob("*.json"):  # the same bytes whatever system wrote them
         path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
-    files = sorted(p for p in out.rglob("*") if p.is_file() and p.name != PACK_FILE)
+    files = sorted(p for p in out.rglob("*") if p.is_file() and p.name != PACK_FILE and p.suffix != ".md")
     entries = {p.relative_to(out).as_posix(): {"bytes": p.stat().st_size, "sha256": _sha256(p)} for p in files}
     write_json(
         out / PACK_FILE, {"format": FORMAT} | (facts or {k: known[k] for k in known if k not in ("format", "files")}) | {"files": entries}

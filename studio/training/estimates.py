@@ -42,7 +42,9 @@ def vram_parts(facts, config, rows):
     resident = facts["parameters_per_expert"] - swapped * facts["block_parameters"]
     tokens, hidden = rows.largest_tokens * min(memory.rows_per_pass, config.accumulation), facts["hidden"]
     block_work = tokens * (ACTIVATIONS_OF_HIDDEN * hidden + ACTIVATIONS_OF_FFN * facts["ffn"]) * size
-    saved = tokens * hidden * size * facts["num_blocks"] if memory.gradient_checkpointing else block_work * facts["num_blocks"]
+    kept = min(memory.blocks_kept, facts["num_blocks"]) if memory.gradient_checkpointing else facts["num_blocks"]
+    whole = rows_per_walk(config) * rows.largest_tokens * (ACTIVATIONS_OF_HIDDEN * hidden + ACTIVATIONS_OF_FFN * facts["ffn"]) * size
+    saved = whole * kept + (0 if memory.inputs_in_ram else input_bytes(facts, config, rows))
     parts = [
         ("the expert's weights that stay", resident * size / GIB),
         ("the block that visits and the next", 2 * facts["block_parameters"] * size / GIB if swapped else 0.0),
@@ -54,7 +56,39 @@ def vram_parts(facts, config, rows):
     return parts + [("rounding of the allocator", (SLACK - 1) * sum(gb for _, gb in parts))]
 
 
-def ram_parts(facts, config, device):
+def rows_per_step(config):
+    """Rows that an optimizer step takes through the blocks: those to learn, and those at which the base model's answer is kept."""
+    protected = -(-config.accumulation // config.preservation.every) if config.preservation.enabled else 0
+    return config.accumulation + protected
+
+
+def rows_per_walk(config):
+    return min(config.memory.rows_per_walk or rows_per_step(config), rows_per_step(config))
+
+
+def input_bytes(facts, config, rows):
+    """Of the blocks' inputs that are kept for the way back, for all rows of a walk."""
+    kept = min(config.memory.blocks_kept, facts["num_blocks"]) if config.memory.gradient_checkpointing else facts["num_blocks"]
+    each = rows.largest_tokens * facts["hidden"] * BYTES[config.memory.precision]
+    return rows_per_walk(config) * each * (facts["num_blocks"] - kept)
+
+
+def loads_per_step(facts, config):
+    """How often a block travels from RAM to the GPU for an optimizer step: forth and back, once for each walk."""
+    walks = -(-rows_per_step(config) // rows_per_walk(config))
+    return walks * 2 * min(config.memory.blocks_swapped, facts["num_blocks"])
+
+
+def transfer_seconds(facts, config, rows):
+    """Time of an optimizer step's way between RAM and the GPU: blocks, and inputs where they wait in RAM, out and in again."""
+    blocks = loads_per_step(facts, config) * block_seconds(facts, config)
+    if not config.memory.inputs_in_ram:
+        return blocks
+    gigabytes = 2 * input_bytes(facts, config, rows) * rows_per_step(config) / rows_per_walk(config) / 1e9
+    return blocks + gigabytes / load_preset("speeds", "gpus")["assumptions"]["block_gb_per_second"]
+
+
+def ram_parts(facts, config, device, rows=None):
     """[(what, gb)] of the peak in RAM: an expert passes through it while loading; the text encoder comes before, not beside it."""
     size = BYTES[config.memory.precision]
     expert = facts["parameters_per_expert"] * size / GIB
@@ -64,8 +98,9 @@ def ram_parts(facts, config, device):
         ("one expert, or the text encoder before it", max(expert, encoder)),
     ]
     if device == "cpu":
-        rows = lora_parameters(facts, config) * LORA_BYTES / GIB
-        parts.append(("LoRA and its optimizer", rows))
+        parts.append(("LoRA and its optimizer", lora_parameters(facts, config) * LORA_BYTES / GIB))
+    elif config.memory.inputs_in_ram and rows:
+        parts.append(("activations kept for the way back", input_bytes(facts, config, rows) / GIB))
     return parts
 
 
@@ -115,9 +150,7 @@ def seconds_per_step(facts, config, rows, tflops):
     protected = 1 / config.preservation.every if config.preservation.enabled else 0
     main = 3 if config.memory.gradient_checkpointing else 2
     arithmetic = config.accumulation * forward * (main + protected * (1 + main)) / (tflops * 1e12 * assumed["utilisation"])
-    passes = -(-config.accumulation // config.memory.rows_per_pass)
-    loads = passes * min(config.memory.blocks_swapped, facts["num_blocks"]) * (2 + 3 * protected)
-    return arithmetic + loads * block_seconds(facts, config)
+    return arithmetic + transfer_seconds(facts, config, rows)
 
 
 def forward_operations(facts, tokens):

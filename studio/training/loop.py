@@ -10,7 +10,6 @@ from typing import Any
 
 import psutil
 import torch
-from accelerate import Accelerator
 
 from studio.config import TrainConfig, from_dict, to_dict
 from studio.errors import Problem
@@ -25,6 +24,7 @@ from studio.training.randomness import seed_of
 from studio.training.samples import Samples, prepare_samples
 from studio.training.schedule import learning_rate, list_spans, plan_phases
 from studio.training.step import accumulate_gradients, evaluate
+from studio.training.walk import StepPlan
 from studio.workspace import Project, project_of, read_json
 
 BETAS = (0.9, 0.999)
@@ -46,15 +46,11 @@ class Run:
     base: BaseModel
     trigger: str
     class_noun: str
-    accelerator: Accelerator
+    device: torch.device
     dtype: torch.dtype
     report: Any
     should_stop: Any
     should_save: Any
-
-    @property
-    def device(self):
-        return self.accelerator.device
 
 
 def train(config, run_dir, *, report=print_event, should_stop=lambda: False, should_save=lambda: False):
@@ -111,7 +107,6 @@ def _opened_expert(run, phase, state, samples):
         dtype=run.dtype,
         device=run.device,
         blocks_swapped=memory.blocks_swapped,
-        gradient_checkpointing=memory.gradient_checkpointing,
     )
     try:
         add_lora(model, run.config.lora.rank, seed_of(run.config.seed, phase.expert, "lora"))
@@ -131,6 +126,8 @@ class Work:
         self.optimizer = torch.optim.AdamW(self.parameters.values(), betas=BETAS, weight_decay=settings.weight_decay)
         checkpoints.restore_expert(state, expert, self.parameters, self.optimizer)
         self.batches = Batches(run.config, run.project, run.base, expert, samples)
+        self.plan = StepPlan.of(run.config.memory, len(model.blocks))
+        self.shelf = self.plan.make_shelf(run.device)
         self.monitor = LossMonitor(state.recent_losses[expert])
         self.pace = deque(maxlen=PACE_STEPS)
 
@@ -138,8 +135,8 @@ class Work:
         """Batch, loss, backward, clip, check, step, report."""
         started, settings = time.perf_counter(), self.run.config.optimizer
         group = self.batches.group(self.expert_step)
-        losses = accumulate_gradients(self.model, group, self.run.accelerator, self.run.config.memory.rows_per_pass)
-        norm = self.run.accelerator.clip_grad_norm_(self.parameters.values(), settings.max_grad_norm)
+        losses = accumulate_gradients(self.model, group, self.run.device, self.plan, self.shelf)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), settings.max_grad_norm)
         loss, preservation, nothing, grad_norm = torch.cat([losses, norm[None].to(losses)]).tolist()  # the step's one wait for the device
         self._require_sound(self.monitor.check(loss, grad_norm, nothing))
         rate = self._update(settings)
@@ -178,7 +175,7 @@ class Work:
     def check_held_out(self):
         """Loss of the pictures that were set aside, always under the same noise. Before the first step it is the base model's."""
         if self.batches.samples.held_out:
-            loss = evaluate(self.model, self.batches.held_out_rows(), self.run.accelerator, self.run.config.memory.rows_per_pass).item()
+            loss = evaluate(self.model, self.batches.held_out_rows(), self.run.device, self.plan).item()
             self.run.report("held_out", step=self.step, expert=self.expert, expert_step=self.expert_step, loss=loss)
 
     def save(self):
@@ -226,7 +223,7 @@ def _open_run(config, run_dir, report, should_stop, should_save):
         base=find_model(facts["base_model"], project.workspace),
         trigger=facts["trigger"],
         class_noun=facts["class_noun"],
-        accelerator=Accelerator(mixed_precision="bf16" if dtype == torch.bfloat16 else "no"),
+        device=device,
         dtype=dtype,
         report=report,
         should_stop=should_stop,

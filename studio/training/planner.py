@@ -148,10 +148,45 @@ def _layer(at, recipe, hardware, overrides):
     reasons += _why_length(at, chosen, from_dict(TrainConfig, layers[0]), overrides)
     if others := estimates.count_class_pictures(chosen.preservation):
         reasons.append(f"The base model first draws {others} pictures of other people; training keeps it as it was at those.")
-    if at.gpu and "blocks_swapped" not in overrides.get("memory", {}):
-        chosen, why = _swap_blocks(at, chosen, preset)
+    if at.gpu:
+        chosen, why = _place(at, chosen, preset, overrides.get("memory", {}))
         reasons += why
     return chosen, reasons
+
+
+def _place(at, config, preset, chosen_by_hand):
+    """(config, reasons): what waits in RAM, and how many pictures pass the blocks together; of what fits, what moves the least between RAM and GPU."""
+    found = []
+    for trial in _ways_through_the_blocks(config, chosen_by_hand):
+        placed, why = (trial, []) if "blocks_swapped" in chosen_by_hand else _swap_blocks(at, trial, preset)
+        rows = _rows(at, placed)
+        need = (
+            sum(gb for _, gb in estimates.vram_parts(at.facts, placed, rows)),
+            sum(gb for _, gb in estimates.ram_parts(at.facts, placed, "cuda", rows)),
+        )
+        over = sum(max(0.0, gb - free) for gb, free in zip(need, (at.gpu.vram_free_gb, at.ram_free_gb)))
+        found.append(((over, estimates.transfer_seconds(at.facts, placed, rows)), placed, why))
+    _, placed, why = min(found, key=lambda entry: entry[0])
+    return placed, [*why, *_why_walk(placed, config)]
+
+
+def _ways_through_the_blocks(config, chosen_by_hand):
+    """The config with each number of pictures that may pass the blocks together, all of them first, and with their inputs on the GPU or in RAM."""
+    together = range(estimates.rows_per_step(config) - 1, 0, -1)
+    for in_ram in (False, True):
+        for rows in (0, *together):
+            tried = {"rows_per_walk": rows, "inputs_in_ram": in_ram}
+            yield replace(config, memory=replace(config.memory, **(tried | {k: v for k, v in chosen_by_hand.items() if k in tried})))
+
+
+def _why_walk(placed, config):
+    reasons, memory = [], placed.memory
+    if memory.rows_per_walk and memory.rows_per_walk != config.memory.rows_per_walk:
+        count = f"{memory.rows_per_walk} of {estimates.rows_per_step(placed)} pictures of a step pass"
+        reasons.append(f"{count} the blocks together, then the next: what is kept of each on the way takes memory.")
+    if memory.inputs_in_ram and not config.memory.inputs_in_ram:
+        reasons.append("What a step keeps for its way back waits in RAM.")
+    return reasons
 
 
 def _why_length(at, config, recipe, overrides):
@@ -205,7 +240,7 @@ def _predict(project, at, config):
     device = "cuda" if at.gpu else "cpu"
     parts = {
         "vram_parts": estimates.vram_parts(at.facts, config, rows) if at.gpu else [],
-        "ram_parts": estimates.ram_parts(at.facts, config, device),
+        "ram_parts": estimates.ram_parts(at.facts, config, device, rows),
         "disk_parts": estimates.disk_parts(at.facts, config, rows),
     }
     seconds, how_sure = _seconds_per_step(project, at, config, rows, device)

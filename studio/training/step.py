@@ -1,17 +1,13 @@
-"""One optimizer step's gradients: all rows of an accumulation group through the model.
+"""One optimizer step's gradients: the rows of an accumulation group, put into passes and walks."""
 
-The interface is block-major: a Group holds every row of the step, so that an implementation may take all of them through one block
-before the next is needed. This one is sequential: pass by pass through the whole model, a pass being a few rows of one size.
-"""
-
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 
-from studio.models.lora import lora_off
 from studio.training.flow import add_noise, velocity
-from studio.training.preservation import preservation_loss
+from studio.training.walk import Pass, StepPlan, add_gradients, predict
+
+EVERYTHING = StepPlan()
 
 
 @dataclass(frozen=True)
@@ -36,34 +32,61 @@ class Group:
     preservation_weight: float = 0.0
 
 
-def accumulate_gradients(model, group, accelerator, rows_per_pass=1):
-    """Add the gradients of the group's mean loss to the LoRA parameters; at most `rows_per_pass` rows go through the model together.
+@dataclass(frozen=True)
+class _Part:
+    """Rows of one pass; share: of the rows of its kind."""
+
+    rows: list[Row]
+    share: float
+    is_preserved: bool
+
+
+def accumulate_gradients(model, group, device, plan=EVERYTHING, shelf=None):
+    """Add the gradients of the group's mean loss to the LoRA parameters.
 
     Returns a tensor (3,) on the device, not yet waited for: mean flow-matching loss, mean unweighted preservation loss, and the mean
-    loss of a model that predicts nothing, by which a runaway loss is known.
+    loss of a model that predicts nothing, by which a runaway loss is known. shelf: `plan.make_shelf(device)`, to be used step after step.
     """
-    totals = torch.zeros(3, device=accelerator.device)
-    for rows in split_passes(group.rows, rows_per_pass):
-        share = len(rows) / len(group.rows)
-        loss, nothing = _flow_loss(model, _to_device(rows, accelerator.device), accelerator)
-        accelerator.backward(loss * share)
-        totals += share * torch.stack([loss.detach(), torch.zeros_like(nothing), nothing])
-    for rows in split_passes(group.class_rows, rows_per_pass):
-        share = len(rows) / len(group.class_rows)
-        loss = _preservation_loss(model, _to_device(rows, accelerator.device), accelerator)
-        accelerator.backward(loss * (group.preservation_weight * share))
-        totals[1] += share * loss.detach()
+    totals = torch.zeros(3, device=device)
+    shelf = plan.make_shelf(device) if shelf is None else shelf
+    for parts in split_walks(group, plan):
+        passes = [_make_pass(part, group, device) for part in parts]
+        for part, batch, loss in zip(parts, passes, add_gradients(model, passes, plan, shelf)):
+            if part.is_preserved:
+                totals[1] += part.share * loss
+            else:
+                totals[0] += part.share * loss
+                totals[2] += part.share * batch.target.square().mean()
     return totals
 
 
 @torch.no_grad()
-def evaluate(model, rows, accelerator, rows_per_pass=1):
+def evaluate(model, rows, device, plan=EVERYTHING):
     """Mean flow-matching loss of the rows, as a tensor on the device."""
-    rows = list(rows)
-    losses = [
-        _flow_loss(model, _to_device(some, accelerator.device), accelerator)[0] * len(some) for some in split_passes(rows, rows_per_pass)
-    ]
-    return torch.stack(losses).sum() / len(rows)
+    total, group = torch.zeros((), device=device), Group(tuple(rows))
+    for parts in split_walks(group, plan):
+        passes = [_make_pass(part, group, device) for part in parts]
+        for part, batch, answer in zip(parts, passes, predict(model, passes)):
+            total += part.share * (answer - batch.target).square().mean()
+    return total
+
+
+def split_walks(group, plan):
+    """The rows of a group in lists of parts, each list one walk of at most plan.rows_per_walk rows; a preserved row counts as one."""
+    walks, count = [[]], 0
+    for part in _split_parts(group, plan):
+        if plan.rows_per_walk and walks[-1] and count + len(part.rows) > plan.rows_per_walk:
+            walks, count = [*walks, []], 0
+        walks[-1].append(part)
+        count += len(part.rows)
+    return walks if walks[0] else []
+
+
+def _split_parts(group, plan):
+    size = min(plan.rows_per_pass, plan.rows_per_walk) if plan.rows_per_walk else plan.rows_per_pass
+    for rows, is_preserved in ((group.rows, False), (group.class_rows, True)):
+        for some in split_passes(rows, size):
+            yield _Part(some, len(some) / len(rows), is_preserved)
 
 
 def split_passes(rows, rows_per_pass):
@@ -74,44 +97,11 @@ def split_passes(rows, rows_per_pass):
     return [same[i : i + rows_per_pass] for same in sizes.values() for i in range(0, len(same), rows_per_pass)]
 
 
-def predict(model, x_t, sigma, prompt, accelerator):
-    """The model's velocity: x_t (B, C, F, h, w), sigma (B,), prompt (B, L, D) -> (B, C, F, h, w) fp32."""
-    with accelerator.autocast():
-        answer = model(x_t, sigma * 1000, prompt, return_dict=False)[0]
-    return answer.float()
-
-
-@dataclass(frozen=True)
-class _Pass:
-    """Rows of one size as one batch, on the device: latents, noise (B, C, F, h, w), sigma (B,), prompt (B, L, D)."""
-
-    latents: torch.Tensor
-    noise: torch.Tensor
-    sigma: torch.Tensor
-    prompt: torch.Tensor
-
-    @property
-    def x_t(self):
-        return add_noise(self.latents, self.noise, self.sigma.view(-1, 1, 1, 1, 1))
-
-
-def _flow_loss(model, batch, accelerator):
-    """(mean loss, mean loss of predicting zero) of a pass."""
-    target = velocity(batch.latents, batch.noise)
-    loss = F.mse_loss(predict(model, batch.x_t, batch.sigma, batch.prompt, accelerator), target)
-    return loss, target.square().mean()
-
-
-def _preservation_loss(model, batch, accelerator):
-    """How far the model with LoRA answers otherwise than without."""
-    with torch.no_grad(), lora_off(model):
-        prior = predict(model, batch.x_t, batch.sigma, batch.prompt, accelerator)
-    return preservation_loss(predict(model, batch.x_t, batch.sigma, batch.prompt, accelerator), prior)
-
-
-def _to_device(rows, device):
+def _make_pass(part, group, device):
     def stack(name):
-        return torch.stack([getattr(row, name) for row in rows]).to(device, torch.float32)
+        return torch.stack([getattr(row, name) for row in part.rows]).to(device, torch.float32)
 
-    sigma = torch.tensor([row.sigma for row in rows], dtype=torch.float32).to(device)
-    return _Pass(stack("latents"), stack("noise"), sigma, stack("prompt"))
+    latents, noise, prompt = stack("latents"), stack("noise"), stack("prompt")
+    sigma = torch.tensor([row.sigma for row in part.rows], dtype=torch.float32).to(device)
+    batch = Pass(add_noise(latents, noise, sigma.view(-1, 1, 1, 1, 1)), velocity(latents, noise), sigma, prompt, part.share)
+    return replace(batch, target=None, weight=part.share * group.preservation_weight) if part.is_preserved else batch

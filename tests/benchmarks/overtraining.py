@@ -32,6 +32,7 @@ from studio.training.pairs import list_pairs  # noqa: E402
 from studio.workspace import Workspace, append_jsonl, read_jsonl  # noqa: E402
 
 MEASURES = ("identity", "clip_identity", "prompt", "motion", "drift", "resemblance")
+SWEPT = "motion_of_base"  # how much moves in the sweep's clips at strength 1, against the base's at the same seeds
 DATASET = Dataset()
 
 
@@ -80,6 +81,9 @@ def live(workspace, base, artist, trial, usual, times):
         print(f"person {trial.number}, step {pair.step}: {pairs[pair.step]}", file=sys.stderr, flush=True)
     command(workspace, "sweep", project.slug)
     said = command(workspace, "verdict", project.slug)
+    for row in said["table"]:
+        if row["strength"] == 1.0:
+            pairs[row["step"]][SWEPT] = row["motion"]
     chosen = {pair.id: pair.step for pair in list_pairs(project)}.get(said["pair"])
     measured_by_base = judge.measure(drawn_by_base, DATASET)
     return {
@@ -97,10 +101,10 @@ def command(workspace, *arguments):
 
 def summarise(people, last):
     """Means with 95 % intervals at each step, the last against the first pair person by person, and how often the last was chosen."""
-    steps = sorted({int(step) for person in people for step in person["pairs"]})
-    values = {s: {m: [(p["pairs"].get(s) or p["pairs"][str(s)])[m] for p in people] for m in MEASURES} for s in steps}
-    means = {s: {m: estimate(values[s][m]) for m in MEASURES} for s in steps}
-    change = {m: estimate([b - a for a, b in zip(values[steps[0]][m], values[steps[-1]][m])]) for m in MEASURES}
+    steps, measures = sorted({int(step) for person in people for step in person["pairs"]}), (*MEASURES, SWEPT)
+    values = {s: {m: [(p["pairs"].get(s) or p["pairs"][str(s)])[m] for p in people] for m in measures} for s in steps}
+    means = {s: {m: estimate(values[s][m]) for m in measures} for s in steps}
+    change = {m: estimate([b - a for a, b in zip(values[steps[0]][m], values[steps[-1]][m])]) for m in measures}
     chosen = [person["verdict"]["step"] for person in people]
     return {"people": len(people), "pairs": means, "last_against_first": change, "chosen": chosen, "last_chosen": chosen.count(last)}
 
