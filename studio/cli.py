@@ -18,6 +18,8 @@ OK, FAULT, MISTAKE = 0, 1, 2
 COMMANDS = {
     "doctor": ("doctor", "doctor", "what this computer has, and whether everything works"),
     "new": ("projects", "new", "make a project for one person"),
+    "models": ("models", "models", "the base models, whether they are here, and where they come from"),
+    "download": ("models", "download", "fetch a base model; interrupted, it goes on where it was"),
     "list": ("projects", "list_projects", "the projects there are"),
     "import": ("projects", "import_media", "add photos, clips, folders, zips"),
     "curate": ("projects", "curate", "measure the pictures and propose the best varied set"),
@@ -105,12 +107,12 @@ def _log_of(job):
 
 def _prepare_process():
     """UTF-8 on any console; the libraries offline."""
-    from studio.jobs.launcher import JOB_ENVIRONMENT
+    from studio.jobs.launcher import offline_environment
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    os.environ.update(JOB_ENVIRONMENT)
+    os.environ.update(offline_environment())
 
 
 # -- arguments
@@ -168,6 +170,15 @@ _PROJECT = _argument("project", metavar="PROJECT", help="the project's name or f
 _RECIPE = _argument("--recipe", default="", help="a preset of presets/recipes; default: chosen by what the dataset holds")
 _SET = _argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, for example lora.rank=16; may be repeated")
 _ARGUMENTS = {
+    "models": [
+        _argument("--mirror", metavar="URL", help="fetch from this address from now on; huggingface.co: back to the hub itself"),
+        _argument("--offline", choices=("on", "off"), help="on: nothing is fetched, whoever asks"),
+    ],
+    "download": [
+        _argument("name", metavar="NAME", help="the base model, as `models` names it"),
+        _argument("--yes", action="store_true", help="do not ask whether to begin"),
+        _argument("--background", action="store_true", help="begin, and return at once"),
+    ],
     "new": [
         _argument("name", metavar="NAME", help="what to call the person"),
         _argument("--trigger", required=True, help="an invented word that will stand for the person, for example ohwx"),

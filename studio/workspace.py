@@ -51,6 +51,15 @@ class Workspace:
         return self.home / "models"
 
     @property
+    def downloads(self):
+        """A workspace in this one, with the download jobs of each base model: they wait for the network, and no other job waits for them."""
+        return Workspace(self.models_dir / ".downloads")
+
+    def download_jobs(self, model):
+        """The folder in which the download jobs of a base model lie, as those of a person lie in a project."""
+        return Project(safe_join(self.downloads.projects_dir, model))
+
+    @property
     def projects_dir(self):
         return self.home / "projects"
 

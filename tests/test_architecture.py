@@ -31,6 +31,9 @@ LEAF_PACKAGES = {"config": set(), "workspace": {"filelock"}, "errors": set(), "m
 TORCH_ROOMS = {"models", "training", "evaluation", "data", "tiny"}
 TORCH_FREE = {
     "models/catalogue.py",
+    "models/sources.py",
+    "models/download.py",
+    "models/hub.py",
     "training/pairs.py",
     "training/planner.py",
     "training/estimates.py",

@@ -143,7 +143,7 @@ def _models(workspace):
 def _jobs(workspace):
     from studio.jobs.state import list_jobs
 
-    for job in list_jobs(workspace):
+    for job in [*list_jobs(workspace), *list_jobs(workspace.downloads)]:
         if job.state == "crashed":
             yield _finding(f"job {job.name}", LOOK, f"of {job.project.slug} ended unexpectedly; it can be resumed")
         elif job.is_running:

@@ -72,8 +72,16 @@ class Output:
             f"{fields.get('done', 0):g}{total}",
             fields.get("unit", ""),
             fields.get("message", ""),
+            _left(fields),
         ]
         self.note("  " + " ".join(str(part) for part in parts if part != ""))
+
+
+def _left(fields):
+    """The time left of what is counted in bytes; other jobs say theirs in the studio."""
+    rate, scale = fields.get("bytes_per_second"), {"MB": 1e6, "GB": 1e9}.get(fields.get("unit"))
+    seconds = (fields["total"] - fields["done"]) * scale / rate if rate and scale else 0
+    return f"({duration(seconds)} left)" if seconds > 1 else ""
 
 
 def run_here(project, kind, config, out, title=""):

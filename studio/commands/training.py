@@ -41,6 +41,7 @@ def jobs(args, workspace, out):
     from studio.jobs.state import list_jobs
 
     found = list_jobs(workspace, workspace.find_project(args.project) if args.project else None)
+    found += [] if args.project else list_jobs(workspace.downloads)
     rows = [
         [j.project.slug, j.name, j.state, _progress(j), duration(j.seconds), duration(j.seconds_left) if j.is_running else ""]
         for j in found

@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from studio.config import merge
 from studio.jobs import state
+from studio.models.sources import note_wish
 from studio.workspace import locked, read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -34,6 +35,7 @@ TITLES = {
     "sweep": "Draw and compare",
     "import": "Import",
     "curate": "Choose the best photos",
+    "download": "Download",
 }
 
 
@@ -63,8 +65,8 @@ def _create(project, kind, config, title, owner):
 
 def _complete(project, kind, config):
     """What a job of that kind needs to know of its project, so that a later edit of the project does not change the run."""
-    data = project.read()
     if kind == "train":
+        data = project.read()
         known = {key: data[key] for key in ("trigger", "class_noun", "base_model")}
         return known | {"recipe": "", "hardware": "", "device": ""} | config
     if kind == "sweep":
@@ -202,9 +204,14 @@ def _give_up(workspace, job):
     _record_file(workspace).unlink(missing_ok=True)
 
 
+def offline_environment():
+    """JOB_ENVIRONMENT, and whether it was the person's own wish that the hub is not asked: a download heeds that, and nothing else goes online."""
+    return note_wish(os.environ) | JOB_ENVIRONMENT
+
+
 def worker_environment():
     """The environment of the worker: offline, UTF-8, a log that is written at once."""
-    return dict(os.environ) | JOB_ENVIRONMENT | dict(PYTHONUTF8="1", PYTHONUNBUFFERED="1", PYTHONFAULTHANDLER="1")
+    return dict(os.environ) | offline_environment() | dict(PYTHONUTF8="1", PYTHONUNBUFFERED="1", PYTHONFAULTHANDLER="1")
 
 
 def _start(workspace):

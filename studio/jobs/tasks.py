@@ -7,7 +7,7 @@ from pathlib import Path
 from studio import config as settings
 from studio.errors import Problem
 from studio.jobs.state import read_config
-from studio.workspace import project_of
+from studio.workspace import Workspace, project_of
 
 
 def run_task(run_dir, recorder):
@@ -113,4 +113,11 @@ def _curate(run_dir, config, recorder):
     return curate(project_of(run_dir), keep=config.get("keep", 24), report=recorder.report, should_stop=recorder.should_stop)
 
 
-_TASKS = {"train": _train, "sweep": _sweep, "caption": _caption, "import": _import, "curate": _curate}
+def _download(run_dir, config, recorder):
+    from studio.models.download import download_model
+
+    workspace = Workspace(project_of(run_dir).workspace.home.parents[1])  # its jobs lie in <home>/models/.downloads
+    return download_model(config["model"], workspace, report=recorder.report, should_stop=recorder.should_stop)
+
+
+_TASKS = {"train": _train, "sweep": _sweep, "caption": _caption, "import": _import, "curate": _curate, "download": _download}

@@ -362,6 +362,6 @@ def _link_file(name, workspace):
 
 def _how_to_get(name, preset, workspace):
     return (
-        f"Download {preset['repository']} (diffusers form) into {workspace.models_dir / name}, "
+        f"Download {preset['repository']} in the Train tab or with `python -m studio download {name}`, "
         f"or write the path of the folder you have into {_link_file(name, workspace)}."
     )

@@ -7,6 +7,7 @@ from studio.jobs import launcher, state
 IN_BROWSER = {
     "open-dataset": ("Open Dataset", "tab:dataset"),
     "link-model": ("Choose its folder", "tab:dataset"),
+    "download-model": ("Download it", "click:#download-model"),
     "open-train": ("Open Train", "tab:train"),
     "open-evaluate": ("Open Evaluate", "tab:evaluate"),
     "open-settings": ("Open the settings", "click:#tab-train-button"),

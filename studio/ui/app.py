@@ -13,6 +13,7 @@ from fastapi.responses import Response
 
 from studio.data import limits
 from studio.jobs.launcher import ensure_worker
+from studio.models.sources import note_wish
 from studio.ui import components, dataset_tab, evaluate_tab, sidebar, train_tab, uploads
 from studio.ui.instance import open_in_browser
 from studio.ui.media import media_routes
@@ -103,10 +104,15 @@ def prepare(workspace):
     workspace.projects_dir.mkdir(parents=True, exist_ok=True)
     uploads.clear_leftovers(workspace)
     os.environ.update(
-        GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(uploads.browser_dir(workspace)), HF_HUB_OFFLINE="1", DO_NOT_TRACK="1"
+        note_wish(os.environ),
+        GRADIO_ANALYTICS_ENABLED="False",
+        GRADIO_TEMP_DIR=str(uploads.browser_dir(workspace)),
+        HF_HUB_OFFLINE="1",
+        DO_NOT_TRACK="1",
     )
     threading.Thread(target=make_demo, args=(workspace,), daemon=True).start()
     ensure_worker(workspace)
+    ensure_worker(workspace.downloads)
 
 
 def make_demo(workspace):

@@ -9,22 +9,30 @@ from studio.errors import Problem
 from studio.jobs import launcher, state
 from studio.machine import free_disk_gb, read_machine
 from studio.models.catalogue import describe_model, list_models
+from studio.ui import download_view, uploads
 from studio.ui import formatting as f
-from studio.ui import uploads
 from studio.ui.components import component
 from studio.ui.page import QUIET
 
 PERMISSION = "I am this person, or they agreed that I train a model of them and make pictures with it."
 CLASSES = ("person", "woman", "man", "girl", "boy")
+DOWNLOADS = "downloads:"  # before the id of a job that belongs to no project
 REMEMBERED = dict(storage_key="likeness-studio", secret="likeness-studio")  # which project was open; nothing private
 
 
 def build(page):
     gr.HTML('<h1 class="brand">Likeness Studio</h1>', apply_default_css=False)
     page.project = gr.Dropdown([], label="Project", elem_id="project", container=True, filterable=False)
-    dialog = component("new_person", new_person_options(page.workspace), server_functions=[check_trigger_live, suggest_trigger_live])
+
+    def list_models_live(_):
+        """The base models as they are now: one may have come since the page was made."""
+        return new_person_options(page.workspace)["models"]
+
+    live = [check_trigger_live, suggest_trigger_live, list_models_live]
+    dialog = component("new_person", new_person_options(page.workspace), server_functions=live)
     status = component("status")
     page.acts(dialog.create, lambda project, event: open_new(page.workspace, event), [], [page.project], needs_project=False)
+    page.acts(dialog.download, lambda project, event: start_download(page.workspace, event), needs_project=False)
     page.acts(status.stop, lambda project, event: stop_job(page.workspace, event), needs_project=False)
     page.reads(lambda project: [read_chooser(page.workspace, project)], [page.project])
     page.reads(lambda project: [read_status_line(page.workspace)], [status])
@@ -74,8 +82,25 @@ def project_choices(workspace):
 
 def new_person_options(workspace):
     models = [describe_model(name, workspace) for name in list_models()]
+    models = [model if model["available"] else model | offer_download(model["name"], workspace) for model in models]
     models = sorted(models, key=lambda m: (not m["available"], m["name"] == "tiny"))
     return {"models": models, "classes": CLASSES, "permission": PERMISSION}
+
+
+def offer_download(name, workspace):
+    """{"reason", "download"}: as the Train tab offers it; one that runs already has a sentence and no button."""
+    job = download_view.newest_job(name, workspace)
+    if job and not job.is_over:
+        running = download_view.describe_running(job)
+        return {"reason": f"It is being downloaded: {running['counted']}. {running['left']}".strip(), "download": {}}
+    offered = download_view.offer(name, workspace)
+    return {"download": offered} | ({"reason": "Not on this computer yet."} if offered and not offered["here"] else {})
+
+
+def start_download(workspace, event):
+    if event.model not in list_models():
+        raise Problem("There is no such base model.")
+    return download_view.start(event.model, workspace)
 
 
 def check_trigger_live(trigger):
@@ -124,7 +149,13 @@ def read_status_line(workspace):
     meters.append({"label": "Disk", "text": f"{free_disk_gb(workspace.home):.0f} GB free", "share": None})
     waiting = len(state.queued_jobs(workspace))
     job = state.current_job(workspace)
-    return {"meters": meters, "job": job_line(job) if job else None, "waiting": waiting - bool(job and job.state == "queued")}
+    download = state.current_job(workspace.downloads)  # it runs beside the others
+    return {
+        "meters": meters,
+        "job": job_line(job) if job else None,
+        "waiting": waiting - bool(job and job.state == "queued"),
+        "download": job_line(download) | {"id": f"{DOWNLOADS}{download.project.slug}/{download.name}"} if download else None,
+    }
 
 
 def gpu_meters(gpu):
@@ -154,7 +185,10 @@ def job_line(job):
 
 
 def stop_job(workspace, event):
-    slug, _, run = str(event.id).partition("/")
-    project = workspace.project(slug)
-    launcher.cancel(project.run_dir(run))
-    uploads.clear(project)
+    slug, _, run = str(event.id).removeprefix(DOWNLOADS).partition("/")
+    if str(event.id).startswith(DOWNLOADS):
+        launcher.cancel(workspace.download_jobs(slug).run_dir(run))
+    else:
+        project = workspace.project(slug)
+        launcher.cancel(project.run_dir(run))
+        uploads.clear(project)

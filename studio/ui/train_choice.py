@@ -8,7 +8,7 @@ from studio.jobs import state
 from studio.machine import read_machine
 from studio.models.catalogue import describe_model
 from studio.training.planner import propose
-from studio.ui import actions
+from studio.ui import actions, download_view
 from studio.ui import formatting as f
 from studio.ui.settings_form import check_limits, flatten
 
@@ -67,7 +67,7 @@ def what_prevents(project, plan):
     if missing:
         return missing, "open-dataset"
     if not model["available"]:
-        return f"{model['title']} is not ready. {model['reason']}", ""
+        return download_view.why_not_ready(model, project.workspace)
     if not plan.fits and plan.device == "cpu":
         return plan.reasons[-1], ""
     return "", ""

@@ -4,7 +4,7 @@ import gradio as gr
 
 from studio.config import TrainConfig, list_presets, load_preset
 from studio.jobs import launcher
-from studio.ui import actions, train_choice, train_view
+from studio.ui import actions, download_view, train_choice, train_view
 from studio.ui.components import component
 from studio.ui.settings_form import build_form, flatten, show
 
@@ -15,8 +15,17 @@ def build(page):
     next_step = component("next_step", elem_id="next-train")
     page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
     page.reads(lambda project: [train_view.next_step(project)], [next_step], tab=ID)
+    build_download(page)
     build_run(page)
     build_plan(page)
+
+
+def build_download(page):
+    """The base model, while it is not on this computer."""
+    panel = component("download")
+    page.acts(panel.start, lambda project, event: download_view.start(project.read()["base_model"], project.workspace))
+    page.acts(panel.stop, lambda project, event: download_view.stop(project.read()["base_model"], project.workspace))
+    page.reads(lambda project: [download_view.read_download(project)], [panel], tab=ID)
 
 
 def build_run(page):

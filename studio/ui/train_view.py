@@ -8,7 +8,7 @@ from studio.data.dataset import kept_items
 from studio.jobs import metrics, state
 from studio.machine import read_machine
 from studio.training.pairs import list_pairs
-from studio.ui import actions, train_choice
+from studio.ui import actions, download_view, train_choice
 from studio.ui import formatting as f
 from studio.ui.settings_form import label_of, show
 
@@ -34,14 +34,25 @@ def next_step(project):
         return {"text": "compare the checkpoint pairs and choose the best one.", **actions.button("open-evaluate")}
     if missing := train_choice.what_is_missing(project):
         return {"text": f"go on in Dataset. {missing}", **actions.button("open-dataset")}
+    if missing := download_view.read_download(project):
+        return wait_for_model(missing)
     return {"text": "check the plan, then start.", **actions.button("start-training")}
+
+
+def wait_for_model(missing):
+    """The next step while the base model is not there."""
+    if missing["state"] != "missing":
+        return {"text": "wait for the base model; you may close this window, the download goes on."}
+    if missing.get("label") and not missing["prevented"]:
+        return {"text": "get the base model.", "action": "click:#download-model", "label": missing["label"]}
+    return {"text": "get the base model; below is said what it needs.", **actions.button("link-model")}
 
 
 def start_button(project, plan):
     """(label, why not in HTML, whether it can be pressed)."""
     reason, action = train_choice.what_prevents(project, plan)
     if reason:
-        where = "See the Dataset tab." if action == "open-dataset" else ""
+        where = {"open-dataset": "See the Dataset tab.", "download-model": "The button for it is above."}.get(action, "")
         return "Start training", f'<p class="remark">{f.escape(reason)} {where}</p>', False
     current = state.current_job(project.workspace)
     if current:

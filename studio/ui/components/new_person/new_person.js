@@ -2,6 +2,25 @@ const field = (name) => element.querySelector(`[name=${name}]`);
 let asked = 0;
 let suggested = 0; // another press, another word
 
+const aboutModel = (m) => (m.available ? m.reason || "Ready to use." : m.reason);
+let askedModel = ""; // whose size, space and licence are shown
+const downloadView = (m) => {
+  const offer = m.download || {};
+  if (!offer.label) return "";
+  if (askedModel !== m.name) return html`<button type="button" class="small" data-do="ask" data-model="${m.name}">${offer.label}</button>`;
+  return html`<dl class="download-facts">${offer.facts.map(([what, text]) => html`<dt>${what}</dt><dd>${text}</dd>`)}</dl>
+    ${offer.prevented ? html`<small class="bad">${offer.prevented}</small>` : ""}
+    <button type="button" class="small" data-do="download" data-model="${m.name}" ${offer.prevented ? new Markup("disabled") : ""}>Start the download</button>`;
+};
+/* The dialog keeps what is typed in it, so the models in it are told anew by hand. */
+const showModels = async () => {
+  for (const m of await server.list_models_live("")) {
+    const about = element.querySelector(`[data-about="${m.name}"]`);
+    if (about) about.textContent = aboutModel(m);
+    const place = element.querySelector(`[data-download="${m.name}"]`);
+    if (place) render(place, downloadView(m));
+  }
+};
 const showProblems = (problems, isEmpty) => {
   const place = element.querySelector(".trigger-check");
   place.textContent = isEmpty ? "One made-up word that stands for the person in every caption." : problems.length ? problems.join(" ") : "Good: no word that the model knows.";
@@ -32,7 +51,8 @@ mount(
         <datalist id="class-nouns">${v.classes.map((c) => html`<option value="${c}"></option>`)}</datalist>
         <fieldset><legend>Base model</legend>
           ${v.models.map((m, i) => html`<label class="choice"><input type="radio" name="base_model" value="${m.name}" ${i === 0 ? new Markup("checked") : ""} />
-            <span><b>${m.title}</b><small>${m.available ? m.reason || "Ready to use." : m.reason}</small></span></label>`)}
+            <span><b>${m.title}</b><small data-about="${m.name}">${aboutModel(m)}</small></span></label>
+            <div class="model-download" data-download="${m.name}">${downloadView(m)}</div>`)}
         </fieldset>
         <label class="choice"><input type="checkbox" name="permission" /><span>${v.permission}</span></label>
         <p class="form-error" role="alert"></p>
@@ -47,6 +67,18 @@ mount(
       dialog.showModal();
       field("name").focus();
       showProblems([], true);
+      askedModel = "";
+      showModels();
+    },
+    ask: (button) => {
+      askedModel = button.dataset.model;
+      showModels();
+    },
+    download: (button) => {
+      askedModel = "";
+      trigger("download", { model: button.dataset.model });
+      button.disabled = true;
+      setTimeout(showModels, 1500);
     },
     close: () => element.querySelector("dialog").close(),
     suggest: async () => {

@@ -1,0 +1,95 @@
+"""models, download: the base models there are, and how one comes to this computer."""
+
+import sys
+
+from studio.commands.output import duration, finish_here
+from studio.errors import Problem
+from studio.machine import describe_gb, free_disk_gb
+from studio.models import sources
+from studio.models.catalogue import describe_model, model_preset
+
+
+def models(args, workspace, out):
+    offline = None if args.offline is None else args.offline == "on"
+    mirror = "" if (args.mirror or "").rstrip("/").removeprefix("https://") in ("", "huggingface.co") else args.mirror
+    sources.set_hub(workspace, mirror=None if args.mirror is None else mirror, offline=offline)
+    rows = sources.describe_models(workspace)
+    out.table([[r["name"], r["title"], _where(r), _size(r), r["folder"]] for r in rows], ["name", "title", "here", "size", "folder"])
+    for row in rows:
+        if not row["available"]:
+            out.print(f"{row['name']}: {row['reason']}")
+    hub = {"hub": sources.endpoint(workspace), "offline": sources.is_offline(workspace)}
+    if hub["hub"] != sources.HUB:
+        out.print(f"Downloads come from {hub['hub']}.")
+    if hub["offline"]:
+        out.print("The offline mode is on: nothing is downloaded.")
+    return {"models": rows} | hub
+
+
+def _where(row):
+    return "built in" if row["built_in"] else "yes" if row["available"] else "no"
+
+
+def _size(row):
+    if row["available"]:
+        return describe_gb(row["size_gb"])
+    return f"{row['size_gb']:g} GB to download" if row["size_gb"] else ""
+
+
+def download(args, workspace, out):
+    from studio.jobs import launcher
+    from studio.models.download import list_needed
+
+    title = model_preset(args.name)["title"]
+    sources.require_source(args.name, workspace)
+    if describe_model(args.name, workspace)["available"]:
+        out.print(f"{title} is here already; nothing was fetched.")
+        return {"model": args.name, "state": "there"}
+    _require_none_running(args.name, title, workspace)
+    facts = _say_needed(args.name, list_needed(args.name, workspace), workspace, out)
+    if not args.yes and not _agrees(out):
+        out.print("Nothing was fetched. To begin without being asked, add --yes.")
+        return facts | {"state": "declined"}
+    make = launcher.enqueue if args.background else launcher.prepare
+    run_dir = make(workspace.download_jobs(args.name), "download", {"model": args.name}, f"Download {title}")
+    if args.background:
+        launcher.ensure_worker(workspace.downloads)
+        out.print("The download is in the queue; see `python -m studio jobs`.")
+        return facts | {"state": "queued", "run": run_dir.name}
+    job = finish_here(run_dir, out)
+    if job.state == "done":
+        out.print(f"{title} is ready, after {duration(job.seconds)}.")
+    else:
+        out.print(f"Stopped; what was fetched is kept. Go on with: python -m studio download {args.name}")
+    return facts | {"state": job.state, "run": job.name, "seconds": job.seconds, "result": job.result}
+
+
+def _require_none_running(name, title, workspace):
+    from studio.jobs.state import list_jobs
+
+    running = next((job for job in list_jobs(workspace.downloads, workspace.download_jobs(name)) if not job.is_over), None)
+    if running:
+        raise Problem(f"{title} is being downloaded already ({running.name})", fix="See `python -m studio jobs`, or the Train tab.")
+
+
+def _say_needed(name, needed, workspace, out):
+    """What it takes, in words and as JSON. Problem if the disk has no room for it."""
+    from studio.models.download import no_space
+
+    about, free = sources.describe_download(name, workspace), free_disk_gb(sources.model_folder(name, workspace))
+    total, missing = needed.total_bytes / 1e9, needed.missing_bytes / 1e9
+    here = f", of which {describe_gb(total - missing)} are here" if needed.here_bytes else ""
+    out.print(f"{about['title']}: {len(needed.files)} files, {describe_gb(total)}{here}")
+    out.print(f"  from     {about['host']}, {about['repository']}")
+    out.print(f"  licence  {about['licence'] or 'see its page'}")
+    out.print(f"  into     {about['folder']}, {describe_gb(free)} free; {sources.RESERVE_GB:g} GB stay free")
+    if free < missing + sources.RESERVE_GB:
+        raise no_space(missing, free, about["folder"])
+    facts = {key: about[key] for key in ("model", "repository", "licence", "folder")}
+    return facts | {"files": len(needed.files), "bytes": needed.total_bytes, "missing_bytes": needed.missing_bytes, "free_gb": free}
+
+
+def _agrees(out):
+    """y or yes, typed in the terminal. Asked on stderr, so that --json keeps stdout for its object."""
+    out.note("Download it? [y/N]")
+    return sys.stdin.readline().strip().casefold() in ("y", "yes")
