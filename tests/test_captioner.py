@@ -223,7 +223,7 @@ def test_pictures_of_any_size_come_to_few_tokens(untaught):
     for side in (20, 64, 80, 97, 320, 768):
         picture = Image.new("RGB", (side, side))
         assert captioner.prepare([picture], 0.0, "")["image_grid_thw"].tolist() == [[1, 4, 4]]
-        assert captioner.prepare([picture] * 8, 4.0, "")["video_grid_thw"].tolist() == [[4, 4, 4]]
+        assert captioner.prepare([picture] * 8, 4.0, "")["video_grid_thw"].tolist() == [[8, 4, 4]]  # a token for each frame
     for size in ((768, 432), (432, 768), (2000, 150)):
         assert captioner.prepare([Image.new("RGB", size)], 0.0, "")["image_grid_thw"].prod() <= 16 * 5
 
