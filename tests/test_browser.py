@@ -273,6 +273,7 @@ def draw_clips(page, project):
     expect(page.locator("#next-evaluate")).to_contain_text("draw the same test clips")
     page.locator("#sweep-prompts textarea").fill("Portrait | [trigger], a [class], smiling")
     page.locator("#sweep-prompts textarea").press("Tab")
+    expect(page.locator("#sweep-estimate")).to_contain_text("5 clips")  # else a slow answer to this undoes the next click
     page.locator("#sweep-strengths").get_by_label("0.7", exact=True).uncheck()
     expect(page.locator("#sweep-estimate")).to_contain_text("3 clips")
     page.click("#start-sweep")
