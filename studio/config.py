@@ -165,10 +165,11 @@ class DataConfig(Section):
 class MemoryConfig(Section):
     precision: str = setting(
         "bf16",
-        "How the base model's numbers are kept. bf16 is the full quality of WAN; fp32 is for computers without a GPU.",
+        "How the base model's numbers are kept. bf16 is the full quality of WAN. int8 takes half the memory and is 0.6 % off; fp8 keeps files "
+        "that are fp8 already as they are, and is 2.5 % off from others. fp32 is for computers without a GPU.",
         label="Number format of the base model",
         term="precision",
-        choices=("fp32", "bf16"),
+        choices=("fp32", "bf16", "int8", "fp8"),
     )
     blocks_swapped: int = setting(
         0,

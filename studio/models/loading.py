@@ -9,10 +9,9 @@ from safetensors import safe_open
 
 from studio.errors import Problem
 from studio.models.catalogue import SUBFOLDERS
+from studio.models.precision import COMPUTE
 from studio.models.streaming import place_blocks
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-NAMED_KEYS = 5  # how many wrong keys a message names
+from studio.models.weights import empty_transformer, fill, first, read_tensors
 
 log = logging.getLogger(__name__)
 
@@ -25,30 +24,28 @@ def pick_device():
 
 
 def dtype_of(precision):
-    """ "bf16" | "fp32" -> torch dtype."""
-    if precision not in DTYPES:
-        raise ValueError(f"precision must be one of {', '.join(DTYPES)}, got {precision!r}")
-    return DTYPES[precision]
+    """What a model computes in, by how it is stored: "fp32" | "bf16" | "int8" | "fp8" -> torch dtype."""
+    if precision not in COMPUTE:
+        raise ValueError(f"precision must be one of {', '.join(COMPUTE)}, got {precision!r}")
+    return COMPUTE[precision]
 
 
-def load_expert(base, expert, *, dtype, device, blocks_swapped=0):
-    """The frozen WanTransformer3DModel of an expert, its blocks placed; swapped blocks never reach the device as a whole."""
-    from diffusers import WanTransformer3DModel
+def load_expert(base, expert, *, dtype, device, blocks_swapped=0, precision="bf16"):
+    """The frozen WanTransformer3DModel of an expert, its blocks placed; swapped blocks never reach the device as a whole.
 
-    model = WanTransformer3DModel.from_pretrained(base.expert_dir(expert), dtype=dtype, use_safetensors=True, local_files_only=True)
-    model.requires_grad_(False).eval()
+    dtype: what it computes in; precision: "int8" and "fp8" store the blocks' weights in 8 bits, anything else in `dtype`. `model.storage` says
+    what that changed.
+    """
+    model = load_expert_on_meta(base, expert)
+    files = base.weight_files(SUBFOLDERS[expert])
+    model.storage = fill(model, read_tensors(files), dtype=dtype, precision=precision, device=device)
     place_blocks(model, device, blocks_swapped)
     return model
 
 
 def load_expert_on_meta(base, expert):
     """The expert without weights: shapes only, at no cost of memory."""
-    from accelerate import init_empty_weights
-    from diffusers import WanTransformer3DModel
-
-    config = WanTransformer3DModel.load_config(base.expert_dir(expert), local_files_only=True)
-    with init_empty_weights():
-        return WanTransformer3DModel.from_config(config).requires_grad_(False).eval()
+    return empty_transformer(base.configs[SUBFOLDERS[expert]])
 
 
 def check_weights(base, expert):
@@ -66,7 +63,7 @@ def check_weights(base, expert):
         ],
     }
     if any(wrong.values()):
-        facts = "; ".join(f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in wrong.items() if keys)
+        facts = "; ".join(f"{len(keys)} {kind}: {first(keys)}" for kind, keys in wrong.items() if keys)
         raise Problem(
             f"The {expert} weights in {base.expert_dir(expert)} do not fit the model: {facts}.",
             fix="Download the files of that folder again.",
@@ -212,7 +209,3 @@ def release(*holders):
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _first(keys):
-    return ", ".join(keys[:NAMED_KEYS]) + (", ..." if len(keys) > NAMED_KEYS else "")

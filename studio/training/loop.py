@@ -107,7 +107,10 @@ def _opened_expert(run, phase, state, samples):
         dtype=run.dtype,
         device=run.device,
         blocks_swapped=memory.blocks_swapped,
+        precision=memory.precision,
     )
+    if changed := model.storage.describe():
+        run.report("note", message=changed)
     try:
         add_lora(model, run.config.lora.rank, seed_of(run.config.seed, phase.expert, "lora"))
         yield Work(run, phase.expert, model, state, samples)
@@ -214,8 +217,8 @@ def _open_run(config, run_dir, report, should_stop, should_save):
     facts, project = read_json(run_dir / "config.json"), project_of(run_dir)
     device = pick_device()
     dtype = dtype_of(config.memory.precision if device.type != "cpu" else "fp32")
-    if device.type == "cpu" and config.memory.precision != "fp32":
-        report("note", message="There is no GPU: the model is kept as fp32, whatever number format was chosen.")
+    if device.type == "cpu" and config.memory.precision == "bf16":
+        report("note", message="There is no GPU: the model is kept as fp32 instead of bf16.")
     return Run(
         config=config,
         run_dir=run_dir,
