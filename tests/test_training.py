@@ -231,6 +231,7 @@ def test_save_now_makes_a_pair_of_both_experts_as_they_are(project, finished):
     assert list(pairs) == [1, 4, 7, 8]
     assert pairs[1].manifest["saved_by"] == "hand" and pairs[1].manifest["experts"]["low_noise"] == {
         "file": pairs[1].low_noise.name, "sha256": pairs[1].manifest["experts"]["low_noise"]["sha256"], "steps": 0, "trained": False,
+        "weights": "last step",
     }  # fmt: skip
     for pair in pairs.values():
         verify_pair(pair)
@@ -436,8 +437,8 @@ def test_a_share_changed_on_the_way_still_ends_at_the_same_step():
 
 
 def test_warm_up_grows_evenly_and_then_stays():
-    config = small_config(optimizer={"learning_rate": 1.0, "warmup_steps": 4}).optimizer
-    assert [learning_rate(config, step) for step in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
+    config = small_config(optimizer={"learning_rate": 1.0, "warmup_steps": 4})
+    assert [learning_rate(config, "high_noise", step) for step in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
 
 
 def test_never_more_than_a_fifth_is_set_aside_and_always_the_same():
