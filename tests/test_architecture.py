@@ -37,6 +37,7 @@ TORCH_FREE = {
     "training/pairs.py",
     "training/planner.py",
     "training/estimates.py",
+    "training/history.py",
     "evaluation/sweeps.py",
     "evaluation/verdict.py",
     "evaluation/report.py",
