@@ -406,6 +406,30 @@ def test_curves_are_kept_per_expert_and_read_as_they_grow(project):
     assert metrics.read_metrics(run_dir)["high_noise"] == first["high_noise"]
 
 
+def test_held_out_losses_are_kept_by_band_and_only_of_the_bands_used_now(project):
+    run_dir = project.new_run_dir("train")
+
+    def check(step, *losses, bands=((0.0, 0.5), (0.5, 0.9))):
+        found = [{"low": low, "high": high, "loss": loss} for (low, high), loss in zip(bands, losses)]
+        return {"event": "held_out", "step": step, "expert": "low_noise", "loss": sum(losses) / len(losses), "bands": found}
+
+    old = {"event": "held_out", "step": 0, "expert": "low_noise", "loss": 0.5}  # of a studio that knew no bands
+    write_events(
+        run_dir,
+        old,
+        check(5, 0.9, bands=((0.0, 0.9),)),
+        check(10, 0.3, 0.2),
+        {"event": "phase", "expert": "low_noise"},
+        check(20, 0.25, 0.1),
+    )
+    series = metrics.read_metrics(run_dir)
+    assert series["low_noise"]["held_out"] == [0.5, 0.9, 0.25, 0.175] and series["high_noise"]["bands"] == []
+    assert series["low_noise"]["bands"] == [
+        {"low": 0.0, "high": 0.5, "loss": [None, None, 0.3, 0.25]},
+        {"low": 0.5, "high": 0.9, "loss": [None, None, 0.2, 0.1]},
+    ]
+
+
 def test_steps_done_again_after_a_resume_count_once(project):
     run_dir = project.new_run_dir("train")
     checked = {"event": "held_out", "step": 4, "expert": "high_noise", "loss": 0.7}

@@ -14,24 +14,29 @@ from studio.config import EXPERTS
 from studio.workspace import read_jsonl
 
 CHUNK_BYTES = 1_000_000  # read at once: a window that is opened after a long run must not need the whole file in memory
-STEP_FIELDS = ("loss", "preservation_loss", "learning_rate", "grad_norm", "seconds", "memory_gb")
+STEP_FIELDS = ("loss", "preservation_loss", "learning_rate", "grad_norm", "seconds", "memory_gb", "ram_gb")
 
 
 @dataclass(frozen=True)
 class Check:
-    """The loss of the pictures set aside, after a step."""
+    """The loss of the pictures set aside, after a step; and of each band of noise levels."""
 
     step: int
     expert: str
     loss: float
+    bands: tuple = ()  # (low, high, loss), by noise level
 
 
 @dataclass(frozen=True)
 class History:
-    """columns: {"step", "expert" (its place in EXPERTS), *STEP_FIELDS}: (n,) float64, NaN where nothing was recorded; checks: by step."""
+    """columns: {"step", "expert" (its place in EXPERTS), *STEP_FIELDS}: (n,) float64, NaN where nothing was recorded; checks: by step.
+
+    phase: {"expert", "first_step", "last_step"} of the turn that began last, or {}.
+    """
 
     columns: dict
     checks: tuple
+    phase: dict
 
     def steps_of(self, expert):
         """The columns of one expert's steps."""
@@ -67,13 +72,13 @@ class _Reader:
         self._start()
 
     def _start(self):
-        self._offset, self._checks = 0, []
+        self._offset, self._checks, self._phase = 0, [], {}
         self._columns = {name: array("d") for name in ("step", "expert", *STEP_FIELDS)}
 
     def read(self):
         with self._lock:
             self._catch_up()
-            return History({name: np.array(values) for name, values in self._columns.items()}, tuple(self._checks))
+            return History({name: np.array(values) for name, values in self._columns.items()}, tuple(self._checks), dict(self._phase))
 
     def _catch_up(self):
         try:
@@ -91,6 +96,8 @@ class _Reader:
 
     def _add(self, record):
         event, step = record.get("event"), record.get("step")
+        if event == "phase":
+            self._phase = {name: record.get(name) for name in ("expert", "first_step", "last_step")}
         if not _is_number(step):
             return
         if event == "resume":
@@ -102,13 +109,18 @@ class _Reader:
             for name, column in self._columns.items():
                 column.append(facts[name] if _is_number(facts.get(name)) else nan)
         elif event == "held_out" and record.get("expert") in EXPERTS and _is_number(record.get("loss")):
-            self._checks.append(Check(step, record["expert"], float(record["loss"])))
+            self._checks.append(Check(step, record["expert"], float(record["loss"]), _bands(record.get("bands"))))
 
     def _forget_after(self, step):
         kept = bisect_right(self._columns["step"], step)
         for column in self._columns.values():
             del column[kept:]
         self._checks = [check for check in self._checks if check.step <= step]
+
+
+def _bands(recorded):
+    """((low, high, loss), ...); nothing from a run of a studio that did not record them."""
+    return tuple((band["low"], band["high"], band["loss"]) for band in recorded or ())
 
 
 def _is_number(value):

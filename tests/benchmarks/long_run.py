@@ -112,7 +112,7 @@ def put_stubs(seconds_per_step):
         return torch.tensor([chance.gauss(0.1, 0.02), chance.gauss(0.01, 0.002), 1.0])
 
     loop.accumulate_gradients = step
-    loop.evaluate = lambda model, rows, *more: torch.full((len(list(rows)),), 0.1).mean()
+    loop.evaluate = lambda model, rows, *more: torch.full((len(list(rows)),), 0.1)
 
 
 # -- the window
