@@ -38,6 +38,7 @@ TORCH_FREE = {
     "training/planner.py",
     "training/estimates.py",
     "training/optimizer_facts.py",
+    "training/history.py",
     "evaluation/sweeps.py",
     "evaluation/verdict.py",
     "evaluation/report.py",

@@ -165,6 +165,7 @@ class Work:
             grad_norm=grad_norm,
             seconds=round(seconds, 4),
             memory_gb=round(_memory_gb(self.run.device), 3),
+            ram_gb=round(_ram_gb(), 3),
         )
         left = (total - self.step) * sum(self.pace) / len(self.pace)
         what = {"high_noise": "layout and motion", "low_noise": "detail and identity"}[self.expert]
@@ -175,8 +176,9 @@ class Work:
     def check_held_out(self):
         """Loss of the pictures that were set aside, always under the same noise. Before the first step it is the base model's."""
         if self.batches.samples.held_out:
-            loss = evaluate(self.model, self.batches.held_out_rows(), self.run.device, self.plan).item()
-            self.run.report("held_out", step=self.step, expert=self.expert, expert_step=self.expert_step, loss=loss)
+            losses = evaluate(self.model, self.batches.held_out_rows(), self.run.device, self.plan)
+            facts = {"loss": losses.mean().item(), "bands": self.batches.held_out_bands(losses)}
+            self.run.report("held_out", step=self.step, expert=self.expert, expert_step=self.expert_step, **facts)
 
     def save(self):
         """Save the resume state of this step, once; returns it."""
@@ -293,4 +295,9 @@ def _memory_gb(device):
     """Most GPU memory used so far, or this process's RAM without a GPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1024**3
+    return _ram_gb()
+
+
+def _ram_gb():
+    """This process's RAM now."""
     return psutil.Process().memory_info().rss / 1024**3
