@@ -1,0 +1,111 @@
+"""Reads weights tensor by tensor into a model, whatever names and number formats its files have: diffusers' own or ComfyUI's single files."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from safetensors import safe_open
+
+from studio.errors import Problem
+from studio.models.weight_files import stored_weights
+
+NAMED_KEYS = 5  # how many wrong keys a message names
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One weight as it is stored. key: its name in the model; tensor may be a view of the file; scale: for fp8, a number or one a row, or None."""
+
+    key: str
+    tensor: torch.Tensor
+    scale: torch.Tensor | None = None
+
+    def to(self, dtype):
+        """The weight's values in memory of their own: the file can be closed, moved or replaced while the model lives."""
+        if self.scale is None:
+            return self.tensor.to(dtype, copy=True)
+        shape = (-1, *[1] * (self.tensor.ndim - 1)) if self.scale.numel() > 1 else ()
+        return self.tensor.float().mul_(self.scale.float().reshape(shape)).to(dtype)
+
+
+def find_weights(files, part):
+    """{name in the model: StoredWeight} for a part ("transformer", "vae", "text_encoder", ...) of a base model. Reads headers only."""
+    stored = stored_weights(files)
+    names = _names_in_model(list(stored), part)
+    return {name: stored[key] for name, key in names.items()}
+
+
+def read_weights(files, part, keys=None):
+    """Yield a Weight for each stored weight, in the order of the files' bytes. keys: only these names in the model."""
+    found = find_weights(files, part)
+    chosen = sorted((weight.path, weight.offset, key) for key, weight in found.items() if keys is None or key in keys)
+    for path in dict.fromkeys(path for path, _, _ in chosen):
+        with safe_open(path, "pt") as file:
+            for _, _, key in (entry for entry in chosen if entry[0] == path):
+                scale = file.get_tensor(found[key].scale_key) if found[key].scale_key else None
+                yield Weight(key, file.get_tensor(found[key].key), scale)
+
+
+def fill(model, files, part, dtype):
+    """Give a model that was made without memory its weights, frozen: as `dtype`, but for those that its class keeps in fp32.
+
+    RAM at its peak: the model, and one weight in fp32. Problem, before anything is read, unless every weight is there and has its shape.
+    """
+    check_names({name: tuple(p.shape) for name, p in model.named_parameters()}, files, part)
+    kept = set(getattr(model, "_keep_in_fp32_modules", None) or ()) if part in ("transformer", "transformer_2") else set()
+    for weight in read_weights(files, part):
+        module, _, leaf = weight.key.rpartition(".")
+        values = weight.to(torch.float32 if kept & set(weight.key.split(".")) else dtype)
+        setattr(model.get_submodule(module), leaf, torch.nn.Parameter(values, requires_grad=False))
+    return model
+
+
+def check_names(expected, files, part):
+    """Compare {name: shape} of a model with the headers of its files. Problem that names missing, unknown or misshaped weights."""
+    found = {name: weight.shape for name, weight in find_weights(files, part).items()}
+    wrong = {
+        "missing": sorted(expected.keys() - found.keys()),
+        "unknown": sorted(found.keys() - expected.keys()),
+        "misshaped": [
+            f"{k} {found[k]} instead of {expected[k]}" for k in sorted(expected.keys() & found.keys()) if found[k] != expected[k]
+        ],
+    }
+    if any(wrong.values()):
+        facts = "; ".join(f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in wrong.items() if keys)
+        where = f"{files[0].name} in {files[0].parent}" if len(files) == 1 else str(files[0].parent)
+        raise Problem(
+            f"The weights in {where} do not fit the model: {facts}.", fix="Download those files again, or choose another model's."
+        )
+
+
+def count_parameters(files, part):
+    return sum(math.prod(weight.shape) for weight in find_weights(files, part).values())
+
+
+def _names_in_model(keys, part):
+    """{name in the model: name in the file}."""
+    if part == "text_encoder":
+        # One table, whichever of its two names the file has; ComfyUI's files and transformers' agree in all others.
+        return {key.replace("encoder.embed_tokens.", "shared."): key for key in keys}
+    convert = _convert_vae if part == "vae" else _convert_transformer
+    return convert({key: key for key in keys})
+
+
+def _convert_transformer(names):
+    if any(key.startswith("condition_embedder.") for key in names):
+        return names  # diffusers' names already
+    from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers
+
+    return convert_wan_transformer_to_diffusers(names)
+
+
+def _convert_vae(names):
+    if any(key.startswith("encoder.mid_block.") for key in names):
+        return names
+    from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
+
+    return convert_wan_vae_to_diffusers(names)
+
+
+def _first(keys):
+    return ", ".join(keys[:NAMED_KEYS]) + (", ..." if len(keys) > NAMED_KEYS else "")
