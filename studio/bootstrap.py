@@ -19,6 +19,7 @@ VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 REQUIREMENTS = ROOT / "requirements.txt"
 TEST_REQUIREMENTS = ROOT / "tests/requirements.txt"
+TEST_ALONE = ROOT / "tests/requirements-alone.txt"  # installed without what they ask for
 LOG = VENV / "setup.log"
 LOCK = VENV / "setup.lock"
 UV = "uv==0.13.9"  # chooses the PyTorch build that fits the graphics card's driver
@@ -119,7 +120,7 @@ def is_ready(with_tests=False):
 
 
 def layers_of(with_tests):
-    return (REQUIREMENTS, TEST_REQUIREMENTS) if with_tests else (REQUIREMENTS,)
+    return (REQUIREMENTS, TEST_REQUIREMENTS, TEST_ALONE) if with_tests else (REQUIREMENTS,)
 
 
 def venv_version():
@@ -139,7 +140,8 @@ def venv_version():
 
 
 def stamp_file(requirements):
-    return VENV / ("studio-tests.json" if requirements == TEST_REQUIREMENTS else "studio.json")
+    names = {TEST_REQUIREMENTS: "studio-tests.json", TEST_ALONE: "studio-tests-alone.json"}
+    return VENV / names.get(requirements, "studio.json")
 
 
 def stamp_of(requirements, version):
@@ -292,6 +294,8 @@ def install(requirements, version):
     if requirements == TEST_REQUIREMENTS:
         say("Installing what the tests need...")
         pip_install(["-r", str(requirements)], "What the tests need could not be installed")
+    elif requirements == TEST_ALONE:
+        pip_install(["--no-deps", "-r", str(requirements)], "What the tests need could not be installed")
     elif torch_backend() == "pip":
         first = "torch" in missing_packages(requirements, version)
         say(f"Installing {'PyTorch and the other libraries (7 GB on the disk; 5-20 minutes)' if first else 'what changed'}...")

@@ -34,6 +34,7 @@ TORCH_FREE = {
     "models/sources.py",
     "models/download.py",
     "models/hub.py",
+    "models/weight_files.py",
     "training/pairs.py",
     "training/planner.py",
     "training/estimates.py",

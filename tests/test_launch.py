@@ -27,6 +27,7 @@ def wheels(tmp_path_factory):
     for version in ("1.0", "2.0"):
         make_wheel(folder, "tinylib", version, {"tinylib.py": f"version = {version!r}\n"})
     make_wheel(folder, "pytest", "1.0", {"pytest/__main__.py": REPORT})
+    make_wheel(folder, "official", "1.0", {"official.py": "name = 'official'\n"}, needs="flash_attn")
     for version in ("2.0", "2.0+cu999"):
         make_wheel(folder, "torch", version, {"torch/__init__.py": f"__version__ = {version!r}\n"})
     uv = "import subprocess, sys\nprint('uv was asked:', *sys.argv[1:])\npip = [sys.executable, '-m', 'pip', 'install', 'torch==2.0+cu999']\nsys.exit(subprocess.call(pip))\n"
@@ -34,10 +35,10 @@ def wheels(tmp_path_factory):
     return folder
 
 
-def make_wheel(folder, name, version, files):
+def make_wheel(folder, name, version, files, needs=""):
     info = f"{name}-{version}.dist-info"
     files = files | {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + (f"Requires-Dist: {needs}\n" if needs else ""),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     rows = [f"{path},sha256={digest(text)},{len(text.encode())}" for path, text in files.items()]
@@ -117,6 +118,7 @@ def make_studio(root):
     texts = {
         "requirements.txt": "# pins\ntinylib==1.0\n",
         "tests/requirements.txt": "pytest==1.0\n",
+        "tests/requirements-alone.txt": "official==1.0\n",
         "app.py": REPORT,
         "studio/__init__.py": "",
         "studio/__main__.py": REPORT + "sys.exit(7 if 'fail' in sys.argv else 0)\n",
@@ -212,6 +214,7 @@ def test_test_installs_what_tests_need_and_passes_arguments(launch):
     report = launch.read("test", "-q", "-k", "a b")
     assert report["arguments"] == ["tests", *load_bootstrap().SIDE_BY_SIDE, "-q", "-k", "a b"] and report["cwd"] == str(launch.root)
     assert launch.read("test", "tests/requirements.txt::x", PIP_FIND_LINKS="/nowhere")["arguments"] == ["tests/requirements.txt::x"]
+    assert list(launch.root.glob(".venv/lib/*/site-packages/official.py"))  # without the library it asks for, which no folder has
 
 
 @linux_only

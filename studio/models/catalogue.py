@@ -9,6 +9,7 @@ from pathlib import Path
 
 from studio.config import EXPERTS, PRESETS_DIR, SweepConfig, from_dict, list_presets, load_preset, merge
 from studio.errors import Problem
+from studio.models.weight_files import read_header
 from studio.workspace import read_path, safe_join, write_atomic
 
 SUBFOLDERS = {"high_noise": "transformer", "low_noise": "transformer_2"}  # SimpleTuner has these swapped; diffusers decides
@@ -26,7 +27,6 @@ WEIGHTS = {
     "vae": "diffusion_pytorch_model",
     "text_encoder": "model",
 }
-MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 PACK_FILE = "pack.json"  # of a built-in model: the hash of every file
 
 
@@ -224,7 +224,7 @@ def check_folder(folder, preset):
             _check_facts(config, sub, preset)
     for sub in WEIGHTS:
         for path in _weight_files(folder, sub):
-            _check_length(path, folder)
+            read_header(path, folder)  # a download that broke off, before hours are planned on it
     if not any((folder / "tokenizer" / n).is_file() for n in ("tokenizer.json", "spiece.model")):
         raise _missing(folder, "tokenizer/tokenizer.json")
 
@@ -310,32 +310,6 @@ def _weight_files(folder, sub):
             )
         raise _missing(folder, f"{sub}/{name}")
     return [base / name for name in names]
-
-
-def _check_length(path, folder):
-    """Problem for a weight file that is not as long as its own header says: a download that broke off, before hours are planned on it."""
-    info = path.stat()
-    stated = _stated_bytes(path, info.st_size, info.st_mtime_ns)
-    if not stated or info.st_size != stated:
-        size = f"it has {info.st_size:,} of {stated:,} bytes" if stated else "it is no safetensors file"
-        raise Problem(
-            f"{path.relative_to(folder).as_posix()} in {folder} is incomplete or damaged: {size}.",
-            fix="Download that file again; finished files are kept.",
-        )
-
-
-@lru_cache(maxsize=1024)
-def _stated_bytes(path, size, mtime_ns):
-    """The length of a safetensors file by its header, or 0 if it has none; read once per version of the file."""
-    try:
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(size, MAX_HEADER_BYTES):
-                return 0
-            header = json.loads(file.read(length))
-        return 8 + length + max((entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"), default=0)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return 0
 
 
 def _missing(folder, name):

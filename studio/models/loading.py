@@ -1,17 +1,18 @@
-"""Loads the parts of a base model from its diffusers folder: experts, VAE, text encoder; each alone, and freed after use."""
+"""Loads the parts of a base model from its files: experts, VAE, text encoder; each alone, and freed after use."""
 
 import gc
 import logging
+import math
 from contextlib import contextmanager
 
 import torch
-from safetensors import safe_open
+from accelerate import init_empty_weights
 
-from studio.errors import Problem
 from studio.models.catalogue import SUBFOLDERS
 from studio.models.precision import COMPUTE
+from studio.models.storage import SmallStorage
 from studio.models.streaming import place_blocks
-from studio.models.weights import empty_transformer, fill, first, read_tensors
+from studio.models.weights import check_names, count_parameters, fill
 
 log = logging.getLogger(__name__)
 
@@ -33,19 +34,24 @@ def dtype_of(precision):
 def load_expert(base, expert, *, dtype, device, blocks_swapped=0, precision="bf16"):
     """The frozen WanTransformer3DModel of an expert, its blocks placed; swapped blocks never reach the device as a whole.
 
-    dtype: what it computes in; precision: "int8" and "fp8" store the blocks' weights in 8 bits, anything else in `dtype`. `model.storage` says
-    what that changed.
+    dtype: what it computes in; precision: "int8" and "fp8" store the blocks' weights in 8 bits, anything else in `dtype`. `model.storage`, a
+    StorageReport, says what that changed.
     """
     model = load_expert_on_meta(base, expert)
-    files = base.weight_files(SUBFOLDERS[expert])
-    model.storage = fill(model, read_tensors(files), dtype=dtype, precision=precision, device=device)
+    small = SmallStorage(model, precision, device)
+    fill(model, base.weight_files(SUBFOLDERS[expert]), SUBFOLDERS[expert], dtype, small)
+    model.storage = small.report
     place_blocks(model, device, blocks_swapped)
     return model
 
 
 def load_expert_on_meta(base, expert):
     """The expert without weights: shapes only, at no cost of memory."""
-    return empty_transformer(base.configs[SUBFOLDERS[expert]])
+    from diffusers import WanTransformer3DModel
+
+    with init_empty_weights():
+        model = WanTransformer3DModel.from_config(base.configs[SUBFOLDERS[expert]])
+    return model.requires_grad_(False).eval()
 
 
 def check_weights(base, expert):
@@ -54,33 +60,8 @@ def check_weights(base, expert):
     Problem that names missing, extra or misshaped keys. Reads no weights.
     """
     expected = {name: tuple(p.shape) for name, p in load_expert_on_meta(base, expert).named_parameters()}
-    found = read_shapes(base.weight_files(SUBFOLDERS[expert]))
-    wrong = {
-        "missing": sorted(expected.keys() - found.keys()),
-        "unknown": sorted(found.keys() - expected.keys()),
-        "misshaped": [
-            f"{k} {found[k]} instead of {expected[k]}" for k in sorted(expected.keys() & found.keys()) if found[k] != expected[k]
-        ],
-    }
-    if any(wrong.values()):
-        facts = "; ".join(f"{len(keys)} {kind}: {first(keys)}" for kind, keys in wrong.items() if keys)
-        raise Problem(
-            f"The {expert} weights in {base.expert_dir(expert)} do not fit the model: {facts}.",
-            fix="Download the files of that folder again.",
-        )
-    return sum(torch.Size(shape).numel() for shape in expected.values())
-
-
-def read_shapes(files):
-    """{key: shape} from the headers of safetensors files; Problem for a file that is cut off or no safetensors."""
-    shapes = {}
-    for path in files:
-        try:
-            with safe_open(path, "pt") as file:
-                shapes |= {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-        except Exception as e:  # safetensors raises its own error type and OSError
-            raise Problem(f"{path.name} in {path.parent} cannot be read ({e}).", fix="Download that file again.") from None
-    return shapes
+    check_names(expected, base.weight_files(SUBFOLDERS[expert]), SUBFOLDERS[expert])
+    return sum(math.prod(shape) for shape in expected.values())
 
 
 class Vae:
@@ -119,8 +100,9 @@ class Vae:
 def load_vae(base, *, device):
     from diffusers import AutoencoderKLWan
 
-    model = AutoencoderKLWan.from_pretrained(base.folder / "vae", dtype=torch.float32, use_safetensors=True, local_files_only=True)
-    return Vae(model.requires_grad_(False).eval().to(device))
+    with init_empty_weights():
+        model = AutoencoderKLWan.from_config(base.configs["vae"])
+    return Vae(fill(model.eval(), base.weight_files("vae"), "vae", torch.float32).to(device))
 
 
 class TextEncoder:
@@ -150,17 +132,16 @@ class TextEncoder:
 
 def load_text_encoder(base, *, device, dtype):
     """The text encoder on `device`, or in RAM where it is larger than the GPU's free memory: UMT5-XXL takes 11.4 GB in bf16."""
-    from transformers import AutoTokenizer, UMT5EncoderModel
+    from transformers import AutoTokenizer, UMT5Config, UMT5EncoderModel
 
-    device = _roomy_device(device, weights_nbytes(base.weight_files("text_encoder"), dtype))
+    files = base.weight_files("text_encoder")
+    device = _roomy_device(device, count_parameters(files, "text_encoder") * dtype.itemsize)
     tokenizer = AutoTokenizer.from_pretrained(base.folder / "tokenizer", local_files_only=True)
-    model = UMT5EncoderModel.from_pretrained(base.folder / "text_encoder", dtype=dtype, use_safetensors=True, local_files_only=True)
-    return TextEncoder(tokenizer, model.requires_grad_(False).eval().to(device), base.max_prompt_tokens)
-
-
-def weights_nbytes(files, dtype):
-    """Bytes of the weights once loaded as `dtype`, whatever they are stored as."""
-    return sum(torch.Size(shape).numel() for shape in read_shapes(files).values()) * dtype.itemsize
+    with init_empty_weights():
+        model = UMT5EncoderModel(UMT5Config.from_dict(base.configs["text_encoder"]))
+    model.set_input_embeddings(model.shared)  # one table of words, whatever the config says
+    model = fill(model.eval(), files, "text_encoder", dtype)
+    return TextEncoder(tokenizer, model.to(device), base.max_prompt_tokens)
 
 
 def _roomy_device(device, num_bytes):

@@ -4,7 +4,6 @@ Only the Linears inside the blocks are stored small: 98 % of a WAN expert. Norms
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -93,30 +92,6 @@ def relative_error(weight, stored, scale):
     weight = weight.detach().float()
     power = weight.square().mean()
     return ((dequantize(stored, scale, torch.float32) - weight).square().mean() / power).sqrt().item() if power else 0.0
-
-
-@dataclass(frozen=True)
-class StorageReport:
-    """What 8-bit storage changed: {layer: relative RMS error} of the layers that were stored small here; kept: layers whose file was 8-bit already."""
-
-    precision: str
-    errors: dict
-    kept: int = 0
-
-    @property
-    def worst(self):
-        """(layer, error), or None."""
-        return max(self.errors.items(), key=lambda item: item[1]) if self.errors else None
-
-    def describe(self):
-        """One sentence for the log."""
-        parts = []
-        if self.errors:
-            mean, (name, most) = sum(self.errors.values()) / len(self.errors), self.worst
-            parts.append(f"{len(self.errors)} layers as {self.precision}, off by {mean:.2%} on average and {most:.2%} at most ({name})")
-        if self.kept:
-            parts.append(f"{self.kept} layers as 8-bit as their file has them, unchanged")
-        return f"The base model's blocks are stored in 8 bits: {'; '.join(parts)}." if parts else ""
 
 
 def store(name, weight, stored):

@@ -12,10 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from studio.models.lora import add_lora, trainable_lora
-from studio.models.precision import STORED
 from studio.models.shelf import HostShelf
+from studio.models.storage import store_blocks_small
 from studio.models.streaming import place_blocks
-from studio.models.weights import keeps_fp32, store_blocks_small
 from studio.training.walk import Pass, add_gradients
 
 OPTIMIZER_STATES = 2  # AdamW's two averages, fp32
@@ -57,9 +56,10 @@ def make_model(model_config, dtype, precision="bf16"):
 
     with torch.device("meta"):
         model = WanTransformer3DModel(**model_config).requires_grad_(False).eval()
+    kept = set(WanTransformer3DModel._keep_in_fp32_modules)
     for name, p in model.named_parameters():
-        p.data = p.data.to(torch.float32 if keeps_fp32(name) else dtype)
-    return store_blocks_small(model, STORED[precision]) if precision in STORED else model
+        p.data = p.data.to(torch.float32 if kept & set(name.split(".")) else dtype)
+    return store_blocks_small(model, precision)
 
 
 def simulate(model, passes, plan):

@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 
 import torch
+from diffusers import WanTransformer3DModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from studio.models.forward import begin
+from studio.models.storage import SmallStorage
 from studio.models.streaming import place_blocks
-from studio.models.weights import Stored, empty_transformer, fill
+from studio.models.weights import Weight
 from studio.training.simulate import make_model
 
 A14B = dict(num_attention_heads=40, attention_head_dim=128, text_dim=4096, freq_dim=256, ffn_dim=13824, cross_attn_norm=True, num_layers=40)
@@ -44,20 +46,17 @@ def main():
 
 
 def block_of(precision):
-    """One block at true width, its weights drawn from the same seed every time, as the model's own initialisation scales them."""
-    config = A14B | {"num_layers": 1}
-    shapes = {name: tuple(p.shape) for name, p in empty_transformer(config).named_parameters()}
-    model = empty_transformer(config)
-    model.storage = fill(model, draw(shapes), dtype=torch.float32, precision=precision)
+    """One block at true width, its weights drawn from the same seed every time."""
+    torch.manual_seed(0)
+    model = WanTransformer3DModel(**A14B | {"num_layers": 1}).requires_grad_(False).eval()
+    for p in model.parameters():
+        if p.ndim > 1:
+            torch.nn.init.normal_(p, std=p[0].numel() ** -0.5)
+    small = SmallStorage(model, precision)
+    for name, module in list(small.linears.items()):
+        small.put(Weight(f"{name}.weight", module.weight))
+    model.storage = small.report
     return model
-
-
-def draw(shapes):
-    generator = torch.Generator().manual_seed(0)
-    for name, shape in shapes.items():
-        deviation = shape[-1] ** -0.5 if len(shape) > 1 else 0.02
-        offset = 1.0 if "norm" in name and name.endswith("weight") else 0.0
-        yield Stored(name, torch.randn(shape, generator=generator) * deviation + offset)
 
 
 def hidden_states(model, tokens):

@@ -1,0 +1,151 @@
+"""What lies in safetensors files, read from their headers alone: which weights, stored how, and where their scales are. Torch-free."""
+
+import json
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from studio.errors import Problem
+
+MAX_HEADER_BYTES = 100_000_000  # the format's own limit
+ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}  # the number formats that are read as weights
+FP8 = ("F8_E4M3", "F8_E5M2")
+FP8_FORMATS = ("float8_e4m3fn", "float8_e5m2")  # as `comfy_quant` names them
+PREFIXES = ("model.diffusion_model.", "diffusion_model.")  # ComfyUI's, before the names that a model's makers gave
+SCALES = (".scale_weight", ".weight_scale")  # beside an fp8 `.weight`: ComfyUI's old form, and its new one
+BESIDE = (".scale_input", ".input_scale", ".comfy_quant")  # what only a runtime with 8-bit activations needs, and the form's name
+MARKERS = ("scaled_fp8", "spiece_model")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An entry of a header. offset: of its first byte in the file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    num_bytes: int
+
+
+@dataclass(frozen=True)
+class Header:
+    path: Path
+    tensors: dict[str, Tensor] = field(repr=False)
+
+    def read_bytes(self, key):
+        """The bytes of a tensor: for the small ones that hold text."""
+        entry = self.tensors[key]
+        with open(self.path, "rb") as file:
+            file.seek(entry.offset)
+            return file.read(entry.num_bytes)
+
+
+@dataclass(frozen=True)
+class StoredWeight:
+    """Where one weight lies. key: its name in the file; scale_key: of the number or column that its fp8 values are multiplied by, or ""."""
+
+    path: Path
+    key: str
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    scale_key: str = ""
+
+    @property
+    def numel(self):
+        return math.prod(self.shape)
+
+
+def read_header(path, folder=None):
+    """The Header of a whole safetensors file. Problem, naming the file as seen from `folder`, if it is cut off or something else."""
+    path = Path(path)
+    try:
+        info = path.stat()
+    except OSError as e:
+        raise Problem(f"{path} cannot be read ({e.strerror}).", fix="Connect the drive it is on, or choose another file.") from None
+    header, stated = _read_header(path, info.st_size, info.st_mtime_ns)
+    if header is None or info.st_size != stated:
+        name = path.relative_to(folder).as_posix() if folder else path.name
+        size = f"it has {info.st_size:,} of {stated:,} bytes" if header else "it is no safetensors file"
+        raise Problem(
+            f"{name} in {folder or path.parent} is incomplete or damaged: {size}.", fix="Download that file again; finished files are kept."
+        )
+    return header
+
+
+@lru_cache(maxsize=1024)
+def _read_header(path, size, mtime_ns):
+    """(Header, length of the file by it), or (None, 0) if it has none; read once per version of the file."""
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(size, MAX_HEADER_BYTES):
+                return None, 0
+            header = json.loads(file.read(length))
+        tensors, end = {}, 0
+        for key, entry in header.items():
+            if key != "__metadata__":
+                first, last = entry["data_offsets"]
+                tensors[key] = Tensor(str(entry["dtype"]), tuple(map(int, entry["shape"])), 8 + length + first, last - first)
+                end = max(end, last)
+        return Header(path, tensors), 8 + length + end
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, 0
+
+
+def stored_weights(files):
+    """{name without ComfyUI's prefix: StoredWeight} of all weights in these files; their scales are found, and left out as weights.
+
+    Problem for a number format that is not read (4 bits, int8), or scales of an unknown form.
+    """
+    found = {}
+    for path in files:
+        header = read_header(path)
+        scales = {_weight_of(key): key for key in header.tensors if key.endswith(SCALES)}
+        for key, entry in header.tensors.items():
+            if key.endswith(".comfy_quant"):
+                _check_format(header, key)
+            if key in scales.values() or key.endswith(BESIDE) or strip_prefix(key) in MARKERS:
+                continue
+            weight = StoredWeight(header.path, key, entry.dtype, entry.shape, entry.offset, scales.get(key, ""))
+            _check_weight(header, weight)
+            found[strip_prefix(key)] = weight
+        if orphans := sorted(scales.keys() - header.tensors.keys()):
+            raise _unreadable(header, f"scales for {orphans[0]}, which is not there")
+    return found
+
+
+def strip_prefix(key):
+    return next((key.removeprefix(p) for p in PREFIXES if key.startswith(p)), key)
+
+
+def _weight_of(scale_key):
+    """ "x.scale_weight" and "x.weight_scale" -> "x.weight"."""
+    return scale_key.rpartition(".")[0] + ".weight"
+
+
+def _check_format(header, key):
+    try:
+        form = json.loads(header.read_bytes(key)).get("format")
+    except (ValueError, AttributeError):
+        form = "an unknown form"
+    if form not in FP8_FORMATS:
+        raise _unreadable(header, form)
+
+
+def _check_weight(header, weight):
+    if weight.dtype not in ITEM_BYTES:
+        raise _unreadable(header, weight.dtype)
+    if weight.scale_key:
+        scale = header.tensors[weight.scale_key]
+        of_all, of_rows = math.prod(scale.shape) == 1, scale.shape in ((weight.shape[0], 1), (weight.shape[0],))
+        if weight.dtype not in FP8 or scale.dtype not in ("F32", "F16", "BF16") or not (of_all or of_rows):
+            raise _unreadable(header, f"{weight.dtype} with scales {scale.dtype} of shape {list(scale.shape)}")
+
+
+def _unreadable(header, form):
+    return Problem(
+        f"{header.path.name} in {header.path.parent} has weights in a form that can't be read here ({form}).",
+        fix="Use the fp16, bf16 or fp8 file of that model.",
+    )
