@@ -27,6 +27,7 @@ from studio.training.stopping import StopBetweenBlocks
 from studio.training.walk import BrokenOff, StepPlan
 from studio.workspace import Project
 
+LOWERED_RATE = 0.5  # share of the learning rate with which a run goes on that broke down
 PACE_STEPS = 50  # recent steps that the time left is reckoned from
 
 
@@ -68,13 +69,15 @@ class Work:
         self.shelf = self.plan.make_shelf(self.run.device)
 
     def train_step(self):
-        """Batch, loss, backward, clip, check, step, report. Whether the step was taken: not if it was broken off, or the expert must be reloaded."""
+        """Batch, loss, backward, clip, check, step, report. Whether the step was taken: not if it was broken off, or must_reload."""
         started, group = time.perf_counter(), self.batches.group(self.expert_step)
         found = self._within_memory(group.rows + group.class_rows, lambda before_block: self._gradients(group, before_block))
         if found is None:
             return False
         loss, preservation, nothing, grad_norm = found
-        self._require_sound(self.monitor.check(loss, grad_norm, nothing))
+        if wrong := self.monitor.check(loss, grad_norm, nothing):
+            self._roll_back(wrong)
+            return False
         rate = self._update()
         self.pace.append(time.perf_counter() - started)
         self._report(loss, preservation if group.class_rows else None, rate, grad_norm)
@@ -126,7 +129,7 @@ class Work:
 
     def _update(self):
         config = self.run.config
-        rate = learning_rate(config, self.expert, self.expert_step)
+        rate = learning_rate(config, self.expert, self.expert_step) * self.state.rate_factor
         rate = self.optimizer.step(rate, self.expert_step, config.seed, self.expert)
         self.step, self.expert_step = self.step + 1, self.expert_step + 1
         return rate
@@ -176,16 +179,27 @@ class Work:
             self.state = checkpoints.save_state(self.run.run_dir, state, self.expert, self.optimizer.tensors(), self.optimizer.numbers())
         return self.state
 
-    def _require_sound(self, wrong):
-        """Problem if the loss broke down. The step is not taken, and no state or pair is made of it."""
-        if not wrong:
-            return
+    def _roll_back(self, wrong):
+        """Back to the last safety copy, and on with half the learning rate; Problem where that was done before. The step is not taken."""
+        step, safe = self.step + 1, self.state.step
+        if self.state.rate_factor < 1:
+            self._stop_for_good(step, wrong)
+        self.state = replace(self.state, rate_factor=LOWERED_RATE)
+        self.step, self.must_reload = safe, True
+        where = f"the safety copy of step {safe}" if safe else "the beginning"
+        self.run.report("rollback", step=step, to_step=safe, rate_factor=LOWERED_RATE, reason=wrong)
+        self.run.report("note", message=f"Step {step}: {wrong}. Training goes back to {where}, and on with half the learning speed.")
+        self.run.report("resume", step=safe)
+
+    def _stop_for_good(self, step, wrong):
         pairs = list_run_pairs(self.run.run_dir)
         kept = f"The checkpoint pair of step {pairs[-1].step} is kept" if pairs else "No checkpoint pair was made yet"
+        optimizer = self.run.config.optimizer
+        speed = optimizer.prodigy_factor if optimizer.name == "prodigy" else optimizer.learning_rate
         raise Problem(
-            f"Training stopped at step {self.step + 1}: {wrong}.",
+            f"Training stopped at step {step}: {wrong}. Half the learning speed did not help.",
             cost=f"{kept}; the last safety copy is of step {self.state.step}.",
-            fix=f"Halve the learning speed (it is {self.run.config.optimizer.learning_rate:g}) and go on, or look for a damaged photo.",
+            fix=f"Halve the learning speed (it is {speed:g}) and go on, or look for a damaged photo.",
             action="halve-learning-rate",
         )
 
