@@ -11,7 +11,7 @@ from accelerate import init_empty_weights
 from studio.models.catalogue import SUBFOLDERS
 from studio.models.precision import COMPUTE
 from studio.models.storage import SmallStorage
-from studio.models.streaming import place_blocks
+from studio.models.streaming import place_blocks, swapped_indices
 from studio.models.weights import check_names, count_parameters, fill
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,17 @@ def load_expert(base, expert, *, dtype, device, blocks_swapped=0, precision="bf1
     """
     model = load_expert_on_meta(base, expert)
     small = SmallStorage(model, precision, device)
-    fill(model, base.weight_files(SUBFOLDERS[expert]), SUBFOLDERS[expert], dtype, small)
+    swapped = {f"blocks.{i}" for i in swapped_indices(len(model.blocks), blocks_swapped)}
+    fill(
+        model,
+        base.weight_files(SUBFOLDERS[expert]),
+        SUBFOLDERS[expert],
+        dtype,
+        small,
+        lambda key: (
+            "cpu" if ".".join(key.split(".")[:2]) in swapped else device
+        ),  # what stays goes where it stays: RAM holds the others alone
+    )
     model.storage = small.report
     place_blocks(model, device, blocks_swapped)
     return model
