@@ -16,7 +16,8 @@ from safetensors.torch import save
 from studio.config import EXPERTS, SweepConfig, TrainConfig, from_dict, load_preset
 from studio.errors import Problem
 from studio.models import catalogue
-from studio.models.catalogue import check_folder, describe_model, find_model, link_model, list_models, model_preset
+from studio.models.catalogue import describe_model, find_model, link_model, list_models, model_preset
+from studio.models.folders import check_folder
 from studio.models.loading import (
     check_weights,
     dtype_of,
@@ -272,7 +273,7 @@ def test_half_precision_keeps_norms_in_fp32_as_diffusers_does(tiny_base):
     assert model.dtype == torch.bfloat16
     assert model.blocks[0].attn1.to_q.weight.dtype == torch.bfloat16
     assert model.blocks[0].scale_shift_table.dtype == torch.float32
-    theirs = WanTransformer3DModel.from_pretrained(tiny_base.expert_dir("low_noise"), dtype=torch.bfloat16).named_parameters()
+    theirs = WanTransformer3DModel.from_pretrained(tiny_base.folder / "transformer_2", dtype=torch.bfloat16).named_parameters()
     ours = dict(load_expert(tiny_base, "low_noise", dtype=torch.bfloat16, device="cpu").named_parameters())
     assert all(ours[name].dtype == p.dtype and torch.equal(ours[name], p) for name, p in theirs)
     with pytest.raises(ValueError, match="one of fp32, bf16"):

@@ -101,18 +101,26 @@ def stored_weights(files):
     """
     found = {}
     for path in files:
-        header = read_header(path)
-        scales = {_weight_of(key): key for key in header.tensors if key.endswith(SCALES)}
-        for key, entry in header.tensors.items():
-            if key.endswith(".comfy_quant"):
-                _check_format(header, key)
-            if key in scales.values() or key.endswith(BESIDE) or strip_prefix(key) in MARKERS:
-                continue
-            weight = StoredWeight(header.path, key, entry.dtype, entry.shape, entry.offset, scales.get(key, ""))
-            _check_weight(header, weight)
-            found[strip_prefix(key)] = weight
-        if orphans := sorted(scales.keys() - header.tensors.keys()):
-            raise _unreadable(header, f"scales for {orphans[0]}, which is not there")
+        read_header(path)  # Problem for a damaged file
+        info = Path(path).stat()
+        found |= _stored_weights(Path(path), info.st_size, info.st_mtime_ns)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _stored_weights(path, size, mtime_ns):
+    header, found = _read_header(path, size, mtime_ns)[0], {}
+    scales = {_weight_of(key): key for key in header.tensors if key.endswith(SCALES)}
+    for key, entry in header.tensors.items():
+        if key.endswith(".comfy_quant"):
+            _check_format(header, key)
+        if key.endswith((*SCALES, *BESIDE)) or strip_prefix(key) in MARKERS:
+            continue
+        weight = StoredWeight(path, key, entry.dtype, entry.shape, entry.offset, scales.get(key, ""))
+        _check_weight(header, weight)
+        found[strip_prefix(key)] = weight
+    if orphans := sorted(scales.keys() - header.tensors.keys()):
+        raise _unreadable(header, f"scales for {orphans[0]}, which is not there")
     return found
 
 
