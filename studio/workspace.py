@@ -352,13 +352,17 @@ def append_jsonl(path, record):
         file.write(line)
 
 
-def read_jsonl(path, offset=0):
-    """(records, next offset) of the complete lines from a byte offset on; a torn line is left out. A missing file is empty."""
+def read_jsonl(path, offset=0, max_bytes=-1):
+    """(records, next offset) of the complete lines from a byte offset on; a torn line is left out. A missing file is empty.
+
+    max_bytes: read about so much of a long file at once, up to the end of a line.
+    """
     try:
         with patiently(lambda: open(path, "rb"), RETRY_SECONDS) as file:
             offset = offset if offset <= file.seek(0, os.SEEK_END) else 0  # shorter than it was: another file took its place
             file.seek(offset)
-            data = file.read()
+            data = file.read(max_bytes)
+            data += file.readline() if max_bytes >= 0 else b""
     except FileNotFoundError:
         return [], offset
     end = data.rfind(b"\n") + 1

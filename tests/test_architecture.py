@@ -41,6 +41,8 @@ TORCH_FREE = {
     "training/pairs.py",
     "training/planner.py",
     "training/estimates.py",
+    "training/optimizer_facts.py",
+    "training/history.py",
     "evaluation/sweeps.py",
     "evaluation/verdict.py",
     "evaluation/report.py",

@@ -128,6 +128,12 @@ def test_training_that_does_not_fit_is_not_started(run, workspace, media, monkey
     assert code == 2 and "no GPU can be used" in err
 
 
+def test_training_with_an_optimizer_that_cannot_be_used_is_not_started(run, project, media):
+    import_media(project, [media / "person_a_1.jpg"])
+    code, _, err = run("train", "Anna", "--set", "optimizer.name=adamw8bit")
+    assert code == 2 and "8-bit AdamW" in err and is_one_line(err) and project.list_runs() == []
+
+
 def test_training_without_photos_says_so_and_nothing_to_resume_too(run, project):
     code, _, err = run("train", "Anna", "--resume")
     assert code == 2 and "no training run yet" in err

@@ -80,7 +80,9 @@ def test_the_same_key_draws_the_same_and_another_key_does_not():
 
 
 def test_fixed_levels_are_the_middles_of_the_slices():
-    assert torch.allclose(Timesteps(TimestepConfig(distribution="uniform"), 0.0, 0.8).midpoints(2).float(), torch.tensor([0.2, 0.6]))
+    levels = Timesteps(TimestepConfig(distribution="uniform"), 0.0, 0.8)
+    assert torch.allclose(levels.midpoints(2).float(), torch.tensor([0.2, 0.6]))
+    assert [pytest.approx(band) for band in levels.bands(2)] == [(0.0, 0.4), (0.4, 0.8)]
 
 
 def test_an_impossible_interval_is_refused():

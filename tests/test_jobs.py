@@ -3,23 +3,27 @@
 import errno
 import io
 import itertools
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import psutil
 import pytest
 
 from studio import workspace as workspace_module
+from studio.config import EXPERTS
 from studio.errors import Problem
 from studio.jobs import launcher, metrics, state
 from studio.jobs.problems import explain
 from studio.jobs.recorder import Pace, Recorder
 from studio.jobs.worker import run_job
-from studio.workspace import append_jsonl, read_json, write_json
+from studio.training import history
+from studio.workspace import append_jsonl, read_json, read_jsonl, write_json
 
 DEADLINE_SECONDS = 90
 
@@ -402,6 +406,30 @@ def test_curves_are_kept_per_expert_and_read_as_they_grow(project):
     assert metrics.read_metrics(run_dir)["high_noise"] == first["high_noise"]
 
 
+def test_held_out_losses_are_kept_by_band_and_only_of_the_bands_used_now(project):
+    run_dir = project.new_run_dir("train")
+
+    def check(step, *losses, bands=((0.0, 0.5), (0.5, 0.9))):
+        found = [{"low": low, "high": high, "loss": loss} for (low, high), loss in zip(bands, losses)]
+        return {"event": "held_out", "step": step, "expert": "low_noise", "loss": sum(losses) / len(losses), "bands": found}
+
+    old = {"event": "held_out", "step": 0, "expert": "low_noise", "loss": 0.5}  # of a studio that knew no bands
+    write_events(
+        run_dir,
+        old,
+        check(5, 0.9, bands=((0.0, 0.9),)),
+        check(10, 0.3, 0.2),
+        {"event": "phase", "expert": "low_noise"},
+        check(20, 0.25, 0.1),
+    )
+    series = metrics.read_metrics(run_dir)
+    assert series["low_noise"]["held_out"] == [0.5, 0.9, 0.25, 0.175] and series["high_noise"]["bands"] == []
+    assert series["low_noise"]["bands"] == [
+        {"low": 0.0, "high": 0.5, "loss": [None, None, 0.3, 0.25]},
+        {"low": 0.5, "high": 0.9, "loss": [None, None, 0.2, 0.1]},
+    ]
+
+
 def test_steps_done_again_after_a_resume_count_once(project):
     run_dir = project.new_run_dir("train")
     checked = {"event": "held_out", "step": 4, "expert": "high_noise", "loss": 0.7}
@@ -420,6 +448,37 @@ def test_a_long_run_is_thinned_to_what_a_chart_can_show(project):
     assert metrics.seconds_per_step(run_dir) is None
     assert len(series["step"]) == 500 and series["step"][-1] == 5000
     assert set(series["loss"]) == {2.0} and max(series["memory_gb"]) == 5000 and series["grad_norm"][0] is None
+
+
+def test_a_day_of_steps_is_kept_in_a_few_bytes_each_and_only_what_is_new_is_read(project, monkeypatch):
+    """A step as Python objects takes 1.5 kB: at two a second that is 130 MB in a window that stays open, and as many again to read anew."""
+    run_dir = project.new_run_dir("train")
+    with open(run_dir / "events.jsonl", "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(step(n, EXPERTS[n // 500 % 2], learning_rate=1e-4)) + "\n" for n in range(1, 20_001))
+    asked = []
+    monkeypatch.setattr(history, "read_jsonl", lambda path, offset, size: asked.append(size) or read_jsonl(path, offset, size))
+    monkeypatch.setattr(history, "CHUNK_BYTES", 100_000)
+    tracemalloc.start()
+    assert len(metrics.read_metrics(run_dir)["high_noise"]["step"]) <= 500
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 100 * 20_000 and peak < 300 * 20_000 and set(asked) == {100_000}
+    asked.clear()
+    assert metrics.seconds_per_step(run_dir) == 2.0 and len(asked) == 1
+
+
+def test_the_log_is_read_in_pages_of_whole_lines_from_its_end_to_its_beginning(project):
+    run_dir = project.new_run_dir("train")
+    assert state.read_log_page(run_dir) == ("", 0)
+    lines = [f"2026-01-01 note: line {n} é" for n in range(100)]
+    (run_dir / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    pages, end = [], None
+    while end != 0:
+        text, end = state.read_log_page(run_dir, end, max_bytes=700)
+        pages.insert(0, text)
+    assert "".join(pages).splitlines() == lines and len(pages) > 4 and all(page.startswith("2026") for page in pages)
+    (run_dir / "log.txt").write_text("50 %\r" * 1000, encoding="utf-8")  # a progress bar: a line longer than a page
+    assert len(state.read_log_tail(run_dir, 600)) == 600
 
 
 # -- files that another program holds, as Excel, a virus scanner or a backup does on Windows; terminals that are gone

@@ -8,7 +8,7 @@ from diffusers import WanTransformer3DModel
 
 from studio.models.lora import add_lora, trainable_lora
 from studio.models.streaming import place_blocks
-from studio.training.simulate import KEPT_IN_FP32, Shape, simulate, simulate_step
+from studio.training.simulate import Shape, simulate, simulate_step
 from studio.training.walk import Pass, StepPlan
 
 CONFIG = dict(
@@ -29,7 +29,7 @@ def real_run(plan, blocks_swapped):
     torch.manual_seed(0)
     model = WanTransformer3DModel(**CONFIG).requires_grad_(False).eval()
     for name, p in model.named_parameters():
-        p.data = p.data.to(torch.float32 if set(KEPT_IN_FP32) & set(name.split(".")) else torch.bfloat16)
+        p.data = p.data.to(torch.float32 if set(WanTransformer3DModel._keep_in_fp32_modules) & set(name.split(".")) else torch.bfloat16)
     place_blocks(model, "cpu", blocks_swapped)
     add_lora(model, 8, seed=0)
 

@@ -221,10 +221,10 @@ def test_the_next_block_is_on_its_way_while_one_computes(plain, group):
     assert late.count(True) <= 2, late
 
 
-def test_evaluation_of_any_rows_is_the_mean_loss_and_loads_each_block_once(plain, group):
+def test_evaluation_of_any_rows_gives_their_losses_and_loads_each_block_once(plain, group):
     losses, _ = plain_loop(plain, group)
     model, streamer = placed(plain, BLOCKS)
-    assert evaluate(model, iter(group.rows), "cpu").item() == pytest.approx(losses[0].item(), rel=1e-5)
+    assert evaluate(model, iter(group.rows), "cpu").mean().item() == pytest.approx(losses[0].item(), rel=1e-5)
     assert streamer.num_loads == BLOCKS
     assert not any(p.grad is not None for p in trainable_lora(model).values())
 

@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from studio.data.dataset import remove_item, set_caption
 from studio.errors import Problem
 from studio.models.loading import load_expert
 from studio.models.lora import add_lora, lora_off, trainable_lora
+from studio.training.batches import HELD_OUT_LEVELS
 from studio.training.loop import train
 from studio.training.monitor import PATIENCE, LossMonitor
 from studio.training.pairs import list_pairs, list_run_pairs, verify_pair
@@ -90,6 +92,12 @@ def test_events_tell_the_whole_story(finished):
     assert all(e["preservation_loss"] is not None for e in steps)
     assert [e["step"] for e in events.of("checkpoint")] == [4, 8]
     assert [(e["step"], e["expert_step"]) for e in events.of("held_out")] == [(0, 0), (2, 2), (2, 0), (4, 2), (6, 4), (8, 4)]
+    for check in events.of("held_out"):
+        limits = [(band["low"], band["high"]) for band in check["bands"]]
+        assert len(limits) == HELD_OUT_LEVELS and all(a[1] == b[0] for a, b in itertools.pairwise(limits))
+        assert sum(band["loss"] for band in check["bands"]) / HELD_OUT_LEVELS == pytest.approx(check["loss"], rel=1e-5)
+        inside = (0.0, 0.875) if check["expert"] == "low_noise" else (0.875, 1.0)  # the boundary of the tiny model, and of T2V
+        assert (limits[0][0], limits[-1][1]) == pytest.approx(inside, abs=1e-3)
     progress = [e for e in events.of("progress") if "seconds_left" in e]
     assert [e["done"] for e in progress] == list(range(1, 9)) and progress[-1]["seconds_left"] == 0
 
@@ -231,6 +239,7 @@ def test_save_now_makes_a_pair_of_both_experts_as_they_are(project, finished):
     assert list(pairs) == [1, 4, 7, 8]
     assert pairs[1].manifest["saved_by"] == "hand" and pairs[1].manifest["experts"]["low_noise"] == {
         "file": pairs[1].low_noise.name, "sha256": pairs[1].manifest["experts"]["low_noise"]["sha256"], "steps": 0, "trained": False,
+        "weights": "last step",
     }  # fmt: skip
     for pair in pairs.values():
         verify_pair(pair)
@@ -436,8 +445,8 @@ def test_a_share_changed_on_the_way_still_ends_at_the_same_step():
 
 
 def test_warm_up_grows_evenly_and_then_stays():
-    config = small_config(optimizer={"learning_rate": 1.0, "warmup_steps": 4}).optimizer
-    assert [learning_rate(config, step) for step in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
+    config = small_config(optimizer={"learning_rate": 1.0, "warmup_steps": 4})
+    assert [learning_rate(config, "high_noise", step) for step in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
 
 
 def test_never_more_than_a_fifth_is_set_aside_and_always_the_same():

@@ -7,6 +7,7 @@ from training_kit import SMALL, add_photo
 
 from studio.config import TrainConfig, merge, to_dict
 from studio.data.dataset import kept_items, set_caption
+from studio.errors import Problem
 from studio.jobs import launcher, state, worker
 from studio.ui import actions, train_choice, train_view
 from studio.ui.settings_form import label_of
@@ -44,6 +45,14 @@ def test_a_value_out_of_its_limits_is_answered_with_the_forms_own_label(project,
     with pytest.raises(ValueError, match=f"^{label_of(TrainConfig, name)} must be at (most|least) "):
         train_choice.save_edits(project, {name: value})
     assert project.read() == before
+
+
+def test_an_optimizer_that_cannot_be_used_here_prevents_the_start_in_words(project):
+    train_choice.save_edits(project, {"optimizer.name": "adamw8bit"})
+    _, why, can_be_pressed = train_view.start_button(project, train_choice.make_plan(project))
+    assert "8-bit AdamW" in why and not can_be_pressed
+    with pytest.raises(Problem, match="8-bit AdamW"):
+        train_choice.start(project)
 
 
 def test_a_training_that_learns_too_fast_goes_on_with_half_the_speed_at_one_press(project, monkeypatch):

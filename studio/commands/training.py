@@ -25,6 +25,7 @@ def train(args, workspace, out):
         _require_pictures(project)
         proposed = make_plan(project, workspace, args)
         _check_device(args.device, proposed)
+        _check_optimizer(proposed.config.optimizer.name, proposed.device)
         say_plan(proposed, out)
         if not proposed.fits and not args.anyway:
             raise Problem(f"this does not fit here. {proposed.reasons[-1]}", fix="To start all the same, add --anyway.")
@@ -116,6 +117,13 @@ def _check_device(device, plan):
             "this computer's GPU would be used",
             fix="Set the environment variable CUDA_VISIBLE_DEVICES to an empty text to train on the processor.",
         )
+
+
+def _check_optimizer(name, device):
+    from studio.training.optimizer_facts import how_to_use, why_not_usable
+
+    if reason := why_not_usable(name, device):
+        raise Problem(reason, fix=how_to_use(name, device))
 
 
 def _resume(args, project):

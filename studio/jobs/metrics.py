@@ -1,97 +1,60 @@
-"""The curves of a training run, read from its events: incremental, so that polling a long run stays cheap."""
+"""The curves of a training run, thinned to what a chart can show."""
 
-import functools
-import threading
-from pathlib import Path
+import numpy as np
 
 from studio.config import EXPERTS
-from studio.workspace import read_jsonl
+from studio.training.history import STEP_FIELDS, read_history
 
 MAX_POINTS = 500
-STEP_FIELDS = ("loss", "preservation_loss", "learning_rate", "grad_norm", "seconds", "memory_gb")
 
 
 def read_metrics(run_dir, max_points=MAX_POINTS):
-    """{expert: {"step": [...], "loss": [...], ..., "held_out_step": [...], "held_out": [...]}} for both experts.
+    """{expert: {"step": [...], "loss": [...], ..., "held_out_step": [...], "held_out": [...], "bands": [...]}} for both experts.
 
+    bands: [{"low", "high", "loss": [...]}], the held-out loss of each band of noise levels, beside held_out_step.
     Lists of a group have equal length, at most `max_points`, each point the mean of its neighbours (memory: the largest). What a
     resumed run did again counts once, as it was done last. A run without steps yet gives empty lists.
     """
-    steps, held_out = _reader(str(Path(run_dir) / "events.jsonl")).read()
-    return {expert: _series(steps, held_out, expert, max_points) for expert in EXPERTS}
+    history = read_history(run_dir)
+    return {expert: _series(history, expert, max_points) for expert in EXPERTS}
 
 
 def seconds_per_step(run_dir):
     """The median time of the last hundred steps, or None before the first one."""
-    steps, _ = _reader(str(Path(run_dir) / "events.jsonl")).read()
-    seconds = sorted(r["seconds"] for r in steps[-100:] if r.get("seconds"))
-    return seconds[len(seconds) // 2] if seconds else None
+    return read_history(run_dir).seconds_per_step()
 
 
-def _series(steps, held_out, expert, max_points):
-    mine = _thin([r for r in steps if r.get("expert") == expert], STEP_FIELDS, max_points)
-    checks = _thin([r for r in held_out if r.get("expert") == expert], ("loss",), max_points)
-    series = {"step": [r["step"] for r in mine]} | {name: [r[name] for r in mine] for name in STEP_FIELDS}
-    return series | {"held_out_step": [r["step"] for r in checks], "held_out": [r["loss"] for r in checks]}
+def _series(history, expert, max_points):
+    checks = history.checks_of(expert)
+    limits = [band[:2] for band in checks[-1].bands] if checks else []
+    held_out = {"step": np.array([c.step for c in checks], float), "loss": np.array([c.loss for c in checks])}
+    held_out |= {limit: np.array([_loss_within(check, limit) for check in checks]) for limit in limits}
+    mine, checked = _thin(history.steps_of(expert), STEP_FIELDS, max_points), _thin(held_out, ("loss", *limits), max_points)
+    bands = [{"low": limit[0], "high": limit[1], "loss": checked[limit]} for limit in limits]
+    return mine | {"held_out_step": checked["step"], "held_out": checked["loss"], "bands": bands}
 
 
-def _thin(records, names, max_points):
-    """At most max_points records: runs of neighbours become one, at the last one's step."""
-    size = -(-len(records) // max_points) or 1
-    groups = [records[i : i + size] for i in range(0, len(records), size)]
-    return [
-        {"step": g[-1]["step"]} | {name: _combine(name, [r[name] for r in g if r.get(name) is not None]) for name in names} for g in groups
-    ]
+def _loss_within(check, limit):
+    """Its loss in the band of these limits; NaN where it was made with other bands, as when a run goes on with other settings."""
+    return next((loss for *band, loss in check.bands if tuple(band) == limit), np.nan)
 
 
-def _combine(name, values):
-    if not values:
-        return None
-    return max(values) if name == "memory_gb" else sum(values) / len(values)
+def _thin(columns, names, max_points):
+    """{"step", *names} as lists of at most max_points: runs of neighbours become one, at the last one's step; None where nothing is known."""
+    count = len(columns["step"])
+    size = -(-count // max_points) or 1
+    last = np.minimum(np.arange(size - 1, count + size - 1, size), count - 1) if count else np.array([], int)
+    thinned = {"step": [int(step) for step in columns["step"][last]]}
+    return thinned | {name: _combine(name, columns[name], size) for name in names}
 
 
-@functools.lru_cache(maxsize=16)
-def _reader(path):
-    return _Reader(Path(path))
-
-
-class _Reader:
-    """Step and held-out records of one events file; each call reads only what was added since the last."""
-
-    def __init__(self, path):
-        self.path = path
-        self._lock = threading.Lock()
-        self._start()
-
-    def _start(self):
-        self._offset, self._steps, self._held_out = 0, [], []
-
-    def read(self):
-        with self._lock:
-            try:
-                if self.path.stat().st_size < self._offset:
-                    self._start()  # another file took its place
-            except FileNotFoundError:
-                self._start()
-            records, self._offset = read_jsonl(self.path, self._offset)
-            for record in records:
-                self._add(record)
-            return list(self._steps), list(self._held_out)
-
-    def _add(self, record):
-        event, step = record.get("event"), record.get("step")
-        if not isinstance(step, (int, float)):
-            return
-        if event == "resume":
-            self._forget_after(step)
-        elif event == "step":
-            if self._steps and step <= self._steps[-1]["step"]:
-                self._forget_after(step - 1)  # started over
-            self._steps.append(record)
-        elif event == "held_out":
-            self._held_out.append(record)
-
-    def _forget_after(self, step):
-        for records in (self._steps, self._held_out):
-            while records and records[-1]["step"] > step:
-                records.pop()
+def _combine(name, values, size):
+    """The mean (of memory the largest) of each `size` neighbours, None where all of them are NaN."""
+    groups = np.full((-(-len(values) // size), size), np.nan)
+    groups.flat[: len(values)] = values
+    known = ~np.isnan(groups)
+    if name in ("memory_gb", "ram_gb"):
+        combined = np.where(known, groups, -np.inf).max(axis=1, initial=-np.inf)
+    else:
+        combined = np.where(known, groups, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return [float(value) if any_known else None for value, any_known in zip(combined, known.any(axis=1))]

@@ -12,7 +12,7 @@ from studio.workspace import append_jsonl, write_json
 
 STATUS_SECONDS = 0.5  # at most this often while there is news
 HEARTBEAT_SECONDS = 5.0  # at least this often
-PROGRESS_EVENT_SECONDS = 2.0
+PROGRESS_EVENT_SECONDS = 60.0  # each step has an event of its own; these are for whoever reads the file later
 
 
 class Recorder:

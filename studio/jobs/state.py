@@ -144,14 +144,22 @@ def read_events(run_dir, offset=0):
 
 def read_log_tail(run_dir, max_bytes=16_000):
     """The end of log.txt as text, from a whole line on; "" if there is none."""
+    return read_log_page(run_dir, max_bytes=max_bytes)[0]
+
+
+def read_log_page(run_dir, end=None, max_bytes=16_000):
+    """(text, where it begins in bytes) of the whole lines of log.txt before the byte `end`; without one, of the last lines there are."""
     try:
         with open(Path(run_dir) / "log.txt", "rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - max_bytes))
-            text = file.read().decode("utf-8", "replace")
+            end = size if end is None else max(0, min(end, size))
+            begin = file.seek(max(0, end - max_bytes))
+            data = file.read(end - begin)
     except FileNotFoundError:
-        return ""
-    return text.partition("\n")[2] if size > max_bytes else text
+        return "", 0
+    torn = data.find(b"\n") + 1 if begin else 0  # the end of a line that began before; a line longer than a page is shown in parts
+    torn = torn if torn < len(data) else 0
+    return data[torn:].decode("utf-8", "replace"), begin + torn
 
 
 def is_alive(pid, create_time):

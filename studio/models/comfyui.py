@@ -180,6 +180,10 @@ class SingleFiles:
                 raise Problem(f"{path.name} in {path.parent} {reason}.", fix="Choose the model's folder again.", action="link-model")
 
     def describe(self):
-        """One line a file, and how the experts are told apart."""
-        lines = [f"{ROLES[role]}: {path.name} ({WeightFile(path).form})" for role, path in self.paths.items()]
-        return [*lines, "Which expert is which is told by the files' names; their weights can't tell."]
+        """One line a file, and what a person should know about them."""
+        forms = {role: WeightFile(path).form for role, path in self.paths.items()}
+        lines = [f"{ROLES[role]}: {path.name} ({forms[role]})" for role, path in self.paths.items()]
+        lines.append("Which expert is which is told by the files' names; their weights can't tell.")
+        if forms["transformer"].startswith("fp8"):
+            lines.append("With the number format fp8 the experts stay as their files have them, and take half of bf16's memory.")
+        return lines

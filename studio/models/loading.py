@@ -9,11 +9,11 @@ import torch
 from accelerate import init_empty_weights
 
 from studio.models.folders import SUBFOLDERS
+from studio.models.precision import COMPUTE
+from studio.models.storage import SmallStorage
 from studio.models.streaming import place_blocks
 from studio.models.tokenizer import load_tokenizer
 from studio.models.weights import check_names, count_parameters, fill
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 log = logging.getLogger(__name__)
 
@@ -26,15 +26,22 @@ def pick_device():
 
 
 def dtype_of(precision):
-    """ "bf16" | "fp32" -> torch dtype."""
-    if precision not in DTYPES:
-        raise ValueError(f"precision must be one of {', '.join(DTYPES)}, got {precision!r}")
-    return DTYPES[precision]
+    """What a model computes in, by how it is stored: "fp32" | "bf16" | "int8" | "fp8" -> torch dtype."""
+    if precision not in COMPUTE:
+        raise ValueError(f"precision must be one of {', '.join(COMPUTE)}, got {precision!r}")
+    return COMPUTE[precision]
 
 
-def load_expert(base, expert, *, dtype, device, blocks_swapped=0):
-    """The frozen WanTransformer3DModel of an expert, its blocks placed; swapped blocks never reach the device as a whole."""
-    model = fill(load_expert_on_meta(base, expert), base.weight_files(SUBFOLDERS[expert]), SUBFOLDERS[expert], dtype)
+def load_expert(base, expert, *, dtype, device, blocks_swapped=0, precision="bf16"):
+    """The frozen WanTransformer3DModel of an expert, its blocks placed; swapped blocks never reach the device as a whole.
+
+    dtype: what it computes in; precision: "int8" and "fp8" store the blocks' weights in 8 bits, anything else in `dtype`. `model.storage`, a
+    StorageReport, says what that changed.
+    """
+    model = load_expert_on_meta(base, expert)
+    small = SmallStorage(model, precision, device)
+    fill(model, base.weight_files(SUBFOLDERS[expert]), SUBFOLDERS[expert], dtype, small)
+    model.storage = small.report
     place_blocks(model, device, blocks_swapped)
     return model
 

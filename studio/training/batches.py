@@ -11,7 +11,7 @@ from studio.training.preservation import preservation_weight, preserved_pictures
 from studio.training.randomness import generator
 from studio.training.step import Group, Row
 
-HELD_OUT_LEVELS = 4  # noise levels at which each held-out picture is checked
+HELD_OUT_LEVELS = 4  # noise levels at which each held-out picture is checked, one for each band
 
 
 class Batches:
@@ -44,6 +44,14 @@ class Batches:
             draw = generator("held out", self.expert, sample.latents_key)
             for sigma in sigmas:
                 yield self._rows(sample, sigma, draw)[0]
+
+    def held_out_bands(self, losses):
+        """[{"low", "high", "loss"}] for each band of noise levels, from the losses of `held_out_rows`."""
+        means = losses.view(-1, HELD_OUT_LEVELS).mean(dim=0).tolist()
+        return [
+            {"low": round(low, 4), "high": round(high, 4), "loss": mean}
+            for (low, high), mean in zip(self.timesteps.bands(HELD_OUT_LEVELS), means)
+        ]
 
     def _rows(self, sample, sigma, draw):
         """A sample's row, and the same noised picture with the prompt for people in general: where plain DOP keeps the model's answer."""

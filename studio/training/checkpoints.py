@@ -1,7 +1,7 @@
 """What training saves: the resume state, from which a run goes on exactly, and the checkpoint pairs made from it.
 
-A state is the folder resume/step-NNNNNN: progress.json and one safetensors file for each expert that has begun, with its LoRA and the
-AdamW moments. It appears by one rename; the last two are kept, so a damaged one costs `resume_every` steps at most.
+A state is the folder resume/step-NNNNNN: progress.json and one safetensors file for each expert that has begun, with its LoRA and what its
+optimizer remembers. It appears by one rename; the last two are kept, so a damaged one costs `resume_every` steps at most.
 """
 
 import contextlib
@@ -17,11 +17,11 @@ from safetensors.torch import save_file
 from studio.config import EXPERTS, to_dict
 from studio.errors import Problem, is_disk_full
 from studio.models.lora_files import save_lora_file
+from studio.training.optimizers import CARRIED
 from studio.training.pairs import file_sha256, pair_file_name, pair_folder, read_pair
 from studio.workspace import finished_dir, read_json, write_json
 
 STATES_KEPT = 2
-PARTS = ("lora", "exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class State:
 # -- the resume state
 
 
-def save_state(run_dir, state, expert, tensors):
+def save_state(run_dir, state, expert, tensors, numbers=None):
     """Save the state with the working expert's tensors; the other expert's file is copied from the state before. Returns it, placed.
 
-    tensors: {"lora/<key>" | "exp_avg/<key>" | "exp_avg_sq/<key>": tensor}. Problem if the disk is full; what was saved before stays.
+    tensors, numbers: as a LoraOptimizer gives them. Problem if the disk is full; what was saved before stays.
     """
     folder = _resume_dir(run_dir) / f"step-{state.step:06d}"
     files = {}
@@ -55,7 +55,7 @@ def save_state(run_dir, state, expert, tensors):
         for name in EXPERTS:
             target = temporary / f"{name}.safetensors"
             if name == expert:
-                save_file({key: t.detach().cpu().contiguous() for key, t in tensors.items()}, target)
+                save_file(_on_cpu(tensors), target, numbers)
             elif state.expert_file(name):
                 shutil.copyfile(state.expert_file(name), target)
             else:
@@ -79,26 +79,13 @@ def load_state(run_dir, report):
     return State()
 
 
-def expert_tensors(parameters, optimizer):
-    """What is saved of an expert: {file key: Parameter} and the moments that AdamW keeps for each."""
-    tensors = {f"lora/{key}": p for key, p in parameters.items()}
-    for key, p in parameters.items():
-        moments = optimizer.state.get(p) or {name: torch.zeros_like(p) for name in PARTS[1:]}
-        tensors |= {f"{name}/{key}": moments[name] for name in PARTS[1:]}
-    return tensors
-
-
-@torch.no_grad()
-def restore_expert(state, expert, parameters, optimizer):
-    """Put back what expert_tensors gave. Does nothing for an expert that has not begun."""
+def restore_expert(state, expert, optimizer):
+    """Put an expert's weights and its LoraOptimizer back as they were saved. Does nothing for an expert that has not begun."""
     path = state.expert_file(expert)
     if path is None:
         return
     with _file_guard("the state"), safe_open(path, "pt") as file:
-        for key, p in parameters.items():
-            p.copy_(file.get_tensor(f"lora/{key}"))
-            moments = {name: file.get_tensor(f"{name}/{key}").to(p.device, copy=True) for name in PARTS[1:]}
-            optimizer.state[p] = {"step": torch.tensor(float(state.expert_steps[expert]))} | moments
+        optimizer.restore(file, state.expert_steps[expert])
 
 
 def remove_leftovers(run_dir):
@@ -114,24 +101,38 @@ def remove_leftovers(run_dir):
 def save_pair(run_dir, state, config, base, *, saved_by="schedule"):
     """Make the checkpoint pair of a saved state; one that is there already stays as it is. Returns its step, or None if nothing was new.
 
-    An expert without a single step gets a LoRA of zeros, which changes nothing, and the manifest says that it is untrained.
+    An expert without a single step gets a LoRA of zeros, which changes nothing, and the manifest says that it is untrained. Where an average
+    of the weights is kept, the pair is of the averages, and raw/ holds the weights of the last step; the manifest says which is which.
     """
     folder = pair_folder(run_dir, state.step)
     if read_pair(folder):
         return None
     experts = {}
     with _file_guard(f"the checkpoint pair of step {state.step}"), finished_dir(folder) as temporary:
-        loras = {expert: _read_lora(state.expert_file(expert)) for expert in state.files}
+        loras = {expert: _read_loras(state.expert_file(expert)) for expert in state.files}
         for expert in EXPERTS:
-            lora = loras.get(expert) or {key: torch.zeros_like(t) for key, t in next(iter(loras.values())).items()}
-            name = pair_file_name(run_dir, state.step, expert)
-            save_lora_file(temporary / name, lora, _metadata(state, config, base, expert))
-            steps = state.expert_steps[expert]
-            experts[expert] = {"file": name, "sha256": file_sha256(temporary / name), "steps": steps, "trained": steps > 0}
+            lora = loras.get(expert) or {"lora": {key: torch.zeros_like(t) for key, t in next(iter(loras.values()))["lora"].items()}}
+            experts[expert] = _save_expert(
+                temporary, pair_file_name(run_dir, state.step, expert), lora, _metadata(state, config, base, expert)
+            )
+            experts[expert] |= {"steps": state.expert_steps[expert], "trained": state.expert_steps[expert] > 0}
         facts = {"run": Path(run_dir).name, "step": state.step, "saved_by": saved_by, "created": time.time()}
         model = {"base_model": base.name, "base_key": base.key, "boundary": base.boundary}
         write_json(temporary / "manifest.json", facts | model | {"experts": experts, "settings": to_dict(config)})
     return state.step
+
+
+def _save_expert(folder, name, lora, metadata):
+    """One expert's file of a pair, and beside an average the raw weights; returns what the manifest says of them."""
+    weights = "average" if "average" in lora else "last step"
+    save_lora_file(folder / name, lora.get("average", lora["lora"]), metadata | {"weights": weights})
+    said = {"file": name, "sha256": file_sha256(folder / name), "weights": weights}
+    if weights == "last step":
+        return said
+    raw = f"raw/{name}"
+    (folder / "raw").mkdir(exist_ok=True)
+    save_lora_file(folder / raw, lora["lora"], metadata | {"weights": "last step"})
+    return said | {"raw": {"file": raw, "sha256": file_sha256(folder / raw)}}
 
 
 # -- inside
@@ -163,9 +164,26 @@ def _placed(state, files, folder):
     return State(**{name: getattr(state, name) for name in names}, files=files, folder=folder)
 
 
-def _read_lora(path):
+def _read_loras(path):
+    """{"lora": {key: tensor}} of an expert's state, and {"average": ...} where one is kept; fp32."""
+    found = {}
     with safe_open(path, "pt") as file:
-        return {key.removeprefix("lora/"): file.get_tensor(key) for key in file.keys() if key.startswith("lora/")}  # noqa: SIM118
+        for name in file.keys():  # noqa: SIM118
+            part, _, key = name.partition("/")
+            if part in CARRIED:
+                found.setdefault(part, {})[key] = file.get_tensor(name).float()
+    return found
+
+
+def _on_cpu(tensors):
+    """Tensors for a file, each in memory of its own: libraries may share one among parameters, which the format does not take."""
+    found, seen = {}, set()
+    for key, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        address = tensor.untyped_storage().data_ptr()
+        found[key] = tensor.clone() if address in seen else tensor
+        seen.add(address)
+    return found
 
 
 def _metadata(state, config, base, expert):

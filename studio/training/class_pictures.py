@@ -70,7 +70,10 @@ def _start(run, settings, batch):
 
 
 def _load(run, expert):
-    return load_expert(run.base, expert, dtype=run.dtype, device=run.device, blocks_swapped=run.config.memory.blocks_swapped)
+    memory = run.config.memory
+    return load_expert(
+        run.base, expert, dtype=run.dtype, device=run.device, blocks_swapped=memory.blocks_swapped, precision=memory.precision
+    )
 
 
 def _draw(run, model, settings, expert, state, batch, on_step):

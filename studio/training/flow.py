@@ -4,6 +4,7 @@ Rectified flow as in Lipman et al. 2022, "Flow Matching for Generative Modeling"
 Esser et al. 2024, "Scaling Rectified Flow Transformers for High-Resolution Image Synthesis" (SD3, arXiv 2403.03206).
 """
 
+import itertools
 import math
 
 import torch
@@ -41,6 +42,11 @@ class Timesteps:
         inside = torch.rand(count, generator=generator, dtype=torch.float64)
         slices = torch.randperm(count, generator=generator)
         return self.quantile((slices + inside) / count)
+
+    def bands(self, count):
+        """[(low, high)] of the equally likely slices, whose middles `midpoints` gives."""
+        ends = self.quantile(torch.arange(count + 1, dtype=torch.float64) / count).tolist()
+        return list(itertools.pairwise(ends))
 
     def midpoints(self, count):
         """(count,) fixed levels, the middles of equally likely slices: for losses that must be comparable."""

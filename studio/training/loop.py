@@ -19,6 +19,7 @@ from studio.models.lora import add_lora, trainable_lora
 from studio.training import checkpoints
 from studio.training.batches import Batches
 from studio.training.monitor import LossMonitor
+from studio.training.optimizers import LoraOptimizer, require_usable
 from studio.training.pairs import list_run_pairs, pair_folder, read_pair
 from studio.training.randomness import seed_of
 from studio.training.samples import Samples, prepare_samples
@@ -27,7 +28,6 @@ from studio.training.step import accumulate_gradients, evaluate
 from studio.training.walk import StepPlan
 from studio.workspace import Project, project_of, read_json
 
-BETAS = (0.9, 0.999)
 PACE_STEPS = 50  # recent steps that the time left is reckoned from
 
 
@@ -107,7 +107,10 @@ def _opened_expert(run, phase, state, samples):
         dtype=run.dtype,
         device=run.device,
         blocks_swapped=memory.blocks_swapped,
+        precision=memory.precision,
     )
+    if changed := model.storage.describe():
+        run.report("note", message=changed)
     try:
         add_lora(model, run.config.lora.rank, seed_of(run.config.seed, phase.expert, "lora"))
         yield Work(run, phase.expert, model, state, samples)
@@ -122,9 +125,8 @@ class Work:
         self.run, self.expert, self.model, self.state = run, expert, model, state
         self.step, self.expert_step = state.step, state.expert_steps[expert]
         self.parameters = trainable_lora(model)
-        settings = run.config.optimizer
-        self.optimizer = torch.optim.AdamW(self.parameters.values(), betas=BETAS, weight_decay=settings.weight_decay)
-        checkpoints.restore_expert(state, expert, self.parameters, self.optimizer)
+        self.optimizer = LoraOptimizer(run.config.optimizer, self.parameters, run.config.lora.precision)
+        checkpoints.restore_expert(state, expert, self.optimizer)
         self.batches = Batches(run.config, run.project, run.base, expert, samples)
         self.plan = StepPlan.of(run.config.memory, len(model.blocks))
         self.shelf = self.plan.make_shelf(run.device)
@@ -139,16 +141,14 @@ class Work:
         norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), settings.max_grad_norm)
         loss, preservation, nothing, grad_norm = torch.cat([losses, norm[None].to(losses)]).tolist()  # the step's one wait for the device
         self._require_sound(self.monitor.check(loss, grad_norm, nothing))
-        rate = self._update(settings)
+        rate = self._update()
         self.pace.append(time.perf_counter() - started)
         self._report(loss, preservation if group.class_rows else None, rate, grad_norm)
 
-    def _update(self, settings):
-        rate = learning_rate(settings, self.expert_step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+    def _update(self):
+        config = self.run.config
+        rate = learning_rate(config, self.expert, self.expert_step)
+        rate = self.optimizer.step(rate, self.expert_step, config.seed, self.expert)
         self.step, self.expert_step = self.step + 1, self.expert_step + 1
         return rate
 
@@ -165,6 +165,7 @@ class Work:
             grad_norm=grad_norm,
             seconds=round(seconds, 4),
             memory_gb=round(_memory_gb(self.run.device), 3),
+            ram_gb=round(_ram_gb(), 3),
         )
         left = (total - self.step) * sum(self.pace) / len(self.pace)
         what = {"high_noise": "layout and motion", "low_noise": "detail and identity"}[self.expert]
@@ -175,8 +176,9 @@ class Work:
     def check_held_out(self):
         """Loss of the pictures that were set aside, always under the same noise. Before the first step it is the base model's."""
         if self.batches.samples.held_out:
-            loss = evaluate(self.model, self.batches.held_out_rows(), self.run.device, self.plan).item()
-            self.run.report("held_out", step=self.step, expert=self.expert, expert_step=self.expert_step, loss=loss)
+            losses = evaluate(self.model, self.batches.held_out_rows(), self.run.device, self.plan)
+            facts = {"loss": losses.mean().item(), "bands": self.batches.held_out_bands(losses)}
+            self.run.report("held_out", step=self.step, expert=self.expert, expert_step=self.expert_step, **facts)
 
     def save(self):
         """Save the resume state of this step, once; returns it."""
@@ -189,8 +191,7 @@ class Work:
                 settings=to_dict(self.run.config),
                 base_key=self.run.base.key,
             )
-            tensors = checkpoints.expert_tensors(self.parameters, self.optimizer)
-            self.state = checkpoints.save_state(self.run.run_dir, state, self.expert, tensors)
+            self.state = checkpoints.save_state(self.run.run_dir, state, self.expert, self.optimizer.tensors(), self.optimizer.numbers())
         return self.state
 
     def _require_sound(self, wrong):
@@ -214,8 +215,9 @@ def _open_run(config, run_dir, report, should_stop, should_save):
     facts, project = read_json(run_dir / "config.json"), project_of(run_dir)
     device = pick_device()
     dtype = dtype_of(config.memory.precision if device.type != "cpu" else "fp32")
-    if device.type == "cpu" and config.memory.precision != "fp32":
-        report("note", message="There is no GPU: the model is kept as fp32, whatever number format was chosen.")
+    require_usable(config.optimizer.name, device.type)
+    if device.type == "cpu" and config.memory.precision == "bf16":
+        report("note", message="There is no GPU: the model is kept as fp32 instead of bf16.")
     return Run(
         config=config,
         run_dir=run_dir,
@@ -241,8 +243,7 @@ def _check_continuation(run, state):
     if state.folder is None:
         return
     before = from_dict(TrainConfig, state.settings)
-    if before.lora.rank != run.config.lora.rank or state.base_key != run.base.key:
-        what = "another base model" if state.base_key != run.base.key else f"LoRA size {before.lora.rank}, not {run.config.lora.rank}"
+    if what := _what_does_not_fit(before, run.config, state.base_key == run.base.key):
         raise Problem(
             f"This run was begun with {what}, so it can't go on.",
             cost="Nothing was lost; its checkpoint pairs are kept.",
@@ -252,6 +253,18 @@ def _check_continuation(run, state):
     if changed:
         run.report("note", message=f"Settings changed since the last safety copy: {', '.join(changed)}.")
     run.report("resume", step=state.step)
+
+
+def _what_does_not_fit(before, now, same_base):
+    """What of a run must stay as it was begun, and did not, in words; "" if all did."""
+    if not same_base:
+        return "another base model"
+    fixed = {
+        "LoRA size": (before.lora.rank, now.lora.rank),
+        "number format of the LoRA": (before.lora.precision, now.lora.precision),
+        "optimizer": (before.optimizer.name, now.optimizer.name),
+    }
+    return next((f"{what} {old}, not {new}" for what, (old, new) in fixed.items() if old != new), "")
 
 
 def _changes(before, after, prefix=""):
@@ -282,4 +295,9 @@ def _memory_gb(device):
     """Most GPU memory used so far, or this process's RAM without a GPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1024**3
+    return _ram_gb()
+
+
+def _ram_gb():
+    """This process's RAM now."""
     return psutil.Process().memory_info().rss / 1024**3

@@ -11,7 +11,8 @@ from studio.data.dataset import kept_items
 from studio.machine import Gpu, describe_gb, free_disk_gb, is_cuda_build
 from studio.models.catalogue import model_preset, sweep_config
 from studio.training import estimates
-from studio.workspace import read_json, read_jsonl
+from studio.training.history import read_history
+from studio.workspace import read_json
 
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
 FREE_SHARE = 0.94  # of a GPU that is only imagined (`--vram`): the desktop takes the rest
@@ -267,7 +268,7 @@ def _seconds_per_step(project, at, config, rows, device):
             same = earlier["config"] | {"steps": 0, "save_every": 0} == settings.to_dict(config) | {"steps": 0, "save_every": 0}
         except (OSError, ValueError, KeyError, TypeError):
             continue  # a run of another version of the studio
-        if same and earlier.get("device", device) == device and (seconds := _measured_seconds(run_dir)):
+        if same and earlier.get("device", device) == device and (seconds := read_history(run_dir).seconds_per_step()):
             return seconds, f"measured in {run_dir.name}"
     tflops = estimates.tflops_of(at.gpu.name) if at.gpu else None
     if tflops is None:
@@ -275,13 +276,6 @@ def _seconds_per_step(project, at, config, rows, device):
     return estimates.seconds_per_step(
         at.facts, config, rows, tflops
     ), "a rough estimate from the GPU's data sheet; the first steps will tell"
-
-
-def _measured_seconds(run_dir):
-    """The median time of the last hundred steps of a run, or None before the first."""
-    events, _ = read_jsonl(run_dir / "events.jsonl")
-    seconds = sorted([e["seconds"] for e in events if e.get("event") == "step" and e.get("seconds")][-100:])
-    return seconds[len(seconds) // 2] if seconds else None
 
 
 def _judge(at, config, predicted):

@@ -1,5 +1,6 @@
 """Whose turn it is: experts take turns in long phases, so that one is in memory at a time and every checkpoint pair is complete."""
 
+import math
 from dataclasses import dataclass
 
 from studio.config import EXPERTS
@@ -38,6 +39,19 @@ def plan_phases(config, end, expert_steps):
     return phases
 
 
-def learning_rate(config, expert_step):
-    """Learning rate of an expert's step (the first is 0): grows evenly over its own warm-up steps, then stays."""
-    return config.learning_rate * min(1.0, (expert_step + 1) / max(1, config.warmup_steps))
+def steps_of_expert(config, expert):
+    """How many of a run's steps an expert takes."""
+    high = round(config.steps * config.high_noise_share)
+    return high if expert == "high_noise" else config.steps - high
+
+
+def learning_rate(config, expert, expert_step):
+    """Learning rate of an expert's step (the first is 0): grows evenly over the expert's own warm-up steps, then stays, or falls as half
+    a cosine to almost nothing at its last step. For Prodigy it is the factor on the rate that it finds."""
+    settings = config.optimizer
+    highest = settings.prodigy_factor if settings.name == "prodigy" else settings.learning_rate
+    rate = highest * min(1.0, (expert_step + 1) / max(1, settings.warmup_steps))
+    if settings.schedule == "constant":
+        return rate
+    done = (expert_step - settings.warmup_steps) / max(1, steps_of_expert(config, expert) - settings.warmup_steps)
+    return rate * (1 + math.cos(math.pi * min(1.0, max(0.0, done)))) / 2

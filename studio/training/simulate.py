@@ -13,11 +13,11 @@ from torch.utils._pytree import tree_leaves
 
 from studio.models.lora import add_lora, trainable_lora
 from studio.models.shelf import HostShelf
+from studio.models.storage import store_blocks_small
 from studio.models.streaming import place_blocks
 from studio.training.walk import Pass, add_gradients
 
 OPTIMIZER_STATES = 2  # AdamW's two averages, fp32
-KEPT_IN_FP32 = ("time_embedder", "scale_shift_table", "norm1", "norm2", "norm3")  # as diffusers loads the model
 
 
 @dataclass(frozen=True)
@@ -42,23 +42,24 @@ class Simulated:
     host: int
 
 
-def simulate_step(model_config, shape, plan, *, rank=32, blocks_swapped=0, dtype=torch.bfloat16):
+def simulate_step(model_config, shape, plan, *, rank=32, blocks_swapped=0, dtype=torch.bfloat16, precision="bf16"):
     """A Simulated optimizer step of one walk of WanTransformer3DModel(**model_config), with LoRA of this rank at every block."""
-    model = make_model(model_config, dtype)
+    model = make_model(model_config, dtype, precision)
     place_blocks(model, "meta", blocks_swapped)
     add_lora(model, rank, seed=0)
     return simulate(model, _passes(model, shape), plan)
 
 
-def make_model(model_config, dtype):
+def make_model(model_config, dtype, precision="bf16"):
     """The transformer with shapes alone, in the number formats in which it is loaded."""
     from diffusers import WanTransformer3DModel
 
     with torch.device("meta"):
         model = WanTransformer3DModel(**model_config).requires_grad_(False).eval()
+    kept = set(WanTransformer3DModel._keep_in_fp32_modules)
     for name, p in model.named_parameters():
-        p.data = p.data.to(torch.float32 if set(KEPT_IN_FP32) & set(name.split(".")) else dtype)
-    return model
+        p.data = p.data.to(torch.float32 if kept & set(name.split(".")) else dtype)
+    return store_blocks_small(model, precision)
 
 
 def simulate(model, passes, plan):

@@ -62,13 +62,14 @@ def accumulate_gradients(model, group, device, plan=EVERYTHING, shelf=None):
 
 @torch.no_grad()
 def evaluate(model, rows, device, plan=EVERYTHING):
-    """Mean flow-matching loss of the rows, as a tensor on the device."""
-    total, group = torch.zeros((), device=device), Group(tuple(rows))
+    """The flow-matching loss of each row, in their order: (rows,) on the device."""
+    group = Group(tuple(rows))
+    losses, place = torch.zeros(len(group.rows), device=device), {id(row): i for i, row in enumerate(group.rows)}
     for parts in split_walks(group, plan):
         passes = [_make_pass(part, group, device) for part in parts]
         for part, batch, answer in zip(parts, passes, predict(model, passes)):
-            total += part.share * (answer - batch.target).square().mean()
-    return total
+            losses[[place[id(row)] for row in part.rows]] = (answer - batch.target).square().flatten(1).mean(dim=1)
+    return losses
 
 
 def split_walks(group, plan):

@@ -7,6 +7,7 @@ from studio.errors import Problem
 from studio.jobs import state
 from studio.machine import read_machine
 from studio.models.catalogue import describe_model
+from studio.training.optimizer_facts import how_to_use, why_not_usable
 from studio.training.planner import propose
 from studio.ui import actions, download_view
 from studio.ui import formatting as f
@@ -68,6 +69,9 @@ def what_prevents(project, plan):
         return missing, "open-dataset"
     if not model["available"]:
         return download_view.why_not_ready(model, project.workspace)
+    optimizer = plan.config.optimizer.name
+    if reason := why_not_usable(optimizer, plan.device):
+        return f"{reason} {how_to_use(optimizer, plan.device)}", ""
     if not plan.fits and plan.device == "cpu":
         return plan.reasons[-1], ""
     return "", ""
