@@ -38,6 +38,7 @@ TORCH_FREE = {
     "models/layouts.py",
     "models/folders.py",
     "models/comfyui.py",
+    "models/comfyui_folders.py",
     "training/pairs.py",
     "training/planner.py",
     "training/estimates.py",

@@ -15,6 +15,7 @@ from transformers import UMT5Config, UMT5EncoderModel
 from studio import cli
 from studio.config import load_preset
 from studio.errors import Problem
+from studio.models import comfyui_folders
 from studio.models.catalogue import describe_model, find_model, link_model
 from studio.models.comfyui import find_files
 from studio.models.layouts import umt5_shapes, wan_shapes
@@ -25,6 +26,7 @@ from studio.workspace import write_json
 
 HIGH, LOW = "wan2.2_t2v_high_noise_14B_fp32.safetensors", "wan2.2_t2v_low_noise_14B_fp32.safetensors"
 A14B = "wan22-t2v-a14b"
+BARE = {"token_embedding.weight": torch.zeros(9, 4), "blocks.0.attn.q.weight": torch.zeros(4, 4)}  # beside which nothing else counts
 
 
 @pytest.fixture
@@ -135,9 +137,13 @@ def test_the_names_of_the_true_models_are_known():
 # -- finding
 
 
-@pytest.mark.parametrize("place", ["", "models", "models/diffusion_models"])
+@pytest.mark.parametrize("place", ["", "..", "models", "models/diffusion_models", "models/diffusion_models/wan"])
 def test_a_comfyui_folder_is_found_wherever_in_it_the_person_points(comfyui, preset, place):
-    found = find_files([comfyui / place], preset)
+    (comfyui / "models/diffusion_models/wan").mkdir()
+    (comfyui / "models/diffusion_models" / LOW).rename(comfyui / "models/diffusion_models/wan" / LOW)
+    if place == "..":  # the folder that ComfyUI's ready-made packages unpack to
+        comfyui = comfyui.rename(comfyui.with_name("ComfyUI"))
+    found = find_files([(comfyui / place).resolve()], preset)
     assert {role: path.name for role, path in found.items()} == {
         "transformer": HIGH,
         "transformer_2": LOW,
@@ -155,6 +161,41 @@ def test_files_in_a_plain_folder_or_named_one_by_one_are_found_by_what_they_hold
     by_folder = find_files([plain], preset)
     assert [by_folder[role].name for role in ("transformer", "transformer_2")] == ["0high.safetensors", "1low.safetensors"]
     assert find_files(sorted(plain.iterdir()), preset) == by_folder
+
+
+def test_the_places_that_comfyui_is_told_of_are_looked_at_too(comfyui, preset, tmp_path):
+    elsewhere, models = tmp_path / "other disk", comfyui / "models"
+    elsewhere.mkdir()
+    shutil.move(models / "text_encoders", elsewhere / "encoders")
+    shutil.move(models / "vae", elsewhere / "VAE")
+    with pytest.raises(Problem, match=r"The text encoder \(UMT5-XXL\) and the VAE of"):
+        find_files([comfyui], preset)
+    file = comfyui / "extra_model_paths.yaml"
+    file.write_text(f"shared:\n  base_path: {elsewhere}\n  clip: |\n    gone/\n    encoders/\n  vae: VAE\nempty:\n", encoding="utf-8")
+    assert find_files([comfyui], preset)["text_encoder"] == elsewhere / "encoders/umt5_xxl_fp32.safetensors"
+    file.write_text("shared: [", encoding="utf-8")
+    with pytest.raises(Problem, match=r"extra_model_paths\.yaml can't be read"):
+        find_files([comfyui], preset)
+
+
+def test_a_folder_that_is_a_whole_disk_is_refused(tmp_path, preset, monkeypatch):
+    monkeypatch.setattr(comfyui_folders, "MAX_FILES", 3)
+    for n in range(4):
+        (tmp_path / f"{n}.txt").touch()
+    with pytest.raises(Problem, match="more than 3 files"):
+        find_files([tmp_path], preset)
+
+
+def test_one_file_under_two_names_is_not_two_experts(comfyui, preset, tiny_base, tmp_path, workspace):
+    models = comfyui / "models/diffusion_models"
+    shutil.copy(models / HIGH, models / LOW)
+    with pytest.raises(Problem, match=f"{HIGH} and .*{LOW} hold the same weights"):
+        link_model(SMALL, comfyui, workspace)
+    folder = shutil.copytree(tiny_base.folder, tmp_path / "diffusers")
+    shutil.rmtree(folder / "transformer_2")
+    shutil.copytree(folder / "transformer", folder / "transformer_2")
+    with pytest.raises(Problem, match="hold the same weights"):
+        link_model(SMALL, folder, workspace)
 
 
 def test_the_makers_own_files_go_before_distilled_ones_and_exact_forms_before_others(comfyui, preset, tiny_base, tmp_path):
@@ -247,6 +288,7 @@ def write_header(path, shapes):
         ("text_encoders/umt5_xxl_fp32.safetensors", {"shared.weight": torch.zeros(320, 64)}, "is another text encoder: it knows 320 words"),
         ("text_encoders/umt5_xxl_fp32.safetensors", {"spiece_model": None}, "without its list of words"),
         ("text_encoders/umt5_xxl_fp32.safetensors", {"encoder.final_layer_norm.weight": None}, "lacks weights .*final_layer_norm"),
+        ("text_encoders/umt5_xxl_fp32.safetensors", BARE, "form of the WanVideoWrapper nodes"),
         ("vae/wan_2.1_vae.safetensors", {"post_quant_conv.weight": torch.zeros(48, 48, 1, 1, 1)}, "VAE of another model: .* 48 channels"),
     ],
 )

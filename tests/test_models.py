@@ -58,7 +58,7 @@ PARAMETERS = 14_288_491_584
 
 
 def write_headers(folder, stem, shapes, num_files, itemsize=4):
-    """Safetensors shards that have true headers and sparse, empty bodies."""
+    """Safetensors shards that have true headers and sparse bodies, empty but for the folder's name."""
     folder.mkdir(parents=True, exist_ok=True)
     keys, where = sorted(shapes), {}
     for n in range(num_files):
@@ -72,6 +72,8 @@ def write_headers(folder, stem, shapes, num_files, itemsize=4):
         with open(folder / name, "wb") as file:
             file.write(struct.pack("<Q", len(text)) + text)
             file.truncate(8 + len(text) + end)
+            file.seek(-16, 2)
+            file.write(folder.name.encode()[:16])
     (folder / f"{stem}.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from studio.config import EXPERTS, PRESETS_DIR, SweepConfig, from_dict, list_presets, load_preset, merge
 from studio.errors import Problem
 from studio.models.comfyui import SingleFiles, find_files
-from studio.models.folders import DiffusersFolder, check_pack
+from studio.models.folders import SUBFOLDERS, DiffusersFolder, check_pack
+from studio.models.weight_files import require_different, sample_of
 from studio.workspace import read_json, read_path, write_atomic, write_json
 
 
@@ -92,7 +93,7 @@ class BaseModel:
         digest = hashlib.sha256(json.dumps(self.configs, sort_keys=True).encode())
         for sub, path in self.source.files():
             digest.update(f"{sub}/{path.name}:{path.stat().st_size}\n".encode())
-            digest.update(_sample_of(path))
+            digest.update(sample_of(path))
         return digest.hexdigest()[:16]
 
     def latent_shape(self, num_frames, height, width):
@@ -122,14 +123,6 @@ class BaseModel:
     def weight_files(self, subfolder):
         """The safetensors files of a component, in order."""
         return self.source.weight_files(subfolder)
-
-
-def _sample_of(path, num_places=8, num_bytes=4096):
-    """Bytes from evenly spread places of a file: another fine-tune of the same shapes differs in every one of them."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        places = (file.seek(max(0, size - num_bytes) * i // (num_places - 1)) for i in range(num_places))
-        return b"".join(file.read(num_bytes) for _ in places)
 
 
 def list_models():
@@ -187,7 +180,9 @@ def link_model(name, paths, workspace):
                 f"There is no folder {path}.", fix="Give the folder that holds the model's model_index.json, or ComfyUI's folder."
             )
     if len(paths) == 1 and _is_diffusers(paths[0]):
-        DiffusersFolder(paths[0]).check(preset)
+        source = DiffusersFolder(paths[0])
+        source.check(preset)
+        require_different(*(source.weight_files(sub)[0] for sub in SUBFOLDERS.values()))
         write_atomic(_link_file(name, workspace), f"{paths[0]}\n".encode())
         _files_file(name, workspace).unlink(missing_ok=True)
     else:

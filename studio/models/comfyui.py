@@ -1,14 +1,14 @@
 """Finds the single files of a base model in a ComfyUI folder: by what their headers hold, and not by their names alone. Torch-free."""
 
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from studio.errors import Problem
+from studio.models.comfyui_folders import list_files
 from studio.models.layouts import WeightFile, why_not_expert, why_not_text_encoder, why_not_vae
+from studio.models.weight_files import require_different
 
-FOLDERS = ("diffusion_models", "unet", "checkpoints", "text_encoders", "clip", "vae")  # of ComfyUI's models folder
 ROLES = {
     "transformer": "high-noise expert",
     "transformer_2": "low-noise expert",
@@ -19,7 +19,6 @@ NAMES = {"transformer": r"high|(?<![a-z])hn(?![a-z])", "transformer_2": r"(?<![a
 DISTILLED = re.compile(r"light|distill|\d-?steps?|rapid|turbo|fast|causvid|remix|merge", re.IGNORECASE)
 EXACTNESS = ("fp32", "bf16", "fp16", "fp8 with scales", "fp8")
 OTHER_KINDS = (".gguf", ".pth", ".pt", ".ckpt", ".bin")
-MAX_DEPTH, MAX_FILES = 6, 2000  # of a search: a folder by mistake may be a whole disk
 MAX_NAMED = 4
 
 
@@ -40,12 +39,17 @@ def find_files(paths, preset):
     Problem that says in words what is missing and what the files there are instead.
     """
     search = Search(preset["title"])
-    for path in list_files(paths, search):
-        _look_at(path, preset, search)
+    for path in list_files(paths):
+        if path.suffix.lower() == ".safetensors":
+            _look_at(path, preset, search)
+        elif path.suffix.lower() in OTHER_KINDS:
+            search.others.append(path.name)
     missing = [role for role, files in search.fitting.items() if not files]
     if missing:
         raise _incomplete(paths, missing, preset, search)
-    return {role: min(files, key=_rank).path for role, files in search.fitting.items()}
+    files = {role: min(files, key=_rank).path for role, files in search.fitting.items()}
+    require_different(files["transformer"], files["transformer_2"])
+    return files
 
 
 def why_not(file, role, preset):
@@ -59,35 +63,6 @@ def why_not(file, role, preset):
     if kind == "expert":
         return why_not_expert(file, preset["expect"], title)
     return (why_not_text_encoder if kind == "text_encoder" else why_not_vae)(file, preset["configs"][kind], title)
-
-
-def list_files(paths, search=None):
-    """The safetensors files of these paths; those of other kinds go into search.others."""
-    found = []
-    for path in map(Path, paths):
-        for file in [path] if path.is_file() else _walk(path):
-            if file.suffix.lower() == ".safetensors":
-                found.append(file)
-            elif search is not None and file.suffix.lower() in OTHER_KINDS:
-                search.others.append(file.name)
-    return list(dict.fromkeys(found))
-
-
-def _walk(folder):
-    """Files under a folder. In ComfyUI only its folders for such models are looked at, wherever in it the person pointed."""
-    models = next((f for f in (folder / "models", folder, folder.parent) if any((f / name).is_dir() for name in FOLDERS)), None)
-    roots = [models / name for name in FOLDERS if (models / name).is_dir()] if models else [folder]
-    count = 0
-    for root in roots:
-        for place, folders, names in os.walk(root, followlinks=True):  # models often lie on another disk
-            folders.sort()
-            if len(Path(place).relative_to(root).parts) >= MAX_DEPTH:
-                folders.clear()
-            for name in sorted(names):
-                count += 1
-                if count > MAX_FILES:
-                    raise Problem(f"There are more than {MAX_FILES:,} files in {folder}.", fix="Choose the models folder of ComfyUI.")
-                yield Path(place) / name
 
 
 def _look_at(path, preset, search):

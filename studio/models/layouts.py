@@ -115,6 +115,11 @@ class WeightFile:
         return next((self.shapes[key][0] for key in ("conv2.weight", "post_quant_conv.weight") if key in self.shapes), 0)
 
     @property
+    def is_bare_text_encoder(self):
+        """UMT5 as WAN's makers name it, which comes without its list of words: the files for WanVideoWrapper's nodes."""
+        return {"token_embedding.weight", "blocks.0.attn.q.weight"} <= self.shapes.keys()
+
+    @property
     def has_tokenizer(self):
         return "spiece_model" in self.shapes
 
@@ -144,6 +149,8 @@ def why_not_expert(file, config, title):
 
 
 def why_not_text_encoder(file, config, title):
+    if file.is_bare_text_encoder:
+        return "is the text encoder in the form of the WanVideoWrapper nodes, which lacks its list of words; ComfyUI's own file has it"
     shapes = umt5_shapes(config)
     expected = shapes["shared.weight"]
     found = file.shapes.get("shared.weight") or file.shapes.get("encoder.embed_tokens.weight")
