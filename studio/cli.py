@@ -171,6 +171,12 @@ _RECIPE = _argument("--recipe", default="", help="a preset of presets/recipes; d
 _SET = _argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, for example lora.rank=16; may be repeated")
 _ARGUMENTS = {
     "models": [
+        _argument(
+            "--link",
+            nargs="+",
+            metavar=("NAME", "FOLDER"),
+            help="use the base model NAME that is on this computer already: a diffusers folder, or ComfyUI's folder (or several folders or files of it)",
+        ),
         _argument("--mirror", metavar="URL", help="fetch from this address from now on; huggingface.co: back to the hub itself"),
         _argument("--offline", choices=("on", "off"), help="on: nothing is fetched, whoever asks"),
     ],

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import torch
 from accelerate import init_empty_weights
 
-from studio.models.catalogue import SUBFOLDERS
+from studio.models.folders import SUBFOLDERS
 from studio.models.precision import COMPUTE
 from studio.models.storage import SmallStorage
 from studio.models.streaming import place_blocks, swapped_indices
+from studio.models.tokenizer import load_tokenizer
 from studio.models.weights import check_names, count_parameters, fill
 
 log = logging.getLogger(__name__)
@@ -142,11 +143,11 @@ class TextEncoder:
 
 def load_text_encoder(base, *, device, dtype):
     """The text encoder on `device`, or in RAM where it is larger than the GPU's free memory: UMT5-XXL takes 11.4 GB in bf16."""
-    from transformers import AutoTokenizer, UMT5Config, UMT5EncoderModel
+    from transformers import UMT5Config, UMT5EncoderModel
 
     files = base.weight_files("text_encoder")
     device = _roomy_device(device, count_parameters(files, "text_encoder") * dtype.itemsize)
-    tokenizer = AutoTokenizer.from_pretrained(base.folder / "tokenizer", local_files_only=True)
+    tokenizer = load_tokenizer(base)
     with init_empty_weights():
         model = UMT5EncoderModel(UMT5Config.from_dict(base.configs["text_encoder"]))
     model.set_input_embeddings(model.shared)  # one table of words, whatever the config says
