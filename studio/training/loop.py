@@ -16,6 +16,7 @@ from studio.training.pairs import list_run_pairs, pair_folder, read_pair
 from studio.training.randomness import seed_of
 from studio.training.samples import prepare_samples
 from studio.training.schedule import list_spans, plan_phases
+from studio.training.waiting import when_there_is_space
 from studio.training.work import Run, Work
 from studio.workspace import project_of, read_json
 
@@ -177,7 +178,7 @@ def _changes(before, after, prefix=""):
 
 
 def _save_pair(run, state, saved_by="schedule"):
-    step = checkpoints.save_pair(run.run_dir, state, run.config, run.base, saved_by=saved_by)
+    step = when_there_is_space(run, state.step, lambda: checkpoints.save_pair(run.run_dir, state, run.config, run.base, saved_by=saved_by))
     if step is not None:
         run.report("checkpoint", step=step)
 

@@ -24,6 +24,7 @@ from studio.training.samples import Samples
 from studio.training.schedule import learning_rate
 from studio.training.step import accumulate_gradients, evaluate
 from studio.training.stopping import StopBetweenBlocks
+from studio.training.waiting import when_there_is_space
 from studio.training.walk import BrokenOff, StepPlan
 from studio.workspace import Project
 
@@ -176,7 +177,10 @@ class Work:
                 settings=to_dict(self.run.config),
                 base_key=self.run.base.key,
             )
-            self.state = checkpoints.save_state(self.run.run_dir, state, self.expert, self.optimizer.tensors(), self.optimizer.numbers())
+            tensors, numbers = self.optimizer.tensors(), self.optimizer.numbers()
+            self.state = when_there_is_space(
+                self.run, self.step, lambda: checkpoints.save_state(self.run.run_dir, state, self.expert, tensors, numbers)
+            )
         return self.state
 
     def _roll_back(self, wrong):
