@@ -16,7 +16,8 @@ def when_there_is_space(run, step, save):
     is_waiting = False
     while True:
         try:
-            result = save()
+            with run.deadline.measure("saving_seconds"):
+                result = save()
         except DiskFull as problem:
             if run.should_stop():
                 raise
