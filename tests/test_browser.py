@@ -264,17 +264,26 @@ def train(page, project):
 def wait_for_training(page, project):
     expect(page.locator(".training h2")).to_contain_text("finished", timeout=JOB_MS)
     expect(page.locator(".training .lane .chart")).not_to_have_count(0)
+    expect(page.locator(".lane .bands tbody tr")).to_have_count(8)  # four bands of noise levels for each expert
+    read_a_chart_with_the_keyboard(page)
     expect(page.locator(".pairs li")).to_have_count(2)
     assert project.read()["train_choice"]["overrides"]["steps"] == STEPS
+
+
+def read_a_chart_with_the_keyboard(page):
+    chart, told = page.locator(".lane.low_noise .chart").first, page.locator(".lane.low_noise .under")
+    chart.focus()
+    page.keyboard.press("End")
+    expect(told).to_contain_text(f"Step {STEPS}: loss 0.")
+    page.keyboard.press("ArrowLeft")
+    expect(told).to_contain_text(f"Step {STEPS - 1}: loss 0.")
 
 
 def draw_clips(page, project):
     page.click("#next-train button")
     expect(page.locator("#next-evaluate")).to_contain_text("draw the same test clips")
     page.locator("#sweep-prompts textarea").fill("Portrait | [trigger], a [class], smiling")
-    page.locator("#sweep-prompts textarea").press("Tab")
-    expect(page.locator("#sweep-estimate")).to_contain_text("5 clips")  # else a slow answer to this undoes the next click
-    page.locator("#sweep-strengths").get_by_label("0.7", exact=True).uncheck()
+    page.locator("#sweep-strengths").get_by_label("0.7", exact=True).uncheck()  # at once, while the prompt is being saved
     expect(page.locator("#sweep-estimate")).to_contain_text("3 clips")
     page.click("#start-sweep")
     expect(page.locator(".cell video")).to_have_count(3, timeout=JOB_MS)

@@ -494,6 +494,33 @@ def test_an_edit_is_kept_on_disk_and_an_illegal_one_changes_nothing(filled):
     assert train_choice.make_plan(filled).config.steps == shown["steps"]
 
 
+def fire(demo, elem_id, event, **shown):
+    """What the server does when that control says so, with the other controls as that browser showed them then."""
+    [control] = [block for block in demo.blocks.values() if getattr(block, "elem_id", "") == elem_id]
+    [function] = [fn for fn in demo.fns.values() if (control._id, event) in fn.targets]
+    values = [shown.get(block.elem_id.replace("-", "_"), block.value) for block in function.inputs]
+    return function.fn(None, *values)
+
+
+def test_a_late_answer_to_one_field_does_not_put_back_another_that_was_changed_meanwhile(filled):
+    """A click leaves the field before it (blur) and changes its own (input) at the same time: the server may do the second first."""
+    demo, here = build(filled.workspace), {"project": filled.slug}
+    before = evaluate_choice.read_choice(filled)[0]
+    asked = here | {"sweep_prompts": "\n".join(before.prompts), "sweep_seeds": "42", "sweep_strengths": [0.7, 1.0]}
+    fire(demo, "sweep-strengths", "input", **asked | {"sweep_strengths": [1.0]})
+    fire(demo, "sweep-num-frames", "blur", **asked | {"sweep_num_frames": 5})
+    fire(demo, "sweep-seeds", "blur", **asked | {"sweep_seeds": "7"})
+    fire(demo, "sweep-prompts", "blur", **asked | {"sweep_prompts": "[trigger] smiling"})
+    now = evaluate_choice.read_choice(filled)[0]
+    assert (now.strengths, now.seeds, now.prompts, now.num_frames) == ((1.0,), (7,), ("[trigger] smiling",), 5)
+
+    steps = train_choice.make_plan(filled).config.steps
+    fire(demo, "train-steps", "blur", **here, train_steps=8)
+    fire(demo, "train-seed", "blur", **here, train_steps=steps, train_seed=3)
+    config = train_choice.make_plan(filled).config
+    assert (config.steps, config.seed) == (8, 3)
+
+
 def test_training_can_not_start_and_says_why(project, media):
     assert "no photos" in why(project)
     import_media(project, [media / "person_a_1.jpg"])
@@ -570,14 +597,15 @@ def test_any_training_with_a_safety_copy_can_be_resumed_and_any_can_be_looked_at
 def test_the_comparison_s_form_keeps_only_what_differs(filled):
     config, pairs = evaluate_choice.read_choice(filled)
     assert pairs is None and config.prompts
-    evaluate_choice.save_choice(filled, [], [1.0], "7, 8", "\n".join(config.prompts), {"num_inference_steps": 4})
+    shown = {"pairs": [], "strengths": [1.0], "seeds": "7, 8", "prompts": "\n".join(config.prompts)}
+    evaluate_choice.save_choice(filled, **shown, num_inference_steps=4)
     config, _ = evaluate_choice.read_choice(filled)
     assert (config.strengths, config.seeds, config.num_inference_steps) == ((1.0,), (7, 8), 4)
     assert set(filled.read()["sweep_choice"]["settings"]) == {"strengths", "seeds", "num_inference_steps"}
     with pytest.raises(Problem, match="whole numbers"):
-        evaluate_choice.save_choice(filled, [], [1.0], "lucky", "", {})
+        evaluate_choice.save_choice(filled, seeds="lucky")
     with pytest.raises(ValueError, match="strengths"):
-        evaluate_choice.save_choice(filled, [], [], "7", "", {})
+        evaluate_choice.save_choice(filled, strengths=[])
 
 
 def test_without_pairs_evaluate_points_to_training(filled):

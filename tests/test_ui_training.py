@@ -11,7 +11,7 @@ from studio.errors import Problem
 from studio.jobs import launcher, state, worker
 from studio.ui import actions, train_choice, train_view
 from studio.ui.settings_form import label_of
-from studio.workspace import Workspace, read_json
+from studio.workspace import Workspace, append_jsonl, read_json, write_json
 
 
 @pytest.fixture
@@ -53,6 +53,35 @@ def test_an_optimizer_that_cannot_be_used_here_prevents_the_start_in_words(proje
     assert "8-bit AdamW" in why and not can_be_pressed
     with pytest.raises(Problem, match="8-bit AdamW"):
         train_choice.start(project)
+
+
+def test_a_running_training_shows_two_lanes_with_turns_bands_and_when_the_next_pair_is_due(project):
+    config = merge(to_dict(TrainConfig()), {"steps": 400, "save_every": 100})
+    run_dir = launcher.prepare(project, "train", {"config": config, "device": "cuda"})
+    write_json(state.status_file(run_dir), state.read_record(run_dir) | {"state": "running"})
+    append_jsonl(run_dir / "events.jsonl", {"event": "phase", "expert": "high_noise", "first_step": 1, "last_step": 50})
+    for step in (0, 20):
+        bands = [{"low": 0.875, "high": 0.89, "loss": 0.5 - step / 100}, {"low": 0.89, "high": 1.0, "loss": 0.4}]
+        append_jsonl(run_dir / "events.jsonl", {"event": "held_out", "step": step, "expert": "high_noise", "loss": 0.4, "bands": bands})
+    facts = {"loss": 0.2, "learning_rate": 1e-4, "seconds": 6.0, "memory_gb": 21.4, "ram_gb": 40.0}
+    for step in range(1, 21):
+        append_jsonl(run_dir / "events.jsonl", {"event": "step", "step": step, "expert": "high_noise"} | facts)
+
+    view = train_view.describe_run(project, state.read_status(run_dir))
+
+    high, low = view["lanes"]
+    assert (high["name"], high["turn"]) == ("Layout and motion", {"text": "learns now, to step 50", "now": True})
+    assert (low["step"], low["bands"], low["turn"]["text"]) == ([], [], "its turn comes after step 50")
+    assert [(band["limits"], band["loss"], band["change"]) for band in high["bands"]] == [
+        ("89.0 to 100.0 %", [0.4, 0.4], "as at first"),
+        ("87.5 to 89.0 %", [0.5, 0.3], "40 % lower"),
+    ]
+    told = {number["what"]: number["much"] for number in view["numbers"]}
+    assert told["Next pair"] == "step 100 in about 8 min" and told["Speed"] == "6.0 s a step"
+    assert told["GPU memory at its peak"].startswith("21.4 GB") and told["RAM"] == "40.0 GB"
+    append_jsonl(run_dir / "events.jsonl", {"event": "phase", "expert": "low_noise", "first_step": 351, "last_step": 400})
+    turns = [lane["turn"]["text"] for lane in train_view.describe_run(project, state.read_status(run_dir))["lanes"]]
+    assert turns == ["has learned all its steps", "learns now, to step 400"]
 
 
 def test_a_training_that_learns_too_fast_goes_on_with_half_the_speed_at_one_press(project, monkeypatch):

@@ -158,6 +158,7 @@ def _judge(model, streams):
     for stream in streams:
         if stream.is_base:
             prior = finish(model, stream.hidden, stream.context).float()
+            stream.hidden = None
             continue
         with torch.enable_grad():
             hidden = stream.hidden.detach().requires_grad_()

@@ -30,23 +30,34 @@ def read_choice(project):
     return config, pairs or None
 
 
-def save_choice(project, pairs, strengths, seeds, prompts, others):
-    """Check and note what the form holds. ValueError in words; nothing is changed then."""
+def save_choice(project, **changes):
+    """Check and note what was changed in the form: pairs, strengths, seeds, prompts, or a setting by its name. What is not named stays.
+
+    ValueError in words; nothing is changed then.
+    """
     data = project.read()
-    settings = dict(others)
-    settings["strengths"] = sorted(float(s) for s in strengths or [])
-    settings["seeds"] = parse_numbers(seeds)
-    lines = [line.strip() for line in (prompts or "").splitlines() if line.strip()]
-    settings["prompts"] = [] if lines == list(standard_prompts(project, data["base_model"])) else lines
-    check_limits(SweepConfig, others)
-    preset = model_preset(data["base_model"])
-    config = to_dict(sweep_config(preset, settings))
+    choice, preset = data.get("sweep_choice") or {}, model_preset(data["base_model"])
+    pairs = choose_pairs(project, changes.pop("pairs")) if "pairs" in changes else choice.get("pairs")
+    settings = {name: READERS.get(name, lambda value: value)(value) for name, value in changes.items()}
+    if settings.get("prompts") == list(standard_prompts(project, data["base_model"])):
+        settings["prompts"] = []
+    check_limits(SweepConfig, settings)
+    config = to_dict(sweep_config(preset, (choice.get("settings") or {}) | settings))
     usual = to_dict(sweep_config(preset))
     changed = {name: value for name, value in config.items() if value != usual[name]}
+    project.update(sweep_choice={"settings": changed, "pairs": pairs})
+
+
+def choose_pairs(project, pairs):
+    """Ids of the ticked pairs, None where all are."""
     known = [pair.id for pair in list_pairs(project)]
     if known and not pairs:
         raise Problem("No checkpoint pair is chosen.", fix="Choose at least one; the base is always drawn beside it.")
-    project.update(sweep_choice={"settings": changed, "pairs": None if set(pairs or []) >= set(known) else pairs})
+    return None if set(pairs or []) >= set(known) else pairs
+
+
+def parse_lines(text):
+    return [line.strip() for line in (text or "").splitlines() if line.strip()]
 
 
 def parse_numbers(text):
@@ -55,6 +66,13 @@ def parse_numbers(text):
     if not words or not all(word.isdigit() for word in words):
         raise Problem("Seeds must be whole numbers.", fix="For example 42, or 42, 43.")
     return [int(word) for word in words]
+
+
+READERS = {  # what a field of the form shows -> the setting
+    "strengths": lambda ticked: sorted(float(strength) for strength in ticked or []),
+    "seeds": parse_numbers,
+    "prompts": parse_lines,
+}
 
 
 def what_prevents(project):

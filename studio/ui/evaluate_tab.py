@@ -56,20 +56,24 @@ def build_choice(page):
     with gr.Row(elem_classes="start-row"):
         start = gr.Button("Draw the test clips", elem_id="start-sweep", scale=0, min_width=200)
         estimate = gr.HTML("", apply_default_css=False, elem_id="sweep-estimate")
-    inputs = [pairs, strengths, seeds, prompts, *form.components]
+    fields = {"pairs": pairs, "strengths": strengths, "seeds": seeds, "prompts": prompts}
 
-    def save(project, pairs, strengths, seeds, prompts, *values):
-        evaluate_choice.save_choice(project, pairs, strengths, seeds, prompts, form.read(values))
+    def save_one(event, name, field):
+        def save(project, value):
+            evaluate_choice.save_choice(project, **({name: value} if name in fields else form.parse({name: value})))
+
+        page.acts(event, save, [field])
 
     def save_and_start(project, *values):
         if not evaluate_choice.what_prevents(project):
-            save(project, *values)
+            evaluate_choice.save_choice(project, **dict(zip(fields, values)), **form.read(values[len(fields) :]))
         return evaluate_choice.start(project)
 
-    for event in (pairs.input, strengths.input, seeds.submit, seeds.blur, prompts.blur):
-        page.acts(event, save, inputs)
-    form.on_edit(lambda event: page.acts(event, save, inputs))
-    page.acts(start.click, save_and_start, inputs)
+    for name, events in {"pairs": ("input",), "strengths": ("input",), "seeds": ("submit", "blur"), "prompts": ("blur",)}.items():
+        for event in events:
+            save_one(getattr(fields[name], event), name, fields[name])
+    form.on_edit(save_one)
+    page.acts(start.click, save_and_start, [*fields.values(), *form.components])
     page.reads(
         lambda project: read_choice(project, form), [fold, pairs, strengths, seeds, prompts, start, estimate, *form.components], tab=ID
     )

@@ -24,6 +24,11 @@ def count(number, noun, plural=""):
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def amount(number):
+    """3,320 or 1.5"""
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
+
+
 def gigabytes(value):
     """12.3 GB; below 0.1 GB in MB; "not known yet" for None."""
     if value is None:

@@ -27,17 +27,21 @@ class Form:
         return list(self.fields.values())
 
     def on_edit(self, connect):
-        """connect(event) for every way in which a person ends an edit; typing alone does not count."""
-        for component in self.components:
-            if isinstance(component, gr.Checkbox | gr.Dropdown):
-                connect(component.input)
-            else:
-                connect(component.submit)
-                connect(component.blur)
+        """connect(event, name, component) for every way in which a person ends an edit; typing alone does not count.
+
+        Only that field is to be saved: what this browser held of the others then may be older than what is on disk when the turn comes.
+        """
+        for name, component in self.fields.items():
+            for event in (component.input,) if isinstance(component, gr.Checkbox | gr.Dropdown) else (component.submit, component.blur):
+                connect(event, name, component)
 
     def read(self, values):
         """{dotted name: value} of what the form holds; lists from comma-separated text; empty fields are left out, but for texts."""
-        held = {name: (value or "").strip() if name in self.texts else value for name, value in zip(self.fields, values)}
+        return self.parse(dict(zip(self.fields, values)))
+
+    def parse(self, shown):
+        """The same from {dotted name: what its field shows}, for some of the fields."""
+        held = {name: (value or "").strip() if name in self.texts else value for name, value in shown.items()}
         return {name: parse(self.fields[name], value) for name, value in held.items() if name in self.texts or value not in (None, "")}
 
 

@@ -169,14 +169,16 @@ def job_line(job):
     project = job.project.read_or_none() or {"name": ""}
     share = None if job.fraction is None else round(job.fraction, 3)
     progress = job.progress
-    counted = f"{progress.get('done', 0)} of {progress['total']} {progress.get('unit', '')}".strip() if progress.get("total") else ""
+    counted = (
+        f"{f.amount(progress.get('done', 0))} of {f.amount(progress['total'])} {progress.get('unit', '')}" if progress.get("total") else ""
+    )
     return {
         "id": f"{job.project.slug}/{job.name}",
         "title": job.title,
         "project": project["name"],
         "state": f.STATES[job.state],
         "share": share,
-        "counted": counted,
+        "counted": counted.strip(),
         "message": progress.get("message", "") or "",
         "left": f.time_left(job.seconds_left) if job.state == "running" else "",
         "can_stop": job.state in ("queued", "running"),

@@ -59,7 +59,9 @@ def build_plan(page):
     page.acts(recipe.input, train_choice.choose_recipe, [recipe])
     page.acts(reset.click, train_choice.forget_edits)
     form.on_edit(
-        lambda event: page.acts(event, lambda project, *values: train_choice.save_edits(project, form.read(values)), form.components)
+        lambda event, name, field: page.acts(
+            event, lambda project, value: train_choice.save_edits(project, form.parse({name: value})), [field]
+        )
     )
     page.acts(start.click, lambda project, *values: start_training(project, form, values), form.components)
     page.reads(lambda project: read_plan(project, form), [recipe, choice, plan, start, reason, *form.components], tab=ID)

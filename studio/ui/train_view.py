@@ -5,12 +5,13 @@ import time
 
 from studio.config import TrainConfig, load_preset
 from studio.data.dataset import kept_items
-from studio.jobs import metrics, state
+from studio.jobs import state
 from studio.machine import read_machine
 from studio.training.pairs import list_pairs
 from studio.ui import actions, download_view, train_choice
 from studio.ui import formatting as f
 from studio.ui.settings_form import label_of, show
+from studio.ui.train_lanes import read_lanes
 
 # -- before
 
@@ -192,8 +193,7 @@ def when(seconds):
 
 def describe_run(project, job):
     """One run, as JSON for its component."""
-    series = metrics.read_metrics(job.run_dir)
-    settings = state.read_config(job.run_dir)["config"]
+    lanes, numbers = read_lanes(job, state.read_config(job.run_dir))
     title, sentence, tone, button = describe_end(project, job)
     return {
         "run": job.name,
@@ -205,8 +205,8 @@ def describe_run(project, job):
         "tone": tone,
         **button,
         "progress": job_progress(job),
-        "numbers": numbers(job, series) if not job.is_over else [],
-        "lanes": [lane(expert, series[expert], settings) for expert in ("high_noise", "low_noise")] if job.state != "queued" else [],
+        "numbers": numbers,
+        "lanes": lanes,
         "pairs": [describe_pair(pair) for pair in reversed(list_pairs(project)) if pair.run == job.name],
         "log": state.read_log_tail(job.run_dir, 6000),
     }
@@ -216,47 +216,13 @@ def job_progress(job):
     progress = job.progress
     done, total = progress.get("done"), progress.get("total")
     words = [progress.get("stage") or "", progress.get("message") or ""]
-    counted = f"{progress.get('unit') or 'step'} {done:g} of {total:g}".replace("steps ", "step ") if total and done is not None else ""
+    counted = f"{progress.get('unit') or 'step'} {f.amount(done)} of {f.amount(total)}" if total and done is not None else ""
     return {
         "share": None if job.fraction is None else round(job.fraction, 3),
-        "counted": counted[:1].upper() + counted[1:],
+        "counted": (counted[:1].upper() + counted[1:]).replace("Steps ", "Step "),
         "stage": " · ".join(word for word in words if word),
         "left": f.time_left(job.seconds_left) if job.is_running else "",
     }
-
-
-def numbers(job, series):
-    """[(what, how much)] of the moment."""
-    last = [(s["step"][-1], s) for s in series.values() if s["step"]]
-    if not last:
-        return []
-    _, newest = max(last, key=lambda pair: pair[0])
-    found = [("Speed", f.seconds_per_step(metrics.seconds_per_step(job.run_dir)))]
-    if newest["memory_gb"][-1]:
-        found.append(("Memory at its peak", f.gigabytes(newest["memory_gb"][-1])))
-    if newest["learning_rate"][-1] is not None:
-        found.append(("Learning speed", f"{newest['learning_rate'][-1]:.2g}"))
-    return [{"what": what, "much": much} for what, much in found if much]
-
-
-def lane(expert, series, settings):
-    """One expert's curves."""
-    name = "Layout and motion" if expert == "high_noise" else "Detail and identity"
-    return {
-        "id": expert,
-        "name": name,
-        "term": expert.replace("_", " "),
-        "step": series["step"],
-        "loss": rounded(series["loss"]),
-        "rate": rounded(series["learning_rate"]),
-        "held_out_step": series["held_out_step"],
-        "held_out": rounded(series["held_out"]),
-        "last_step": settings["steps"],
-    }
-
-
-def rounded(values):
-    return [None if value is None else float(f"{value:.4g}") for value in values]
 
 
 def describe_pair(pair):

@@ -5,6 +5,13 @@ const laneWidth = () => {
 };
 /* A young run is not squeezed into a corner: the axis grows with it, up to the last step planned. */
 const axisEnd = () => Math.min(props.value.lanes[0].last_step, Math.ceil(1.2 * Math.max(10, ...props.value.lanes.map((l) => l.step.at(-1) || 0))));
+const told = {}; // step of each lane that was pointed at last
+const nearest = (lane, step) => lane.step.reduce((best, s, i) => (Math.abs(s - step) < Math.abs(lane.step[best] - step) ? i : best), 0);
+const pointText = (lane) => {
+  if (!(lane.id in told) || !lane.step.length) return "";
+  const at = nearest(lane, told[lane.id]);
+  return `Step ${lane.step[at].toLocaleString("en")}: loss ${lane.loss[at]?.toFixed(4)}, learning speed ${lane.rate[at]?.toPrecision(2)}, ${lane.seconds[at]?.toPrecision(2)} s a step`;
+};
 const laneView = (lane) => {
   const smoothed = smooth(lane.loss);
   const lastLoss = smoothed.at(-1);
@@ -16,14 +23,27 @@ const laneView = (lane) => {
   ];
   const label = `${lane.name}: loss ${lastLoss?.toFixed(4) ?? "not known yet"} at step ${lane.step.at(-1) ?? 0}${held == null ? "" : `, on set-aside pictures ${held.toFixed(4)}`}`;
   return html`<section class="lane ${lane.id}" data-key="${lane.id}" data-lane="${lane.id}">
-    <h3>${lane.name} <small>${lane.term} expert</small></h3>
-    ${lineChart({ lines, width: laneWidth(), height: 190, xMax: axisEnd(), label })}
-    <p class="legend"><span class="key line"></span>error on training pictures <small>loss</small> <b>${lastLoss == null ? "" : lastLoss.toFixed(4)}</b>
-      <span class="key dots"></span>on pictures set aside <small>held-out</small> <b>${held == null ? "not checked yet" : held.toFixed(4)}</b></p>
-    ${lane.step.length ? html`<details class="rate"><summary>Learning speed <small>learning rate</small></summary>${lineChart({ lines: [{ x: lane.step, y: lane.rate, style: "line" }], width: laneWidth(), height: 96, xMax: axisEnd(), label: "Learning speed" })}</details>` : ""}
-    <p class="under" aria-live="off"></p>
+    <div class="lane-head"><h3>${lane.name} <small>${lane.term} expert</small></h3>${lane.turn.text ? html`<span class="turn ${lane.turn.now ? "now" : ""}">${lane.turn.text}</span>` : ""}</div>
+    ${lineChart({ lines, width: laneWidth(), height: 190, xMax: axisEnd(), label, keys: true })}
+    <p class="under" aria-live="polite">${pointText(lane)}</p>
+    <p class="legend"><span><span class="key line"></span>error on training pictures <small>loss</small> <b>${lastLoss == null ? "not known yet" : lastLoss.toFixed(4)}</b></span>
+      <span><span class="key dots"></span>on pictures set aside <small>held-out</small> <b>${held == null ? (lane.unchecked ? "none are set aside" : "not checked yet") : held.toFixed(4)}</b></span></p>
+    ${lane.bands.length ? bandsView(lane) : ""}
+    ${lane.step.length ? moreView(lane) : ""}
   </section>`;
 };
+/* One row a band of noise levels: where an expert learns, and where it begins to learn by heart. */
+const bandsView = (lane) => html`<table class="bands"><caption>On pictures set aside, by strength of noise <small>held-out loss by sigma</small></caption>
+  <thead class="sr-only"><tr><th scope="col">noise</th><th scope="col">curve</th><th scope="col">error</th><th scope="col">since the first check</th></tr></thead>
+  <tbody>${lane.bands.map((band) => {
+    const last = band.loss.at(-1);
+    return html`<tr><th scope="row">${band.limits}</th><td>${spark(lane.held_out_step, band.loss, axisEnd())}</td><td>${last == null ? "" : last.toFixed(4)}</td><td class="${band.better ? "good-text" : ""}">${band.change}</td></tr>`;
+  })}</tbody></table>`;
+const moreView = (lane) => html`<details class="rate"><summary>Learning speed, time and memory</summary>${[
+  ["Learning speed", "learning rate", lane.rate],
+  ["Seconds a step", "", lane.seconds],
+  ["Memory in GB", "", lane.memory],
+].map(([name, term, y]) => html`<p class="more-name">${name} ${term ? html`<small>${term}</small>` : ""}</p>${lineChart({ lines: [{ x: lane.step, y, style: "line" }], width: laneWidth(), height: 88, xMax: axisEnd(), label: name })}`)}</details>`;
 let comes = false; // another run was asked for and is on its way
 let openLog = false; // and its log, too
 const toTop = () => element.scrollIntoView({ block: "start" });
@@ -98,9 +118,23 @@ element.addEventListener("pointermove", (event) => {
   if (!lane?.step.length) return;
   const area = event.target.getBoundingClientRect();
   const step = ((event.clientX - area.left) / area.width) * axisEnd();
-  const at = lane.step.reduce((best, s, i) => (Math.abs(s - step) < Math.abs(lane.step[best] - step) ? i : best), 0);
-  section.querySelector(".under").textContent = `Step ${lane.step[at]}: loss ${lane.loss[at]?.toFixed(4)}, learning speed ${lane.rate[at]?.toPrecision(2)}`;
+  tell(section, lane, nearest(lane, step));
 });
+/* And under the arrow keys, while a chart has the focus. */
+element.addEventListener("keydown", (event) => {
+  const section = event.target.closest?.(".lane");
+  const move = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -Infinity, End: Infinity }[event.key];
+  if (!section || !move || !event.target.matches(".chart[tabindex]")) return;
+  const lane = props.value.lanes.find((l) => l.id === section.dataset.lane);
+  if (!lane?.step.length) return;
+  event.preventDefault();
+  const from = lane.id in told ? nearest(lane, told[lane.id]) : move < 0 ? lane.step.length : lane.step.length - 1;
+  tell(section, lane, Math.max(0, Math.min(lane.step.length - 1, from + move)));
+});
+function tell(section, lane, at) {
+  told[lane.id] = lane.step[at];
+  section.querySelector(".under").textContent = pointText(lane);
+}
 let lastWidth = 0;
 new ResizeObserver(() => {
   const width = laneWidth();

@@ -1,0 +1,107 @@
+"""The numbers and the two lanes of a run, one an expert, as JSON for the component; only reads."""
+
+from studio.config import EXPERTS
+from studio.jobs import metrics
+from studio.machine import read_machine
+from studio.training.history import read_history
+from studio.ui import formatting as f
+from studio.workspace import read_json
+
+MAX_POINTS = 300  # of a curve: a lane is some 500 px wide
+
+
+def read_lanes(job, config):
+    """(lanes, numbers of the moment) of a run; config: its config.json. No numbers when it is over, no lanes before it begins."""
+    if job.state == "queued":
+        return [], []
+    history, series = read_history(job.run_dir), metrics.read_metrics(job.run_dir, MAX_POINTS)
+    settings, nothing_set_aside = config["config"], not has_held_out(job.run_dir)
+    lanes = [
+        lane(expert, series[expert], settings) | {"turn": turn(expert, job, history.phase, settings), "unchecked": nothing_set_aside}
+        for expert in EXPERTS
+    ]
+    return lanes, [] if job.is_over else numbers(series, settings, config.get("device", ""), history.seconds_per_step())
+
+
+def has_held_out(run_dir):
+    """Whether the run has pictures set aside, as far as that is known."""
+    try:
+        return bool(read_json(run_dir / "dataset.json").get("held_out"))
+    except (OSError, ValueError):
+        return True  # not chosen yet
+
+
+def lane(expert, series, settings):
+    """One expert's curves."""
+    return {
+        "id": expert,
+        "name": f.sentence(f.EXPERTS[expert]).rstrip("."),
+        "term": expert.replace("_", " "),
+        "step": series["step"],
+        "loss": rounded(series["loss"]),
+        "rate": rounded(series["learning_rate"]),
+        "seconds": rounded(series["seconds"]),
+        "memory": rounded(series["memory_gb"]),
+        "held_out_step": series["held_out_step"],
+        "held_out": rounded(series["held_out"]),
+        "bands": describe_bands(series["bands"]),
+        "last_step": settings["steps"],
+    }
+
+
+def describe_bands(bands):
+    """The strongest noise first: a picture is drawn from there."""
+    digits = 1 if any(band["high"] - band["low"] < 0.03 for band in bands) else 0
+    return [describe_band(band, digits) for band in reversed(bands)]
+
+
+def describe_band(band, digits):
+    """The held-out loss of a band of noise levels, and how far it has come since the first check."""
+    known = [loss for loss in band["loss"] if loss is not None]
+    change = round((known[-1] / known[0] - 1) * 100, 1) if len(known) > 1 and known[0] else 0.0
+    words = f"{abs(change):g} % {'lower' if change < 0 else 'higher'}" if change else "as at first" if len(known) > 1 else ""
+    limits = f"{band['low'] * 100:.{digits}f} to {band['high'] * 100:.{digits}f} %"
+    return {"limits": limits, "loss": rounded(band["loss"]), "change": words, "better": change < 0}
+
+
+def turn(expert, job, phase, settings):
+    """Whose turn it is, in words; the experts take turns, and one at a time is in memory."""
+    share = settings["high_noise_share"] if expert == EXPERTS[0] else 1 - settings["high_noise_share"]
+    if not share:
+        return {"text": "gets no steps in this run", "now": False}
+    if not job.is_running or not phase:
+        return {"text": "", "now": False}
+    if phase["expert"] == expert:
+        return {"text": f"learns now, to step {phase['last_step']:,}", "now": True}
+    waits = phase["last_step"] < settings["steps"]
+    return {"text": f"its turn comes after step {phase['last_step']:,}" if waits else "has learned all its steps", "now": False}
+
+
+def numbers(series, settings, device, seconds_per_step):
+    """[(what, how much)] of the moment."""
+    last = [(s["step"][-1], s) for s in series.values() if s["step"]]
+    if not last:
+        return []
+    step, newest = max(last, key=lambda pair: pair[0])
+    found = [("Speed", f.seconds_per_step(seconds_per_step)), ("Next pair", next_pair(step, settings, seconds_per_step))]
+    peak, ram = newest["memory_gb"][-1], newest["ram_gb"][-1]
+    if device == "cuda" and peak:
+        gpus = read_machine().gpus
+        found.append(("GPU memory at its peak", f.gigabytes(peak) + (f" of {gpus[0].vram_total_gb:.0f}" if gpus else "")))
+    if ram or peak:
+        found.append(("RAM", f.gigabytes(ram or (None if device == "cuda" else peak))))
+    if newest["learning_rate"][-1] is not None:
+        found.append(("Learning speed", f"{newest['learning_rate'][-1]:.2g}"))
+    return [{"what": what, "much": much} for what, much in found if much]
+
+
+def next_pair(step, settings, seconds_per_step):
+    """step 1,000 in about 12 min"""
+    due = min(settings["steps"], (step // settings["save_every"] + 1) * settings["save_every"])
+    if due <= step:
+        return ""
+    return f"step {due:,}" + (f" in about {f.duration((due - step) * seconds_per_step)}" if seconds_per_step else "")
+
+
+def rounded(values):
+    return [None if value is None else float(f"{value:.4g}") for value in values]
