@@ -214,6 +214,7 @@ _ARGUMENTS = {
         _PROJECT,
         _argument("--steps", type=int, help="learning steps in all"),
         _argument("--resume", action="store_true", help="go on with the last run that was stopped or crashed"),
+        _argument("--finish-by", default="", metavar="HH:MM", help="end with a saved pair before that time of day, done or not"),
         _RECIPE,
         _SET,
         _argument("--device", choices=("auto", "cuda", "cpu"), default="auto"),
