@@ -48,16 +48,26 @@ def build_plan(page):
         with gr.Column(scale=2, min_width=280):
             recipe = gr.Radio(recipe_choices(), label="Recipe", elem_id="recipe")
             choice = gr.HTML("", apply_default_css=False)
+            config = gr.UploadButton(
+                "Settings from another trainer",
+                file_count="multiple",
+                file_types=[".yaml", ".yml", ".json", ".toml"],
+                elem_id="take-config",
+                size="sm",
+            )
         with gr.Column(scale=3, min_width=280):
             plan = gr.HTML("", apply_default_css=False, elem_id="plan")
     with gr.Row(elem_classes="start-row"):
         start = gr.Button("Start training", elem_id="start-training", scale=0, min_width=200)
         reason = gr.HTML("", apply_default_css=False, elem_id="start-reason")
+    taken = gr.HTML("", apply_default_css=False, elem_id="taken-config")
     with gr.Accordion("All settings", open=False, elem_id="all-settings", elem_classes="fold"):
         form = build_form(TrainConfig, "train")
         reset = gr.Button("Back to the recipe's settings", elem_id="reset-settings", scale=0)
     page.acts(recipe.input, train_choice.choose_recipe, [recipe])
     page.acts(reset.click, train_choice.forget_edits)
+    page.acts(config.upload, train_choice.take_config, [config])
+    page.reads(lambda project: [train_view.describe_import(project)], [taken], tab=ID)
     form.on_edit(
         lambda event, name, field: page.acts(
             event, lambda project, value: train_choice.save_edits(project, form.parse({name: value})), [field]

@@ -13,6 +13,8 @@ from studio.ui import formatting as f
 from studio.ui.settings_form import label_of, show
 from studio.ui.train_lanes import read_lanes
 
+MAX_IMPORT_ROWS = 100  # of values without a counterpart
+
 # -- before
 
 
@@ -74,6 +76,21 @@ def describe_choice(project, plan):
         else "The base model and this computer may ask for other numbers; the plan shows what will run."
     )
     return f'<p>{f.escape(about)}</p><p class="muted">{f.escape(remark)}</p>'
+
+
+def describe_import(project):
+    """What was taken from another trainer's config, and each value that has no counterpart, as a panel that can be opened."""
+    note = (project.read().get("train_import") if project else None) or {}
+    if not note.get("program"):
+        return ""
+    without = note.get("without") or []
+    rows = "".join(f"<tr>{''.join(f'<td>{f.escape(text)}</td>' for text in entry)}</tr>" for entry in without[:MAX_IMPORT_ROWS])
+    more = f'<p class="muted">And {len(without) - MAX_IMPORT_ROWS:,} more.</p>' if len(without) > MAX_IMPORT_ROWS else ""
+    title = f"{f.count(len(note.get('settings') or {}), 'setting')} from {', '.join(note.get('files') or [note['program']])}"
+    left = f"{len(without):,} without a counterpart" if without else "nothing left out"
+    heads = '<tr><th scope="col">There</th><th scope="col">Value</th><th scope="col">Why it is not taken over</th></tr>'
+    table = f'<div class="scroller"><table><thead>{heads}</thead><tbody>{rows}</tbody></table></div>{more}' if without else ""
+    return f'<details class="panel taken"><summary>{f.escape(title)} <small>{f.escape(note["program"])}, {left}</small></summary>{table}</details>'
 
 
 def describe_plan(plan):
