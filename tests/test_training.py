@@ -18,6 +18,7 @@ from studio.errors import Problem
 from studio.models.loading import load_expert
 from studio.models.lora import add_lora, lora_off, trainable_lora
 from studio.training.batches import HELD_OUT_LEVELS
+from studio.training.checkpoints import load_state
 from studio.training.loop import train
 from studio.training.monitor import PATIENCE, LossMonitor
 from studio.training.pairs import list_pairs, list_run_pairs, verify_pair
@@ -289,13 +290,43 @@ def test_a_loss_that_is_no_number_is_no_step_and_keeps_the_last_pair(project, fi
     assert lora_bits(run_dir) == lora_bits(finished[1])
 
 
-def test_a_learning_speed_far_too_high_stops_the_run(project):
+def test_a_learning_speed_far_too_high_is_halved_once_and_then_stops_the_run(project):
     config = small_config(steps=60, save_every=60, optimizer={"learning_rate": 1.0, "warmup_steps": 0}, preservation={"enabled": False})
     run_dir, events = new_run(project), Events()
-    with pytest.raises(Problem, match=r"jumped|no longer a number") as caught:
+    with pytest.raises(Problem, match=r"(jumped|no longer a number).* Half the learning speed did not help") as caught:
         train(config, run_dir, report=events)
     assert "No checkpoint pair was made yet" in caught.value.cost and "it is 1" in caught.value.fix
-    assert len(events.of("step")) < 30
+    [back], steps = events.of("rollback"), events.of("step")
+    assert back["to_step"] < back["step"] and events.of("resume") == [{"step": back["to_step"]}]
+    assert {e["learning_rate"] for e in steps if e["learning_rate"] != 1.0} == {0.5} and len(steps) < 60
+
+
+def test_a_breakdown_goes_back_to_the_safety_copy_and_on_with_half_the_speed_for_the_rest_of_the_run(project, finished):
+    """A picture turns bad in the middle, and is mended while training goes back."""
+    config, run_dir, events = small_config(resume_every=1), new_run(project), Events()
+    train(config, run_dir, report=events, should_stop=lambda: len(events.of("step")) >= 5)
+    learned = [Sample.from_dict(d) for d in read_json(run_dir / "dataset.json")["learned"]]
+    files = [Cache(project).latents_file(s) for s in learned]
+    good = [f.read_bytes() for f in files]
+
+    def report(event, **fields):
+        events(event, **fields)
+        if event == "rollback":
+            for data, file in zip(good, files):
+                file.write_bytes(data)
+
+    try:
+        for sample, file in zip(learned, files):
+            write_tensor(file, torch.full_like(Cache(project).load(sample)[0], float("nan")))
+        train(config, run_dir, report=report)
+    finally:
+        for data, file in zip(good, files):
+            file.write_bytes(data)
+    assert events.of("rollback")[0] | {"reason": ""} == {"step": 6, "to_step": 5, "rate_factor": 0.5, "reason": ""}
+    assert [e["learning_rate"] for e in events.of("step")][5:] == [2.5e-3] * 3
+    assert load_state(run_dir, events).rate_factor == 0.5  # so that a crash does not bring the full speed back
+    bits, whole = lora_bits(run_dir), lora_bits(finished[1])
+    assert {k: v == whole[k] for k, v in bits.items()} == {k: "step-000004" in k for k in bits}
 
 
 def test_the_monitor_forgives_one_odd_picture_and_not_a_lasting_jump():

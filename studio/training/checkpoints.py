@@ -7,7 +7,7 @@ optimizer remembers. It appears by one rename; the last two are kept, so a damag
 import contextlib
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -22,6 +22,8 @@ from studio.training.pairs import file_sha256, pair_file_name, pair_folder, read
 from studio.workspace import finished_dir, read_json, write_json
 
 STATES_KEPT = 2
+FACTS = ("step", "expert_steps", "recent_losses", "settings", "base_key", "rate_factor")  # of a State, in its progress.json
+ADDED_LATER = {"rate_factor": 1.0}
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class State:
     recent_losses: dict = field(default_factory=lambda: {expert: [] for expert in EXPERTS})
     settings: dict = field(default_factory=dict)
     base_key: str = ""
+    rate_factor: float = 1.0  # on the learning rate: a half since learning broke down
     files: dict = field(default_factory=dict)  # {expert: {"file", "sha256"}}
     folder: Path | None = None
 
@@ -61,11 +64,10 @@ def save_state(run_dir, state, expert, tensors, numbers=None):
             else:
                 continue
             files[name] = {"file": target.name, "sha256": file_sha256(target)}
-        names = ("step", "expert_steps", "recent_losses", "settings", "base_key")
-        write_json(temporary / "progress.json", {name: getattr(state, name) for name in names} | {"files": files})
+        write_json(temporary / "progress.json", {name: getattr(state, name) for name in FACTS} | {"files": files})
     for old in _state_folders(run_dir)[:-STATES_KEPT]:
         shutil.rmtree(old, ignore_errors=True)
-    return _placed(state, files, folder)
+    return replace(state, files=files, folder=folder)
 
 
 def load_state(run_dir, report):
@@ -150,18 +152,12 @@ def _state_folders(run_dir):
 
 
 def _read_state(folder):
-    data = read_json(folder / "progress.json")
+    data = ADDED_LATER | read_json(folder / "progress.json")
     files = data["files"]
     for entry in files.values():
         if file_sha256(folder / entry["file"]) != entry["sha256"]:
             raise ValueError(f"{entry['file']} is not what was saved")
-    names = ("step", "expert_steps", "recent_losses", "settings", "base_key")
-    return State(**{name: data[name] for name in names}, files=files, folder=folder)
-
-
-def _placed(state, files, folder):
-    names = ("step", "expert_steps", "recent_losses", "settings", "base_key")
-    return State(**{name: getattr(state, name) for name in names}, files=files, folder=folder)
+    return State(**{name: data[name] for name in FACTS}, files=files, folder=folder)
 
 
 def _read_loras(path):

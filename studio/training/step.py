@@ -41,17 +41,18 @@ class _Part:
     is_preserved: bool
 
 
-def accumulate_gradients(model, group, device, plan=EVERYTHING, shelf=None):
+def accumulate_gradients(model, group, device, plan=EVERYTHING, shelf=None, before_block=lambda: None):
     """Add the gradients of the group's mean loss to the LoRA parameters.
 
     Returns a tensor (3,) on the device, not yet waited for: mean flow-matching loss, mean unweighted preservation loss, and the mean
     loss of a model that predicts nothing, by which a runaway loss is known. shelf: `plan.make_shelf(device)`, to be used step after step.
+    before_block: called before each block; it may raise BrokenOff.
     """
     totals = torch.zeros(3, device=device)
     shelf = plan.make_shelf(device) if shelf is None else shelf
     for parts in split_walks(group, plan):
         passes = [_make_pass(part, group, device) for part in parts]
-        for part, batch, loss in zip(parts, passes, add_gradients(model, passes, plan, shelf)):
+        for part, batch, loss in zip(parts, passes, add_gradients(model, passes, plan, shelf, before_block)):
             if part.is_preserved:
                 totals[1] += part.share * loss
             else:
@@ -61,13 +62,13 @@ def accumulate_gradients(model, group, device, plan=EVERYTHING, shelf=None):
 
 
 @torch.no_grad()
-def evaluate(model, rows, device, plan=EVERYTHING):
-    """The flow-matching loss of each row, in their order: (rows,) on the device."""
+def evaluate(model, rows, device, plan=EVERYTHING, before_block=lambda: None):
+    """The flow-matching loss of each row, in their order: (rows,) on the device. before_block as in accumulate_gradients."""
     group = Group(tuple(rows))
     losses, place = torch.zeros(len(group.rows), device=device), {id(row): i for i, row in enumerate(group.rows)}
     for parts in split_walks(group, plan):
         passes = [_make_pass(part, group, device) for part in parts]
-        for part, batch, answer in zip(parts, passes, predict(model, passes)):
+        for part, batch, answer in zip(parts, passes, predict(model, passes, before_block)):
             losses[[place[id(row)] for row in part.rows]] = (answer - batch.target).square().flatten(1).mean(dim=1)
     return losses
 

@@ -53,6 +53,10 @@ class Pass:
     weight: float = 1.0
 
 
+class BrokenOff(Exception):
+    """A walk was left between two blocks, because somebody asked for it; the gradients so far are of no use."""
+
+
 class Stream:
     """A pass on its way: the hidden states, and on the way back their gradient. is_base: without LoRA, and never on the way back."""
 
@@ -62,8 +66,11 @@ class Stream:
 
 
 @torch.no_grad()
-def add_gradients(model, passes, plan, shelf):
-    """Add the gradients of sum(weight * mean loss) to the LoRA's parameters. Returns the mean loss of every pass, tensors on the device."""
+def add_gradients(model, passes, plan, shelf, before_block=lambda: None):
+    """Add the gradients of sum(weight * mean loss) to the LoRA's parameters. Returns the mean loss of every pass, tensors on the device.
+
+    before_block: called before each block, forth and back; it may raise BrokenOff.
+    """
     shelf.clear()  # of a step that broke off
     streams = _start(model, passes)
     blocks = list(enumerate(model.blocks))
@@ -71,12 +78,14 @@ def add_gradients(model, passes, plan, shelf):
     model.streamer.expect([i for i, _ in blocks] + [i for i, _ in reversed(blocks)])
     kept = {}
     for i, block in blocks:
+        before_block()
         with model.streamer.use(i):
             for n, stream in enumerate(streams):
                 _forth(block, stream, i, n, kept if i >= first_kept else None, shelf)
     losses = _judge(model, streams)
     learning = [(n, stream) for n, stream in enumerate(streams) if not stream.is_base]
     for i, block in reversed(blocks):
+        before_block()
         with model.streamer.use(i):
             for n, stream in reversed(learning):
                 _back(block, stream, i, kept.pop((i, n), None) or _again(block, stream, i, n, shelf))
@@ -84,11 +93,12 @@ def add_gradients(model, passes, plan, shelf):
 
 
 @torch.no_grad()
-def predict(model, passes):
+def predict(model, passes, before_block=lambda: None):
     """The model's answers (B, C, F, h, w) fp32, all passes through each block before the next."""
     streams = [Stream(batch, *begin_pass(model, batch)) for batch in passes]
     model.streamer.expect(range(len(model.blocks)))
     for i, block in enumerate(model.blocks):
+        before_block()
         with model.streamer.use(i):
             for stream in streams:
                 stream.hidden = block(stream.hidden, *stream.context.block_inputs)
@@ -148,6 +158,7 @@ def _judge(model, streams):
     for stream in streams:
         if stream.is_base:
             prior = finish(model, stream.hidden, stream.context).float()
+            stream.hidden = None
             continue
         with torch.enable_grad():
             hidden = stream.hidden.detach().requires_grad_()

@@ -81,8 +81,10 @@ def go_on(job):
 
 def halve_learning_rate(job):
     """Halve the learning speed of a training that broke down, and let it go on from its last safety copy."""
-    used = state.read_config(job.run_dir)["config"]["optimizer"]["learning_rate"]
-    change = {"optimizer": {"learning_rate": used / 2}}
+    optimizer = state.read_config(job.run_dir)["config"]["optimizer"]
+    name = "prodigy_factor" if optimizer.get("name") == "prodigy" else "learning_rate"  # Prodigy finds the rate; the factor is the person's
+    used = optimizer[name]
+    change = {"optimizer": {name: used / 2}}
     from_dict(TrainConfig, merge(state.read_config(job.run_dir)["config"], change), "settings")  # its limits
     launcher.change_settings(job.run_dir, change)
     return f"The learning speed is {used / 2:g} now (it was {used:g}); {go_on(job)}"
