@@ -84,6 +84,19 @@ def test_a_running_training_shows_two_lanes_with_turns_bands_and_when_the_next_p
     assert turns == ["has learned all its steps", "learns now, to step 400"]
 
 
+def test_the_log_of_a_run_is_turned_page_by_page(project):
+    run_dir = launcher.prepare(project, "train", {"config": to_dict(TrainConfig())})
+    assert train_view.read_run(project)["log"] == {}
+    lines = [f"2026-01-01 00:00:00 note: line {number}" for number in range(400)]
+    (run_dir / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    last = train_view.read_run(project)["log"]
+    assert last["text"].endswith("line 399\n") and last["end"] is None
+    before = train_view.read_run(project, None, {"run": run_dir.name, "end": last["begin"]})["log"]
+    shown = (before["text"] + last["text"]).splitlines()
+    assert shown == lines[-len(shown) :] and 0 < before["begin"] < last["begin"]
+    assert train_view.read_run(project, None, {"run": "train-009", "end": last["begin"]})["log"] == last
+
+
 def test_a_training_that_learns_too_fast_goes_on_with_half_the_speed_at_one_press(project, monkeypatch):
     monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
     fast = {"steps": 60, "save_every": 60, "optimizer": {"learning_rate": 1.0, "warmup_steps": 0}, "preservation": {"enabled": False}}

@@ -30,12 +30,13 @@ def build_download(page):
 
 def build_run(page):
     """The newest training of this project, running or how it ended; or an earlier one that is looked at."""
-    run, chosen = component("training"), gr.State({})
+    run, chosen, log = component("training"), gr.State({}), gr.State({})
     page.acts(run.show, lambda project, event: [{"run": str(event.run), "newest": actions.newest_train(project).name}], [], [chosen])
     page.acts(run.stop, lambda project, event: launcher.cancel(project.run_dir(event.run)))
     page.acts(run.save, save_now)
     page.acts(run.act, lambda project, event: actions.act(page, project, event.action))
-    page.reads(lambda project, chosen: [train_view.read_run(project, chosen)], [run], [chosen], tab=ID)
+    page.acts(run.turn, lambda project, event: [{"run": str(event.run), "end": event.end}], [], [log])
+    page.reads(lambda project, chosen, log: [train_view.read_run(project, chosen, log)], [run], [chosen, log], tab=ID)
 
 
 def save_now(project, event):

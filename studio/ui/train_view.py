@@ -13,6 +13,7 @@ from studio.ui import formatting as f
 from studio.ui.settings_form import label_of, show
 from studio.ui.train_lanes import read_lanes
 
+LOG_BYTES = 6000  # a page of the log
 MAX_IMPORT_ROWS = 100  # of values without a counterpart
 
 # -- before
@@ -153,16 +154,20 @@ def meter(label, term, need, free):
 # -- running and after
 
 
-def read_run(project, chosen=None):
+def read_run(project, chosen=None, log=None):
     """The newest training of the project, or the one chosen while that was the newest, with the list of all; {} if there is none.
 
-    chosen: {"run", "newest"}: a training that was started since comes to the front by itself.
+    chosen: {"run", "newest"}: a training that was started since comes to the front by itself. log: {"run", "end"}: the page of the log
+    before that byte; without one, or of another run, the last page.
     """
     jobs, chosen = list_trainings(project) if project else [], chosen or {}
     if not jobs:
         return {}
     job = next((job for job in jobs if job.name == chosen.get("run") and jobs[0].name == chosen.get("newest")), jobs[0])
-    view = describe_run(project, job) | {"is_newest": job == jobs[0], "runs": describe_trainings(project, jobs)}
+    view = describe_run(project, job, (log or {}).get("end") if (log or {}).get("run") == job.name else None) | {
+        "is_newest": job == jobs[0],
+        "runs": describe_trainings(project, jobs),
+    }
     if view["is_newest"] and is_same(view, next_step(project)):
         del view["action"], view["label"]  # one button is enough, and it stands in "Next"
     return view
@@ -208,8 +213,8 @@ def when(seconds):
     return time.strftime("%d %b %H:%M", time.localtime(seconds)).lstrip("0")
 
 
-def describe_run(project, job):
-    """One run, as JSON for its component."""
+def describe_run(project, job, log_end=None):
+    """One run, as JSON for its component; log_end: where the page of the log ends that is looked at."""
     lanes, numbers = read_lanes(job, state.read_config(job.run_dir))
     title, sentence, tone, button = describe_end(project, job)
     return {
@@ -225,8 +230,15 @@ def describe_run(project, job):
         "numbers": numbers,
         "lanes": lanes,
         "pairs": [describe_pair(pair) for pair in reversed(list_pairs(project)) if pair.run == job.name],
-        "log": state.read_log_tail(job.run_dir, 6000),
+        "log": describe_log(job, log_end),
     }
+
+
+def describe_log(job, end):
+    """A page of the log; {} while there is none. begin: where the page before it ends, 0 for the first; end: None for the last."""
+    end = end if isinstance(end, int) and end > 0 else None
+    text, begin = state.read_log_page(job.run_dir, end, LOG_BYTES)
+    return {"text": text, "begin": begin, "end": end} if text or end else {}
 
 
 def job_progress(job):
