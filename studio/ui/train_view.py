@@ -27,13 +27,8 @@ def next_step(project):
         return {"text": "wait; you may close this window, the training goes on." if job.is_running else "wait for the job before this one."}
     if not kept_items(project):
         return {"text": "add photos first.", **actions.button("open-dataset")}
-    wanted = (job.error or {}).get("action") or "" if job else ""
-    if job and (job.state == "stopped" or wanted == "resume"):
-        return {"text": f"resume {job.name}, or start anew below.", **actions.button("resume")}
-    if job and job.state == "failed" and wanted == "halve-learning-rate":
-        return {"text": f"let {job.name} go on with half the learning speed, or start anew below.", **actions.button(wanted)}
-    if job and job.state == "failed":
-        return {"text": f"see why {job.name} ended, then start anew.", **actions.button(wanted or "start-training")}
+    if job and job.state != "done":
+        return next_after_end(job)
     if list_pairs(project):
         return {"text": "compare the checkpoint pairs and choose the best one.", **actions.button("open-evaluate")}
     if missing := train_choice.what_is_missing(project):
@@ -41,6 +36,30 @@ def next_step(project):
     if missing := download_view.read_download(project):
         return wait_for_model(missing)
     return {"text": "check the plan, then start.", **actions.button("start-training")}
+
+
+def next_after_end(job):
+    """The next step after a training that ended too early: the one that its error names, or that gets on."""
+    action = way_on(job)
+    words = {
+        "resume": f"resume {job.name}, or start anew below.",
+        "halve-learning-rate": f"let {job.name} go on with half the learning speed, or start anew below.",
+        "open-log": f"see why {job.name} ended; it can be resumed, or started anew below.",
+    }
+    button = (
+        {"action": "click:#train-log:not([open]) > summary", "label": "Open the log"} if action == "open-log" else actions.button(action)
+    )
+    return {"text": words.get(action, f"see why {job.name} ended, then start anew."), **button}
+
+
+def way_on(job):
+    """The action that helps after a run: what its error names, else to go on where that is possible, else to begin anew."""
+    if job.state == "done":
+        return "open-evaluate"
+    named = (job.error or {}).get("action") or ""
+    if job.state == "failed" and actions.button(named):
+        return named
+    return "resume" if job.state in ("stopped", "crashed") or can_go_on(job) else "start-training"
 
 
 def wait_for_model(missing):
@@ -271,11 +290,9 @@ def describe_end(project, job):
         return name, "Saves a safety copy and stops." if job.state == "stopping" else "", "", {}
     if job.state == "done":
         took = f" in {f.duration(job.seconds)}" if job.seconds else ""
-        return f"{name}: finished{took}", "Now compare the pairs.", "good", actions.button("open-evaluate")
+        return f"{name}: finished{took}", "Now compare the pairs.", "good", actions.button(way_on(job))
     if job.state == "stopped":
-        return f"{name}: stopped", "You stopped it; nothing is lost.", "", actions.button("resume", job.name)
+        return f"{name}: stopped", "It was stopped and saved; nothing is lost.", "", actions.button(way_on(job), job.name)
     error = job.error or {}
     sentence = " ".join(f.sentence(error.get(part, "")) for part in ("message", "cost", "fix") if error.get(part))
-    again = actions.button("resume" if job.state == "crashed" else "start-training", job.name)
-    button = actions.button(error.get("action") or "", job.name) or again
-    return f"{name}: {f.STATES[job.state]}", sentence, "bad", button
+    return f"{name}: {f.STATES[job.state]}", sentence, "bad", actions.button(way_on(job), job.name)

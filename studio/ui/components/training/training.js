@@ -71,7 +71,15 @@ const logToEnd = () => {
   const lines = element.querySelector("#train-log pre");
   if (lines) lines.scrollTop = lines.scrollHeight;
 };
-element.addEventListener("toggle", (event) => event.target.id === "train-log" && event.target.open && logToEnd(), true);
+element.addEventListener(
+  "toggle",
+  (event) => {
+    if (event.target.id !== "train-log" || !event.target.open) return;
+    logToEnd();
+    event.target.scrollIntoView({ block: "nearest" });
+  },
+  true,
+);
 const runsView = (v) => html`<details class="training-runs panel" id="training-runs" ${v.is_newest === false ? new Markup("open") : ""}>
   <summary>All runs of this person <small>${v.runs.length}</small></summary>
   <ul>${v.runs.map(
