@@ -25,6 +25,7 @@ COMMANDS = {
     "curate": ("projects", "curate", "measure the pictures and propose the best varied set"),
     "caption": ("projects", "caption", "write captions, and check them"),
     "plan": ("training", "plan", "what training would use and take here, with the reasons"),
+    "import-config": ("training", "import_config", "settings from a config of AI Toolkit or diffusion-pipe"),
     "train": ("training", "train", "train; Ctrl-C saves and stops"),
     "jobs": ("training", "jobs", "what runs, waits, and ran"),
     "sweep": ("results", "sweep", "draw every checkpoint pair at every strength"),
@@ -209,6 +210,10 @@ _ARGUMENTS = {
         _argument("--steps", type=int),
         _RECIPE,
         _SET,
+    ],
+    "import-config": [
+        _PROJECT,
+        _argument("files", nargs="+", type=Path, metavar="FILE", help="AI Toolkit's .yaml, or diffusion-pipe's .toml files"),
     ],
     "train": [
         _PROJECT,
