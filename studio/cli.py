@@ -25,6 +25,7 @@ COMMANDS = {
     "curate": ("projects", "curate", "measure the pictures and propose the best varied set"),
     "caption": ("projects", "caption", "write captions, and check them"),
     "plan": ("training", "plan", "what training would use and take here, with the reasons"),
+    "import-config": ("training", "import_config", "settings from a config of AI Toolkit or diffusion-pipe"),
     "train": ("training", "train", "train; Ctrl-C saves and stops"),
     "jobs": ("training", "jobs", "what runs, waits, and ran"),
     "sweep": ("results", "sweep", "draw every checkpoint pair at every strength"),
@@ -171,6 +172,12 @@ _RECIPE = _argument("--recipe", default="", help="a preset of presets/recipes; d
 _SET = _argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, for example lora.rank=16; may be repeated")
 _ARGUMENTS = {
     "models": [
+        _argument(
+            "--link",
+            nargs="+",
+            metavar=("NAME", "FOLDER"),
+            help="use the base model NAME that is on this computer already: a diffusers folder, or ComfyUI's folder (or several folders or files of it)",
+        ),
         _argument("--mirror", metavar="URL", help="fetch from this address from now on; huggingface.co: back to the hub itself"),
         _argument("--offline", choices=("on", "off"), help="on: nothing is fetched, whoever asks"),
     ],
@@ -203,6 +210,10 @@ _ARGUMENTS = {
         _argument("--steps", type=int),
         _RECIPE,
         _SET,
+    ],
+    "import-config": [
+        _PROJECT,
+        _argument("files", nargs="+", type=Path, metavar="FILE", help="AI Toolkit's .yaml, or diffusion-pipe's .toml files"),
     ],
     "train": [
         _PROJECT,

@@ -1,4 +1,4 @@
-"""plan, train, jobs."""
+"""plan, import-config, train, jobs."""
 
 import json
 
@@ -13,6 +13,21 @@ def plan(args, workspace, out):
     proposed = make_plan(project, workspace, args, vram_gb=args.vram, ram_gb=args.ram)
     say_plan(proposed, out)
     return {"project": project.slug} | proposed.to_dict()
+
+
+def import_config(args, workspace, out):
+    """Settings of another trainer, for the Train form; said as `--set` too, which `train` and `plan` take."""
+    from studio.data.dataset import kept_items
+    from studio.export.foreign import take_over
+
+    project = workspace.find_project(args.project)
+    found = take_over(project, args.files, len(kept_items(project)))
+    out.print(f"{found.program}: {len(found.settings)} settings are in the Train form of {project.read()['name']} now. For a terminal:")
+    out.print("  " + " ".join(f"--set {name}={json.dumps(value)}" for name, value in found.settings.items()))
+    if found.without:
+        out.print("Not taken over:")
+        out.table([list(entry) for entry in found.without], ["name", "value", "why"])
+    return {"project": project.slug} | found.to_dict()
 
 
 def train(args, workspace, out):

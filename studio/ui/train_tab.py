@@ -30,12 +30,13 @@ def build_download(page):
 
 def build_run(page):
     """The newest training of this project, running or how it ended; or an earlier one that is looked at."""
-    run, chosen = component("training"), gr.State({})
+    run, chosen, log = component("training"), gr.State({}), gr.State({})
     page.acts(run.show, lambda project, event: [{"run": str(event.run), "newest": actions.newest_train(project).name}], [], [chosen])
     page.acts(run.stop, lambda project, event: launcher.cancel(project.run_dir(event.run)))
     page.acts(run.save, save_now)
     page.acts(run.act, lambda project, event: actions.act(page, project, event.action))
-    page.reads(lambda project, chosen: [train_view.read_run(project, chosen)], [run], [chosen], tab=ID)
+    page.acts(run.turn, lambda project, event: [{"run": str(event.run), "end": event.end}], [], [log])
+    page.reads(lambda project, chosen, log: [train_view.read_run(project, chosen, log)], [run], [chosen, log], tab=ID)
 
 
 def save_now(project, event):
@@ -48,16 +49,26 @@ def build_plan(page):
         with gr.Column(scale=2, min_width=280):
             recipe = gr.Radio(recipe_choices(), label="Recipe", elem_id="recipe")
             choice = gr.HTML("", apply_default_css=False)
+            config = gr.UploadButton(
+                "Settings from another trainer",
+                file_count="multiple",
+                file_types=[".yaml", ".yml", ".json", ".toml"],
+                elem_id="take-config",
+                size="sm",
+            )
         with gr.Column(scale=3, min_width=280):
             plan = gr.HTML("", apply_default_css=False, elem_id="plan")
     with gr.Row(elem_classes="start-row"):
         start = gr.Button("Start training", elem_id="start-training", scale=0, min_width=200)
         reason = gr.HTML("", apply_default_css=False, elem_id="start-reason")
+    taken = gr.HTML("", apply_default_css=False, elem_id="taken-config")
     with gr.Accordion("All settings", open=False, elem_id="all-settings", elem_classes="fold"):
         form = build_form(TrainConfig, "train")
         reset = gr.Button("Back to the recipe's settings", elem_id="reset-settings", scale=0)
     page.acts(recipe.input, train_choice.choose_recipe, [recipe])
     page.acts(reset.click, train_choice.forget_edits)
+    page.acts(config.upload, train_choice.take_config, [config])
+    page.reads(lambda project: [train_view.describe_import(project)], [taken], tab=ID)
     form.on_edit(
         lambda event, name, field: page.acts(
             event, lambda project, value: train_choice.save_edits(project, form.parse({name: value})), [field]
