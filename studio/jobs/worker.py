@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from studio.jobs import launcher, state
+from studio.jobs import launcher, state, windows
 from studio.jobs.recorder import Recorder
 from studio.jobs.tasks import run_task
 from studio.workspace import Workspace, locked, project_of, write_json
@@ -52,7 +52,7 @@ def run_job(run_dir, *, echo=None, say=print):
 
 def execute(run_dir, echo=None):
     """Run one claimed job and write how it ended. Never raises for a failed job; a second Ctrl-C aborts at once."""
-    with Recorder(run_dir, echo) as recorder, _stop_on_signals(recorder):
+    with Recorder(run_dir, echo) as recorder, _stop_on_signals(recorder), windows.long_job(recorder.stop_now):
         try:
             result = run_task(run_dir, recorder) or {}
         except KeyboardInterrupt:

@@ -287,7 +287,7 @@ def describe_end(project, job):
     if job.state == "queued":
         return name, "Waits in the queue.", "", {}
     if job.is_running:
-        return name, "Saves a safety copy and stops." if job.state == "stopping" else "", "", {}
+        return name, "Saves a safety copy and stops." if job.state == "stopping" else job.notice, "", {}
     if job.state == "done":
         took = f" in {f.duration(job.seconds)}" if job.seconds else ""
         return f"{name}: finished{took}", "Now compare the pairs.", "good", actions.button(way_on(job))
