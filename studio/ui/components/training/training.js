@@ -97,7 +97,7 @@ const redraw = mount(
       ? html`<section class="training panel" aria-label="Training">
           <header class="${v.tone}"><div><h2>${v.title}</h2><p class="muted">${v.run}${v.is_running || v.is_waiting ? html` · ${v.state}` : ""}</p></div>
             <div class="run-buttons">
-              ${v.is_running ? html`<button data-do="save" id="save-pair">Save a pair now</button><button data-do="stop" id="stop-training">Stop and save</button>` : ""}
+              ${v.is_running ? html`<button data-do="save" id="save-pair">Save a pair now</button><button data-do="pause" id="pause-training" title="Saves and gives back the GPU's memory; no other job begins until you resume">Pause, free the GPU</button><button data-do="stop" id="stop-training" title="Saves and ends; the next job in the queue begins">Stop and save</button>` : ""}
               ${v.is_waiting ? html`<button data-do="stop">Take out of the queue</button>` : ""}
               ${v.label ? html`<button data-do="act" data-action="${v.action}" id="run-action">${v.label}</button>` : ""}
             </div></header>
@@ -128,6 +128,7 @@ const redraw = mount(
       trigger("turn", { run: props.value.run, end: Number(button.dataset.end) || null });
     },
     stop: () => trigger("stop", { run: props.value.run }),
+    pause: () => trigger("pause", { run: props.value.run }),
     save: () => trigger("save", { run: props.value.run }),
     act: (button) => {
       if (button.dataset.action.startsWith("tab:train")) element.querySelector("#train-log")?.setAttribute("open", "");
