@@ -7,8 +7,8 @@ from studio.config import TrainConfig, load_preset
 from studio.data.dataset import kept_items
 from studio.jobs import launcher, state
 from studio.machine import read_machine
-from studio.training.pairs import list_pairs
-from studio.ui import actions, download_view, train_choice
+from studio.training.pairs import list_pairs, list_run_pairs
+from studio.ui import actions, download_view, train_choice, train_samples
 from studio.ui import formatting as f
 from studio.ui.settings_form import label_of, show
 from studio.ui.train_lanes import read_lanes
@@ -253,7 +253,7 @@ def describe_run(project, job, log_end=None):
         "progress": job_progress(job),
         "numbers": numbers,
         "lanes": lanes,
-        "pairs": [describe_pair(pair) for pair in reversed(list_pairs(project)) if pair.run == job.name],
+        "pairs": train_samples.describe_pairs(project, list_run_pairs(job.run_dir), describe_pair),
         "log": describe_log(job, log_end),
     }
 
