@@ -26,6 +26,7 @@ COMMANDS = {
     "caption": ("projects", "caption", "write captions, and check them"),
     "plan": ("training", "plan", "what training would use and take here, with the reasons"),
     "import-config": ("training", "import_config", "settings from a config of AI Toolkit or diffusion-pipe"),
+    "rehearse": ("training", "rehearse", "ten real steps that measure memory and time, and correct the plan"),
     "train": ("training", "train", "train; Ctrl-C saves and stops"),
     "jobs": ("training", "jobs", "what runs, waits, and ran"),
     "sweep": ("results", "sweep", "draw every checkpoint pair at every strength"),
@@ -172,6 +173,12 @@ _RECIPE = _argument("--recipe", default="", help="a preset of presets/recipes; d
 _SET = _argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, for example lora.rank=16; may be repeated")
 _ARGUMENTS = {
     "models": [
+        _argument(
+            "--link",
+            nargs="+",
+            metavar=("NAME", "FOLDER"),
+            help="use the base model NAME that is on this computer already: a diffusers folder, or ComfyUI's folder (or several folders or files of it)",
+        ),
         _argument("--mirror", metavar="URL", help="fetch from this address from now on; huggingface.co: back to the hub itself"),
         _argument("--offline", choices=("on", "off"), help="on: nothing is fetched, whoever asks"),
     ],
@@ -209,10 +216,12 @@ _ARGUMENTS = {
         _PROJECT,
         _argument("files", nargs="+", type=Path, metavar="FILE", help="AI Toolkit's .yaml, or diffusion-pipe's .toml files"),
     ],
+    "rehearse": [_PROJECT, _argument("--steps", type=int, help="of the training that is rehearsed"), _RECIPE, _SET],
     "train": [
         _PROJECT,
         _argument("--steps", type=int, help="learning steps in all"),
         _argument("--resume", action="store_true", help="go on with the last run that was stopped or crashed"),
+        _argument("--finish-by", default="", metavar="HH:MM", help="end with a saved pair before that time of day, done or not"),
         _RECIPE,
         _SET,
         _argument("--device", choices=("auto", "cuda", "cpu"), default="auto"),

@@ -20,8 +20,9 @@ from studio.errors import Problem
 from studio.jobs import launcher, state, worker
 from studio.jobs.recorder import Recorder
 from studio.models import sources
-from studio.models.catalogue import check_folder, describe_model, find_model, model_preset
+from studio.models.catalogue import describe_model, find_model, model_preset
 from studio.models.download import PARTS, WAITS, download_model, list_needed, needed_names
+from studio.models.folders import check_folder
 from studio.ui import download_view, sidebar, train_choice, train_view
 from studio.workspace import Workspace
 

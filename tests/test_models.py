@@ -16,7 +16,8 @@ from safetensors.torch import save
 from studio.config import EXPERTS, SweepConfig, TrainConfig, from_dict, load_preset
 from studio.errors import Problem
 from studio.models import catalogue
-from studio.models.catalogue import check_folder, describe_model, find_model, link_model, list_models, model_preset
+from studio.models.catalogue import describe_model, find_model, link_model, list_models, model_preset
+from studio.models.folders import check_folder
 from studio.models.loading import (
     check_weights,
     dtype_of,
@@ -57,7 +58,7 @@ PARAMETERS = 14_288_491_584
 
 
 def write_headers(folder, stem, shapes, num_files, itemsize=4):
-    """Safetensors shards that have true headers and sparse, empty bodies."""
+    """Safetensors shards that have true headers and sparse bodies, empty but for the folder's name."""
     folder.mkdir(parents=True, exist_ok=True)
     keys, where = sorted(shapes), {}
     for n in range(num_files):
@@ -71,6 +72,8 @@ def write_headers(folder, stem, shapes, num_files, itemsize=4):
         with open(folder / name, "wb") as file:
             file.write(struct.pack("<Q", len(text)) + text)
             file.truncate(8 + len(text) + end)
+            file.seek(-16, 2)
+            file.write(folder.name.encode()[:16])
     (folder / f"{stem}.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
 
 
@@ -272,7 +275,7 @@ def test_half_precision_keeps_norms_in_fp32_as_diffusers_does(tiny_base):
     assert model.dtype == torch.bfloat16
     assert model.blocks[0].attn1.to_q.weight.dtype == torch.bfloat16
     assert model.blocks[0].scale_shift_table.dtype == torch.float32
-    theirs = WanTransformer3DModel.from_pretrained(tiny_base.expert_dir("low_noise"), dtype=torch.bfloat16).named_parameters()
+    theirs = WanTransformer3DModel.from_pretrained(tiny_base.folder / "transformer_2", dtype=torch.bfloat16).named_parameters()
     ours = dict(load_expert(tiny_base, "low_noise", dtype=torch.bfloat16, device="cpu").named_parameters())
     assert all(ours[name].dtype == p.dtype and torch.equal(ours[name], p) for name, p in theirs)
     with pytest.raises(ValueError, match="one of fp32, bf16"):

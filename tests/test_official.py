@@ -1,4 +1,4 @@
-"""WAN's own module, as its makers publish it, against ours on the same small random weights, read through our loader from a file in its form."""
+"""WAN's own modules, as its makers publish them, against ours on the same small random weights, read through our loader from files in their form."""
 
 import importlib
 import importlib.util
@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from studio.models.catalogue import BaseModel
 from studio.models.forward import begin, finish
-from studio.models.loading import load_expert
+from studio.models.loading import load_expert, load_vae
 
 WIDTH, HEADS, LAYERS, TEXT, TOKENS = 96, 2, 3, 40, 8
 SHAPES = {"T2V-A14B": (16, 16), "I2V-A14B": (36, 16), "TI2V-5B": (48, 48)}  # channels in, out
@@ -20,16 +20,14 @@ SHAPES = {"T2V-A14B": (16, 16), "I2V-A14B": (36, 16), "TI2V-5B": (48, 48)}  # ch
 
 @pytest.fixture(scope="module")
 def official():
-    """The module `wan.modules.model` alone: its package would import what only a GPU has."""
+    """A function that imports one of `wan.modules` alone: the package would import what only a GPU has."""
     spec = importlib.util.find_spec("wan")
     if spec is None:
         pytest.skip("wan22 is not installed; it is in tests/requirements-alone.txt")
     package = types.ModuleType("official_wan")
     package.__path__ = [f"{spec.submodule_search_locations[0]}/modules"]
     sys.modules["official_wan"] = package
-    module = importlib.import_module("official_wan.model")
-    module.flash_attention = attention
-    return module
+    return lambda name: importlib.import_module(f"official_wan.{name}")
 
 
 def attention(q, k, v, k_lens=None, **options):
@@ -43,7 +41,13 @@ def make_official(official, kind):
     """A small WanModel, every weight of it random."""
     sizes = {"in_dim": SHAPES[kind][0], "out_dim": SHAPES[kind][1], "dim": WIDTH, "num_heads": HEADS, "num_layers": LAYERS, "ffn_dim": 160}
     kinds = {"T2V-A14B": "t2v", "I2V-A14B": "i2v", "TI2V-5B": "ti2v"}
-    model = official.WanModel(kinds[kind], text_len=TOKENS, text_dim=TEXT, freq_dim=64, **sizes)
+    module = official("model")
+    module.flash_attention = attention
+    model = module.WanModel(kinds[kind], text_len=TOKENS, text_dim=TEXT, freq_dim=64, **sizes)
+    return randomise(model)
+
+
+def randomise(model):
     generator = torch.Generator().manual_seed(1)
     for p in model.parameters():
         scale = p.shape[1:].numel() ** -0.5 if p.ndim > 1 else 0.2
@@ -94,3 +98,24 @@ def test_the_makers_own_module_and_ours_draw_the_same(official, tmp_path, kind, 
     difference = ((drawn - expected).abs().max() / expected.abs().max()).item()
     print(f"{kind}: largest difference {difference:.1e} of the largest value")
     assert expected.std() > 0.1 and difference < 1e-5
+
+
+def test_the_makers_own_vae_and_ours_make_the_same_latents_and_pictures(official, tmp_path):
+    pytest.importorskip("einops", reason="einops is not installed; it is in tests/requirements.txt")
+    sizes = {"z_dim": 16, "num_res_blocks": 2, "dim_mult": [1, 2, 4, 4], "temperal_downsample": [False, True, True]}
+    theirs = randomise(official("vae2_1").WanVAE_(dim=8, **sizes))
+    (tmp_path / "vae").mkdir()
+    save_file({key: p.contiguous() for key, p in theirs.state_dict().items()}, tmp_path / "vae/diffusion_pytorch_model.safetensors")
+    base = BaseModel("small", "Small", tmp_path, preset={})
+    base.__dict__["configs"] = {"vae": {"base_dim": 8, **sizes}}
+    ours = load_vae(base, device="cpu")
+    scale = [ours.mean.flatten(), ours.inverse_std.flatten()]
+    pixels = torch.rand(1, 3, 5, 32, 24, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    with torch.no_grad():
+        latents = theirs.encode(pixels, scale)
+        pictures = theirs.decode(latents, scale)
+    for found, expected in ((ours.encode(pixels), latents), (ours.decode(latents), pictures.clamp(-1, 1))):
+        assert found.shape == expected.shape
+        difference = ((found - expected).abs().max() / expected.abs().max()).item()
+        print(f"VAE: largest difference {difference:.1e} of the largest value")
+        assert expected.std() > 0.01 and difference < 1e-5

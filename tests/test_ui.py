@@ -472,6 +472,15 @@ def test_every_setting_has_a_field_with_words_and_limits():
     assert len({component.elem_id for component in form.components}) == len(form.fields)
 
 
+def test_a_text_that_was_emptied_is_empty_and_other_empty_fields_are_left_out():
+    with gr.Blocks():
+        form = build_form(TrainConfig, "train")
+    shown = {name: field.default for name, field, _ in list_settings(TrainConfig)} | {"finish_by": None, "steps": None}
+    read = form.read([shown[name] for name in form.fields])
+    assert read["finish_by"] == "" and "steps" not in read
+    assert form.read([(shown | {"finish_by": " 07:00 "})[name] for name in form.fields])["finish_by"] == "07:00"
+
+
 def test_an_edit_is_kept_on_disk_and_an_illegal_one_changes_nothing(filled):
     shown = flatten(train_choice.make_plan(filled).config)
     train_choice.save_edits(filled, shown | {"steps": 8, "lora.rank": 4})

@@ -6,13 +6,15 @@ from studio.commands.output import duration, finish_here
 from studio.errors import Problem
 from studio.machine import describe_gb, free_disk_gb
 from studio.models import sources
-from studio.models.catalogue import describe_model, model_preset
+from studio.models.catalogue import describe_model, link_model, model_preset
 
 
 def models(args, workspace, out):
     offline = None if args.offline is None else args.offline == "on"
     mirror = "" if (args.mirror or "").rstrip("/").removeprefix("https://") in ("", "huggingface.co") else args.mirror
     sources.set_hub(workspace, mirror=None if args.mirror is None else mirror, offline=offline)
+    if args.link:
+        _link(args.link, workspace, out)
     rows = sources.describe_models(workspace)
     out.table([[r["name"], r["title"], _where(r), _size(r), r["folder"]] for r in rows], ["name", "title", "here", "size", "folder"])
     for row in rows:
@@ -24,6 +26,16 @@ def models(args, workspace, out):
     if hub["offline"]:
         out.print("The offline mode is on: nothing is downloaded.")
     return {"models": rows} | hub
+
+
+def _link(words, workspace, out):
+    name, *paths = words
+    if not paths:
+        raise Problem(f"--link {name} needs the folder where the model lies.", fix=f"Write it behind the name: --link {name} FOLDER.")
+    base = link_model(name, paths, workspace)
+    out.print(f"{base.title} is ready to use, from {base.folder}.")
+    for line in base.source.describe():
+        out.print(f"  {line}")
 
 
 def _where(row):

@@ -1,50 +1,43 @@
-"""The base models the studio knows, found on disk and described from their JSON configs. Torch-free."""
+"""The base models the studio knows, found on disk and described from their configs. Torch-free."""
 
 import difflib
 import hashlib
 import json
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 from studio.config import EXPERTS, PRESETS_DIR, SweepConfig, from_dict, list_presets, load_preset, merge
 from studio.errors import Problem
-from studio.models.weight_files import read_header
-from studio.workspace import read_path, safe_join, write_atomic
-
-SUBFOLDERS = {"high_noise": "transformer", "low_noise": "transformer_2"}  # SimpleTuner has these swapped; diffusers decides
-CONFIGS = {
-    "transformer": "config.json",
-    "transformer_2": "config.json",
-    "vae": "config.json",
-    "text_encoder": "config.json",
-    "tokenizer": "tokenizer_config.json",
-    "scheduler": "scheduler_config.json",
-}
-WEIGHTS = {
-    "transformer": "diffusion_pytorch_model",
-    "transformer_2": "diffusion_pytorch_model",
-    "vae": "diffusion_pytorch_model",
-    "text_encoder": "model",
-}
-PACK_FILE = "pack.json"  # of a built-in model: the hash of every file
+from studio.models.comfyui import SingleFiles, find_files
+from studio.models.folders import SUBFOLDERS, DiffusersFolder, check_pack
+from studio.models.weight_files import require_different, sample_of
+from studio.workspace import read_json, read_path, write_atomic, write_json
 
 
 @dataclass(frozen=True)
 class BaseModel:
-    """A diffusers folder on disk, with what its configs say. Nothing here loads weights."""
+    """A base model on disk, with what its configs say. Nothing here loads weights.
+
+    folder: the diffusers folder, or the one that was named to find `single_files` in: (role, path) of each, ComfyUI's way.
+    """
 
     name: str
     title: str
     folder: Path
     preset: dict = field(compare=False, repr=False)
     models_dir: Path | None = field(default=None, compare=False, repr=False)
+    single_files: tuple[tuple[str, Path], ...] = ()
+
+    @property
+    def source(self):
+        """Where its parts lie: a DiffusersFolder or SingleFiles."""
+        return SingleFiles(dict(self.single_files), self.preset) if self.single_files else DiffusersFolder(self.folder)
 
     @cached_property
     def configs(self):
         """{subfolder: config dict} of every component, and "" for model_index.json."""
-        found = {"": _read_config(self.folder, "model_index.json")}
-        return found | {sub: _read_config(self.folder, f"{sub}/{name}") for sub, name in CONFIGS.items()}
+        return self.source.configs
 
     @property
     def experts(self):
@@ -98,10 +91,9 @@ class BaseModel:
     def key(self):
         """Short hash of the configs and of names, sizes and samples of the weights: changes when the model does, without reading it all."""
         digest = hashlib.sha256(json.dumps(self.configs, sort_keys=True).encode())
-        for sub in (*WEIGHTS, "tokenizer"):
-            for path in sorted((self.folder / sub).iterdir()):
-                digest.update(f"{sub}/{path.name}:{path.stat().st_size}\n".encode())
-                digest.update(_sample_of(path))
+        for sub, path in self.source.files():
+            digest.update(f"{sub}/{path.name}:{path.stat().st_size}\n".encode())
+            digest.update(sample_of(path))
         return digest.hexdigest()[:16]
 
     def latent_shape(self, num_frames, height, width):
@@ -128,20 +120,9 @@ class BaseModel:
         """(lo, hi) of the noise levels that an expert works at."""
         return {"high_noise": (self.boundary, 1.0), "low_noise": (0.0, self.boundary)}[expert]
 
-    def expert_dir(self, expert):
-        return self.folder / SUBFOLDERS[expert]
-
     def weight_files(self, subfolder):
         """The safetensors files of a component, in order."""
-        return _weight_files(self.folder, subfolder)
-
-
-def _sample_of(path, num_places=8, num_bytes=4096):
-    """Bytes from evenly spread places of a file: another fine-tune of the same shapes differs in every one of them."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        places = (file.seek(max(0, size - num_bytes) * i // (num_places - 1)) for i in range(num_places))
-        return b"".join(file.read(num_bytes) for _ in places)
+        return self.source.weight_files(subfolder)
 
 
 def list_models():
@@ -169,15 +150,8 @@ def find_model(name, workspace):
     Problem, with the way to mend it, if it is not there or a file is missing.
     """
     preset = model_preset(name)
-    if "pack" in preset:
-        folder = PRESETS_DIR / preset["pack"]
-        check_pack(folder)
-    else:
-        folder = _linked_folder(name, workspace)
-        if folder is None:
-            raise Problem(f"{preset['title']} is not on this computer yet.", fix=_how_to_get(name, preset, workspace), action="link-model")
-        check_folder(folder, preset)
-    return BaseModel(name, preset["title"], folder, preset, workspace.models_dir)
+    folder, files = _find(name, preset, workspace, f"{preset['title']} is not on this computer yet.")
+    return BaseModel(name, preset["title"], folder, preset, workspace.models_dir, files)
 
 
 def describe_model(name, workspace):
@@ -185,157 +159,96 @@ def describe_model(name, workspace):
     preset = model_preset(name)
     reason = ""
     try:
-        if "pack" in preset:
-            check_pack(PRESETS_DIR / preset["pack"])
-        else:
-            folder = _linked_folder(name, workspace)
-            if folder is None:
-                raise Problem("Not on this computer yet.", fix=_how_to_get(name, preset, workspace))
-            check_folder(folder, preset)
+        _find(name, preset, workspace, "Not on this computer yet.")
     except Problem as e:
         reason = f"{e.message} {e.fix}".strip()
     return {"name": name, "title": preset["title"], "available": not reason, "reason": reason}
 
 
-def link_model(name, folder, workspace):
-    """Use the diffusers folder that somebody already has, where it is. Problem if it is another model or incomplete."""
+def link_model(name, paths, workspace):
+    """Use the model that somebody already has, where it is: a diffusers folder, or a ComfyUI folder (or several folders and files of it).
+
+    Problem in words if it is another model or incomplete; an earlier link stays then.
+    """
     preset = model_preset(name)
     if "pack" in preset:
         raise Problem(f"{preset['title']} is built in.", fix="Link a folder to one of the other models.")
-    folder = Path(folder).expanduser().resolve()
-    if not folder.is_dir():
-        raise Problem(f"There is no folder {folder}.", fix="Give the folder that holds the model's model_index.json.")
-    check_folder(folder, preset)
-    write_atomic(_link_file(name, workspace), f"{folder}\n".encode())
+    paths = [Path(path).expanduser().resolve() for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    for path in paths:
+        if not path.exists():
+            raise Problem(
+                f"There is no folder {path}.", fix="Give the folder that holds the model's model_index.json, or ComfyUI's folder."
+            )
+    if len(paths) == 1 and _is_diffusers(paths[0]):
+        source = DiffusersFolder(paths[0])
+        source.check(preset)
+        require_different(*(source.weight_files(sub)[0] for sub in SUBFOLDERS.values()))
+        write_atomic(_link_file(name, workspace), f"{paths[0]}\n".encode())
+        _files_file(name, workspace).unlink(missing_ok=True)
+    else:
+        files = {role: str(path) for role, path in find_files(paths, preset).items()}
+        write_json(_files_file(name, workspace), {"folder": str(paths[0]), "files": files})
     return find_model(name, workspace)
 
 
-def check_folder(folder, preset):
-    """Problem naming the first file that is missing or damaged, or the first fact that is another model's."""
-    index = _read_config(folder, "model_index.json")
-    if index.get("transformer_2", [None])[0] is None:
-        raise Problem(
-            f"The model in {folder} has one expert, {preset['title']} has two.",
-            fix="Choose the folder of WAN 2.2 A14B in diffusers form.",
-        )
-    for sub, name in CONFIGS.items():
-        config = _read_config(folder, f"{sub}/{name}")
-        if sub in SUBFOLDERS.values():
-            _check_facts(config, sub, preset)
-    for sub in WEIGHTS:
-        for path in _weight_files(folder, sub):
-            read_header(path, folder)  # a download that broke off, before hours are planned on it
-    if not any((folder / "tokenizer" / n).is_file() for n in ("tokenizer.json", "spiece.model")):
-        raise _missing(folder, "tokenizer/tokenizer.json")
+def _is_diffusers(folder):
+    return any((folder / part).exists() for part in ("model_index.json", "transformer", "transformer_2"))
 
 
-def check_pack(folder):
-    """Problem naming the first file of a built-in model that is missing or not as it was made, by the hashes in its pack.json."""
-    if not (folder / PACK_FILE).is_file():
-        raise _altered(folder, PACK_FILE, "is missing")
+def _find(name, preset, workspace, not_here):
+    """(folder, single files) of a base model, checked; Problem, with the way to mend it."""
+    if "pack" in preset:
+        folder = PRESETS_DIR / preset["pack"]
+        check_pack(folder)
+        return folder, ()
+    folder, files = _linked(name, workspace)
+    if folder is None:
+        raise Problem(not_here, fix=_how_to_get(name, preset, workspace), action="link-model")
+    (SingleFiles(dict(files), preset) if files else DiffusersFolder(folder)).check(preset)
+    return folder, files
+
+
+def _linked(name, workspace):
+    """(folder, single files): what the person linked, else models/<name>; (None, ()) if there is neither."""
+    downloaded, gone = workspace.models_dir / name, ""
+    if _files_file(name, workspace).is_file():
+        folder, files = _read_files(_files_file(name, workspace))
+        lost = [path for _, path in files if not path.is_file()]
+        if not lost:
+            return folder, files
+        gone = f"The file {lost[0]} of the base model is gone."
+    elif _link_file(name, workspace).is_file():
+        folder = read_path(_link_file(name, workspace))
+        if folder.is_dir():
+            return folder, ()
+        gone = f"The folder {folder} of the base model is gone."
+    if downloaded.is_dir():
+        return downloaded, ()
+    if gone:
+        raise Problem(gone, fix="Connect the drive it is on, or link the model again.", action="link-model")
+    return None, ()
+
+
+def _read_files(path):
+    """(folder, ((role, path), ...)) from a link to single files."""
+    data = read_json(path)
     try:
-        entries = _read_config(folder, PACK_FILE).get("files")
-    except Problem:
-        raise _altered(folder, PACK_FILE, "is damaged") from None
-    if not isinstance(entries, dict) or not entries:
-        raise _altered(folder, PACK_FILE, "is damaged")
-    for name, entry in entries.items():
-        try:
-            path = safe_join(folder, name)
-            info = path.stat()
-            same = info.st_size == entry["bytes"] and _sha256(path, info.st_size, info.st_mtime_ns) == entry["sha256"]
-        except OSError:
-            raise _altered(folder, name, "is missing") from None
-        except (ValueError, KeyError, TypeError):
-            raise _altered(folder, PACK_FILE, "is damaged") from None
-        if not same:
-            raise _altered(folder, name, "is not the file that was delivered")
-
-
-@lru_cache(maxsize=1024)
-def _sha256(path, size, mtime_ns):
-    """Read once per version of the file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _altered(folder, name, what):
-    return Problem(
-        f"{name} of the built-in model {what} ({folder}).",
-        fix="Unpack the studio again, or git checkout presets; python -m studio.tiny.build makes the model anew, in hours.",
-    )
-
-
-def _check_facts(config, sub, preset):
-    for key, expected in preset["expect"].items():
-        if config.get(key) != expected:
-            raise Problem(
-                f"This is not {preset['title']}: {sub}/config.json says {key} = {config.get(key)}, expected {expected}.",
-                fix="Choose the folder of that model, or another base model for the project.",
-            )
-
-
-def _read_config(folder, name):
-    path = Path(folder) / name
-    if not path.is_file():
-        raise _missing(folder, name)
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as e:
-        raise Problem(f"{name} in {folder} is damaged ({e}).", fix="Download that file again.") from None
-    if not isinstance(config, dict):
-        raise Problem(f"{name} in {folder} is damaged (not a JSON object).", fix="Download that file again.")
-    return config
-
-
-def _weight_files(folder, sub):
-    """The safetensors files of one component. Files of other kinds are refused: they can hold programs."""
-    base, stem = Path(folder) / sub, WEIGHTS[sub]
-    index = base / f"{stem}.safetensors.index.json"
-    if index.is_file():
-        shards = _read_config(folder, f"{sub}/{index.name}").get("weight_map")
-        names = sorted({str(n) for n in shards.values()}) if isinstance(shards, dict) else []
-        if not names or any(Path(n).name != n for n in names):
-            raise Problem(f"{sub}/{index.name} in {folder} is damaged.", fix="Download that file again.")
-    else:
-        names = [f"{stem}.safetensors"]
-    for name in names:
-        if (base / name).is_file():
-            continue
-        unsafe = sorted(p.name for p in base.glob("*") if p.suffix in (".bin", ".pt", ".pth", ".ckpt"))
-        if unsafe:
-            raise Problem(
-                f"{sub} in {folder} has its weights as {unsafe[0]}; such files can hold programs and are never opened.",
-                fix="Download the .safetensors files of the model.",
-            )
-        raise _missing(folder, f"{sub}/{name}")
-    return [base / name for name in names]
-
-
-def _missing(folder, name):
-    return Problem(f"{name} is missing in {folder}.", fix="Download the model again; finished files are kept.")
-
-
-def _linked_folder(name, workspace):
-    """models/<name>, or the folder that models/<name>.path names; None if there is neither."""
-    folder = workspace.models_dir / name
-    if folder.is_dir():
-        return folder
-    link = _link_file(name, workspace)
-    if not link.is_file():
-        return None
-    folder = read_path(link)
-    if not folder.is_dir():
-        raise Problem(f"The folder {folder} of the base model is gone.", fix="Connect the drive it is on, or link the model again.")
-    return folder
+        return Path(data["folder"]), tuple((role, Path(file)) for role, file in data["files"].items())
+    except (KeyError, TypeError, AttributeError):
+        raise Problem(f"{path.name} is damaged.", fix="Link the model's folder again.", action="link-model") from None
 
 
 def _link_file(name, workspace):
     return workspace.models_dir / f"{name}.path"
 
 
+def _files_file(name, workspace):
+    return workspace.models_dir / f"{name}.files.json"
+
+
 def _how_to_get(name, preset, workspace):
     return (
-        f"Download {preset['repository']} in the Train tab or with `python -m studio download {name}`, "
-        f"or write the path of the folder you have into {_link_file(name, workspace)}."
+        f"Download {preset['repository']} in the Train tab or with `python -m studio download {name}`; "
+        f"or, if you have it for ComfyUI or in a diffusers folder, name that folder in the Dataset tab, with `python -m studio models --link "
+        f"{name} FOLDER`, or in {_link_file(name, workspace)}."
     )

@@ -1,7 +1,7 @@
 """Fetch a base model from the hub: only the files it needs, resumable at any byte, each checked before it counts. Torch-free.
 
 models/<name>/.download holds what is not finished: a file moves to its place only when its checksum is right, the weights after the small
-files. So a folder whose files are all there is a whole model, and `catalogue.check_folder` stays the judge of that.
+files. So a folder whose files are all there is a whole model, and `folders.check_folder` stays the judge of that.
 """
 
 import collections
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from studio.errors import Problem, is_disk_full
 from studio.machine import describe_gb, free_disk_gb
-from studio.models import catalogue
+from studio.models import catalogue, folders
 from studio.models.sources import RESERVE_GB, model_folder, require_source
 from studio.workspace import read_json, replace, safe_join, write_json
 
@@ -66,15 +66,15 @@ def download_model(name, workspace, *, report, should_stop, free_gb=free_disk_gb
 
 
 def needed_names(names, read_json_file):
-    """The files that `catalogue.check_folder` wants, of those in a repository: weights as safetensors only, and none of them twice.
+    """The files that `folders.check_folder` wants, of those in a repository: weights as safetensors only, and none of them twice.
 
     `read_json_file(name)` gives the content of an index of shards. Problem naming the first file that the repository lacks.
     """
-    found = ["model_index.json", *(f"{sub}/{config}" for sub, config in catalogue.CONFIGS.items())]
+    found = ["model_index.json", *(f"{sub}/{config}" for sub, config in folders.CONFIGS.items())]
     vocabulary = next((n for n in ("tokenizer/tokenizer.json", "tokenizer/spiece.model") if n in names), "tokenizer/tokenizer.json")
     found += [vocabulary, *(name for extra in TOKENIZER_EXTRAS if (name := f"tokenizer/{extra}") in names)]
     weights = []
-    for sub, stem in catalogue.WEIGHTS.items():
+    for sub, stem in folders.WEIGHTS.items():
         single = f"{sub}/{stem}.safetensors"
         index = f"{single}.index.json"
         if index in names:
@@ -125,7 +125,7 @@ class Download:
                     self._fetch(file)
         except _Stopped:
             return self._result(stopped=True)
-        catalogue.check_folder(self.folder, self.preset)
+        folders.check_folder(self.folder, self.preset)
         self._clean_up()
         self._say("done")
         return self._result(stopped=False)

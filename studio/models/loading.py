@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import torch
 from accelerate import init_empty_weights
 
-from studio.models.catalogue import SUBFOLDERS
+from studio.models.folders import SUBFOLDERS
 from studio.models.precision import COMPUTE
 from studio.models.storage import SmallStorage
-from studio.models.streaming import place_blocks
+from studio.models.streaming import place_blocks, swapped_indices
+from studio.models.tokenizer import load_tokenizer
 from studio.models.weights import check_names, count_parameters, fill
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,17 @@ def load_expert(base, expert, *, dtype, device, blocks_swapped=0, precision="bf1
     """
     model = load_expert_on_meta(base, expert)
     small = SmallStorage(model, precision, device)
-    fill(model, base.weight_files(SUBFOLDERS[expert]), SUBFOLDERS[expert], dtype, small)
+    swapped = {f"blocks.{i}" for i in swapped_indices(len(model.blocks), blocks_swapped)}
+    fill(
+        model,
+        base.weight_files(SUBFOLDERS[expert]),
+        SUBFOLDERS[expert],
+        dtype,
+        small,
+        lambda key: (
+            "cpu" if ".".join(key.split(".")[:2]) in swapped else device
+        ),  # what stays goes where it stays: RAM holds the others alone
+    )
     model.storage = small.report
     place_blocks(model, device, blocks_swapped)
     return model
@@ -132,11 +143,11 @@ class TextEncoder:
 
 def load_text_encoder(base, *, device, dtype):
     """The text encoder on `device`, or in RAM where it is larger than the GPU's free memory: UMT5-XXL takes 11.4 GB in bf16."""
-    from transformers import AutoTokenizer, UMT5Config, UMT5EncoderModel
+    from transformers import UMT5Config, UMT5EncoderModel
 
     files = base.weight_files("text_encoder")
     device = _roomy_device(device, count_parameters(files, "text_encoder") * dtype.itemsize)
-    tokenizer = AutoTokenizer.from_pretrained(base.folder / "tokenizer", local_files_only=True)
+    tokenizer = load_tokenizer(base)
     with init_empty_weights():
         model = UMT5EncoderModel(UMT5Config.from_dict(base.configs["text_encoder"]))
     model.set_input_embeddings(model.shared)  # one table of words, whatever the config says

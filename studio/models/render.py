@@ -18,8 +18,8 @@ class Stopped(Exception):
 def make_scheduler(base, settings):
     """A fresh scheduler with its steps set, on the CPU; `settings` is a SweepConfig."""
     if settings.scheduler == "unipc":
-        scheduler = UniPCMultistepScheduler.from_pretrained(
-            base.folder, subfolder="scheduler", prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=settings.flow_shift
+        scheduler = UniPCMultistepScheduler.from_config(
+            base.configs["scheduler"], prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=settings.flow_shift
         )
     else:
         scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=NUM_TRAIN_TIMESTEPS, shift=settings.flow_shift)

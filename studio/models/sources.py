@@ -115,12 +115,12 @@ def describe_models(workspace):
     rows = []
     for name in list_models():
         preset, model = model_preset(name), describe_model(name, workspace)
-        folder = _folder_of(name, preset, workspace)
+        folder, size = _place_and_size(name, workspace)
         rows.append(
             {
                 **model,
                 "built_in": "pack" in preset,
-                "size_gb": round(folder_gb(folder), 3) if model["available"] else float(preset.get("download_gb", 0)),
+                "size_gb": round(size, 3) if model["available"] else float(preset.get("download_gb", 0)),
                 "folder": str(folder),
                 "repository": preset.get("repository", ""),
                 "licence": preset.get("licence", ""),
@@ -129,13 +129,15 @@ def describe_models(workspace):
     return rows
 
 
-def _folder_of(name, preset, workspace):
+def _place_and_size(name, workspace):
+    """(folder, GB of the model's weights)."""
     from studio.models.catalogue import find_model
 
     try:
-        return find_model(name, workspace).folder
+        model = find_model(name, workspace)
     except Problem:
-        return model_folder(name, workspace)
+        return model_folder(name, workspace), 0.0
+    return model.folder, sum(path.stat().st_size for _, path in model.source.files()) / 1e9
 
 
 def folder_gb(folder):

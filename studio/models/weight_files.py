@@ -12,7 +12,7 @@ MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}  # the number formats that are read as weights
 FP8 = ("F8_E4M3", "F8_E5M2")
 FP8_FORMATS = ("float8_e4m3fn", "float8_e5m2")  # as `comfy_quant` names them
-PREFIXES = ("model.diffusion_model.", "diffusion_model.")  # ComfyUI's, before the names that a model's makers gave
+PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.")  # before the names that a model's makers gave
 SCALES = (".scale_weight", ".weight_scale")  # beside an fp8 `.weight`: ComfyUI's old form, and its new one
 BESIDE = (".scale_input", ".input_scale", ".comfy_quant")  # what only a runtime with 8-bit activations needs, and the form's name
 MARKERS = ("scaled_fp8", "spiece_model")
@@ -101,19 +101,44 @@ def stored_weights(files):
     """
     found = {}
     for path in files:
-        header = read_header(path)
-        scales = {_weight_of(key): key for key in header.tensors if key.endswith(SCALES)}
-        for key, entry in header.tensors.items():
-            if key.endswith(".comfy_quant"):
-                _check_format(header, key)
-            if key in scales.values() or key.endswith(BESIDE) or strip_prefix(key) in MARKERS:
-                continue
-            weight = StoredWeight(header.path, key, entry.dtype, entry.shape, entry.offset, scales.get(key, ""))
-            _check_weight(header, weight)
-            found[strip_prefix(key)] = weight
-        if orphans := sorted(scales.keys() - header.tensors.keys()):
-            raise _unreadable(header, f"scales for {orphans[0]}, which is not there")
+        read_header(path)  # Problem for a damaged file
+        info = Path(path).stat()
+        found |= _stored_weights(Path(path), info.st_size, info.st_mtime_ns)
     return found
+
+
+@lru_cache(maxsize=256)
+def _stored_weights(path, size, mtime_ns):
+    header, found = _read_header(path, size, mtime_ns)[0], {}
+    scales = {_weight_of(key): key for key in header.tensors if key.endswith(SCALES)}
+    for key, entry in header.tensors.items():
+        if key.endswith(".comfy_quant"):
+            _check_format(header, key)
+        if key.endswith((*SCALES, *BESIDE)) or strip_prefix(key) in MARKERS:
+            continue
+        weight = StoredWeight(path, key, entry.dtype, entry.shape, entry.offset, scales.get(key, ""))
+        _check_weight(header, weight)
+        found[strip_prefix(key)] = weight
+    if orphans := sorted(scales.keys() - header.tensors.keys()):
+        raise _unreadable(header, f"scales for {orphans[0]}, which is not there")
+    return found
+
+
+def sample_of(path, num_places=8, num_bytes=4096):
+    """Bytes from evenly spread places of a file: another fine-tune of the same shapes differs in every one of them."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        places = (file.seek(max(0, size - num_bytes) * i // (num_places - 1)) for i in range(num_places))
+        return b"".join(file.read(num_bytes) for _ in places)
+
+
+def require_different(high, low):
+    """Problem if the files of the two experts are one and the same: no weight tells high from low noise, but a copy can be told."""
+    if high.stat().st_size == low.stat().st_size and sample_of(high) == sample_of(low):
+        raise Problem(
+            f"{high} and {low} hold the same weights, but the high-noise and the low-noise expert are two models.",
+            fix="Download the one that is missing again.",
+        )
 
 
 def strip_prefix(key):

@@ -143,7 +143,7 @@ def build_person(page):
         base = gr.Dropdown(model_choices(page.workspace), label="Base model", elem_id="base-model")
         permission = gr.HTML("", apply_default_css=False)
         button = gr.Button("Save", elem_id="save-person")
-        info = "Where the base model's model_index.json lies, if you have it already (diffusers folder)."
+        info = "If you have it already: ComfyUI's folder, or the one with the model's model_index.json (a diffusers folder)."
         folder = gr.Textbox(label="Folder of the base model", info=info, elem_id="model-folder")
         link = gr.Button("Use this folder", elem_id="link-model")
     page.acts(link.click, link_folder, [base, folder])
@@ -154,7 +154,8 @@ def build_person(page):
 def link_folder(project, base, folder):
     """Use a base model that is on this computer already, where it is."""
     found = link_model(base, uploads.check_folder(folder), project.workspace)
-    return f"{found.title} is ready to use."
+    files = "; ".join(found.source.describe())
+    return f"{found.title} is ready to use. {files[:1].upper()}{files[1:]}".strip()
 
 
 def model_choices(workspace):

@@ -297,6 +297,13 @@ def describe_end(project, job):
     if job.state == "done":
         took = f" in {f.duration(job.seconds)}" if job.seconds else ""
         return f"{name}: finished{took}", "Now compare the pairs.", "good", actions.button(way_on(job))
+    if job.state == "stopped" and job.result.get("stopped_by") == "finish-by":
+        return (
+            f"{name}: ended in time",
+            "It was to be finished by now; a pair is saved, and it can go on.",
+            "good",
+            actions.button("resume", job.name),
+        )
     if job.state == "stopped":
         return f"{name}: stopped", "It was stopped and saved; nothing is lost.", "", actions.button(way_on(job), job.name)
     error = job.error or {}

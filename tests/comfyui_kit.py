@@ -1,0 +1,108 @@
+"""ComfyUI folders of small real models: the tiny model's weights under their makers' names, in every form that such files have."""
+
+import io
+import json
+import shutil
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from studio import config
+from studio.models.layouts import wan_shapes
+
+SMALL = "small"  # a base model of the tiny one's shapes that is not built in
+FORMS = ("fp32", "fp16", "bf16", "fp8_scaled", "fp8_scaled_new", "fp8", "fp8_e5m2")
+PLAIN = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "fp8": torch.float8_e4m3fn, "fp8_e5m2": torch.float8_e5m2}
+
+
+def makers_names(tensors, expect):
+    """A diffusers expert's {name: tensor} under the names that WAN's makers gave."""
+    from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers
+
+    names = convert_wan_transformer_to_diffusers({name: name for name in wan_shapes(expect)})
+    return {names[key]: tensor for key, tensor in tensors.items()}
+
+
+def in_form(tensors, form):
+    """As files of that form store them: 8 bits for the large weights of the blocks, fp16 for the rest."""
+    plain = {"fp8_scaled": torch.float8_e4m3fn, "fp8_scaled_new": torch.float8_e4m3fn} | PLAIN
+    stored = {}
+    for key, tensor in tensors.items():
+        is_large = tensor.ndim == 2 and key.endswith(".weight") and not key.startswith(("head", "shared"))
+        if "scaled" in form and is_large:
+            scale = tensor.abs().max() / 448
+            stored[key] = (tensor / scale).to(torch.float8_e4m3fn)
+            layer = key.removesuffix(".weight")
+            stored |= scales_of(layer, scale.float(), is_new=form.endswith("new"))
+        else:
+            stored[key] = tensor.to(plain[form] if is_large or not form.startswith("fp8") else torch.float16)
+    return stored | ({"scaled_fp8": torch.empty(2, dtype=torch.float8_e4m3fn)} if form == "fp8_scaled" else {})
+
+
+def scales_of(layer, scale, is_new):
+    if not is_new:
+        return {f"{layer}.scale_weight": scale.reshape(1), f"{layer}.scale_input": torch.ones(1)}
+    words = torch.tensor(list(json.dumps({"format": "float8_e4m3fn"}).encode()), dtype=torch.uint8)
+    return {f"{layer}.weight_scale": scale, f"{layer}.input_scale": torch.tensor(1.0), f"{layer}.comfy_quant": words}
+
+
+def values_of(tensors, form):
+    """What a reader should make of the stored form, in fp32, computed apart from it."""
+    stored, values = in_form(tensors, form), {}
+    for key in tensors:
+        layer = key.removesuffix(".weight")
+        scale = next((stored[f"{layer}.{n}"] for n in ("scale_weight", "weight_scale") if f"{layer}.{n}" in stored), torch.tensor(1.0))
+        values[key] = stored[key].float() * scale.reshape(())
+    return values
+
+
+def word_list(vocab_size=300):
+    """A SentencePiece model of the kind that UMT5 has, learned from a few sentences: bytes."""
+    from sentencepiece import SentencePieceTrainer
+
+    sentences = [
+        f"ohwx, a person in a {c} coat, scene {n}, walking in the {p}" for n, c in enumerate(("red", "blue")) for p in ("park", "rain")
+    ]
+    model, ids = io.BytesIO(), {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(sentences),
+        model_writer=model,
+        vocab_size=vocab_size,
+        hard_vocab_limit=False,
+        byte_fallback=True,
+        minloglevel=2,
+        **ids,
+    )
+    return model.getvalue()
+
+
+def make_comfyui(root, base, expect, form="fp32", prefix=""):
+    """A ComfyUI folder in `root` with the parts of a diffusers base model; returns root."""
+    models = root / "models"
+    for name in ("diffusion_models", "text_encoders", "vae", "loras"):
+        (models / name).mkdir(parents=True)
+    for sub, noise in (("transformer", "high"), ("transformer_2", "low")):
+        tensors = makers_names(load_file(base.folder / sub / "diffusion_pytorch_model.safetensors"), expect)
+        stored = {prefix + key: tensor.contiguous() for key, tensor in in_form(tensors, form).items()}
+        save_file(stored, models / f"diffusion_models/wan2.2_t2v_{noise}_noise_14B_{form}.safetensors")
+    text = in_form(load_file(base.folder / "text_encoder/model.safetensors"), form)
+    text["spiece_model"] = torch.frombuffer(bytearray(word_list()), dtype=torch.uint8)
+    save_file(text, models / f"text_encoders/umt5_xxl_{form}.safetensors")
+    shutil.copy(base.folder / "vae/diffusion_pytorch_model.safetensors", models / "vae/wan_2.1_vae.safetensors")
+    return root
+
+
+def add_small_model(folder, base, monkeypatch):
+    """Let the studio know a base model of the tiny one's shapes, which is not built in. Returns its preset."""
+    presets = shutil.copytree(config.PRESETS_DIR, folder / "presets", ignore=shutil.ignore_patterns("tiny"))
+    text = (presets / "models/tiny.toml").read_text(encoding="utf-8").replace('pack = "tiny"', 'repository = "some/where"')
+    more = {name: base.configs["transformer"][name] for name in ("freq_dim", "out_channels", "rope_max_seq_len")}
+    text = text.replace("[expect]", "[expect]\n" + "\n".join(f"{name} = {value}" for name, value in more.items()))
+    for part in ("text_encoder", "vae", "scheduler"):
+        text += f"\n[configs.{part}]\n" + "".join(
+            f"{key} = {json.dumps(value)}\n" for key, value in base.configs[part].items() if value is not None and key[0] != "_"
+        )
+    text += "\n[comfyui]\n" + "".join(f'{role} = "the {role}"\n' for role in ("transformer", "transformer_2", "text_encoder", "vae"))
+    (presets / f"models/{SMALL}.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(config, "PRESETS_DIR", presets)
+    return config.load_preset("models", SMALL)
