@@ -69,7 +69,7 @@ def _finding(what, state, text):
 
 def _gpu(machine):
     if not machine.gpus:
-        text = "no NVIDIA GPU or driver found; the tiny model runs on the processor, WAN 2.2 needs a GPU with 12 GB or more"
+        text = "no NVIDIA GPU or driver found; the tiny model runs on the processor, WAN 2.2 needs a GPU with 8 GB or more"
         return [_finding("GPU", LOOK, " ".join([text, *machine.notes]))]
     return [_finding(f"GPU {gpu.index}", GOOD, f"{gpu.describe()}; driver {gpu.driver}") for gpu in machine.gpus]
 
