@@ -323,7 +323,7 @@ def test_a_linked_comfyui_folder_is_a_base_model_like_any_other(comfyui, workspa
 
 def test_an_fp8_folder_stays_fp8_in_memory_where_that_is_asked_for(tmp_path, preset, tiny_base, workspace):
     base = link_model(SMALL, make_comfyui(tmp_path / "fp8", tiny_base, preset["expect"], "fp8_scaled"), workspace)
-    assert "(fp8 with scales)" in base.source.describe()[0] and "stay as their files have them" in base.source.describe()[-1]
+    assert "(fp8 with scales)" in base.source.describe()[0] and "stays as its files have it" in base.source.describe()[-1]
     kept = load_expert(base, "low_noise", dtype=torch.bfloat16, device="cpu", precision="fp8")
     assert kept.storage.num_kept == 10 * base.num_blocks and not kept.storage.errors
     whole = load_expert(base, "low_noise", dtype=torch.float32, device="cpu", precision="fp32")

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import torch
 from accelerate import init_empty_weights
 
-from studio.models.folders import SUBFOLDERS
 from studio.models.precision import COMPUTE
 from studio.models.storage import SmallStorage
 from studio.models.streaming import place_blocks
@@ -40,7 +39,7 @@ def load_expert(base, expert, *, dtype, device, blocks_swapped=0, precision="bf1
     """
     model = load_expert_on_meta(base, expert)
     small = SmallStorage(model, precision, device)
-    fill(model, base.weight_files(SUBFOLDERS[expert]), SUBFOLDERS[expert], dtype, small)
+    fill(model, base.weight_files(base.subfolder(expert)), "transformer", dtype, small)
     model.storage = small.report
     place_blocks(model, device, blocks_swapped)
     return model
@@ -51,7 +50,7 @@ def load_expert_on_meta(base, expert):
     from diffusers import WanTransformer3DModel
 
     with init_empty_weights():
-        model = WanTransformer3DModel.from_config(base.configs[SUBFOLDERS[expert]])
+        model = WanTransformer3DModel.from_config(base.configs[base.subfolder(expert)])
     return model.requires_grad_(False).eval()
 
 
@@ -61,7 +60,7 @@ def check_weights(base, expert):
     Problem that names missing, extra or misshaped keys. Reads no weights.
     """
     expected = {name: tuple(p.shape) for name, p in load_expert_on_meta(base, expert).named_parameters()}
-    check_names(expected, base.weight_files(SUBFOLDERS[expert]), SUBFOLDERS[expert])
+    check_names(expected, base.weight_files(base.subfolder(expert)), "transformer")
     return sum(math.prod(shape) for shape in expected.values())
 
 

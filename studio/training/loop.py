@@ -15,7 +15,7 @@ from studio.training.optimizers import require_usable
 from studio.training.pairs import list_run_pairs, pair_folder, read_pair
 from studio.training.randomness import seed_of
 from studio.training.samples import prepare_samples
-from studio.training.schedule import list_spans, plan_phases
+from studio.training.schedule import fit_to_experts, list_spans, plan_phases
 from studio.training.work import Run, Work
 from studio.workspace import project_of, read_json
 
@@ -42,8 +42,8 @@ def train(config, run_dir, *, report=print_event, should_stop=lambda: False, sho
     samples = prepare_samples(run)
     if samples is None:
         return _stopped(run, state)
-    for end in list_spans(config, state.step):
-        for phase in plan_phases(config, end, state.expert_steps):
+    for end in list_spans(run.config, state.step):
+        for phase in plan_phases(run.config, end, state.expert_steps):
             state = _train_phase(run, phase, state, samples)
             if state.step < phase.last_step:
                 return _stopped(run, state)
@@ -119,7 +119,7 @@ def _open_run(config, run_dir, report, should_stop, should_save):
         report("note", message="There is no GPU: the model is kept as fp32 instead of bf16.")
     base = find_model(facts["base_model"], project.workspace)
     return Run(
-        config=config,
+        config=fit_to_experts(config, base.experts),
         run_dir=run_dir,
         project=project,
         base=base,
