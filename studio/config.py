@@ -1,40 +1,39 @@
 """Every setting of the studio, defined once: default, limits and help text; forms, presets, TOML and JSON derive from it."""
 
-import dataclasses
 import difflib
-import math
+import re
 import tomllib
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from studio.sections import Section, from_dict, list_settings, merge, nest, setting, to_dict
+
+__all__ = [
+    "EXPERTS",
+    "OPTIMIZERS",
+    "PRESETS_DIR",
+    "CaptionConfig",
+    "DataConfig",
+    "LoraConfig",
+    "MemoryConfig",
+    "OptimizerConfig",
+    "PreservationConfig",
+    "SweepConfig",
+    "TimestepConfig",
+    "TrainConfig",
+    "from_dict",
+    "list_presets",
+    "list_settings",
+    "load_preset",
+    "merge",
+    "nest",
+    "to_dict",
+]
+
 PRESETS_DIR = Path(__file__).resolve().parent.parent / "presets"
 EXPERTS = ("high_noise", "low_noise")
+TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):[0-5]\d")
 OPTIMIZERS = ("adamw", "adamw8bit", "prodigy", "adafactor")
-
-
-def setting(default, help, *, label="", term="", unit="", minimum=None, maximum=None, choices=None):
-    """A dataclass field with what a form, a preset and `--help` need to know about it.
-
-    label: plain words for the form; term: the field's technical name, shown small beside it; unit: e.g. "px".
-    """
-    metadata = dict(help=help, label=label, term=term, unit=unit, minimum=minimum, maximum=maximum, choices=choices)
-    if isinstance(default, (list, dict, set)):
-        raise TypeError("use a tuple: settings are immutable")
-    return field(default=default, metadata=metadata)
-
-
-class Section:
-    """Base of all config sections: checks every field against its type, limits and choices."""
-
-    def __post_init__(self):
-        hints = typing.get_type_hints(type(self))
-        for f in dataclasses.fields(self):
-            value = _coerce(getattr(self, f.name), hints[f.name], f.name)
-            object.__setattr__(self, f.name, value)
-            if f.metadata:
-                _check(f, value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,6 +302,12 @@ class TrainConfig(Section):
         minimum=0.0,
         maximum=1.0,
     )
+    finish_by: str = setting(
+        "",
+        "A time of day such as 07:00, before which the run ends with a saved pair, even if it is not done; it can go on later. Empty: no such time.",
+        label="Finish by",
+        term="24-hour clock",
+    )
     seed: int = setting(0, "The same number gives the same run.", label="Random seed", term="seed", minimum=0, maximum=2**31 - 1)
     lora: LoraConfig = field(default_factory=LoraConfig)
     timesteps: TimestepConfig = field(default_factory=TimestepConfig)
@@ -315,6 +320,8 @@ class TrainConfig(Section):
         super().__post_init__()
         if self.save_every > self.steps:
             object.__setattr__(self, "save_every", self.steps)
+        if self.finish_by and not TIME_OF_DAY.fullmatch(self.finish_by):
+            raise ValueError(f"finish_by must be a time of day such as 07:00 or 23:30, got {self.finish_by!r}")
         n = self.data.clip_frames
         if (n - 1) % 4:
             raise ValueError(f"data.clip_frames must be 4n + 1, got {n}; try {(n - 1) // 4 * 4 + 1}")
@@ -382,66 +389,6 @@ class CaptionConfig(Section):
     )
 
 
-def to_dict(section):
-    """A config as plain JSON types, nested as the dataclasses are."""
-    return {
-        f.name: to_dict(v) if dataclasses.is_dataclass(v := getattr(section, f.name)) else list(v) if isinstance(v, tuple) else v
-        for f in dataclasses.fields(section)
-    }
-
-
-def from_dict(cls, data, where="config"):
-    """Build `cls` from nested dicts. ValueError for an unknown key (names the nearest), a wrong type or a value out of limits."""
-    if not isinstance(data, dict):
-        raise ValueError(f"{where}: expected a table of settings, got {data!r}")
-    hints = typing.get_type_hints(cls)
-    known = {f.name for f in dataclasses.fields(cls)}
-    values = {}
-    for key, value in data.items():
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, 1)
-            raise ValueError(
-                f"{where}: unknown setting {key!r}"
-                + (f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}")
-            )
-        values[key] = from_dict(hints[key], value, f"{where}.{key}") if dataclasses.is_dataclass(hints[key]) else value
-    try:
-        return cls(**values)
-    except (TypeError, ValueError) as e:
-        raise ValueError(f"{where}: {e}") from None
-
-
-def merge(*layers):
-    """Nested dicts merged; later layers win. Lists are replaced whole."""
-    result = {}
-    for layer in layers:
-        for key, value in layer.items():
-            result[key] = merge(result[key], value) if isinstance(value, dict) and isinstance(result.get(key), dict) else value
-    return result
-
-
-def list_settings(cls, prefix=""):
-    """Yield (dotted name, field, type) for every leaf setting, in order: for forms and `--help`."""
-    hints = typing.get_type_hints(cls)
-    for f in dataclasses.fields(cls):
-        if dataclasses.is_dataclass(hints[f.name]):
-            yield from list_settings(hints[f.name], f"{prefix}{f.name}.")
-        else:
-            yield prefix + f.name, f, hints[f.name]
-
-
-def nest(flat):
-    """{"lora.rank": 8} -> {"lora": {"rank": 8}}: the way back from a form."""
-    result = {}
-    for name, value in flat.items():
-        *parents, leaf = name.split(".")
-        node = result
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[leaf] = value
-    return result
-
-
 def list_presets(kind):
     """Names of the presets of a kind ("models", "hardware", "recipes", "prompts"), sorted."""
     return sorted(p.stem for p in (PRESETS_DIR / kind).glob("*.toml"))
@@ -456,43 +403,3 @@ def load_preset(kind, name):
         raise ValueError(f"no preset {name!r} in presets/{kind}; {hint}")
     with open(path, "rb") as file:
         return tomllib.load(file)
-
-
-def _coerce(value, hint, name):
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        if value is None:
-            return None
-        hint = next(h for h in typing.get_args(hint) if h is not type(None))
-        origin = typing.get_origin(hint)
-    if origin is tuple:
-        if isinstance(value, (str, int, float)):
-            raise ValueError(f"{name} must be a list, got {value!r}")
-        return tuple(_coerce(v, typing.get_args(hint)[0], name) for v in value)
-    if hint is bool:
-        if not isinstance(value, bool):
-            raise ValueError(f"{name} must be true or false, got {value!r}")
-        return value
-    if hint in (int, float):
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ValueError(f"{name} must be a number, got {value!r}")
-        if not math.isfinite(value) or (hint is int and value != int(value)):
-            raise ValueError(f"{name} must be a {'whole ' if hint is int else ''}number, got {value!r}")
-        return hint(value)
-    if not isinstance(value, hint):
-        raise ValueError(f"{name} must be {'a text' if hint is str else hint.__name__}, got {value!r}")
-    return value
-
-
-def _check(f, value):
-    m = f.metadata
-    for v in value if isinstance(value, tuple) else (value,):
-        if m["choices"] and v not in m["choices"]:
-            near = difflib.get_close_matches(str(v), m["choices"], 1)
-            raise ValueError(
-                f"{f.name} must be one of {', '.join(m['choices'])}; got {v!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-            )
-        if m["minimum"] is not None and v < m["minimum"]:
-            raise ValueError(f"{f.name} must be at least {m['minimum']}, got {v}")
-        if m["maximum"] is not None and v > m["maximum"]:
-            raise ValueError(f"{f.name} must be at most {m['maximum']}, got {v}")

@@ -2,6 +2,7 @@
 
 import errno
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # none left, none allowed, none for a file of that size
 DISK_FULL_WINDOWS = 112  # ERROR_DISK_FULL
 
 
@@ -20,9 +21,13 @@ class Problem(ValueError):
         return {"message": self.message, "cost": self.cost, "fix": self.fix, "action": self.action}
 
 
+class DiskFull(Problem):
+    """No space is left for what had to be saved. Whoever can wait may try again."""
+
+
 def is_disk_full(error):
     """Whether an exception means that no space is left, or none is allowed; safetensors reports it as an error of its own."""
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or getattr(error, "winerror", None) == DISK_FULL_WINDOWS
+        return error.errno in NO_SPACE or getattr(error, "winerror", None) == DISK_FULL_WINDOWS
     text = str(error)
-    return "No space left on device" in text or any(f"(os error {n})" in text for n in (errno.ENOSPC, DISK_FULL_WINDOWS))
+    return "No space left on device" in text or any(f"(os error {n})" in text for n in (*NO_SPACE, DISK_FULL_WINDOWS))

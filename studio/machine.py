@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from studio.config import load_preset
+
 GIB = 2**30  # memory is counted as graphics cards are labelled: a "24 GB" card has 24 x 2^30 bytes
 
 
@@ -21,6 +23,13 @@ class Gpu:
     vram_free_gb: float
     driver: str
     holders: tuple[tuple[str, float], ...] = ()  # (program, gb), the largest first; 0.0 where Windows does not tell
+    pcie: tuple[int, int] = (0, 0)  # generation and lanes that slot and card have in common; zeros where it is not told
+
+    @property
+    def link_gb_per_second(self):
+        """From page-locked RAM to the GPU, by the standard of its slot; 0.0 if that is not known."""
+        generation, lanes = self.pcie
+        return load_preset("speeds", "gpus")["pcie_gb_per_second_per_lane"].get(str(generation), 0.0) * lanes
 
     def describe(self):
         """ "RTX 4090, 24 GB, 22.1 GB free (1.1 GB held by chrome)"."""
@@ -120,7 +129,15 @@ def _read_gpu(nvml, index, driver):
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)
     name = _text(nvml.nvmlDeviceGetName(handle)).removeprefix("NVIDIA ").removeprefix("GeForce ")
-    return Gpu(index, name, memory.total / GIB, memory.free / GIB, driver, _holders(nvml, handle))
+    return Gpu(index, name, memory.total / GIB, memory.free / GIB, driver, _holders(nvml, handle), _pcie(nvml, handle))
+
+
+def _pcie(nvml, handle):
+    """(generation, lanes) at their best: at rest a card goes down to the slowest."""
+    try:
+        return nvml.nvmlDeviceGetMaxPcieLinkGeneration(handle), nvml.nvmlDeviceGetMaxPcieLinkWidth(handle)
+    except nvml.NVMLError:  # virtual machines don't tell
+        return 0, 0
 
 
 def _visible(nvml, count):

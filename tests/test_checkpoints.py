@@ -12,7 +12,7 @@ from training_kit import Events, lora_bits, new_project, new_run, small_config
 
 from studio.config import EXPERTS
 from studio.errors import Problem, is_disk_full
-from studio.training import checkpoints
+from studio.training import checkpoints, waiting
 from studio.training.checkpoints import State, load_state, remove_leftovers, save_pair, save_state
 from studio.training.loop import train
 from studio.training.pairs import find_pair, list_pairs, list_run_pairs, pair_folder, read_pair, verify_pair
@@ -217,26 +217,68 @@ def test_a_full_disk_keeps_what_was_saved_before_and_goes_on_once_there_is_space
     assert save_pair(run_dir, second, small_config(), tiny_base) == 4
 
 
-def test_a_disk_full_in_training_loses_no_earlier_pair_and_the_run_ends_with_the_same_bits(tiny_base, tmp_path, monkeypatch):
-    """The disk is bounded by what the process may write to one file, which works without rights to mount one."""
+@pytest.fixture
+def largest_file():
+    """Bounds the size of files that this process may write, which works without rights to mount a small disk; call it with bytes or None."""
     resource = pytest.importorskip("resource", reason="only POSIX systems can bound the size of files")
     import signal
 
-    project, config = new_project(tiny_base, photos=5), small_config(steps=4, save_every=2)
-    whole, run_dir, events = new_run(project), new_run(project), Events()
-    train(config, whole, report=Events())
-    train(config, run_dir, report=events, should_stop=lambda: len(events.of("step")) >= 3)
     limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
-        with pytest.raises(Problem, match="The disk is full: the safety copy"):
-            train(config, run_dir, report=events)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
+
+    def bound(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limits[0] if size is None else size, limits[1]))
+
+    yield bound
+    bound(None)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_base):
+    """(project, config, run folder) of a run with space enough."""
+    project, config = new_project(tiny_base, photos=5), small_config(steps=4, save_every=2)
+    run_dir = new_run(project)
+    train(config, run_dir, report=Events())
+    return project, config, run_dir
+
+
+def test_training_waits_for_space_on_the_disk_and_ends_with_the_same_bits(whole, largest_file, monkeypatch):
+    project, config, expected = whole
+    monkeypatch.setattr(waiting, "RETRY_SECONDS", 0.01)
+    run_dir, events = new_run(project), Events()
+
+    def report(event, **fields):
+        events(event, **fields)
+        if event == "step" and fields["step"] == 3:
+            largest_file(200_000)
+        if len(waits()) == 3:
+            assert not list(run_dir.glob("*/.*"))  # nothing torn
+            largest_file(None)
+
+    def waits():
+        return [e for e in events.of("progress") if "training waits" in e["message"]]
+
+    train(config, run_dir, report=report)
+    notes = [e["message"] for e in events.of("note")]
+    assert len(waits()) == 3 and "The disk is full: the safety copy" in notes[0] and "goes on" in notes[1]
+    assert [e["step"] for e in events.of("step")] == [1, 2, 3, 4] and lora_bits(run_dir) == lora_bits(expected)
+
+
+def test_a_stop_while_training_waits_for_space_loses_no_earlier_pair(whole, largest_file):
+    project, config, expected = whole
+    run_dir, events = new_run(project), Events()
+
+    def report(event, **fields):
+        events(event, **fields)
+        if event == "checkpoint":
+            largest_file(200_000)
+
+    with pytest.raises(Problem, match="The disk is full: the safety copy"):
+        train(config, run_dir, report=report, should_stop=lambda: any("waits" in e.get("message", "") for e in events.of("progress")))
+    largest_file(None)
     assert [p.step for p in list_run_pairs(run_dir)] == [2]
     train(config, run_dir, report=events)
-    assert lora_bits(run_dir) == lora_bits(whole)
+    assert lora_bits(run_dir) == lora_bits(expected)
 
 
 @pytest.mark.parametrize(
@@ -246,6 +288,7 @@ def test_a_disk_full_in_training_loses_no_earlier_pair_and_the_run_ends_with_the
         (OSError(13, "Permission denied"), False),
         (RuntimeError("I/O error: No space left on device (os error 28)"), True),
         (RuntimeError("I/O error: (os error 112)"), True),
+        (RuntimeError("I/O error: File too large (os error 27)"), True),
         (RuntimeError("I/O error: (os error 5)"), False),
     ],
 )

@@ -134,6 +134,12 @@ def test_training_with_an_optimizer_that_cannot_be_used_is_not_started(run, proj
     assert code == 2 and "8-bit AdamW" in err and is_one_line(err) and project.list_runs() == []
 
 
+def test_a_time_of_day_that_is_none_starts_no_training(run, project, media):
+    import_media(project, [media / "person_a_1.jpg"])
+    code, _, err = run("train", "Anna", "--finish-by", "soon")
+    assert code == 2 and "a time of day such as 07:00" in err and project.list_runs() == []
+
+
 def test_training_without_photos_says_so_and_nothing_to_resume_too(run, project):
     code, _, err = run("train", "Anna", "--resume")
     assert code == 2 and "no training run yet" in err

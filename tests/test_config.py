@@ -32,6 +32,8 @@ def test_an_unknown_setting_is_an_error_that_names_the_nearest():
         ({"optimizer": {"learning_rate": 2}}, "at most 1"),
         ({"timesteps": {"distribution": "sigmod"}}, "did you mean 'sigmoid'"),
         ({"preservation": {"enabled": 1}}, "true or false"),
+        ({"finish_by": "7 am"}, "a time of day such as 07:00"),
+        ({"finish_by": "24:00"}, "a time of day such as 07:00"),
         ({"data": {"clip_frames": 32}}, "4n \\+ 1, got 32; try 29"),
         ({"lora": 8}, "expected a table"),
     ],

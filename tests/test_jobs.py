@@ -532,6 +532,27 @@ def test_how_a_job_ended_is_told_even_while_its_status_cannot_be_replaced(projec
     assert job.state == "done" and job.result == {"step": 4}
 
 
+def test_events_wait_for_space_on_a_full_disk_and_a_job_does_not_end_for_them(project, monkeypatch):
+    [run_dir] = queue_import(project, "nowhere")
+
+    def full(path, *data):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with Recorder(run_dir) as recorder:
+        with monkeypatch.context() as now:
+            now.setattr("studio.jobs.recorder.append_jsonl", full)
+            now.setattr("studio.jobs.recorder.write_json", full)
+            recorder.report("note", message="one")
+            recorder.report("progress", stage="Training", done=1, total=9, unit="steps", message="The disk is full")
+            recorder._write_status()
+            job = state.read_status(run_dir)
+            assert job.state == "running" and job.progress["message"] == "The disk is full"  # written over the old one, in place
+        recorder._write_again = 0.0
+        recorder.report("note", message="two")
+        recorder.end("done")
+    assert [e.get("message") for e in state.read_events(run_dir)[0]] == ["one", "The disk is full", "two"]
+
+
 def test_a_full_disk_for_events_does_not_hide_how_a_job_ended(project, monkeypatch):
     [run_dir] = queue_import(project, "nowhere")
 
@@ -540,9 +561,8 @@ def test_a_full_disk_for_events_does_not_hide_how_a_job_ended(project, monkeypat
 
     with Recorder(run_dir) as recorder:
         monkeypatch.setattr("studio.jobs.recorder.append_jsonl", full)
-        with pytest.raises(OSError, match="No space") as error:
-            recorder.report("note", message="one")
-        recorder.fail(error.value)
+        recorder.report("note", message="one")
+        recorder.fail(OSError(errno.ENOSPC, "No space left on device"))
     assert state.read_status(run_dir).error["message"] == "The disk is full."
 
 

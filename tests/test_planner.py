@@ -1,18 +1,44 @@
 """The plan: presets in layers, memory that fits, and reasons in words."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from studio.config import list_presets, load_preset
+from studio.config import TrainConfig, from_dict, list_presets, load_preset
 from studio.machine import Gpu, Machine
-from studio.training import estimates, planner
+from studio.training import estimates, memory, planner
+from studio.training.memory import Rows
+from studio.training.placement import Room, place
 from studio.training.planner import propose
+from studio.training.simulate import Shape, simulate_step
+from studio.training.walk import StepPlan
 from studio.workspace import append_jsonl, write_json
 
 MACHINE = Machine(gpus=(), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cores=16)
 CARD = Gpu(0, "RTX 4090", 24, 22.1, "555", (("chrome", 1.1),))
-TIERS = (12, 16, 24, 32, 48, 80)
+TIERS = (8, 10, 12, 16, 24, 32, 48, 80)
+
+
+FACTS = load_preset("models", "wan22-t2v-a14b")["memory"]
+
+
+@pytest.fixture
+def room():
+    """A function that makes a Room on a 4090's arithmetic; by_hand: settings that the person chose."""
+
+    def make(vram, kind="photo", ram=58, **by_hand):
+        return Room(FACTS, [SimpleNamespace(kind=kind)] * 12, vram, ram, 165.2, 25.0, by_hand)
+
+    return make
+
+
+def config_of(**changes):
+    return from_dict(TrainConfig, changes)
+
+
+def with_memory(config, **changes):
+    return replace(config, memory=replace(config.memory, **changes))
 
 
 @pytest.fixture
@@ -40,7 +66,7 @@ def test_every_tier_gets_its_preset_and_fits(wan, vram):
 
 def test_smaller_cards_keep_more_blocks_in_ram_and_the_largest_none(wan):
     waiting = [plan_for(wan, vram, data={"photo_size": 512}).config.memory.blocks_swapped for vram in TIERS]
-    assert waiting == sorted(waiting, reverse=True) and waiting[0] >= 30 and waiting[-1] == 0
+    assert min(waiting[:3]) >= 30 and waiting[2:] == sorted(waiting[2:], reverse=True) and waiting[-2:] == [0, 0]
 
 
 def test_a_small_need_is_told_in_megabytes_and_impossible_memory_is_refused(project, monkeypatch):
@@ -64,22 +90,12 @@ def test_a_run_of_another_length_than_its_recipe_says_so(project, wan):
     assert any("asks for that" in reason for reason in propose(project, MACHINE, workspace=project.workspace).reasons)
 
 
-@pytest.mark.parametrize(("width", "frames", "counted_gb"), [(768, 1, 1.126), (480, 33, 3.898)])
-def test_working_memory_is_not_promised_below_what_was_counted_on_the_true_shapes(wan, width, frames, counted_gb):
-    """counted_gb: bytes of storages alive at the peak of two 14 B blocks with rank 32, checkpointing and bf16 autocast, on fake tensors
-    (torch 2.14, diffusers 0.42), less weights, the blocks' saved inputs and the LoRA's gradients."""
-    facts = load_preset("models", "wan22-t2v-a14b")["memory"]
-    tokens = estimates.count_tokens(facts, width, width, frames)
-    parts = dict(estimates.vram_parts(facts, plan_for(wan, 24).config, estimates.Rows(tokens, tokens, 1)))
-    assert counted_gb <= parts["working memory of one block"] * 2**30 / 1e9 <= 1.15 * counted_gb
-
-
 def test_the_prediction_is_the_sum_of_its_parts(wan):
     predicted = plan_for(wan, 24).predicted
     for name in ("vram", "ram", "disk"):
         assert predicted[f"{name}_gb"] == pytest.approx(sum(gb for _, gb in predicted[f"{name}_parts"]))
     weights = dict(plan_for(wan, 80).predicted["vram_parts"])["the expert's weights that stay"]
-    assert weights == pytest.approx(14_288_491_584 * 2 / 2**30)  # FACTS.md: parameters of an expert
+    assert weights == pytest.approx(14_288_491_584 * 2 / 2**30, rel=0.003)  # FACTS.md: parameters of an expert; a few of them fp32
 
 
 def test_the_card_that_is_there_is_explained_with_what_holds_its_memory(wan, with_card):
@@ -101,18 +117,75 @@ def test_a_larger_lora_makes_more_blocks_wait_or_what_is_kept_between_them(wan):
     assert (large.blocks_swapped, large.inputs_in_ram) > (small.blocks_swapped, small.inputs_in_ram)
 
 
-def test_long_clips_pass_the_blocks_in_small_groups_with_their_inputs_in_ram(wan):
+def test_long_clips_pass_the_blocks_in_small_groups_with_their_inputs_in_ram(room):
     """Eight rows of 480 x 832 x 81 would keep 107 GB between the blocks: what is told is how that is avoided."""
-    clips = {"data": {"clip_size": 640, "clip_frames": 81, "photo_size": 512}}
-    facts = load_preset("models", "wan22-t2v-a14b")["memory"]
-    tokens = estimates.count_tokens(facts, 640, 640, 81)
-    rows = estimates.Rows(tokens, tokens, 12)
-    config = plan_for(wan, 24, **clips).config
-    whole = replace(config, memory=replace(config.memory, rows_per_walk=0, inputs_in_ram=False))
-    assert estimates.input_bytes(facts, whole, rows) == estimates.rows_per_step(config) * tokens * 5120 * 2 * 40
-    one = replace(config, memory=replace(config.memory, rows_per_walk=1, inputs_in_ram=True))
-    assert estimates.input_bytes(facts, one, rows) * estimates.rows_per_step(config) == estimates.input_bytes(facts, whole, rows)
-    assert estimates.loads_per_step(facts, one) == estimates.rows_per_step(config) * estimates.loads_per_step(facts, whole)
+    clips = {"clip_size": 632, "clip_frames": 81}
+    config, reasons = place(room(22.5, "clip", data=clips), config_of(data=clips))
+    assert config.memory.inputs_in_ram and 1 <= config.memory.rows_per_walk < 8 and config.memory.precision == "bf16"
+    assert any("pass the blocks together" in reason for reason in reasons) and "What a step keeps for its way back waits in RAM." in reasons
+    rows = Rows(32_760, 32_760, 12)
+    whole, one = (with_memory(config, rows_per_walk=walk, inputs_in_ram=True) for walk in (0, 1))
+    assert memory.input_bytes(FACTS, whole, rows) == 8 * 32_760 * 5120 * 2 * 40 == 8 * memory.input_bytes(FACTS, one, rows)
+    assert estimates.loads_per_step(FACTS, one) == 8 * estimates.loads_per_step(FACTS, whole)
+
+
+def test_where_bf16_does_not_fit_into_ram_the_base_model_is_kept_as_int8_and_that_is_told(room):
+    roomy, reasons = place(room(14.8), config_of())
+    assert roomy.memory.precision == "bf16" and not any("int8" in reason for reason in reasons)
+    tight, reasons = place(room(7.2, ram=22), config_of())
+    assert tight.memory.precision == "int8" and any("22 GB of RAM" in reason for reason in reasons)
+    assert place(room(7.2, ram=22, memory={"precision": "bf16"}), config_of())[0].memory.precision == "bf16"  # the person's choice
+
+
+def test_with_room_to_spare_results_are_kept_instead_of_computed_again(room):
+    config, reasons = place(room(78), config_of())
+    assert config.memory.blocks_swapped == 0 and config.memory.blocks_kept == 40
+    assert any("instead of computing them again" in reason for reason in reasons)
+    assert room(78).seconds(config) < room(78).seconds(with_memory(config, blocks_kept=0))
+
+
+def test_what_does_not_fit_in_any_way_is_made_smaller_and_told_unless_the_person_chose_the_size(room):
+    clips = {"clip_size": 640, "clip_frames": 81}
+    config, reasons = place(room(7.2, "clip", ram=28), config_of(data=clips))
+    assert (config.data.clip_frames, config.data.clip_size) < (81, 640) and room(7.2, "clip", ram=28).over(config) == 0
+    assert any("lowered from 81 to" in reason for reason in reasons)
+    stubborn = room(7.2, "clip", ram=28, data=clips)
+    config, _ = place(stubborn, config_of(data=clips))
+    assert (config.data.clip_frames, config.data.clip_size) == (81, 640) and stubborn.over(config) > 0
+
+
+def test_a_faster_slot_makes_blocks_in_ram_cheaper():
+    slow, fast, untold = (replace(CARD, pcie=pcie) for pcie in ((3, 8), (4, 16), (0, 0)))
+    assert untold.link_gb_per_second == 0 < slow.link_gb_per_second < fast.link_gb_per_second / 3
+    config, rows = config_of(memory={"blocks_swapped": 40}), Rows(1024, 1024, 1)
+    seconds = [estimates.seconds_per_step(FACTS, config, rows, 1e6, card.link_gb_per_second) for card in (fast, untold, slow)]
+    assert seconds == sorted(seconds) and seconds[0] == pytest.approx(2 * 40 * 0.7028 / fast.link_gb_per_second, rel=0.01)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+@pytest.mark.parametrize(
+    ("shape", "memory_settings"),
+    [
+        (Shape(1, 96, 96, rows=2, preserved=2), {}),
+        (Shape(9, 60, 104, rows=2), {"inputs_in_ram": True, "blocks_swapped": 3}),
+        (Shape(1, 64, 64, rows=2), {"blocks_kept": 2, "blocks_swapped": 1}),
+    ],
+    ids=str,
+)
+def test_the_formula_is_within_2_percent_of_the_simulated_step_at_true_width(precision, shape, memory_settings):
+    """Three blocks instead of 40: the formula knows their number, the simulation counts them."""
+    blocks, preset = 3, load_preset("models", "wan22-t2v-a14b")
+    facts = FACTS | {"num_blocks": blocks, "lora_parameters_per_rank": FACTS["lora_parameters_per_rank"] * blocks // 40}
+    facts["parameters_per_expert"] -= (40 - blocks) * FACTS["block_parameters"]
+    protection = {"enabled": shape.preserved > 0}
+    config = config_of(accumulation=shape.rows, preservation=protection, memory=memory_settings | {"precision": precision})
+    architecture = preset["expect"] | {"num_layers": blocks, "cross_attn_norm": True, "freq_dim": 256}
+    options = dict(rank=32, blocks_swapped=config.memory.blocks_swapped, precision=precision)
+    counted = simulate_step(architecture, shape, StepPlan.of(config.memory, blocks), **options)
+    tokens = shape.frames * shape.height * shape.width // 4
+    parts = dict(memory.vram_parts(facts, config, Rows(tokens, tokens, 1)))
+    predicted = sum(parts.values()) - parts["CUDA"] - parts["rounding of the allocator"]
+    assert predicted * 2**30 == pytest.approx(counted.peak, rel=0.02)
 
 
 def test_what_the_person_sets_wins_and_is_told_if_it_does_not_fit(wan):
@@ -122,7 +195,7 @@ def test_what_the_person_sets_wins_and_is_told_if_it_does_not_fit(wan):
 
 
 def test_too_little_ram_is_told(wan):
-    plan = propose(wan, MACHINE, workspace=wan.workspace, vram_gb=24, ram_gb=16)
+    plan = propose(wan, MACHINE, workspace=wan.workspace, vram_gb=24, ram_gb=12)
     assert not plan.fits and "GB of RAM" in plan.reasons[-1]
 
 
@@ -143,8 +216,8 @@ def test_a_gpu_that_the_installed_torch_cannot_use_is_explained(wan, monkeypatch
 def test_layers_later_ones_win(project, wan):
     assert propose(project, MACHINE, workspace=project.workspace, recipe="person-photos").config.data.photo_size == 80  # the model's own
     assert plan_for(wan, 24).config.data.photo_size == 768  # the recipe's
-    assert plan_for(wan, 12).config.data.photo_size == 512  # the card's limit
-    assert plan_for(wan, 12, data={"photo_size": 640}).config.data.photo_size == 640  # the person's
+    assert plan_for(wan, 8).config.data.photo_size == 512  # the card's limit
+    assert plan_for(wan, 8, data={"photo_size": 640}).config.data.photo_size == 640  # the person's
 
 
 def test_every_recipe_can_be_planned(wan):
@@ -192,7 +265,7 @@ def test_clips_make_clips_the_recipe_and_cost_more(wan, media):
     import_media(wan, [media / "bigbuckbunny.mp4"], report=lambda event, **fields: None)
     clips = plan_for(wan, 48)
     assert (photos.recipe, clips.recipe) == ("person-photos", "person-clips")
-    assert clips.predicted["vram_gb"] > photos.predicted["vram_gb"]
+    assert clips.config.memory.blocks_kept < photos.config.memory.blocks_kept or clips.config.memory.inputs_in_ram
 
 
 def test_known_gpus_are_told_apart_by_their_full_names():

@@ -1,6 +1,7 @@
 """The studio without a browser: what handlers read and do, what the web server refuses and serves."""
 
 import base64
+import json
 import re
 import shutil
 import subprocess
@@ -471,6 +472,15 @@ def test_every_setting_has_a_field_with_words_and_limits():
     assert len({component.elem_id for component in form.components}) == len(form.fields)
 
 
+def test_a_text_that_was_emptied_is_empty_and_other_empty_fields_are_left_out():
+    with gr.Blocks():
+        form = build_form(TrainConfig, "train")
+    shown = {name: field.default for name, field, _ in list_settings(TrainConfig)} | {"finish_by": None, "steps": None}
+    read = form.read([shown[name] for name in form.fields])
+    assert read["finish_by"] == "" and "steps" not in read
+    assert form.read([(shown | {"finish_by": " 07:00 "})[name] for name in form.fields])["finish_by"] == "07:00"
+
+
 def test_an_edit_is_kept_on_disk_and_an_illegal_one_changes_nothing(filled):
     shown = flatten(train_choice.make_plan(filled).config)
     train_choice.save_edits(filled, shown | {"steps": 8, "lora.rank": 4})
@@ -510,6 +520,26 @@ def test_a_late_answer_to_one_field_does_not_put_back_another_that_was_changed_m
     fire(demo, "train-seed", "blur", **here, train_steps=steps, train_seed=3)
     config = train_choice.make_plan(filled).config
     assert (config.steps, config.seed) == (8, 3)
+
+
+def test_another_trainer_s_config_fills_the_form_and_what_has_no_counterpart_is_listed(filled):
+    sent = uploads.browser_dir(filled.workspace) / "hash0" / "my job.yaml"
+    sent.parent.mkdir(parents=True)
+    process = {"train": {"steps": 1234, "lr": "1e-4", "skip_first_sample": True, "<b>": 1}, "network": {"linear": 24}}
+    sent.write_text(json.dumps({"config": {"process": [process]}}), encoding="utf-8")
+    assert train_choice.take_config(filled, [str(sent)]) == "4 settings taken over; 2 values of AI Toolkit have no counterpart."
+    assert not sent.parent.exists()
+    config = train_choice.make_plan(filled).config
+    assert (config.steps, config.lora.rank, config.optimizer.learning_rate, config.accumulation) == (1234, 24, 1e-4, 1)
+    panel = train_view.describe_import(filled)
+    assert "4 settings from my job.yaml" in panel and "Evaluate tab" in panel and "train.&lt;b&gt;" in panel
+    sent.parent.mkdir()
+    sent.write_bytes(b"nothing: here")
+    with pytest.raises(Problem, match="no config that is known"):
+        train_choice.take_config(filled, [str(sent)])
+    assert not sent.exists() and train_choice.make_plan(filled).config.steps == 1234
+    train_choice.forget_edits(filled)
+    assert train_view.describe_import(filled) == ""
 
 
 def test_training_can_not_start_and_says_why(project, media):

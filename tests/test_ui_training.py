@@ -1,6 +1,9 @@
 """A training that breaks down, and the button that lets it go on: the real loop on the tiny model."""
 
+import ast
+import errno
 import shutil
+from pathlib import Path
 
 import pytest
 from training_kit import SMALL, add_photo
@@ -9,9 +12,13 @@ from studio.config import TrainConfig, merge, to_dict
 from studio.data.dataset import kept_items, set_caption
 from studio.errors import Problem
 from studio.jobs import launcher, state, worker
+from studio.jobs.problems import explain
+from studio.jobs.recorder import Recorder
 from studio.ui import actions, train_choice, train_view
 from studio.ui.settings_form import label_of
 from studio.workspace import Workspace, append_jsonl, read_json, write_json
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -82,6 +89,58 @@ def test_a_running_training_shows_two_lanes_with_turns_bands_and_when_the_next_p
     append_jsonl(run_dir / "events.jsonl", {"event": "phase", "expert": "low_noise", "first_step": 351, "last_step": 400})
     turns = [lane["turn"]["text"] for lane in train_view.describe_run(project, state.read_status(run_dir))["lanes"]]
     assert turns == ["has learned all its steps", "learns now, to step 400"]
+
+
+ENDS = [
+    RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    MemoryError(),
+    OSError(errno.ENOSPC, "No space left on device"),
+    OSError(errno.EIO, "Input/output error", "/photos"),
+    PermissionError(errno.EACCES, "Permission denied", "events.jsonl"),
+    Problem("The loss broke down.", fix="Halve it.", action="halve-learning-rate"),
+    Problem("Something odd happened.", action="a-button-of-tomorrow"),
+    ValueError("steps must be a number"),
+    KeyError("a fault of ours"),
+]
+
+
+@pytest.mark.parametrize("error", ENDS, ids=lambda error: f"{type(error).__name__}-{error}"[:40])
+@pytest.mark.parametrize("step", [0, 50])
+def test_whatever_ends_a_training_is_told_in_words_with_one_button_that_gets_on(project, error, step):
+    run_dir = launcher.prepare(project, "train", {"config": to_dict(TrainConfig())})
+    with Recorder(run_dir) as recorder:
+        recorder.fail(error)
+    if step:
+        (run_dir / "resume" / f"step-{step:06d}").mkdir(parents=True)
+    view, next_step = train_view.describe_run(project, state.read_status(run_dir)), train_view.next_step(project)
+    assert len(view["sentence"]) > 10 and "Error" not in view["sentence"].replace("KeyError", "")
+    assert view["action"] and view["label"] and next_step["action"] and next_step["label"] == view["label"]
+    if not explain(error)["action"]:
+        assert view["action"] == (f"resume:{run_dir.name}" if step else "click:#start-training")
+
+
+def test_every_action_that_an_error_names_has_a_button():
+    named = set()
+    for path in (ROOT / "studio").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem":
+                named |= {k.value.value for k in node.keywords if k.arg == "action" and isinstance(k.value, ast.Constant)}
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_words" and path.name == "problems.py":
+                named |= {argument.value for argument in node.args[3:] if isinstance(argument, ast.Constant)}
+    assert len(named) > 5 and [action for action in named - {""} if not actions.button(action)] == []
+
+
+def test_the_log_of_a_run_is_turned_page_by_page(project):
+    run_dir = launcher.prepare(project, "train", {"config": to_dict(TrainConfig())})
+    assert train_view.read_run(project)["log"] == {}
+    lines = [f"2026-01-01 00:00:00 note: line {number}" for number in range(400)]
+    (run_dir / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    last = train_view.read_run(project)["log"]
+    assert last["text"].endswith("line 399\n") and last["end"] is None
+    before = train_view.read_run(project, None, {"run": run_dir.name, "end": last["begin"]})["log"]
+    shown = (before["text"] + last["text"]).splitlines()
+    assert shown == lines[-len(shown) :] and 0 < before["begin"] < last["begin"]
+    assert train_view.read_run(project, None, {"run": "train-009", "end": last["begin"]})["log"] == last
 
 
 def test_a_training_that_learns_too_fast_goes_on_with_half_the_speed_at_one_press(project, monkeypatch):

@@ -1,4 +1,4 @@
-"""plan, train, jobs."""
+"""plan, import-config, rehearse, train, jobs."""
 
 import json
 
@@ -15,6 +15,36 @@ def plan(args, workspace, out):
     return {"project": project.slug} | proposed.to_dict()
 
 
+def import_config(args, workspace, out):
+    """Settings of another trainer, for the Train form; said as `--set` too, which `train` and `plan` take."""
+    from studio.data.dataset import kept_items
+    from studio.export.foreign import take_over
+
+    project = workspace.find_project(args.project)
+    found = take_over(project, args.files, len(kept_items(project)))
+    out.print(f"{found.program}: {len(found.settings)} settings are in the Train form of {project.read()['name']} now. For a terminal:")
+    out.print("  " + " ".join(f"--set {name}={json.dumps(value)}" for name, value in found.settings.items()))
+    if found.without:
+        out.print("Not taken over:")
+        out.table([list(entry) for entry in found.without], ["name", "value", "why"])
+    return {"project": project.slug} | found.to_dict()
+
+
+def rehearse(args, workspace, out):
+    from studio.jobs import launcher
+
+    project = workspace.find_project(args.project)
+    _require_pictures(project)
+    proposed = make_plan(project, workspace, args)
+    if proposed.device == "cpu" and not proposed.fits:
+        raise Problem(f"this does not fit here. {proposed.reasons[-1]}")
+    job = finish_here(launcher.prepare(project, "rehearse", proposed.job_config(project)), out)
+    corrected = make_plan(project, workspace, args)
+    if job.state == "done":
+        say_plan(corrected, out)
+    return {"project": project.slug, "run": job.name, "state": job.state, "measured": job.result} | corrected.to_dict()
+
+
 def train(args, workspace, out):
     from studio.jobs import launcher
 
@@ -23,6 +53,7 @@ def train(args, workspace, out):
         run_dir = _resume(args, project)
     else:
         _require_pictures(project)
+        args.set = [*args.set, f"finish_by={args.finish_by}"] if args.finish_by else args.set
         proposed = make_plan(project, workspace, args)
         _check_device(args.device, proposed)
         _check_optimizer(proposed.config.optimizer.name, proposed.device)
@@ -135,6 +166,10 @@ def _resume(args, project):
     runs = [job for job in list_jobs(project.workspace, project) if job.kind == "train"]
     if not runs:
         raise Problem(f"{project.read()['name']} has no training run yet", fix=f"Start one with: python -m studio train {project.slug}")
+    if args.finish_by:
+        change = {"finish_by": args.finish_by}
+        settings.from_dict(settings.TrainConfig, change, "settings")
+        launcher.change_settings(runs[0].run_dir, change)
     return launcher.resume(runs[0].run_dir, foreground=not args.background)
 
 
@@ -143,7 +178,8 @@ def _describe(job, project, out):
 
     pairs = [pair.id for pair in list_pairs(project) if pair.run == job.name]
     if job.state == "stopped":
-        out.print(f"Stopped and saved. Go on with: python -m studio train {project.slug} --resume")
+        due = " in time, with a pair" if job.result.get("stopped_by") == "finish-by" else ""
+        out.print(f"Stopped and saved{due}. Go on with: python -m studio train {project.slug} --resume")
     else:
         out.print(f"{job.name} is done after {duration(job.seconds)}: {len(pairs)} checkpoint pair{'' if len(pairs) == 1 else 's'}.")
     return {"project": project.slug, "run": job.name, "state": job.state, "seconds": job.seconds, "pairs": pairs, "result": job.result}

@@ -10,6 +10,7 @@ from studio.config import EXPERTS
 
 FPS = 16  # what WAN draws and was trained at
 RANGES = {"high_noise": lambda boundary: (boundary, 1.0), "low_noise": lambda boundary: (0.0, boundary)}
+PIPE_OPTIMIZERS = {"adamw8bit": "adamw8bit", "prodigy": "Prodigy"}
 BASE_PLACEHOLDER = "FOLDER/OF/Wan2.2-T2V-A14B"
 
 
@@ -43,12 +44,14 @@ def ai_toolkit_config(name, train, project_data, groups):
             "gradient_checkpointing": True,
             "noise_scheduler": "flowmatch",
             "timestep_type": {"uniform": "linear", "shift": "shift"}.get(train.timesteps.distribution, "sigmoid"),
-            "optimizer": "adamw8bit",
-            "lr": train.optimizer.learning_rate,
+            "optimizer": train.optimizer.name,
+            "lr": _learning_rate(train.optimizer),
+            "lr_scheduler": train.optimizer.schedule,
             "optimizer_params": {"weight_decay": train.optimizer.weight_decay},
             "max_grad_norm": train.optimizer.max_grad_norm,
             "dtype": "bf16",
             "switch_boundary_every": max(1, train.save_every // 2),
+            "ema_config": {"use_ema": train.optimizer.average > 0, "ema_decay": train.optimizer.average or 0.99},
             "diff_output_preservation": preservation.enabled,
             "diff_output_preservation_class": project_data["class_noun"],
             "diff_output_preservation_multiplier": preservation.multiplier,
@@ -143,6 +146,7 @@ def diffusion_pipe_training(expert, train, boundary, rank, num_items):
         "output_dir": f"output/{expert}",
         "dataset": "dataset.toml",
         "epochs": math.ceil(expert_steps(train, expert) / steps_an_epoch),
+        "max_steps": expert_steps(train, expert),
         "micro_batch_size_per_gpu": 1,
         "pipeline_stages": 1,
         "gradient_accumulation_steps": train.accumulation,
@@ -167,13 +171,18 @@ def diffusion_pipe_training(expert, train, boundary, rank, num_items):
         },
         "adapter": {"type": "lora", "rank": rank, "dtype": "bfloat16", "init_from_existing": f"lora_{expert}"},
         "optimizer": {
-            "type": "adamw_optimi",
-            "lr": train.optimizer.learning_rate,
+            "type": PIPE_OPTIMIZERS.get(train.optimizer.name, "adamw_optimi"),
+            "lr": _learning_rate(train.optimizer),
             "betas": [0.9, 0.99],
             "weight_decay": train.optimizer.weight_decay,
             "eps": 1e-8,
         },
     }
+
+
+def _learning_rate(optimizer):
+    """Prodigy takes a factor on the learning rate that it finds."""
+    return optimizer.prodigy_factor if optimizer.name == "prodigy" else optimizer.learning_rate
 
 
 def expert_steps(train, expert):

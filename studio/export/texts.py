@@ -121,6 +121,8 @@ def differences(train, to):
         notes.append(f"It has no '{train.timesteps.distribution}' noise levels; logit_normal, the nearest, is set.")
     if train.timesteps.distribution == "cosine" and to in ("ai-toolkit", "musubi"):
         notes.append("It has no 'cosine' noise levels; sigmoid, the nearest, is set.")
+    if train.optimizer.name == "adafactor" and to == "diffusion-pipe":
+        notes.append("It is set to AdamW: its Adafactor takes other settings.")
     if train.preservation.enabled and to in ("musubi", "diffusion-pipe"):
         notes.append("It has no Differential Output Preservation: other people may begin to look like yours; stop early.")
     if count_class_pictures(train.preservation) and to == "ai-toolkit":

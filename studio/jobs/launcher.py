@@ -31,6 +31,7 @@ JOB_ENVIRONMENT = dict(  # no library calls home; GPUs are numbered as NVML numb
 )
 TITLES = {
     "train": "Train",
+    "rehearse": "Rehearse",
     "caption": "Write captions",
     "sweep": "Draw and compare",
     "import": "Import",
@@ -65,7 +66,7 @@ def _create(project, kind, config, title, owner):
 
 def _complete(project, kind, config):
     """What a job of that kind needs to know of its project, so that a later edit of the project does not change the run."""
-    if kind == "train":
+    if kind in ("train", "rehearse"):
         data = project.read()
         known = {key: data[key] for key in ("trigger", "class_noun", "base_model")}
         return known | {"recipe": "", "hardware": "", "device": ""} | config

@@ -12,6 +12,7 @@ from studio.workspace import append_jsonl, write_json
 
 STATUS_SECONDS = 0.5  # at most this often while there is news
 HEARTBEAT_SECONDS = 5.0  # at least this often
+MAX_UNWRITTEN = 20_000  # events kept in memory: days of steps of a large model
 PROGRESS_EVENT_SECONDS = 60.0  # each step has an event of its own; these are for whoever reads the file later
 
 
@@ -110,7 +111,7 @@ class Recorder:
     # -- inside
 
     def _append(self, event):
-        """An event for events.jsonl. While another program (Excel, a backup) keeps that file to itself, it waits for the next event."""
+        """An event for events.jsonl. While the disk is full, or another program (Excel, a backup) keeps the file to itself, it waits in memory."""
         self._unwritten.append(event)
         if time.monotonic() >= self._write_again:
             self._write_events()
@@ -120,7 +121,9 @@ class Recorder:
             while self._unwritten:
                 append_jsonl(self.run_dir / "events.jsonl", self._unwritten[0])
                 self._unwritten.pop(0)
-        except PermissionError as e:
+        except OSError as e:
+            if not (isinstance(e, PermissionError) or is_disk_full(e)) or len(self._unwritten) > MAX_UNWRITTEN:
+                raise
             self._write_again = time.monotonic() + HEARTBEAT_SECONDS  # each try waits for a while: not at every step
             self.log(f"{len(self._unwritten)} events wait, because events.jsonl can't be written now: {e}")
 
@@ -167,7 +170,8 @@ class Recorder:
             try:
                 write_json(state.status_file(self.run_dir), data)
             except OSError as e:
-                if not (over and (is_disk_full(e) or isinstance(e, PermissionError))):  # Windows: a reader forbids to replace, not to write
+                # Windows: a reader forbids to replace, not to write
+                if not (is_disk_full(e) or (over and isinstance(e, PermissionError))):
                     raise
                 state.overwrite_status(self.run_dir, data)
 

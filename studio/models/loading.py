@@ -10,7 +10,7 @@ from accelerate import init_empty_weights
 
 from studio.models.precision import COMPUTE
 from studio.models.storage import SmallStorage
-from studio.models.streaming import place_blocks
+from studio.models.streaming import place_blocks, swapped_indices
 from studio.models.tokenizer import load_tokenizer
 from studio.models.weights import check_names, count_parameters, fill
 
@@ -39,7 +39,13 @@ def load_expert(base, expert, *, dtype, device, blocks_swapped=0, precision="bf1
     """
     model = load_expert_on_meta(base, expert)
     small = SmallStorage(model, precision, device)
-    fill(model, base.weight_files(base.subfolder(expert)), "transformer", dtype, small)
+    swapped = {f"blocks.{i}" for i in swapped_indices(len(model.blocks), blocks_swapped)}
+
+    def device_of(key):
+        """What stays goes where it stays: RAM holds the others alone."""
+        return "cpu" if ".".join(key.split(".")[:2]) in swapped else device
+
+    fill(model, base.weight_files(base.subfolder(expert)), "transformer", dtype, small, device_of)
     model.storage = small.report
     place_blocks(model, device, blocks_swapped)
     return model

@@ -36,7 +36,7 @@ class StorageReport:
 class SmallStorage:
     """Puts weights of a transformer that was made without memory into FrozenLinears, if `precision` is one of 8 bits; the others it does not take.
 
-    Files that are fp8 are kept to the bit where fp8 is asked for. device: where storing is worked out; the results are in RAM.
+    Files that are fp8 are kept to the bit where fp8 is asked for. device: where storing is worked out.
     """
 
     def __init__(self, model, precision, device="cpu"):
@@ -48,8 +48,8 @@ class SmallStorage:
         owner, _, leaf = key.rpartition(".")
         return leaf == "weight" and owner in self.linears
 
-    def put(self, weight):
-        """Replace a Linear by one whose weight, a `Weight`, is 8 bits large. Problem that names a layer that 8 bits can't hold."""
+    def put(self, weight, device="cpu"):
+        """Replace a Linear by one whose weight, a `Weight`, is 8 bits large and lies on `device`. Problem that names a layer that 8 bits can't hold."""
         name = weight.key.removesuffix(".weight")
         if self.stored in FP8 and weight.tensor.dtype in FP8:
             stored, scale = weight.tensor.clone(), _as_column(weight.scale)
@@ -58,7 +58,7 @@ class SmallStorage:
             whole = weight.tensor if weight.scale is None else weight.to(torch.float32)
             stored, scale, self.report.errors[name] = store(name, whole.to(self.device), self.stored)
         small = _replace_by_small(self.model, name, stored.dtype, scale.shape[1])
-        small.weight, small.scale = (torch.nn.Parameter(t.cpu(), requires_grad=False) for t in (stored, scale))
+        small.weight, small.scale = (torch.nn.Parameter(t.to(device), requires_grad=False) for t in (stored, scale))
 
 
 def store_blocks_small(model, precision):

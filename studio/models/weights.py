@@ -55,19 +55,20 @@ def read_weights(files, part, keys=None):
                 yield Weight(key, file.get_tensor(found[key].key), scale)
 
 
-def fill(model, files, part, dtype, small=None):
+def fill(model, files, part, dtype, small=None, device_of=lambda key: "cpu"):
     """Give a model that was made without memory its weights, frozen: as `dtype`, but for those that its class keeps in fp32.
 
-    small: a SmallStorage that keeps some of them in 8 bits. RAM at its peak: the model, and one weight in fp32. Problem, before anything is read, unless every weight is there and has its shape.
+    small: a SmallStorage that keeps some of them in 8 bits. device_of: where the weight of a name shall lie. RAM at its peak: what lies there,
+    and one weight in fp32. Problem, before anything is read, unless every weight is there and has its shape.
     """
     check_names({name: tuple(p.shape) for name, p in model.named_parameters()}, files, part)
     kept = set(getattr(model, "_keep_in_fp32_modules", None) or ()) if part == "transformer" else set()
     for weight in read_weights(files, part):
         if small is not None and small.takes(weight.key):
-            small.put(weight)
+            small.put(weight, device_of(weight.key))
             continue
         module, _, leaf = weight.key.rpartition(".")
-        values = weight.to(torch.float32 if kept & set(weight.key.split(".")) else dtype)
+        values = weight.to(torch.float32 if kept & set(weight.key.split(".")) else dtype).to(device_of(weight.key))
         setattr(model.get_submodule(module), leaf, torch.nn.Parameter(values, requires_grad=False))
     return model
 

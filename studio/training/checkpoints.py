@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from studio.config import EXPERTS, to_dict
-from studio.errors import Problem, is_disk_full
+from studio.errors import DiskFull, Problem, is_disk_full
 from studio.models.lora_files import save_lora_file
 from studio.training.optimizers import CARRIED
 from studio.training.pairs import file_sha256, pair_file_name, pair_folder, read_pair
@@ -140,6 +140,11 @@ def _save_expert(folder, name, lora, metadata):
 # -- inside
 
 
+def remove_resume(run_dir):
+    """Delete every safety copy of a run that will not go on."""
+    shutil.rmtree(_resume_dir(run_dir), ignore_errors=True)
+
+
 def _resume_dir(run_dir):
     return Path(run_dir) / "resume"
 
@@ -207,7 +212,7 @@ def _file_guard(what):
     except (OSError, SafetensorError) as e:
         if not is_disk_full(e):
             raise
-        raise Problem(
+        raise DiskFull(
             f"The disk is full: {what} could not be saved.",
             cost="Earlier checkpoint pairs and the safety copy before this one are kept.",
             fix="Free some space on the disk of the workspace, then resume.",

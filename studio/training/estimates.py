@@ -1,30 +1,23 @@
-"""How much memory, disk and time a training run takes, counted from the base model's facts. Torch-free; every number is an estimate.
+"""How much time and disk a training run takes, reckoned from the base model's facts and a GPU's data sheet. Torch-free; every number is an estimate.
 
-The facts are a base model preset's `[memory]` table: parameters_per_expert, num_blocks, block_parameters,
-lora_parameters_per_rank, hidden, ffn, text_encoder_gb.
+The facts are a base model preset's `[memory]` table, see presets/models; memory itself is in studio.training.memory.
 """
 
-from dataclasses import dataclass, replace
-
 from studio.config import load_preset
-from studio.machine import GIB
+from studio.training.memory import (
+    BYTES,
+    block_bytes,
+    expert_bytes,
+    input_bytes,
+    kept_blocks,
+    lora_parameters,
+    preserved_rows,
+    rows_per_step,
+    rows_per_walk,
+    swapped_blocks,
+)
 
-BYTES = {"bf16": 2, "fp32": 4}
-LORA_BYTES = 16  # weight, gradient and AdamW's two averages, all fp32
-CONTEXT_GB = 0.6  # what CUDA itself takes
-SLACK = 1.05  # the allocator's rounding
-PROGRAM_GB = 3.0  # Python, torch and the libraries, in RAM
-ACTIVATIONS_OF_HIDDEN = 37  # tensors of (tokens, hidden) alive while one block with its LoRA is recomputed and differentiated; counted
-ACTIVATIONS_OF_FFN = 4
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What one row of a step can be: tokens of the largest item, the mean over the dataset, and how many items there are."""
-
-    largest_tokens: int
-    mean_tokens: float
-    num_items: int
+SMALL = ("int8", "fp8")
 
 
 def count_tokens(facts, width, height, num_frames=1):
@@ -34,74 +27,69 @@ def count_tokens(facts, width, height, num_frames=1):
     return max(1, round(width / pixels)) * max(1, round(height / pixels)) * frames
 
 
-def vram_parts(facts, config, rows):
-    """[(what, gb)] of the peak on the GPU while an expert trains; their sum is the prediction."""
-    memory = config.memory
-    size = BYTES[memory.precision]
-    swapped = min(memory.blocks_swapped, facts["num_blocks"])
-    resident = facts["parameters_per_expert"] - swapped * facts["block_parameters"]
-    tokens, hidden = rows.largest_tokens * min(memory.rows_per_pass, config.accumulation), facts["hidden"]
-    block_work = tokens * (ACTIVATIONS_OF_HIDDEN * hidden + ACTIVATIONS_OF_FFN * facts["ffn"]) * size
-    kept = min(memory.blocks_kept, facts["num_blocks"]) if memory.gradient_checkpointing else facts["num_blocks"]
-    whole = rows_per_walk(config) * rows.largest_tokens * (ACTIVATIONS_OF_HIDDEN * hidden + ACTIVATIONS_OF_FFN * facts["ffn"]) * size
-    saved = whole * kept + (0 if memory.inputs_in_ram else input_bytes(facts, config, rows))
-    parts = [
-        ("the expert's weights that stay", resident * size / GIB),
-        ("the block that visits and the next", 2 * facts["block_parameters"] * size / GIB if swapped else 0.0),
-        ("LoRA and its optimizer", lora_parameters(facts, config) * LORA_BYTES / GIB),
-        ("activations kept for the way back", saved / GIB),
-        ("working memory of one block", block_work / GIB),
-        ("CUDA", CONTEXT_GB),
-    ]
-    return parts + [("rounding of the allocator", (SLACK - 1) * sum(gb for _, gb in parts))]
+def seconds_per_step(facts, config, rows, tflops, link_gb_per_second=0.0):
+    """Time of one optimizer step on a GPU: its arithmetic, or the way between RAM and the GPU where that takes longer; the two go on at once.
+
+    A row costs a forward, a recompute and a backward (3 forwards, 2 where a block's results are kept); protection adds one without and one
+    row with gradients. Weights in 8 bits are made anew for each.
+    """
+    assumed = load_preset("speeds", "gpus")["assumptions"]
+    main = 3 - kept_blocks(facts, config) / facts["num_blocks"]
+    forwards = config.accumulation * main + preserved_rows(config) * (1 + main)
+    arithmetic = forwards * forward_operations(facts, rows.mean_tokens) / (tflops * 1e12 * assumed["utilisation"])
+    making = forwards / config.memory.rows_per_pass * _making_seconds(facts, config, assumed)
+    return max(arithmetic + making, transfer_seconds(facts, config, rows, link_gb_per_second))
 
 
-def rows_per_step(config):
-    """Rows that an optimizer step takes through the blocks: those to learn, and those at which the base model's answer is kept."""
-    protected = -(-config.accumulation // config.preservation.every) if config.preservation.enabled else 0
-    return config.accumulation + protected
+def _making_seconds(facts, config, assumed):
+    """Time to make an expert's weights from 8 bits once: read, write, read."""
+    if config.memory.precision not in SMALL:
+        return 0.0
+    num_bytes = facts["num_blocks"] * facts["block_parameters"] * (1 + 2 * BYTES[config.memory.precision])
+    return num_bytes / 1e9 / assumed["gpu_memory_gb_per_second"]
 
 
-def rows_per_walk(config):
-    return min(config.memory.rows_per_walk or rows_per_step(config), rows_per_step(config))
-
-
-def input_bytes(facts, config, rows):
-    """Of the blocks' inputs that are kept for the way back, for all rows of a walk."""
-    kept = min(config.memory.blocks_kept, facts["num_blocks"]) if config.memory.gradient_checkpointing else facts["num_blocks"]
-    each = rows.largest_tokens * facts["hidden"] * BYTES[config.memory.precision]
-    return rows_per_walk(config) * each * (facts["num_blocks"] - kept)
+def transfer_seconds(facts, config, rows, link_gb_per_second=0.0):
+    """Time of an optimizer step's way between RAM and the GPU: blocks, and inputs where they wait in RAM, out and in again."""
+    gigabytes = loads_per_step(facts, config) * block_bytes(facts, config.memory.precision) / 1e9
+    if config.memory.inputs_in_ram:
+        gigabytes += 2 * input_bytes(facts, config, rows) * rows_per_step(config) / rows_per_walk(config) / 1e9
+    return gigabytes / (link_gb_per_second or load_preset("speeds", "gpus")["assumptions"]["link_gb_per_second"])
 
 
 def loads_per_step(facts, config):
     """How often a block travels from RAM to the GPU for an optimizer step: forth and back, once for each walk."""
     walks = -(-rows_per_step(config) // rows_per_walk(config))
-    return walks * 2 * min(config.memory.blocks_swapped, facts["num_blocks"])
+    return walks * 2 * swapped_blocks(facts, config)
 
 
-def transfer_seconds(facts, config, rows):
-    """Time of an optimizer step's way between RAM and the GPU: blocks, and inputs where they wait in RAM, out and in again."""
-    blocks = loads_per_step(facts, config) * block_seconds(facts, config)
-    if not config.memory.inputs_in_ram:
-        return blocks
-    gigabytes = 2 * input_bytes(facts, config, rows) * rows_per_step(config) / rows_per_walk(config) / 1e9
-    return blocks + gigabytes / load_preset("speeds", "gpus")["assumptions"]["block_gb_per_second"]
+def forward_operations(facts, tokens):
+    """Floating-point operations of one row through an expert: its weights, and attention among its tokens."""
+    return 2 * facts["parameters_per_expert"] * tokens + 4 * tokens**2 * facts["hidden"] * facts["num_blocks"]
 
 
-def ram_parts(facts, config, device, rows=None):
-    """[(what, gb)] of the peak in RAM: an expert passes through it while loading; the text encoder comes before, not beside it."""
-    size = BYTES[config.memory.precision]
-    expert = facts["parameters_per_expert"] * size / GIB
-    encoder = facts.get("text_encoder_gb", 0.0)
-    parts = [
-        ("the program", PROGRAM_GB if facts["parameters_per_expert"] > 1e9 else 1.0),
-        ("one expert, or the text encoder before it", max(expert, encoder)),
-    ]
-    if device == "cpu":
-        parts.append(("LoRA and its optimizer", lora_parameters(facts, config) * LORA_BYTES / GIB))
-    elif config.memory.inputs_in_ram and rows:
-        parts.append(("activations kept for the way back", input_bytes(facts, config, rows) / GIB))
-    return parts
+def count_class_pictures(preservation):
+    """How many pictures of others a PreservationConfig has drawn: none where they would protect nobody."""
+    return preservation.pictures if preservation.enabled and preservation.multiplier else 0
+
+
+def class_picture_seconds(facts, config, drawing, tflops, link_gb_per_second=0.0):
+    """Time to draw the class pictures on a GPU; drawing: the base model preset's [sweep] over its defaults, as a SweepConfig."""
+    pictures = count_class_pictures(config.preservation)
+    speed = tflops * 1e12 * load_preset("speeds", "gpus")["assumptions"]["utilisation"]
+    forward = forward_operations(facts, count_tokens(facts, config.data.photo_size, config.data.photo_size))
+    forwards = drawing.num_inference_steps * (1 + (max(drawing.guidance_scale_high, drawing.guidance_scale_low) > 1))
+    loads = -(-pictures // config.memory.rows_per_pass) * forwards * swapped_blocks(facts, config)
+    link = link_gb_per_second or load_preset("speeds", "gpus")["assumptions"]["link_gb_per_second"]
+    block_seconds = block_bytes(facts, config.memory.precision) / 1e9 / link
+    return pictures * forwards * forward / speed + loads * block_seconds
+
+
+def loading_seconds(facts, config):
+    """Time to load experts over a whole run: each span between two saves loads each once."""
+    spans = -(-config.steps // config.save_every)
+    expert_gb = expert_bytes(facts, config.memory.precision) / 1e9
+    return facts["num_experts"] * spans * expert_gb / load_preset("speeds", "gpus")["assumptions"]["load_gb_per_second"]
 
 
 def disk_parts(facts, config, rows):
@@ -117,19 +105,6 @@ def disk_parts(facts, config, rows):
     ]
 
 
-def lora_parameters(facts, config):
-    return config.lora.rank * facts["lora_parameters_per_rank"]
-
-
-def blocks_that_must_wait(facts, config, rows, vram_free_gb):
-    """The smallest number of blocks in RAM with which the step fits into that much GPU memory; all of them if it never does."""
-    for swapped in range(facts["num_blocks"] + 1):
-        trial = replace(config, memory=replace(config.memory, blocks_swapped=swapped))
-        if sum(gb for _, gb in vram_parts(facts, trial, rows)) <= vram_free_gb:
-            return swapped
-    return facts["num_blocks"]
-
-
 def tflops_of(gpu_name):
     """Data-sheet throughput of a GPU, by the longest name that fits; None for one that is not in the table, and for laptops' slower ones."""
     table = load_preset("speeds", "gpus")["tflops"]
@@ -138,49 +113,3 @@ def tflops_of(gpu_name):
         return None
     found = [key for key in table if all(word in words for word in key.casefold().split())]
     return table[max(found, key=len)] if found else None
-
-
-def seconds_per_step(facts, config, rows, tflops):
-    """Time of one optimizer step on a GPU: arithmetic and the blocks' way from RAM, one after the other.
-
-    A row costs a forward, a recompute and a backward (3 forwards); protection adds one without and one row with gradients (1 + 3).
-    """
-    assumed = load_preset("speeds", "gpus")["assumptions"]
-    forward = forward_operations(facts, rows.mean_tokens)
-    protected = 1 / config.preservation.every if config.preservation.enabled else 0
-    main = 3 if config.memory.gradient_checkpointing else 2
-    arithmetic = config.accumulation * forward * (main + protected * (1 + main)) / (tflops * 1e12 * assumed["utilisation"])
-    return arithmetic + transfer_seconds(facts, config, rows)
-
-
-def forward_operations(facts, tokens):
-    """Floating-point operations of one row through an expert: its weights, and attention among its tokens."""
-    return 2 * facts["parameters_per_expert"] * tokens + 4 * tokens**2 * facts["hidden"] * facts["num_blocks"]
-
-
-def block_seconds(facts, config):
-    """Time of one block's way from RAM to the GPU."""
-    block_gb = facts["block_parameters"] * BYTES[config.memory.precision] / 1e9
-    return block_gb / load_preset("speeds", "gpus")["assumptions"]["block_gb_per_second"]
-
-
-def count_class_pictures(preservation):
-    """How many pictures of others a PreservationConfig has drawn: none where they would protect nobody."""
-    return preservation.pictures if preservation.enabled and preservation.multiplier else 0
-
-
-def class_picture_seconds(facts, config, drawing, tflops):
-    """Time to draw the class pictures on a GPU; drawing: the base model preset's [sweep] over its defaults, as a SweepConfig."""
-    pictures = count_class_pictures(config.preservation)
-    speed = tflops * 1e12 * load_preset("speeds", "gpus")["assumptions"]["utilisation"]
-    forward = forward_operations(facts, count_tokens(facts, config.data.photo_size, config.data.photo_size))
-    forwards = drawing.num_inference_steps * (1 + (max(drawing.guidance_scale_high, drawing.guidance_scale_low) > 1))
-    loads = -(-pictures // config.memory.rows_per_pass) * forwards * min(config.memory.blocks_swapped, facts["num_blocks"])
-    return pictures * forwards * forward / speed + loads * block_seconds(facts, config)
-
-
-def loading_seconds(facts, config):
-    """Time to load experts over a whole run: each span between two saves loads each once."""
-    spans = -(-config.steps // config.save_every)
-    expert_gb = facts["parameters_per_expert"] * BYTES[config.memory.precision] / 1e9
-    return facts["num_experts"] * spans * expert_gb / load_preset("speeds", "gpus")["assumptions"]["load_gb_per_second"]

@@ -1,6 +1,7 @@
 """Training: the cache, then the experts in phases; every step can be stopped after, killed in, and gone on from exactly."""
 
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from studio.models.loading import dtype_of, load_expert, pick_device, release
 from studio.models.lora import add_lora
 from studio.training import checkpoints
 from studio.training.backoff import Backoff, is_out_of_memory
+from studio.training.deadline import Deadline
 from studio.training.optimizers import require_usable
 from studio.training.pairs import list_run_pairs, pair_folder, read_pair
 from studio.training.randomness import seed_of
 from studio.training.samples import prepare_samples
 from studio.training.schedule import fit_to_experts, list_spans, plan_phases
+from studio.training.waiting import when_there_is_space
 from studio.training.work import Run, Work
 from studio.workspace import project_of, read_json
 
@@ -32,18 +35,22 @@ def train(config, run_dir, *, report=print_event, should_stop=lambda: False, sho
     run_dir/resume. A run that was killed and one that was not end with the same numbers, bit for bit (on a CPU).
     Problem if it can't go on: no photos, the loss broke down, the disk is full, the settings don't fit what was begun.
     """
-    run = _open_run(config, Path(run_dir), report, should_stop, should_save)
+    run = open_run(config, Path(run_dir), report, should_stop, should_save)
     checkpoints.remove_leftovers(run.run_dir)
     state = checkpoints.load_state(run.run_dir, report)
     if _is_finished(run, state):
         report("note", message=f"Nothing to do: all {config.steps} steps of this run are done.")
         return _result(run, state, nothing_to_do=True)
     _check_continuation(run, state)
+    if run.deadline.at:
+        report("note", message=f"It ends with a saved pair before {time.strftime('%a %H:%M', time.localtime(run.deadline.at))}.")
     samples = prepare_samples(run)
     if samples is None:
         return _stopped(run, state)
     for end in list_spans(run.config, state.step):
         for phase in plan_phases(run.config, end, state.expert_steps):
+            if run.should_stop() or run.deadline.is_near_for_loading:
+                return _stopped(run, state)
             state = _train_phase(run, phase, state, samples)
             if state.step < phase.last_step:
                 return _stopped(run, state)
@@ -56,7 +63,7 @@ def _train_phase(run, phase, state, samples):
     run.report("phase", expert=phase.expert, first_step=phase.first_step, last_step=phase.last_step)
     while True:
         try:
-            with _opened_expert(run, phase, state, samples) as work:
+            with opened_expert(run, phase.expert, state, samples) as work:
                 state = _learn(run, phase, work)
         except RuntimeError as e:
             if not is_out_of_memory(e):
@@ -86,23 +93,24 @@ def _learn(run, phase, work):
 
 
 @contextmanager
-def _opened_expert(run, phase, state, samples):
-    """The expert of a phase in memory, as it was when its last phase ended; its memory is given back before the next one comes."""
+def opened_expert(run, expert, state, samples):
+    """The Work of an expert in memory, as it was when its last phase ended; its memory is given back before the next one comes."""
     memory = run.backoff.memory
-    run.report("progress", stage="Training", done=state.step, total=run.config.steps, unit="steps", message=f"Loading {phase.expert}")
-    model = load_expert(
-        run.base,
-        phase.expert,
-        dtype=run.dtype,
-        device=run.device,
-        blocks_swapped=memory.blocks_swapped,
-        precision=memory.precision,
-    )
+    run.report("progress", stage="Training", done=state.step, total=run.config.steps, unit="steps", message=f"Loading {expert}")
+    with run.deadline.measure("loading_seconds"):
+        model = load_expert(
+            run.base,
+            expert,
+            dtype=run.dtype,
+            device=run.device,
+            blocks_swapped=memory.blocks_swapped,
+            precision=memory.precision,
+        )
     if changed := model.storage.describe():
         run.report("note", message=changed)
     try:
-        add_lora(model, run.config.lora.rank, seed_of(run.config.seed, phase.expert, "lora"))
-        yield Work(run, phase.expert, model, state, samples)
+        add_lora(model, run.config.lora.rank, seed_of(run.config.seed, expert, "lora"))
+        yield Work(run, expert, model, state, samples)
     finally:
         release(model)
 
@@ -110,14 +118,15 @@ def _opened_expert(run, phase, state, samples):
 # -- beginning and end of a run
 
 
-def _open_run(config, run_dir, report, should_stop, should_save):
+def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
+    """The Run of a folder whose config.json names trigger, class noun and base model. Problem if this computer can't do it."""
     facts, project = read_json(run_dir / "config.json"), project_of(run_dir)
     device = pick_device()
     dtype = dtype_of(config.memory.precision if device.type != "cpu" else "fp32")
     require_usable(config.optimizer.name, device.type)
     if device.type == "cpu" and config.memory.precision == "bf16":
         report("note", message="There is no GPU: the model is kept as fp32 instead of bf16.")
-    base = find_model(facts["base_model"], project.workspace)
+    base, deadline = find_model(facts["base_model"], project.workspace), Deadline(config.finish_by)
     return Run(
         config=fit_to_experts(config, base.experts),
         run_dir=run_dir,
@@ -128,8 +137,9 @@ def _open_run(config, run_dir, report, should_stop, should_save):
         device=device,
         dtype=dtype,
         report=report,
-        should_stop=should_stop,
+        should_stop=lambda: should_stop() or deadline.is_near,
         should_save=should_save,
+        deadline=deadline,
         backoff=Backoff(config.memory, base.num_blocks, report),
     )
 
@@ -177,14 +187,19 @@ def _changes(before, after, prefix=""):
 
 
 def _save_pair(run, state, saved_by="schedule"):
-    step = checkpoints.save_pair(run.run_dir, state, run.config, run.base, saved_by=saved_by)
+    step = when_there_is_space(run, state.step, lambda: checkpoints.save_pair(run.run_dir, state, run.config, run.base, saved_by=saved_by))
     if step is not None:
         run.report("checkpoint", step=step)
 
 
 def _stopped(run, state):
-    run.report("note", message=f"Stopped after step {state.step} of {run.config.steps}; everything learned so far is saved.")
-    return _result(run, state, stopped=True)
+    """The result of a run that ends before it is done; with a pair, if that is for its "finish by"."""
+    is_due = run.deadline.is_near_for_loading
+    if is_due and state.step:
+        _save_pair(run, state, saved_by="finish-by")
+    why = f", to be finished by {run.config.finish_by}" if is_due else ""
+    run.report("note", message=f"Stopped after step {state.step} of {run.config.steps}{why}; everything learned so far is saved.")
+    return _result(run, state, stopped=True, stopped_by="finish-by" if is_due else "request")
 
 
 def _result(run, state, **more):

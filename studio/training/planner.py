@@ -11,9 +11,10 @@ from studio.data.dataset import kept_items
 from studio.machine import Gpu, describe_gb, free_disk_gb, is_cuda_build
 from studio.models.catalogue import experts_of, model_preset, sweep_config
 from studio.training import estimates
-from studio.training.history import read_history
+from studio.training.measured import find_rehearsal, find_seconds
+from studio.training.memory import ram_parts, vram_parts
+from studio.training.placement import Room, place
 from studio.training.schedule import fit_to_experts
-from studio.workspace import read_json
 
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
 FREE_SHARE = 0.94  # of a GPU that is only imagined (`--vram`): the desktop takes the rest
@@ -55,11 +56,24 @@ class _Situation:
     gpu: Gpu | None
     ram_free_gb: float
     disk_free_gb: float
-    notes: tuple[str, ...] = ()
+    is_imagined: bool = False  # the GPU
+
+    @property
+    def device(self):
+        return "cuda" if self.gpu else "cpu"
 
     @property
     def facts(self):
         return self.model["memory"]
+
+    @property
+    def tflops(self):
+        return estimates.tflops_of(self.gpu.name) if self.gpu else None
+
+    def room(self, by_hand=None):
+        """The Room that a run has here; without a GPU there is none to place it in, and sizes alone are asked of it."""
+        gpu = (self.gpu.vram_free_gb, self.gpu.link_gb_per_second) if self.gpu else (0.0, 0.0)
+        return Room(self.facts, self.items, gpu[0], self.ram_free_gb, self.tflops, gpu[1], by_hand or {})
 
 
 def dataset_key(items):
@@ -77,14 +91,15 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
     if ram_gb is not None and not 1 <= ram_gb <= 16_384:
         raise ValueError(f"ram must be 1 to 16384 GB, got {ram_gb:g}")
     ram_free = machine.ram_free_gb if ram_gb is None else ram_gb * 0.9
-    at = _Situation(model_name, model, items, gpu, ram_free, free_disk_gb(project.root), notes)
+    at = _Situation(model_name, model, items, gpu, ram_free, free_disk_gb(project.root), vram_gb is not None)
     recipe, why_recipe = _choose_recipe(recipe, items)
     hardware, why_hardware = _choose_hardware(gpu)
     config, why_config = _layer(at, recipe, hardware, overrides or {})
-    predicted = _predict(project, at, config)
+    config, rehearsal, why_rehearsed = _use_rehearsal(project, at, config)
+    predicted = _predict(project, at, config, rehearsal)
     fits, why_fits = _judge(at, config, predicted)
-    reasons = (*notes, *why_hardware, *why_recipe, *why_config, *why_fits)
-    return Plan(config, hardware, recipe, reasons, predicted, fits, "cuda" if gpu else "cpu")
+    reasons = (*notes, *why_hardware, *why_recipe, *why_config, *why_rehearsed, *why_fits)
+    return Plan(config, hardware, recipe, reasons, predicted, fits, at.device)
 
 
 def _choose_gpu(machine, vram_gb):
@@ -151,44 +166,9 @@ def _layer(at, recipe, hardware, overrides):
     if others := estimates.count_class_pictures(chosen.preservation):
         reasons.append(f"The base model first draws {others} pictures of other people; training keeps it as it was at those.")
     if at.gpu:
-        chosen, why = _place(at, chosen, preset, overrides.get("memory", {}))
+        chosen, why = place(at.room(overrides), chosen)
         reasons += why
     return chosen, reasons
-
-
-def _place(at, config, preset, chosen_by_hand):
-    """(config, reasons): what waits in RAM, and how many pictures pass the blocks together; of what fits, what moves the least between RAM and GPU."""
-    found = []
-    for trial in _ways_through_the_blocks(config, chosen_by_hand):
-        placed, why = (trial, []) if "blocks_swapped" in chosen_by_hand else _swap_blocks(at, trial, preset)
-        rows = _rows(at, placed)
-        need = (
-            sum(gb for _, gb in estimates.vram_parts(at.facts, placed, rows)),
-            sum(gb for _, gb in estimates.ram_parts(at.facts, placed, "cuda", rows)),
-        )
-        over = sum(max(0.0, gb - free) for gb, free in zip(need, (at.gpu.vram_free_gb, at.ram_free_gb)))
-        found.append(((over, estimates.transfer_seconds(at.facts, placed, rows)), placed, why))
-    _, placed, why = min(found, key=lambda entry: entry[0])
-    return placed, [*why, *_why_walk(placed, config)]
-
-
-def _ways_through_the_blocks(config, chosen_by_hand):
-    """The config with each number of pictures that may pass the blocks together, all of them first, and with their inputs on the GPU or in RAM."""
-    together = range(estimates.rows_per_step(config) - 1, 0, -1)
-    for in_ram in (False, True):
-        for rows in (0, *together):
-            tried = {"rows_per_walk": rows, "inputs_in_ram": in_ram}
-            yield replace(config, memory=replace(config.memory, **(tried | {k: v for k, v in chosen_by_hand.items() if k in tried})))
-
-
-def _why_walk(placed, config):
-    reasons, memory = [], placed.memory
-    if memory.rows_per_walk and memory.rows_per_walk != config.memory.rows_per_walk:
-        count = f"{memory.rows_per_walk} of {estimates.rows_per_step(placed)} pictures of a step pass"
-        reasons.append(f"{count} the blocks together, then the next: what is kept of each on the way takes memory.")
-    if memory.inputs_in_ram and not config.memory.inputs_in_ram:
-        reasons.append("What a step keeps for its way back waits in RAM.")
-    return reasons
 
 
 def _why_length(at, config, recipe, overrides):
@@ -214,38 +194,20 @@ def _limit(config, preset, has_clips):
     return config, reasons
 
 
-def _swap_blocks(at, config, preset):
-    """The larger of the preset's number for this model and what the memory count asks for."""
-    listed = preset.get("blocks_swapped", {}).get(at.model_name, 0)
-    counted = estimates.blocks_that_must_wait(at.facts, config, _rows(at, config), at.gpu.vram_free_gb)
-    swapped = min(at.facts["num_blocks"], max(counted, listed))
-    if not swapped:
-        return replace(config, memory=replace(config.memory, blocks_swapped=0)), [
-            "The whole expert fits on the GPU; no blocks wait in RAM."
-        ]
-    why = "beside the LoRA, the pictures and a reserve there is no room for more" if counted >= swapped else "the preset keeps a reserve"
-    text = f"{swapped} of {at.facts['num_blocks']} blocks wait in RAM and {at.facts['num_blocks'] - swapped} stay on the GPU: {why}."
-    return replace(config, memory=replace(config.memory, blocks_swapped=swapped)), [text]
-
-
-def _rows(at, config):
-    """Sizes of what a step sees, from the kept items; from the photo size alone while the dataset is empty."""
-    data = config.data
-    photo = estimates.count_tokens(at.facts, data.photo_size, data.photo_size)
-    clip = estimates.count_tokens(at.facts, data.clip_size, data.clip_size, data.clip_frames)
-    tokens = [clip if item.kind == "clip" else photo for item in at.items] or [photo]
-    return estimates.Rows(max(tokens), sum(tokens) / len(tokens), len(at.items))
-
-
-def _predict(project, at, config):
-    rows = _rows(at, config)
-    device = "cuda" if at.gpu else "cpu"
+def _predict(project, at, config, rehearsal):
+    rows = at.room().rows(config)
     parts = {
-        "vram_parts": estimates.vram_parts(at.facts, config, rows) if at.gpu else [],
-        "ram_parts": estimates.ram_parts(at.facts, config, device, rows),
+        "vram_parts": vram_parts(at.facts, config, rows) if at.gpu else [],
+        "ram_parts": ram_parts(at.facts, config, at.device, rows),
         "disk_parts": estimates.disk_parts(at.facts, config, rows),
     }
-    seconds, how_sure = _seconds_per_step(project, at, config, rows, device)
+    seconds, how_sure = _seconds_per_step(at, config, rows)
+    if rehearsal:
+        seconds, how_sure = rehearsal.seconds_per_step, f"measured in {rehearsal.name}"
+        if at.gpu and rehearsal.vram_gb:
+            parts["vram_parts"] = [(how_sure, rehearsal.vram_gb)]
+    elif not at.is_imagined and (found := find_seconds(project, config, at.device)):
+        seconds, how_sure = found[0], f"measured in {found[1]}"
     hours = None if seconds is None else (seconds * config.steps + _seconds_beside_steps(at, config)) / 3600
     totals = {name.replace("_parts", "_gb"): sum(gb for _, gb in values) for name, values in parts.items()}
     totals["vram_gb"] = totals["vram_gb"] if at.gpu else None
@@ -255,28 +217,31 @@ def _predict(project, at, config):
 
 def _seconds_beside_steps(at, config):
     """Loading experts, and drawing class pictures where the GPU's speed is known."""
-    seconds, tflops = estimates.loading_seconds(at.facts, config), estimates.tflops_of(at.gpu.name) if at.gpu else None
-    if tflops is None:
+    seconds = estimates.loading_seconds(at.facts, config)
+    if at.tflops is None:
         return seconds
-    return seconds + estimates.class_picture_seconds(at.facts, config, sweep_config(at.model), tflops)
+    return seconds + estimates.class_picture_seconds(at.facts, config, sweep_config(at.model), at.tflops, at.gpu.link_gb_per_second)
 
 
-def _seconds_per_step(project, at, config, rows, device):
-    """(seconds or None, how sure we are): measured in an earlier run of the same work, else counted for a known GPU."""
-    for run_dir in reversed(project.list_runs("train")):
-        try:
-            earlier = read_json(run_dir / "config.json")
-            same = earlier["config"] | {"steps": 0, "save_every": 0} == settings.to_dict(config) | {"steps": 0, "save_every": 0}
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # a run of another version of the studio
-        if same and earlier.get("device", device) == device and (seconds := read_history(run_dir).seconds_per_step()):
-            return seconds, f"measured in {run_dir.name}"
-    tflops = estimates.tflops_of(at.gpu.name) if at.gpu else None
-    if tflops is None:
+def _seconds_per_step(at, config, rows):
+    """(seconds or None, how sure we are), reckoned for a known GPU."""
+    if at.tflops is None:
         return None, "not known for this computer; the first steps will tell"
-    return estimates.seconds_per_step(
-        at.facts, config, rows, tflops
-    ), "a rough estimate from the GPU's data sheet; the first steps will tell"
+    seconds = estimates.seconds_per_step(at.facts, config, rows, at.tflops, at.gpu.link_gb_per_second)
+    return seconds, "a rough estimate from the GPU's data sheet; the first steps will tell"
+
+
+def _use_rehearsal(project, at, config):
+    """(config, Rehearsal or None, reasons): where these settings were rehearsed here, the memory settings that sufficed, and what was measured."""
+    found = None if at.is_imagined else find_rehearsal(project, config, at.device, dataset_key(at.items))
+    if found is None:
+        return config, None, []
+    memory = f"{describe_gb(found.vram_gb)} of GPU memory" if found.vram_gb else f"{describe_gb(found.ram_gb)} of RAM"
+    reasons = [f"Rehearsed in {found.name}: it took {memory}, and {found.seconds_per_step:.2g} s a step."]
+    if found.memory != config.memory and at.gpu:
+        reasons.append("The memory ran out as it was planned; these are the settings that sufficed.")
+        config = replace(config, memory=found.memory)
+    return config, found, reasons
 
 
 def _judge(at, config, predicted):
@@ -302,6 +267,8 @@ def _what_helps(at, config):
     trials = {
         "Close the programs that hold GPU memory.": None,
         "Let all blocks wait in RAM.": {"memory": {"blocks_swapped": at.facts["num_blocks"]}},
+        "Keep the base model as int8.": {"memory": {"precision": "int8"}},
+        "Let what a step keeps wait in RAM.": {"memory": {"inputs_in_ram": True}},
         "Switch on 'Save GPU memory'.": {"memory": {"gradient_checkpointing": True}},
         "Lower the photo size to 512.": {"data": {"photo_size": min(512, config.data.photo_size)}},
         "Use shorter, smaller clips (17 frames at 320).": {
@@ -314,9 +281,9 @@ def _what_helps(at, config):
         if change is None:
             return before - (at.gpu.vram_total_gb * FREE_SHARE - at.gpu.vram_free_gb)
         trial = from_dict(TrainConfig, merge(settings.to_dict(config), change))
-        return sum(gb for _, gb in estimates.vram_parts(at.facts, trial, _rows(at, trial)))
+        return at.room().vram(trial)
 
-    before = sum(gb for _, gb in estimates.vram_parts(at.facts, config, _rows(at, config)))
+    before = at.room().vram(config)
     best = min(trials, key=lambda name: need(trials[name]))
     return f"What helps most: {best[0].lower()}{best[1:]}" if need(trials[best]) < before else "This GPU is too small for it."
 

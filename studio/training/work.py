@@ -17,6 +17,7 @@ from studio.models.lora import trainable_lora
 from studio.training import checkpoints
 from studio.training.backoff import Backoff, is_out_of_memory
 from studio.training.batches import Batches
+from studio.training.deadline import Deadline
 from studio.training.monitor import LossMonitor
 from studio.training.optimizers import LoraOptimizer
 from studio.training.pairs import list_run_pairs
@@ -24,6 +25,7 @@ from studio.training.samples import Samples
 from studio.training.schedule import learning_rate
 from studio.training.step import accumulate_gradients, evaluate
 from studio.training.stopping import StopBetweenBlocks
+from studio.training.waiting import when_there_is_space
 from studio.training.walk import BrokenOff, StepPlan
 from studio.workspace import Project
 
@@ -47,6 +49,7 @@ class Run:
     should_stop: Any
     should_save: Any
     backoff: Backoff
+    deadline: Deadline
 
 
 class Work:
@@ -80,6 +83,7 @@ class Work:
             return False
         rate = self._update()
         self.pace.append(time.perf_counter() - started)
+        self.run.deadline.step_seconds = max(self.pace)
         self._report(loss, preservation if group.class_rows else None, rate, grad_norm)
         return True
 
@@ -149,7 +153,7 @@ class Work:
             memory_gb=round(_memory_gb(self.run.device), 3),
             ram_gb=round(_ram_gb(), 3),
         )
-        left = (total - self.step) * self._usual_seconds()
+        left = self.run.deadline.limit((total - self.step) * self._usual_seconds())
         words = {"high_noise": "Learning layout and motion", "low_noise": "Learning detail and identity"}
         message = words[self.expert] if len(self.run.base.experts) > 1 else "Learning"
         self.run.report("progress", stage="Training", done=self.step, total=total, unit="steps", message=message, seconds_left=left)
@@ -175,7 +179,10 @@ class Work:
                 settings=to_dict(self.run.config),
                 base_key=self.run.base.key,
             )
-            self.state = checkpoints.save_state(self.run.run_dir, state, self.expert, self.optimizer.tensors(), self.optimizer.numbers())
+            tensors, numbers = self.optimizer.tensors(), self.optimizer.numbers()
+            self.state = when_there_is_space(
+                self.run, self.step, lambda: checkpoints.save_state(self.run.run_dir, state, self.expert, tensors, numbers)
+            )
         return self.state
 
     def _roll_back(self, wrong):

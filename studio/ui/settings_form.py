@@ -20,6 +20,7 @@ GROUPS = {
 @dataclass(frozen=True)
 class Form:
     fields: dict  # dotted name -> component
+    texts: frozenset = frozenset()  # names of settings that are a text, and may be empty
 
     @property
     def components(self):
@@ -35,19 +36,21 @@ class Form:
                 connect(event, name, component)
 
     def read(self, values):
-        """{dotted name: value} of what the form holds; lists from comma-separated text; empty fields are left out."""
+        """{dotted name: value} of what the form holds; lists from comma-separated text; empty fields are left out, but for texts."""
         return self.parse(dict(zip(self.fields, values)))
 
     def parse(self, shown):
         """The same from {dotted name: what its field shows}, for some of the fields."""
-        return {name: parse(self.fields[name], value) for name, value in shown.items() if value not in (None, "")}
+        held = {name: (value or "").strip() if name in self.texts else value for name, value in shown.items()}
+        return {name: parse(self.fields[name], value) for name, value in held.items() if name in self.texts or value not in (None, "")}
 
 
 def build_form(cls, prefix, skip=()):
     """All settings of a config class but `skip`, grouped by section."""
-    fields, groups = {}, {}
+    fields, groups, texts = {}, {}, set()
     for name, field, kind in list_settings(cls):
         if name not in skip:
+            texts |= {name} if kind is str and not field.metadata["choices"] else set()
             groups.setdefault(name.rpartition(".")[0], []).append((name, field, kind))
     for group, members in groups.items():
         if len(groups) > 1:
@@ -55,7 +58,7 @@ def build_form(cls, prefix, skip=()):
         with gr.Row(elem_classes="settings"):
             for name, field, kind in members:
                 fields[name] = make_field(name, field, kind, f"{prefix}-{name.replace('.', '-').replace('_', '-')}")
-    return Form(fields)
+    return Form(fields, frozenset(texts))
 
 
 def make_field(name, field, kind, elem_id):

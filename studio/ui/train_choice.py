@@ -4,12 +4,13 @@ from studio.config import TrainConfig, from_dict, nest
 from studio.data.captions import check_trigger
 from studio.data.dataset import kept_items
 from studio.errors import Problem
+from studio.export import foreign
 from studio.jobs import state
 from studio.machine import read_machine
 from studio.models.catalogue import describe_model
 from studio.training.optimizer_facts import how_to_use, why_not_usable
 from studio.training.planner import propose
-from studio.ui import actions, download_view
+from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
 from studio.ui.settings_form import check_limits, flatten
 
@@ -44,8 +45,19 @@ def save_edits(project, values):
 
 def forget_edits(project):
     recipe, _ = read_choice(project)
-    project.update(train_choice={"recipe": recipe, "overrides": {}})
+    project.update(train_choice={"recipe": recipe, "overrides": {}}, train_import=None)
     return "All settings are the recipe's again."
+
+
+def take_config(project, files):
+    """Fill the form from configs of other trainers that a browser sent; a sentence. What has no counterpart is noted in project.json."""
+    files = [files] if isinstance(files, str) else files or []
+    try:
+        found = foreign.take_over(project, files, len(kept_items(project)))
+    finally:
+        uploads.forget(project.workspace, files)
+    without = f"; {f.count(len(found.without), 'value')} of {found.program} {'has' if len(found.without) == 1 else 'have'} no counterpart"
+    return f"{f.count(len(found.settings), 'setting')} taken over{without if found.without else ''}."
 
 
 def what_is_missing(project):
@@ -75,6 +87,18 @@ def what_prevents(project, plan):
     if not plan.fits and plan.device == "cpu":
         return plan.reasons[-1], ""
     return "", ""
+
+
+def rehearse(project):
+    """Queue a rehearsal of what is chosen; a sentence about it."""
+    plan = make_plan(project)
+    reason, action = what_prevents(project, plan)
+    if reason:
+        raise Problem(reason, action=action)
+    if actions.is_busy(project, "rehearse"):
+        raise Problem("It is being rehearsed already.")
+    actions.queue(project, "rehearse", plan.job_config(project), f"Rehearse {project.read()['name']}")
+    return "Ten real steps are taken now; then the plan says what they measured."
 
 
 def start(project):

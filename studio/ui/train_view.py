@@ -13,6 +13,9 @@ from studio.ui import formatting as f
 from studio.ui.settings_form import label_of, show
 from studio.ui.train_lanes import read_lanes
 
+LOG_BYTES = 6000  # a page of the log
+MAX_IMPORT_ROWS = 100  # of values without a counterpart
+
 # -- before
 
 
@@ -24,13 +27,8 @@ def next_step(project):
         return {"text": "wait; you may close this window, the training goes on." if job.is_running else "wait for the job before this one."}
     if not kept_items(project):
         return {"text": "add photos first.", **actions.button("open-dataset")}
-    wanted = (job.error or {}).get("action") or "" if job else ""
-    if job and (job.state == "stopped" or wanted == "resume"):
-        return {"text": f"resume {job.name}, or start anew below.", **actions.button("resume")}
-    if job and job.state == "failed" and wanted == "halve-learning-rate":
-        return {"text": f"let {job.name} go on with half the learning speed, or start anew below.", **actions.button(wanted)}
-    if job and job.state == "failed":
-        return {"text": f"see why {job.name} ended, then start anew.", **actions.button(wanted or "start-training")}
+    if job and job.state != "done":
+        return next_after_end(job)
     if list_pairs(project):
         return {"text": "compare the checkpoint pairs and choose the best one.", **actions.button("open-evaluate")}
     if missing := train_choice.what_is_missing(project):
@@ -38,6 +36,30 @@ def next_step(project):
     if missing := download_view.read_download(project):
         return wait_for_model(missing)
     return {"text": "check the plan, then start.", **actions.button("start-training")}
+
+
+def next_after_end(job):
+    """The next step after a training that ended too early: the one that its error names, or that gets on."""
+    action = way_on(job)
+    words = {
+        "resume": f"resume {job.name}, or start anew below.",
+        "halve-learning-rate": f"let {job.name} go on with half the learning speed, or start anew below.",
+        "open-log": f"see why {job.name} ended; it can be resumed, or started anew below.",
+    }
+    button = (
+        {"action": "click:#train-log:not([open]) > summary", "label": "Open the log"} if action == "open-log" else actions.button(action)
+    )
+    return {"text": words.get(action, f"see why {job.name} ended, then start anew."), **button}
+
+
+def way_on(job):
+    """The action that helps after a run: what its error names, else to go on where that is possible, else to begin anew."""
+    if job.state == "done":
+        return "open-evaluate"
+    named = (job.error or {}).get("action") or ""
+    if job.state == "failed" and actions.button(named):
+        return named
+    return "resume" if job.state in ("stopped", "crashed") or can_go_on(job) else "start-training"
 
 
 def wait_for_model(missing):
@@ -74,6 +96,21 @@ def describe_choice(project, plan):
         else "The base model and this computer may ask for other numbers; the plan shows what will run."
     )
     return f'<p>{f.escape(about)}</p><p class="muted">{f.escape(remark)}</p>'
+
+
+def describe_import(project):
+    """What was taken from another trainer's config, and each value that has no counterpart, as a panel that can be opened."""
+    note = (project.read().get("train_import") if project else None) or {}
+    if not note.get("program"):
+        return ""
+    without = note.get("without") or []
+    rows = "".join(f"<tr>{''.join(f'<td>{f.escape(text)}</td>' for text in entry)}</tr>" for entry in without[:MAX_IMPORT_ROWS])
+    more = f'<p class="muted">And {len(without) - MAX_IMPORT_ROWS:,} more.</p>' if len(without) > MAX_IMPORT_ROWS else ""
+    title = f"{f.count(len(note.get('settings') or {}), 'setting')} from {', '.join(note.get('files') or [note['program']])}"
+    left = f"{len(without):,} without a counterpart" if without else "nothing left out"
+    heads = '<tr><th scope="col">There</th><th scope="col">Value</th><th scope="col">Why it is not taken over</th></tr>'
+    table = f'<div class="scroller"><table><thead>{heads}</thead><tbody>{rows}</tbody></table></div>{more}' if without else ""
+    return f'<details class="panel taken"><summary>{f.escape(title)} <small>{f.escape(note["program"])}, {left}</small></summary>{table}</details>'
 
 
 def describe_plan(plan):
@@ -136,16 +173,20 @@ def meter(label, term, need, free):
 # -- running and after
 
 
-def read_run(project, chosen=None):
+def read_run(project, chosen=None, log=None):
     """The newest training of the project, or the one chosen while that was the newest, with the list of all; {} if there is none.
 
-    chosen: {"run", "newest"}: a training that was started since comes to the front by itself.
+    chosen: {"run", "newest"}: a training that was started since comes to the front by itself. log: {"run", "end"}: the page of the log
+    before that byte; without one, or of another run, the last page.
     """
     jobs, chosen = list_trainings(project) if project else [], chosen or {}
     if not jobs:
         return {}
     job = next((job for job in jobs if job.name == chosen.get("run") and jobs[0].name == chosen.get("newest")), jobs[0])
-    view = describe_run(project, job) | {"is_newest": job == jobs[0], "runs": describe_trainings(project, jobs)}
+    view = describe_run(project, job, (log or {}).get("end") if (log or {}).get("run") == job.name else None) | {
+        "is_newest": job == jobs[0],
+        "runs": describe_trainings(project, jobs),
+    }
     if view["is_newest"] and is_same(view, next_step(project)):
         del view["action"], view["label"]  # one button is enough, and it stands in "Next"
     return view
@@ -191,8 +232,8 @@ def when(seconds):
     return time.strftime("%d %b %H:%M", time.localtime(seconds)).lstrip("0")
 
 
-def describe_run(project, job):
-    """One run, as JSON for its component."""
+def describe_run(project, job, log_end=None):
+    """One run, as JSON for its component; log_end: where the page of the log ends that is looked at."""
     lanes, numbers = read_lanes(job, state.read_config(job.run_dir))
     title, sentence, tone, button = describe_end(project, job)
     return {
@@ -208,8 +249,15 @@ def describe_run(project, job):
         "numbers": numbers,
         "lanes": lanes,
         "pairs": [describe_pair(pair) for pair in reversed(list_pairs(project)) if pair.run == job.name],
-        "log": state.read_log_tail(job.run_dir, 6000),
+        "log": describe_log(job, log_end),
     }
+
+
+def describe_log(job, end):
+    """A page of the log; {} while there is none. begin: where the page before it ends, 0 for the first; end: None for the last."""
+    end = end if isinstance(end, int) and end > 0 else None
+    text, begin = state.read_log_page(job.run_dir, end, LOG_BYTES)
+    return {"text": text, "begin": begin, "end": end} if text or end else {}
 
 
 def job_progress(job):
@@ -242,11 +290,16 @@ def describe_end(project, job):
         return name, "Saves a safety copy and stops." if job.state == "stopping" else "", "", {}
     if job.state == "done":
         took = f" in {f.duration(job.seconds)}" if job.seconds else ""
-        return f"{name}: finished{took}", "Now compare the pairs.", "good", actions.button("open-evaluate")
+        return f"{name}: finished{took}", "Now compare the pairs.", "good", actions.button(way_on(job))
+    if job.state == "stopped" and job.result.get("stopped_by") == "finish-by":
+        return (
+            f"{name}: ended in time",
+            "It was to be finished by now; a pair is saved, and it can go on.",
+            "good",
+            actions.button("resume", job.name),
+        )
     if job.state == "stopped":
-        return f"{name}: stopped", "You stopped it; nothing is lost.", "", actions.button("resume", job.name)
+        return f"{name}: stopped", "It was stopped and saved; nothing is lost.", "", actions.button(way_on(job), job.name)
     error = job.error or {}
     sentence = " ".join(f.sentence(error.get(part, "")) for part in ("message", "cost", "fix") if error.get(part))
-    again = actions.button("resume" if job.state == "crashed" else "start-training", job.name)
-    button = actions.button(error.get("action") or "", job.name) or again
-    return f"{name}: {f.STATES[job.state]}", sentence, "bad", button
+    return f"{name}: {f.STATES[job.state]}", sentence, "bad", actions.button(way_on(job), job.name)

@@ -35,6 +35,14 @@ def take(project, files):
     return folder
 
 
+def forget(workspace, files):
+    """Delete files that a browser sent and that were read at once."""
+    for path in map(Path, files):
+        if path.is_relative_to(browser_dir(workspace)):
+            path.unlink(missing_ok=True)
+            _forget_place_of(workspace, path)
+
+
 def _forget_place_of(workspace, path):
     """Remove the folder that gradio made for one upload, and the empty marker files it leaves beside those folders."""
     place, home = path.parent, browser_dir(workspace)

@@ -46,11 +46,14 @@ const moreView = (lane) => html`<details class="rate"><summary>Learning speed, t
 ].map(([name, term, y]) => html`<p class="more-name">${name} ${term ? html`<small>${term}</small>` : ""}</p>${lineChart({ lines: [{ x: lane.step, y, style: "line" }], width: laneWidth(), height: 88, xMax: axisEnd(), label: name })}`)}</details>`;
 let comes = false; // another run was asked for and is on its way
 let openLog = false; // and its log, too
+let turned = false; // another page of the log was asked for
 const toTop = () => element.scrollIntoView({ block: "start" });
 const arrive = () => {
   if (comes && !openLog) toTop();
   comes = false;
   showLog();
+  if (turned) logToEnd();
+  turned = false;
 };
 const showLog = () => {
   if (!openLog) return;
@@ -59,6 +62,24 @@ const showLog = () => {
   log?.setAttribute("open", "");
   log?.scrollIntoView({ block: "nearest" });
 };
+const logView = (log) => html`<details class="log" id="train-log"><summary>Log</summary>
+  <div class="log-pages"><button class="small" data-do="page" data-end="${log.begin}" ${log.begin ? "" : new Markup("disabled")}>Earlier lines</button>
+    ${log.end == null ? "" : html`<button class="small" data-do="page" data-end="">Newest lines</button>`}</div>
+  <pre tabindex="0" aria-label="Log">${log.text}</pre></details>`;
+/* A page of the log is read from its end, where the newest lines are. */
+const logToEnd = () => {
+  const lines = element.querySelector("#train-log pre");
+  if (lines) lines.scrollTop = lines.scrollHeight;
+};
+element.addEventListener(
+  "toggle",
+  (event) => {
+    if (event.target.id !== "train-log" || !event.target.open) return;
+    logToEnd();
+    event.target.scrollIntoView({ block: "nearest" });
+  },
+  true,
+);
 const runsView = (v) => html`<details class="training-runs panel" id="training-runs" ${v.is_newest === false ? new Markup("open") : ""}>
   <summary>All runs of this person <small>${v.runs.length}</small></summary>
   <ul>${v.runs.map(
@@ -91,7 +112,7 @@ const redraw = mount(
           ${v.pairs.length
             ? html`<div class="pairs"><h3>Saved pairs</h3><ul>${v.pairs.map((p) => html`<li><b>${p.label}</b> <span class="muted">${p.run} · ${p.size}${p.made ? html` · ${p.made}` : ""}</span></li>`)}</ul></div>`
             : ""}
-          ${v.log ? html`<details class="log" id="train-log"><summary>Log</summary><pre tabindex="0">${v.log}</pre></details>` : ""}
+          ${v.log.text != null ? logView(v.log) : ""}
         </section>
         ${v.runs.length ? runsView(v) : ""}`
       : "",
@@ -101,6 +122,10 @@ const redraw = mount(
       if (button.dataset.run === props.value.run) return openLog ? showLog() : toTop();
       comes = true;
       trigger("show", { run: button.dataset.run });
+    },
+    page: (button) => {
+      turned = true;
+      trigger("turn", { run: props.value.run, end: Number(button.dataset.end) || null });
     },
     stop: () => trigger("stop", { run: props.value.run }),
     save: () => trigger("save", { run: props.value.run }),

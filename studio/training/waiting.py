@@ -1,0 +1,39 @@
+"""A disk without space does not end a run of days: it waits, says so, and tries again."""
+
+import time
+
+from studio.errors import DiskFull
+
+RETRY_SECONDS = 15.0
+LOOK_SECONDS = 0.5  # how soon a request to stop is seen
+
+
+def when_there_is_space(run, step, save):
+    """save(), again every RETRY_SECONDS as long as it raises DiskFull; that is raised once a stop is asked for.
+
+    Nothing of a save that failed stays on the disk, and the training holds what it has learned in memory.
+    """
+    is_waiting = False
+    while True:
+        try:
+            with run.deadline.measure("saving_seconds"):
+                result = save()
+        except DiskFull as problem:
+            if run.should_stop():
+                raise
+            if not is_waiting:
+                run.report("note", message=f"{problem.message} Training waits until there is space; nothing is lost. {problem.fix}")
+            is_waiting = True
+        else:
+            if is_waiting:
+                run.report("note", message="There is space on the disk again; training goes on.")
+            return result
+        words = "The disk is full: training waits until there is space"
+        run.report("progress", stage="Training", done=step, total=run.config.steps, unit="steps", message=words)
+        _wait(run.should_stop)
+
+
+def _wait(should_stop):
+    end = time.monotonic() + RETRY_SECONDS
+    while time.monotonic() < end and not should_stop():
+        time.sleep(min(LOOK_SECONDS, RETRY_SECONDS))
