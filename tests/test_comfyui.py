@@ -97,6 +97,23 @@ def test_a_form_that_is_not_read_is_named(block, tmp_path, changes, words):
         find_weights([tmp_path / "new form.safetensors"], "transformer")
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"data_offsets": [-8, 8]}, "is incomplete or damaged"),
+        ({"shape": [5]}, "another length than its shape says"),
+        ({"data_offsets": [8, 24]}, "is damaged"),  # bytes that belong to nothing
+        ({"shape": "many"}, "is incomplete or damaged"),
+    ],
+)
+def test_headers_that_lie_are_refused(tmp_path, change, words):
+    path, entry = tmp_path / "lies.safetensors", {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
+    text = json.dumps({"x": entry | change}).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes((entry | change)["data_offsets"][1]))
+    with pytest.raises(Problem, match=words):
+        list(read_weights([path], "text_encoder"))
+
+
 def test_weights_missing_unknown_or_misshaped_are_named_before_any_is_read(tiny_base, block, tmp_path):
     wrong = dict(block[0]) | {"blocks.0.ffn.0.bias": torch.zeros(3), "vace_blocks.0.bias": torch.zeros(1)}
     del wrong["blocks.1.norm3.bias"]

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from studio.errors import Problem
 from studio.models.weight_files import stored_weights
@@ -49,10 +49,17 @@ def read_weights(files, part, keys=None):
     found = find_weights(files, part)
     chosen = sorted((weight.path, weight.offset, key) for key, weight in found.items() if keys is None or key in keys)
     for path in dict.fromkeys(path for path, _, _ in chosen):
-        with safe_open(path, "pt") as file:
+        with _opened(path) as file:
             for _, _, key in (entry for entry in chosen if entry[0] == path):
                 scale = file.get_tensor(found[key].scale_key) if found[key].scale_key else None
                 yield Weight(key, file.get_tensor(found[key].key), scale)
+
+
+def _opened(path):
+    try:
+        return safe_open(path, "pt")
+    except SafetensorError as e:
+        raise Problem(f"{path.name} in {path.parent} is damaged ({e}).", fix="Download that file again.") from None
 
 
 def fill(model, files, part, dtype, small=None, device_of=lambda key: "cpu"):
