@@ -17,7 +17,7 @@ from studio.training.optimizers import require_usable
 from studio.training.pairs import list_run_pairs, pair_folder, read_pair
 from studio.training.randomness import seed_of
 from studio.training.samples import prepare_samples
-from studio.training.schedule import list_spans, plan_phases
+from studio.training.schedule import fit_to_experts, list_spans, plan_phases
 from studio.training.waiting import when_there_is_space
 from studio.training.work import Run, Work
 from studio.workspace import project_of, read_json
@@ -47,8 +47,8 @@ def train(config, run_dir, *, report=print_event, should_stop=lambda: False, sho
     samples = prepare_samples(run)
     if samples is None:
         return _stopped(run, state)
-    for end in list_spans(config, state.step):
-        for phase in plan_phases(config, end, state.expert_steps):
+    for end in list_spans(run.config, state.step):
+        for phase in plan_phases(run.config, end, state.expert_steps):
             if run.should_stop() or run.deadline.is_near_for_loading:
                 return _stopped(run, state)
             state = _train_phase(run, phase, state, samples)
@@ -128,7 +128,7 @@ def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
         report("note", message="There is no GPU: the model is kept as fp32 instead of bf16.")
     base, deadline = find_model(facts["base_model"], project.workspace), Deadline(config.finish_by)
     return Run(
-        config=config,
+        config=fit_to_experts(config, base.experts),
         run_dir=run_dir,
         project=project,
         base=base,

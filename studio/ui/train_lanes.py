@@ -3,6 +3,7 @@
 from studio.config import EXPERTS
 from studio.jobs import metrics
 from studio.machine import read_machine
+from studio.models.catalogue import experts_of, list_models, model_preset
 from studio.training.history import read_history
 from studio.ui import formatting as f
 from studio.workspace import read_json
@@ -18,9 +19,15 @@ def read_lanes(job, config):
     settings, nothing_set_aside = config["config"], not has_held_out(job.run_dir)
     lanes = [
         lane(expert, series[expert], settings) | {"turn": turn(expert, job, history.phase, settings), "unchecked": nothing_set_aside}
-        for expert in EXPERTS
+        for expert in experts_in(config)
     ]
     return lanes, [] if job.is_over else numbers(series, settings, config.get("device", ""), history.seconds_per_step())
+
+
+def experts_in(config):
+    """The experts of a run's base model; both, if that is not known any more."""
+    name = config.get("base_model")
+    return experts_of(model_preset(name)) if name in list_models() else EXPERTS
 
 
 def has_held_out(run_dir):
