@@ -25,7 +25,14 @@ ROOMS = {
     "commands": {"jobs", "data", "models", "training", "evaluation", "export", "tiny"},
 }
 # the studio's own modules that need only the standard library and other leaves
-LEAF_PACKAGES = {"clocks": set(), "config": set(), "sections": set(), "workspace": {"filelock"}, "errors": set(), "machine": {"psutil", "pynvml"}}
+LEAF_PACKAGES = {
+    "clocks": set(),
+    "config": set(),
+    "sections": set(),
+    "workspace": {"filelock"},
+    "errors": set(),
+    "machine": {"psutil", "pynvml"},
+}
 
 # modules that load torch when they are imported; everything else in studio/ must not
 TORCH_ROOMS = {"models", "training", "evaluation", "data", "tiny"}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.config import TrainConfig, from_dict, to_dict
-from studio.evaluation.sweeps import is_sample
 from studio.errors import Problem
+from studio.evaluation.sweeps import is_sample
 from studio.export import configs, texts
 from studio.export.dataset import copy_groups, group_items
 from studio.export.lora_files import check_lora, write_for_musubi
