@@ -34,6 +34,8 @@ def next_step(project):
         return {"text": "add photos first.", **actions.button("open-dataset")}
     if job and job.state != "done":
         return next_after_end(job)
+    if actions.is_busy(project, "rehearse"):
+        return {"text": "wait for the rehearsal; it takes minutes."}
     if list_pairs(project):
         return {"text": "compare the checkpoint pairs and choose the best one.", **actions.button("open-evaluate")}
     if missing := train_choice.what_is_missing(project):
