@@ -26,6 +26,7 @@ COMMANDS = {
     "caption": ("projects", "caption", "write captions, and check them"),
     "plan": ("training", "plan", "what training would use and take here, with the reasons"),
     "import-config": ("training", "import_config", "settings from a config of AI Toolkit or diffusion-pipe"),
+    "rehearse": ("training", "rehearse", "ten real steps that measure memory and time, and correct the plan"),
     "train": ("training", "train", "train; Ctrl-C saves and stops"),
     "jobs": ("training", "jobs", "what runs, waits, and ran"),
     "sweep": ("results", "sweep", "draw every checkpoint pair at every strength"),
@@ -186,6 +187,11 @@ _ARGUMENTS = {
         _argument("--yes", action="store_true", help="do not ask whether to begin"),
         _argument("--background", action="store_true", help="begin, and return at once"),
     ],
+    "doctor": [
+        _argument(
+            "--gpu", action="store_true", help="check on this GPU that training computes what it should, and measure it; a minute or two"
+        )
+    ],
     "new": [
         _argument("name", metavar="NAME", help="what to call the person"),
         _argument("--trigger", required=True, help="an invented word that will stand for the person, for example ohwx"),
@@ -215,6 +221,7 @@ _ARGUMENTS = {
         _PROJECT,
         _argument("files", nargs="+", type=Path, metavar="FILE", help="AI Toolkit's .yaml, or diffusion-pipe's .toml files"),
     ],
+    "rehearse": [_PROJECT, _argument("--steps", type=int, help="of the training that is rehearsed"), _RECIPE, _SET],
     "train": [
         _PROJECT,
         _argument("--steps", type=int, help="learning steps in all"),

@@ -1,4 +1,4 @@
-"""plan, import-config, train, jobs."""
+"""plan, import-config, rehearse, train, jobs."""
 
 import json
 
@@ -28,6 +28,21 @@ def import_config(args, workspace, out):
         out.print("Not taken over:")
         out.table([list(entry) for entry in found.without], ["name", "value", "why"])
     return {"project": project.slug} | found.to_dict()
+
+
+def rehearse(args, workspace, out):
+    from studio.jobs import launcher
+
+    project = workspace.find_project(args.project)
+    _require_pictures(project)
+    proposed = make_plan(project, workspace, args)
+    if proposed.device == "cpu" and not proposed.fits:
+        raise Problem(f"this does not fit here. {proposed.reasons[-1]}")
+    job = finish_here(launcher.prepare(project, "rehearse", proposed.job_config(project)), out)
+    corrected = make_plan(project, workspace, args)
+    if job.state == "done":
+        say_plan(corrected, out)
+    return {"project": project.slug, "run": job.name, "state": job.state, "measured": job.result} | corrected.to_dict()
 
 
 def train(args, workspace, out):

@@ -11,7 +11,7 @@ import psutil
 
 from studio.workspace import project_of, read_json, read_jsonl
 
-KINDS = ("train", "caption", "sweep", "import", "curate", "download")
+KINDS = ("train", "rehearse", "caption", "sweep", "import", "curate", "download")
 OVER = ("done", "stopped", "failed", "crashed")
 CLOCK_TOLERANCE_SECONDS = 2.0
 SILENT_SECONDS = 90.0  # a running job writes its status every 5 seconds

@@ -49,6 +49,16 @@ def train_beside(run_dir, report, should_stop):
     return train(train_config, run_dir, report=report, should_stop=should_stop)
 
 
+def _rehearse(run_dir, config, recorder):
+    from studio.training.rehearsal import rehearse
+
+    _set_up_torch(project_of(run_dir))
+    if config.get("device") == "cuda":
+        _require_gpu()
+    train_config = settings.from_dict(settings.TrainConfig, config["config"])
+    return rehearse(train_config, run_dir, report=recorder.report, should_stop=recorder.should_stop)
+
+
 def _require_gpu():
     import torch
 
@@ -126,4 +136,12 @@ def _download(run_dir, config, recorder):
     return download_model(config["model"], workspace, report=recorder.report, should_stop=recorder.should_stop)
 
 
-_TASKS = {"train": _train, "sweep": _sweep, "caption": _caption, "import": _import, "curate": _curate, "download": _download}
+_TASKS = {
+    "train": _train,
+    "rehearse": _rehearse,
+    "sweep": _sweep,
+    "caption": _caption,
+    "import": _import,
+    "curate": _curate,
+    "download": _download,
+}

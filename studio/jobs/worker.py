@@ -93,8 +93,8 @@ def _acquire_patiently(lock, workspace, run_dir, say):
 
 
 def _take_next(workspace):
-    """Claim the oldest queued job; None if none waits."""
-    for job in state.queued_jobs(workspace):
+    """Claim the oldest queued job; None if none waits, or none may begin."""
+    for job in [] if launcher.is_held(workspace) else state.queued_jobs(workspace):
         if _claim(job.run_dir):
             return job.run_dir
     return None

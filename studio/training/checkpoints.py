@@ -154,6 +154,11 @@ def _save_expert(folder, name, lora, metadata):
 # -- inside
 
 
+def remove_resume(run_dir):
+    """Delete every safety copy of a run that will not go on."""
+    shutil.rmtree(_resume_dir(run_dir), ignore_errors=True)
+
+
 def _resume_dir(run_dir):
     return Path(run_dir) / "resume"
 

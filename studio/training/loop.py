@@ -36,7 +36,7 @@ def train(config, run_dir, *, report=print_event, should_stop=lambda: False, sho
     run_dir/resume. A run that was killed and one that was not end with the same numbers, bit for bit (on a CPU).
     Problem if it can't go on: no photos, the loss broke down, the disk is full, the settings don't fit what was begun.
     """
-    run = _open_run(config, Path(run_dir), report, should_stop, should_save)
+    run = open_run(config, Path(run_dir), report, should_stop, should_save)
     with run.team.in_turn():
         if run.team.is_main:
             checkpoints.remove_leftovers(run.run_dir)
@@ -76,7 +76,7 @@ def _train_phase(run, phase, state, samples):
     run.report("phase", expert=phase.expert, first_step=phase.first_step, last_step=phase.last_step)
     while True:
         try:
-            with _opened_expert(run, phase, state, samples) as work:
+            with opened_expert(run, phase.expert, state, samples) as work:
                 state = _learn(run, phase, work)
         except RuntimeError as e:
             if not is_out_of_memory(e):
@@ -106,14 +106,14 @@ def _learn(run, phase, work):
 
 
 @contextmanager
-def _opened_expert(run, phase, state, samples):
-    """The expert of a phase in memory, as it was when its last phase ended; its memory is given back before the next one comes."""
+def opened_expert(run, expert, state, samples):
+    """The Work of an expert in memory, as it was when its last phase ended; its memory is given back before the next one comes."""
     memory = run.backoff.memory
-    run.report("progress", stage="Training", done=state.step, total=run.config.steps, unit="steps", message=f"Loading {phase.expert}")
+    run.report("progress", stage="Training", done=state.step, total=run.config.steps, unit="steps", message=f"Loading {expert}")
     with run.deadline.measure("loading_seconds"):
         model = load_expert(
             run.base,
-            phase.expert,
+            expert,
             dtype=run.dtype,
             device=run.device,
             blocks_swapped=memory.blocks_swapped,
@@ -122,8 +122,8 @@ def _opened_expert(run, phase, state, samples):
     if changed := model.storage.describe():
         run.report("note", message=changed)
     try:
-        add_lora(model, run.config.lora.rank, seed_of(run.config.seed, phase.expert, "lora"))
-        yield Work(run, phase.expert, model, state, samples)
+        add_lora(model, run.config.lora.rank, seed_of(run.config.seed, expert, "lora"))
+        yield Work(run, expert, model, state, samples)
     finally:
         release(model)
 
@@ -131,7 +131,8 @@ def _opened_expert(run, phase, state, samples):
 # -- beginning and end of a run
 
 
-def _open_run(config, run_dir, report, should_stop, should_save):
+def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
+    """The Run of a folder whose config.json names trigger, class noun and base model. Problem if this computer can't do it."""
     facts, project, team = read_json(run_dir / "config.json"), project_of(run_dir), Team.join(config.processes)
     device = pick_device()
     dtype = dtype_of(config.memory.precision if device.type != "cpu" else "fp32")

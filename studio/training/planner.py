@@ -11,10 +11,9 @@ from studio.data.dataset import kept_items
 from studio.machine import Gpu, describe_gb, free_disk_gb, is_cuda_build
 from studio.models.catalogue import model_preset, sweep_config
 from studio.training import estimates
-from studio.training.history import read_history
+from studio.training.measured import find_rehearsal, find_seconds
 from studio.training.memory import ram_parts, vram_parts
 from studio.training.placement import Room, place
-from studio.workspace import read_json
 
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
 FREE_SHARE = 0.94  # of a GPU that is only imagined (`--vram`): the desktop takes the rest
@@ -56,7 +55,11 @@ class _Situation:
     gpu: Gpu | None
     ram_free_gb: float
     disk_free_gb: float
-    notes: tuple[str, ...] = ()
+    is_imagined: bool = False  # the GPU
+
+    @property
+    def device(self):
+        return "cuda" if self.gpu else "cpu"
 
     @property
     def facts(self):
@@ -87,14 +90,15 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
     if ram_gb is not None and not 1 <= ram_gb <= 16_384:
         raise ValueError(f"ram must be 1 to 16384 GB, got {ram_gb:g}")
     ram_free = machine.ram_free_gb if ram_gb is None else ram_gb * 0.9
-    at = _Situation(model_name, model, items, gpu, ram_free, free_disk_gb(project.root), notes)
+    at = _Situation(model_name, model, items, gpu, ram_free, free_disk_gb(project.root), vram_gb is not None)
     recipe, why_recipe = _choose_recipe(recipe, items)
     hardware, why_hardware = _choose_hardware(gpu)
     config, why_config = _layer(at, recipe, hardware, overrides or {})
-    predicted = _predict(project, at, config)
+    config, rehearsal, why_rehearsed = _use_rehearsal(project, at, config)
+    predicted = _predict(project, at, config, rehearsal)
     fits, why_fits = _judge(at, config, predicted)
-    reasons = (*notes, *why_hardware, *why_recipe, *why_config, *why_fits)
-    return Plan(config, hardware, recipe, reasons, predicted, fits, "cuda" if gpu else "cpu")
+    reasons = (*notes, *why_hardware, *why_recipe, *why_config, *why_rehearsed, *why_fits)
+    return Plan(config, hardware, recipe, reasons, predicted, fits, at.device)
 
 
 def _choose_gpu(machine, vram_gb):
@@ -189,15 +193,20 @@ def _limit(config, preset, has_clips):
     return config, reasons
 
 
-def _predict(project, at, config):
+def _predict(project, at, config, rehearsal):
     rows = at.room().rows(config)
-    device = "cuda" if at.gpu else "cpu"
     parts = {
         "vram_parts": vram_parts(at.facts, config, rows) if at.gpu else [],
-        "ram_parts": ram_parts(at.facts, config, device, rows),
+        "ram_parts": ram_parts(at.facts, config, at.device, rows),
         "disk_parts": estimates.disk_parts(at.facts, config, rows),
     }
-    seconds, how_sure = _seconds_per_step(project, at, config, rows, device)
+    seconds, how_sure = _seconds_per_step(at, config, rows)
+    if rehearsal:
+        seconds, how_sure = rehearsal.seconds_per_step, f"measured in {rehearsal.name}"
+        if at.gpu and rehearsal.vram_gb:
+            parts["vram_parts"] = [(how_sure, rehearsal.vram_gb)]
+    elif not at.is_imagined and (found := find_seconds(project, config, at.device)):
+        seconds, how_sure = found[0], f"measured in {found[1]}"
     hours = None if seconds is None else (seconds * config.steps + _seconds_beside_steps(at, config)) / 3600
     totals = {name.replace("_parts", "_gb"): sum(gb for _, gb in values) for name, values in parts.items()}
     totals["vram_gb"] = totals["vram_gb"] if at.gpu else None
@@ -213,27 +222,32 @@ def _seconds_beside_steps(at, config):
     return seconds + estimates.class_picture_seconds(at.facts, config, sweep_config(at.model), at.tflops, at.gpu.link_gb_per_second)
 
 
-def _seconds_per_step(project, at, config, rows, device):
-    """(seconds or None, how sure we are): measured in an earlier run of the same work, else counted for a known GPU."""
-    for run_dir in reversed(project.list_runs("train")):
-        try:
-            earlier = read_json(run_dir / "config.json")
-            same = earlier["config"] | {"steps": 0, "save_every": 0} == settings.to_dict(config) | {"steps": 0, "save_every": 0}
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # a run of another version of the studio
-        if same and earlier.get("device", device) == device and (seconds := read_history(run_dir).seconds_per_step()):
-            return seconds, f"measured in {run_dir.name}"
+def _seconds_per_step(at, config, rows):
+    """(seconds or None, how sure we are), reckoned for a known GPU."""
     if at.tflops is None:
         return None, "not known for this computer; the first steps will tell"
     seconds = estimates.seconds_per_step(at.facts, config, rows, at.tflops, at.gpu.link_gb_per_second)
     return seconds, "a rough estimate from the GPU's data sheet; the first steps will tell"
 
 
+def _use_rehearsal(project, at, config):
+    """(config, Rehearsal or None, reasons): where these settings were rehearsed here, the memory settings that sufficed, and what was measured."""
+    found = None if at.is_imagined else find_rehearsal(project, config, at.device, dataset_key(at.items))
+    if found is None:
+        return config, None, []
+    memory = f"{describe_gb(found.vram_gb)} of GPU memory" if found.vram_gb else f"{describe_gb(found.ram_gb)} of RAM"
+    reasons = [f"Rehearsed in {found.name}: it took {memory}, and {found.seconds_per_step:.2g} s a step."]
+    if found.memory != config.memory and at.gpu:
+        reasons.append("The memory ran out as it was planned; these are the settings that sufficed.")
+        config = replace(config, memory=found.memory)
+    return config, found, reasons
+
+
 def _judge(at, config, predicted):
     """(fits, reasons), the last of them the one that decides."""
     if at.gpu is None and at.facts["parameters_per_expert"] > LARGE_MODEL:
         title = at.model["title"]
-        return False, [f"{title} is too large to train without a GPU: it would take weeks. A GPU with 12 GB or more is needed."]
+        return False, [f"{title} is too large to train without a GPU: it would take weeks. A GPU with 8 GB or more is needed."]
     problems = []
     if at.gpu and predicted["vram_gb"] > at.gpu.vram_free_gb:
         text = f"It needs about {describe_gb(predicted['vram_gb'])} of GPU memory, and {describe_gb(at.gpu.vram_free_gb)} are free."

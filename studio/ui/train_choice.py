@@ -89,6 +89,18 @@ def what_prevents(project, plan):
     return "", ""
 
 
+def rehearse(project):
+    """Queue a rehearsal of what is chosen; a sentence about it."""
+    plan = make_plan(project)
+    reason, action = what_prevents(project, plan)
+    if reason:
+        raise Problem(reason, action=action)
+    if actions.is_busy(project, "rehearse"):
+        raise Problem("It is being rehearsed already.")
+    actions.queue(project, "rehearse", plan.job_config(project), f"Rehearse {project.read()['name']}")
+    return "Ten real steps are taken now; then the plan says what they measured."
+
+
 def start(project):
     """Queue a training with what is chosen; a sentence about it."""
     plan = make_plan(project)

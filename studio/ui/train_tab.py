@@ -4,8 +4,9 @@ import gradio as gr
 
 from studio.config import TrainConfig, list_presets, load_preset
 from studio.jobs import launcher
-from studio.ui import actions, download_view, train_choice, train_view
+from studio.ui import actions, download_view, train_choice, train_samples, train_view
 from studio.ui.components import component
+from studio.ui.rehearsal_view import read_rehearsal
 from studio.ui.settings_form import build_form, flatten, show
 
 ID, TITLE = "train", "Train"
@@ -33,10 +34,17 @@ def build_run(page):
     run, chosen, log = component("training"), gr.State({}), gr.State({})
     page.acts(run.show, lambda project, event: [{"run": str(event.run), "newest": actions.newest_train(project).name}], [], [chosen])
     page.acts(run.stop, lambda project, event: launcher.cancel(project.run_dir(event.run)))
+    page.acts(run.pause, pause)
+    page.acts(run.draw, lambda project, event: train_samples.draw(project, str(event.pair)))
     page.acts(run.save, save_now)
     page.acts(run.act, lambda project, event: actions.act(page, project, event.action))
     page.acts(run.turn, lambda project, event: [{"run": str(event.run), "end": event.end}], [], [log])
     page.reads(lambda project, chosen, log: [train_view.read_run(project, chosen, log)], [run], [chosen, log], tab=ID)
+
+
+def pause(project, event):
+    launcher.pause(project.run_dir(event.run))
+    return "It saves after this step and frees the GPU; no other job begins until you resume it or start another."
 
 
 def save_now(project, event):
@@ -60,6 +68,7 @@ def build_plan(page):
             plan = gr.HTML("", apply_default_css=False, elem_id="plan")
     with gr.Row(elem_classes="start-row"):
         start = gr.Button("Start training", elem_id="start-training", scale=0, min_width=200)
+        rehearse = gr.Button("Rehearse", elem_id="rehearse", scale=0, min_width=140)
         reason = gr.HTML("", apply_default_css=False, elem_id="start-reason")
     taken = gr.HTML("", apply_default_css=False, elem_id="taken-config")
     with gr.Accordion("All settings", open=False, elem_id="all-settings", elem_classes="fold"):
@@ -75,7 +84,8 @@ def build_plan(page):
         )
     )
     page.acts(start.click, lambda project, *values: start_training(project, form, values), form.components)
-    page.reads(lambda project: read_plan(project, form), [recipe, choice, plan, start, reason, *form.components], tab=ID)
+    page.acts(rehearse.click, lambda project, *values: start_rehearsal(project, form, values), form.components)
+    page.reads(lambda project: read_plan(project, form), [recipe, choice, plan, start, rehearse, reason, *form.components], tab=ID)
 
 
 def recipe_choices():
@@ -89,13 +99,27 @@ def start_training(project, form, values):
     return train_choice.start(project)
 
 
+def start_rehearsal(project, form, values):
+    train_choice.save_edits(project, form.read(values))
+    return train_choice.rehearse(project)
+
+
 def read_plan(project, form):
-    """Values of the recipe radio, the remark under it, the plan, the button, its reason, and every field."""
+    """Values of the recipe radio, the remark under it, the plan, the two buttons, their reason, and every field."""
     if project is None:
-        return [None, "", "", gr.update(interactive=False), "", *[gr.skip() for _ in form.components]]
+        return [None, "", "", gr.update(interactive=False), gr.update(interactive=False), "", *[gr.skip() for _ in form.components]]
     plan = train_choice.make_plan(project)
     settings = flatten(plan.config)
     label, reason, interactive = train_view.start_button(project, plan)
-    button = gr.update(value=label, interactive=interactive)
+    button, rehearsal = gr.update(value=label, interactive=interactive), read_rehearsal(project)
+    rehearse = gr.update(interactive=interactive and not rehearsal.is_busy)
     fields = [show(settings[name]) for name in form.fields]
-    return [plan.recipe, train_view.describe_choice(project, plan), train_view.describe_plan(plan), button, reason, *fields]
+    return [
+        plan.recipe,
+        train_view.describe_choice(project, plan),
+        train_view.describe_plan(plan),
+        button,
+        rehearse,
+        reason + rehearsal.html,
+        *fields,
+    ]

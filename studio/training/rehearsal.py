@@ -1,0 +1,108 @@
+"""The rehearsal: ten real optimizer steps, most of them on the largest picture or clip, that measure the memory and time a training will take."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import median
+
+import psutil
+import torch
+
+from studio.data.cache import Cache
+from studio.errors import Problem
+from studio.machine import GIB
+from studio.training.backoff import is_out_of_memory
+from studio.training.batches import Batches
+from studio.training.checkpoints import State, remove_resume
+from studio.training.loop import open_run, opened_expert
+from studio.training.measured import REHEARSAL_FILE
+from studio.training.memory import CONTEXT_GB
+from studio.training.samples import prepare_samples
+from studio.workspace import write_json
+
+LARGEST_STEPS, USUAL_STEPS = 6, 4
+
+
+def rehearse(config, run_dir, *, report, should_stop=lambda: False):
+    """Take ten steps of the training that `config` describes; nothing of what they learn is kept. Returns what was measured, also in the folder.
+
+    {"memory": the MemoryConfig that sufficed, "vram_gb": the most that was reserved, CUDA's own added (None on a CPU), "ram_gb",
+    "seconds_per_step": median of steps on the dataset as it is, "seconds_largest": ... on its largest item, "stopped"}. Where the GPU's memory
+    runs out it goes on with less of it, as training does. Problem if it can't be done at all.
+    """
+    steps = LARGEST_STEPS + USUAL_STEPS
+    config = replace(
+        config, steps=steps, save_every=steps, finish_by="", processes=1, preservation=replace(config.preservation, pictures=0)
+    )
+    run = open_run(config, Path(run_dir), _only_what_matters(report), should_stop)
+    samples = prepare_samples(run)
+    try:
+        measured = None if samples is None else _measure(run, replace(samples, held_out=()))
+    finally:
+        remove_resume(run.run_dir)
+    if measured is None:
+        return {"stopped": True}
+    measured |= {"memory": asdict(run.backoff.memory), "stopped": False}
+    write_json(run.run_dir / REHEARSAL_FILE, measured)
+    return measured
+
+
+def _only_what_matters(report):
+    """Progress in the rehearsal's own words, notes, and what memory was given up; the steps themselves are no training."""
+
+    def tell(event, **fields):
+        if event == "progress" and fields.get("stage") == "Training":
+            fields |= {"stage": "Rehearsal", "message": fields["message"].replace("Learning", "Practising")}
+        if event in ("progress", "note", "memory"):
+            report(event, **fields)
+
+    return tell
+
+
+def _measure(run, samples):
+    """None if it was stopped."""
+    while True:
+        try:
+            with opened_expert(run, _expert(run.config), State(), samples) as work:
+                found = _take_steps(run, work, samples)
+        except RuntimeError as e:
+            if not is_out_of_memory(e):
+                raise
+        else:
+            if found is not None or run.should_stop():
+                return found
+            if work.state.rate_factor < 1:
+                raise Problem(
+                    "The loss broke down within the first steps.",
+                    cost="Nothing was lost.",
+                    fix="Lower the learning speed, or look for a damaged photo.",
+                )
+            continue  # its blocks must be placed differently
+        run.backoff.swap_more(1)  # not in the handler, whose traceback holds the model
+
+
+def _expert(config):
+    """One that the training will use; both have the same shapes."""
+    return "high_noise" if config.high_noise_share == 1 else "low_noise"
+
+
+def _take_steps(run, work, samples):
+    """What was measured; None if it was stopped, or the expert must be loaded again."""
+    cache = Cache(run.project)
+    largest = max(samples.learned, key=lambda sample: cache.load(sample)[0].numel())
+    seconds, ram_gb = {}, 0.0
+    if run.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(run.device)
+    for what, count, learned in (("largest", LARGEST_STEPS, (largest,)), ("usual", USUAL_STEPS, samples.learned)):
+        work.batches = Batches(run.config, run.project, run.base, work.expert, replace(samples, learned=learned))
+        for _ in range(count):
+            if run.should_stop() or not work.train_step():
+                return None
+            seconds.setdefault(what, []).append(work.pace[-1])
+            ram_gb = max(ram_gb, psutil.Process().memory_info().rss / GIB)
+    vram = torch.cuda.max_memory_reserved(run.device) / GIB + CONTEXT_GB if run.device.type == "cuda" else None
+    return {
+        "vram_gb": vram,
+        "ram_gb": ram_gb,
+        "seconds_largest": median(seconds["largest"][1:]),  # the first one also makes kernels and buffers ready
+        "seconds_per_step": median(seconds["usual"]),
+    }
