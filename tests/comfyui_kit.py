@@ -92,10 +92,11 @@ def make_comfyui(root, base, expect, form="fp32", prefix=""):
     return root
 
 
-def add_small_model(folder, base, monkeypatch):
-    """Let the studio know a base model of the tiny one's shapes, which is not built in. Returns its preset."""
+def add_small_model(folder, base, monkeypatch, changes=()):
+    """Let the studio know a base model of the tiny one's shapes, which is not built in. changes: {old: new} in its preset, which is returned."""
     presets = shutil.copytree(config.PRESETS_DIR, folder / "presets", ignore=shutil.ignore_patterns("tiny"))
-    text = (presets / "models/tiny.toml").read_text(encoding="utf-8").replace('pack = "tiny"', 'repository = "some/where"')
+    text = (presets / "models/tiny.toml").read_text(encoding="utf-8").replace('observer = "observer"\n', "")
+    text = text.replace('pack = "tiny"', 'repository = "some/where"')
     more = {name: base.configs["transformer"][name] for name in ("freq_dim", "out_channels", "rope_max_seq_len")}
     text = text.replace("[expect]", "[expect]\n" + "\n".join(f"{name} = {value}" for name, value in more.items()))
     for part in ("text_encoder", "vae", "scheduler"):
@@ -103,6 +104,9 @@ def add_small_model(folder, base, monkeypatch):
             f"{key} = {json.dumps(value)}\n" for key, value in base.configs[part].items() if value is not None and key[0] != "_"
         )
     text += "\n[comfyui]\n" + "".join(f'{role} = "the {role}"\n' for role in ("transformer", "transformer_2", "text_encoder", "vae"))
+    for old, new in dict(changes).items():
+        assert old in text
+        text = text.replace(old, new)
     (presets / f"models/{SMALL}.toml").write_text(text, encoding="utf-8")
     monkeypatch.setattr(config, "PRESETS_DIR", presets)
     return config.load_preset("models", SMALL)

@@ -97,6 +97,23 @@ def test_a_form_that_is_not_read_is_named(block, tmp_path, changes, words):
         find_weights([tmp_path / "new form.safetensors"], "transformer")
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"data_offsets": [-8, 8]}, "is incomplete or damaged"),
+        ({"shape": [5]}, "another length than its shape says"),
+        ({"data_offsets": [8, 24]}, "is damaged"),  # bytes that belong to nothing
+        ({"shape": "many"}, "is incomplete or damaged"),
+    ],
+)
+def test_headers_that_lie_are_refused(tmp_path, change, words):
+    path, entry = tmp_path / "lies.safetensors", {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
+    text = json.dumps({"x": entry | change}).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes((entry | change)["data_offsets"][1]))
+    with pytest.raises(Problem, match=words):
+        list(read_weights([path], "text_encoder"))
+
+
 def test_weights_missing_unknown_or_misshaped_are_named_before_any_is_read(tiny_base, block, tmp_path):
     wrong = dict(block[0]) | {"blocks.0.ffn.0.bias": torch.zeros(3), "vace_blocks.0.bias": torch.zeros(1)}
     del wrong["blocks.1.norm3.bias"]
@@ -323,7 +340,7 @@ def test_a_linked_comfyui_folder_is_a_base_model_like_any_other(comfyui, workspa
 
 def test_an_fp8_folder_stays_fp8_in_memory_where_that_is_asked_for(tmp_path, preset, tiny_base, workspace):
     base = link_model(SMALL, make_comfyui(tmp_path / "fp8", tiny_base, preset["expect"], "fp8_scaled"), workspace)
-    assert "(fp8 with scales)" in base.source.describe()[0] and "stay as their files have them" in base.source.describe()[-1]
+    assert "(fp8 with scales)" in base.source.describe()[0] and "stays as its files have it" in base.source.describe()[-1]
     kept = load_expert(base, "low_noise", dtype=torch.bfloat16, device="cpu", precision="fp8")
     assert kept.storage.num_kept == 10 * base.num_blocks and not kept.storage.errors
     whole = load_expert(base, "low_noise", dtype=torch.float32, device="cpu", precision="fp32")

@@ -127,7 +127,7 @@ def test_every_model_preset_makes_valid_settings():
         assert {"title", "description", "source", "fps", "captioner", "max_prompt_tokens", "expect", "memory"} <= preset.keys()
 
 
-@pytest.mark.parametrize("name", ["tiny", A14B])
+@pytest.mark.parametrize("name", list_models())
 def test_the_planners_facts_are_the_models_true_measures(name, shapes):
     preset = load_preset("models", name)
     with torch.device("meta"):

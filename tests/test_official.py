@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from studio.config import load_preset
 from studio.models.catalogue import BaseModel
 from studio.models.forward import begin, finish
 from studio.models.loading import load_expert, load_vae
@@ -69,7 +70,7 @@ def as_base(folder, kind, weights):
     }
     (folder / "transformer").mkdir(parents=True)
     save_file(weights, folder / "transformer/diffusion_pytorch_model.safetensors")
-    base = BaseModel("small", "Small", folder, preset={})
+    base = BaseModel("small", "Small", folder, preset={"memory": {"num_experts": 2}})
     base.__dict__["configs"] = {"transformer": json.loads(json.dumps(config))}
     return base
 
@@ -100,17 +101,22 @@ def test_the_makers_own_module_and_ours_draw_the_same(official, tmp_path, kind, 
     assert expected.std() > 0.1 and difference < 1e-5
 
 
-def test_the_makers_own_vae_and_ours_make_the_same_latents_and_pictures(official, tmp_path):
+@pytest.mark.parametrize("version", ["2.1", "2.2"])
+def test_the_makers_own_vae_and_ours_make_the_same_latents_and_pictures(official, tmp_path, version):
     pytest.importorskip("einops", reason="einops is not installed; it is in tests/requirements.txt")
     sizes = {"z_dim": 16, "num_res_blocks": 2, "dim_mult": [1, 2, 4, 4], "temperal_downsample": [False, True, True]}
-    theirs = randomise(official("vae2_1").WanVAE_(dim=8, **sizes))
+    if version == "2.2":  # of TI2V 5B
+        theirs = randomise(official("vae2_2").WanVAE_(dim=8, dec_dim=16, **(sizes := sizes | {"z_dim": 48})))
+        sizes |= load_preset("models", "wan22-ti2v-5b")["configs"]["vae"] | {"decoder_base_dim": 16}
+    else:
+        theirs = randomise(official("vae2_1").WanVAE_(dim=8, **sizes))
     (tmp_path / "vae").mkdir()
     save_file({key: p.contiguous() for key, p in theirs.state_dict().items()}, tmp_path / "vae/diffusion_pytorch_model.safetensors")
-    base = BaseModel("small", "Small", tmp_path, preset={})
-    base.__dict__["configs"] = {"vae": {"base_dim": 8, **sizes}}
+    base = BaseModel("small", "Small", tmp_path, preset={"memory": {"num_experts": 2}})
+    base.__dict__["configs"] = {"vae": sizes | {"base_dim": 8}}
     ours = load_vae(base, device="cpu")
     scale = [ours.mean.flatten(), ours.inverse_std.flatten()]
-    pixels = torch.rand(1, 3, 5, 32, 24, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    pixels = torch.rand(1, 3, 5, 32, 48, generator=torch.Generator().manual_seed(3)) * 2 - 1
     with torch.no_grad():
         latents = theirs.encode(pixels, scale)
         pictures = theirs.decode(latents, scale)

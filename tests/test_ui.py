@@ -693,7 +693,7 @@ def test_the_train_tab_s_values_fit_its_fields(filled):
     with gr.Blocks():
         form = build_form(TrainConfig, "train")
     values = train_tab.read_plan(filled, form)
-    assert len(values) == 5 + len(form.fields) and values[0] == "person-photos"
+    assert len(values) == 6 + len(form.fields) and values[0] == "person-photos"
     assert len(train_tab.read_plan(None, form)) == len(values)
 
 

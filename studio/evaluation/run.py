@@ -7,7 +7,6 @@ import time
 
 import torch
 
-from studio.config import EXPERTS
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.clips import read_clip, write_clip, write_poster
@@ -94,9 +93,12 @@ class Drawing:
         self.store = StageStore(folder / "stages")
         self.watcher = Watcher(project, self.base)
         self.embeds = {}
-        self.num_steps = {e: stage_steps(self.base, self.settings, e) for e in EXPERTS}
+        self.num_steps = {e: stage_steps(self.base, self.settings, e) for e in self.base.experts}
         self.first_done = sweeps.count_states(self.sweep)["done"]
-        self.steps_total, self.steps_done = sum(self.num_steps[e] * len(self._tasks(e, self.sweep["cells"])) for e in EXPERTS), 0
+        self.steps_total, self.steps_done = sum(self.num_steps[e] * len(self._tasks(e, self.sweep["cells"])) for e in self.base.experts), 0
+
+    def _title(self, expert):
+        return STAGE_TITLES[expert] if len(self.base.experts) > 1 else "Drawing"
 
     def draw_all(self):
         """Every wave; then scores for what other sweeps drew, and for what was measured against other pictures of the person."""
@@ -147,7 +149,7 @@ class Drawing:
 
     def _draw_wave(self, wave):
         started, resumed = time.monotonic(), False
-        for expert in EXPERTS:
+        for expert in self.base.experts:
             tasks = self._tasks(expert, wave)
             resumed |= len(tasks) < len({c[KEYS[expert]] for c in wave})
             self._draw_expert(expert, tasks)
@@ -162,7 +164,7 @@ class Drawing:
         """All tasks of one expert, with the base's first and then pair by pair, so that each LoRA is read once."""
         if not tasks:
             return
-        self._progress(f"Loading the expert: {STAGE_TITLES[expert]}", "")
+        self._progress(f"Loading the expert: {self._title(expert)}", "")
         model = load_expert(self.base, expert, dtype=self.dtype, device=self.device, blocks_swapped=self._blocks_swapped())
         groups = {}
         for cell in tasks:
@@ -202,10 +204,10 @@ class Drawing:
 
         def on_step():
             self.steps_done += 1
-            self._progress(STAGE_TITLES[expert], f"{label}, {who}")
+            self._progress(self._title(expert), f"{label}, {who}")
 
-        high = expert == "high_noise"
-        state = start_state(self.base, self.settings, cell["seed"]) if high else self.store.load(cell["high_key"])
+        first, last = expert == self.base.experts[0], expert == self.base.experts[-1]
+        state = start_state(self.base, self.settings, cell["seed"]) if first else self.store.load(cell["high_key"])
         state = draw_stage(
             model,
             self.base,
@@ -220,9 +222,9 @@ class Drawing:
         )
         if not torch.isfinite(state["latents"]).all():
             return self._fail(
-                expert, [cell], f"the drawing came out as no picture (NaN) in the stage {STAGE_TITLES[expert]}; try a lower strength"
+                expert, [cell], f"the drawing came out as no picture (NaN) in the stage {self._title(expert)}; try a lower strength"
             )
-        self.store.save(cell[KEYS[expert]], state if high else {"latents": state["latents"]})
+        self.store.save(cell[KEYS[expert]], {"latents": state["latents"]} if last else state)
         return None
 
     def _lora_sha(self, cell, expert):

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.config import TrainConfig, from_dict, to_dict
+from studio.errors import Problem
 from studio.evaluation.sweeps import is_sample
 from studio.export import configs, texts
 from studio.export.dataset import copy_groups, group_items
 from studio.export.lora_files import check_lora, write_for_musubi
-from studio.models.catalogue import model_preset
+from studio.models.catalogue import experts_of, model_preset
 from studio.training.pairs import Pair, file_sha256, find_pair, verify_pair
 from studio.workspace import finished_dir, read_json, write_json
 
 EXPORT_VERSION = 1
 TARGETS = ("comfyui", "ai-toolkit", "diffusion-pipe", "musubi", "bundle")
+OF_ANY_MODEL = ("comfyui", "bundle")  # the trainers' configs are written for WAN 2.2 A14B
 WORDS = {"high_noise": "HIGH_noise", "low_noise": "LOW_noise"}
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
 
@@ -64,6 +66,11 @@ def export_pair(project, pair, to, strength=None, *, include_photos=False):
         raise ValueError(f"the strength must lie above 0 and up to 2, got {strength:g}; {texts.USUAL_STRENGTH:g} is a good start")
     pair = find_pair(project, pair) if isinstance(pair, str) else pair
     source = _read_source(project, pair, to, strength, include_photos)
+    if to not in OF_ANY_MODEL and len(experts_of(source.preset)) == 1:
+        raise Problem(
+            f"A LoRA for {source.preset['title']} can't be exported to {to}: the settings for it are written for WAN 2.2's pairs.",
+            fix="Export it for ComfyUI, or as a bundle.",
+        )
     report = _find_report(project, pair) if to == "bundle" else None
     content = _content_hash(source, to, report)
     stem = f"{to}-{pair.run}-{pair.folder.name}"
@@ -142,7 +149,8 @@ def _find_report(project, pair):
 
 
 def _write_comfyui(source, folder, report):
-    files = {expert: f"{source.name}_{WORDS[expert]}.safetensors" for expert in source.pair.files}
+    experts = experts_of(source.preset)
+    files = {expert: f"{source.name}{f'_{WORDS[expert]}' if len(experts) > 1 else ''}.safetensors" for expert in source.pair.files}
     for expert, name in files.items():
         shutil.copyfile(source.pair.files[expert], folder / name)
     _write_text(folder / "README.txt", texts.comfyui_readme(files, source.facts))

@@ -22,6 +22,18 @@ Trained on: {base_title}
 Pair: {pair}
 """
 
+COMFYUI_ALONE = """One LoRA for {base_title}, for ComfyUI
+{line}
+
+1. Copy the .safetensors file into the folder ComfyUI/models/loras
+2. Open a text-to-video workflow for this model.
+3. Behind its node "Load Diffusion Model" put one node LoraLoaderModelOnly: {file}
+4. Set strength_model to {strength:g}. Too little likeness: go up by 0.1. Stiff motion or harsh skin: go down.
+5. Begin the prompt with: {trigger}, a {class_noun}, ...
+
+Saved step: {pair}
+"""
+
 BUNDLE = """One LoRA pair for WAN 2.2 with everything that belongs to it
 ============================================================
 
@@ -85,6 +97,9 @@ diffusion-pipe counts epochs, not steps: the configs hold as many as make up the
 
 def comfyui_readme(files, facts):
     """files: {expert: file name}."""
+    if len(files) == 1:
+        line = "=" * len(f"One LoRA for {facts['base_title']}, for ComfyUI")
+        return COMFYUI_ALONE.format(line=line, file=next(iter(files.values())), **facts) + FOOTER
     words = {"high_noise": "high noise", "low_noise": "low noise"}
     slots = "".join(f"     behind the {words[e]} model: {name}\n" for e, name in files.items())
     return COMFYUI.format(slots=slots, **facts) + FOOTER

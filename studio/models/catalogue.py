@@ -32,7 +32,7 @@ class BaseModel:
     @property
     def source(self):
         """Where its parts lie: a DiffusersFolder or SingleFiles."""
-        return SingleFiles(dict(self.single_files), self.preset) if self.single_files else DiffusersFolder(self.folder)
+        return SingleFiles(dict(self.single_files), self.preset) if self.single_files else DiffusersFolder(self.folder, len(self.experts))
 
     @cached_property
     def configs(self):
@@ -41,11 +41,12 @@ class BaseModel:
 
     @property
     def experts(self):
-        return EXPERTS
+        """In the order in which they draw."""
+        return experts_of(self.preset)
 
     @property
     def boundary(self):
-        """Noise level (sigma) at and above which `high_noise` works."""
+        """Noise level (sigma) at and above which `high_noise` works; above all levels where there is no such expert."""
         return float(self.configs[""].get("boundary_ratio") or self.preset["default_boundary"])
 
     @property
@@ -118,7 +119,11 @@ class BaseModel:
 
     def sigma_range(self, expert):
         """(lo, hi) of the noise levels that an expert works at."""
-        return {"high_noise": (self.boundary, 1.0), "low_noise": (0.0, self.boundary)}[expert]
+        return {"high_noise": (self.boundary, 1.0), "low_noise": (0.0, min(self.boundary, 1.0))}[expert]
+
+    def subfolder(self, expert):
+        """The component that an expert is; a model with one expert keeps it where others have `high_noise`."""
+        return SUBFOLDERS[expert if len(self.experts) > 1 else "high_noise"]
 
     def weight_files(self, subfolder):
         """The safetensors files of a component, in order."""
@@ -136,6 +141,11 @@ def model_preset(name):
         hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(list_models())}."
         raise Problem(f"There is no base model named {name!r}.", fix=hint)
     return load_preset("models", name)
+
+
+def experts_of(preset):
+    """The experts of a base model; one that is all of a piece is `low_noise`, and works at every noise level."""
+    return EXPERTS[-preset["memory"]["num_experts"] :]
 
 
 def sweep_config(preset, overrides=None):
@@ -180,9 +190,10 @@ def link_model(name, paths, workspace):
                 f"There is no folder {path}.", fix="Give the folder that holds the model's model_index.json, or ComfyUI's folder."
             )
     if len(paths) == 1 and _is_diffusers(paths[0]):
-        source = DiffusersFolder(paths[0])
+        source = DiffusersFolder(paths[0], len(experts_of(preset)))
         source.check(preset)
-        require_different(*(source.weight_files(sub)[0] for sub in SUBFOLDERS.values()))
+        if source.num_experts > 1:
+            require_different(*(source.weight_files(sub)[0] for sub in SUBFOLDERS.values()))
         write_atomic(_link_file(name, workspace), f"{paths[0]}\n".encode())
         _files_file(name, workspace).unlink(missing_ok=True)
     else:
@@ -204,7 +215,7 @@ def _find(name, preset, workspace, not_here):
     folder, files = _linked(name, workspace)
     if folder is None:
         raise Problem(not_here, fix=_how_to_get(name, preset, workspace), action="link-model")
-    (SingleFiles(dict(files), preset) if files else DiffusersFolder(folder)).check(preset)
+    (SingleFiles(dict(files), preset) if files else DiffusersFolder(folder, len(experts_of(preset)))).check(preset)
     return folder, files
 
 

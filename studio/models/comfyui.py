@@ -22,23 +22,31 @@ OTHER_KINDS = (".gguf", ".pth", ".pt", ".ckpt", ".bin")
 MAX_NAMED = 4
 
 
+def roles_of(preset):
+    """{role: what it is called} of a base model's files."""
+    if preset["memory"]["num_experts"] > 1:
+        return ROLES
+    return {"transformer": "model itself"} | {role: words for role, words in ROLES.items() if role in ("text_encoder", "vae")}
+
+
 @dataclass
 class Search:
     """What was found so far. fitting: {role: files}; unsorted: experts of this model of which no name says which they are."""
 
-    title: str
-    fitting: dict = field(default_factory=lambda: {role: [] for role in ROLES})
+    roles: dict
+    fitting: dict
     unsorted: list = field(default_factory=list)
     refused: list = field(default_factory=list)  # (kind of file, or "" for a damaged one; a sentence)
     others: list = field(default_factory=list)  # names of files that are never opened
 
 
 def find_files(paths, preset):
-    """{role: file} of a base model's four files, from folders (ComfyUI's root, its models folder, or any other) and single files.
+    """{role: file} of a base model's files, from folders (ComfyUI's root, its models folder, or any other) and single files.
 
     Problem that says in words what is missing and what the files there are instead.
     """
-    search = Search(preset["title"])
+    roles = roles_of(preset)
+    search = Search(roles, {role: [] for role in roles})
     for path in list_files(paths):
         if path.suffix.lower() == ".safetensors":
             _look_at(path, preset, search)
@@ -48,7 +56,8 @@ def find_files(paths, preset):
     if missing:
         raise _incomplete(paths, missing, preset, search)
     files = {role: min(files, key=_rank).path for role, files in search.fitting.items()}
-    require_different(files["transformer"], files["transformer_2"])
+    if "transformer_2" in files:
+        require_different(files["transformer"], files["transformer_2"])
     return files
 
 
@@ -71,7 +80,9 @@ def _look_at(path, preset, search):
         kind = file.kind
         if not kind:
             return
-        role = _role_by_name(path) if kind == "expert" else kind
+        role = kind
+        if kind == "expert":
+            role = _role_by_name(path) if "transformer_2" in search.roles else "transformer"
         reason = why_not(file, role or "transformer", preset)
         if not reason:
             file.form  # noqa: B018 - a form that can't be read is said now
@@ -102,9 +113,9 @@ def _rank(file):
 
 
 def _incomplete(paths, missing, preset, search):
-    roles = " and ".join(", ".join(f"the {ROLES[role]}" for role in missing).rsplit(", ", 1))
+    roles = " and ".join(", ".join(f"the {search.roles[role]}" for role in missing).rsplit(", ", 1))
     where = ", ".join(map(str, paths))
-    parts = [f"{roles[0].upper()}{roles[1:]} of {search.title} {'is' if len(missing) == 1 else 'are'} not in {where}."]
+    parts = [f"{roles[0].upper()}{roles[1:]} of {preset['title']} {'is' if len(missing) == 1 else 'are'} not in {where}."]
     if search.unsorted and {"transformer", "transformer_2"} & set(missing):
         parts.append(
             f"{_some(search.unsorted)} can be either expert: their weights look alike, and the names don't say high noise or low noise."
@@ -116,7 +127,7 @@ def _incomplete(paths, missing, preset, search):
         parts.append(f"{len(refused) - MAX_NAMED} more files there don't fit.")
     if search.others:
         parts.append(f"Only .safetensors files are opened, so {_some(search.others)} can't be used.")
-    usual = "; ".join(f"{ROLES[role]}: {preset['comfyui'][role]}" for role in missing)
+    usual = "; ".join(f"{search.roles[role]}: {preset['comfyui'][role]}" for role in missing)
     return Problem(" ".join(parts), fix=f"Name the folder that has them, or fetch them into ComfyUI. Their usual names: {usual}.")
 
 
@@ -134,8 +145,8 @@ class SingleFiles:
     @property
     def configs(self):
         """As DiffusersFolder.configs."""
-        expert = self.preset["expect"]
-        return {"": {}, "tokenizer": {}, "scheduler": {}, "transformer": expert, "transformer_2": expert} | self.preset["configs"]
+        experts = {role: self.preset["expect"] for role in self.paths if role.startswith("transformer")}
+        return {"": {}, "tokenizer": {}, "scheduler": {}} | experts | self.preset["configs"]
 
     @property
     def tokenizer(self):
@@ -157,8 +168,10 @@ class SingleFiles:
     def describe(self):
         """One line a file, and what a person should know about them."""
         forms = {role: WeightFile(path).form for role, path in self.paths.items()}
-        lines = [f"{ROLES[role]}: {path.name} ({forms[role]})" for role, path in self.paths.items()]
-        lines.append("Which expert is which is told by the files' names; their weights can't tell.")
+        roles = roles_of(self.preset)
+        lines = [f"{roles[role]}: {path.name} ({forms[role]})" for role, path in self.paths.items()]
+        if "transformer_2" in roles:
+            lines.append("Which expert is which is told by the files' names; their weights can't tell.")
         if forms["transformer"].startswith("fp8"):
-            lines.append("With the number format fp8 the experts stay as their files have them, and take half of bf16's memory.")
+            lines.append("With the number format fp8 it stays as its files have it, and takes half of bf16's memory.")
         return lines

@@ -65,17 +65,17 @@ def download_model(name, workspace, *, report, should_stop, free_gb=free_disk_gb
     return Download(name, workspace, report=report, should_stop=should_stop, free_gb=free_gb, waits=waits).run()
 
 
-def needed_names(names, read_json_file):
+def needed_names(names, read_json_file, num_experts=2):
     """The files that `folders.check_folder` wants, of those in a repository: weights as safetensors only, and none of them twice.
 
     `read_json_file(name)` gives the content of an index of shards. Problem naming the first file that the repository lacks.
     """
-    found = ["model_index.json", *(f"{sub}/{config}" for sub, config in folders.CONFIGS.items())]
+    found = ["model_index.json", *(f"{sub}/{folders.CONFIGS[sub]}" for sub in folders.parts_of(folders.CONFIGS, num_experts))]
     vocabulary = next((n for n in ("tokenizer/tokenizer.json", "tokenizer/spiece.model") if n in names), "tokenizer/tokenizer.json")
     found += [vocabulary, *(name for extra in TOKENIZER_EXTRAS if (name := f"tokenizer/{extra}") in names)]
     weights = []
-    for sub, stem in folders.WEIGHTS.items():
-        single = f"{sub}/{stem}.safetensors"
+    for sub in folders.parts_of(folders.WEIGHTS, num_experts):
+        single = f"{sub}/{folders.WEIGHTS[sub]}.safetensors"
         index = f"{single}.index.json"
         if index in names:
             found.append(index)
@@ -146,7 +146,8 @@ class Download:
 
     def _list(self):
         repository = self.hub.read_repository(self.source.repository)
-        names = needed_names(repository.files, lambda name: json.loads(self.hub.read_file(repository, name)))
+        num_experts = len(catalogue.experts_of(self.preset))
+        names = needed_names(repository.files, lambda name: json.loads(self.hub.read_file(repository, name)), num_experts)
         files = [repository.files[name] for name in names]
         return Needed(repository, files, sum(self._bytes_here(file) for file in files))
 

@@ -33,12 +33,13 @@ class DiffusersFolder:
     """Where the parts of a base model lie that somebody downloaded, or that is built in."""
 
     root: Path
+    num_experts: int = 2
 
     @property
     def configs(self):
         """{subfolder: config dict} of every component, and "" for model_index.json."""
         found = {"": _read_config(self.root, "model_index.json")}
-        return found | {sub: _read_config(self.root, f"{sub}/{name}") for sub, name in CONFIGS.items()}
+        return found | {sub: _read_config(self.root, f"{sub}/{CONFIGS[sub]}") for sub in parts_of(CONFIGS, self.num_experts)}
 
     @property
     def tokenizer(self):
@@ -50,7 +51,7 @@ class DiffusersFolder:
 
     def files(self):
         """(subfolder, path) of every file that what the model draws depends on."""
-        return [(sub, path) for sub in (*WEIGHTS, "tokenizer") for path in sorted((self.root / sub).iterdir())]
+        return [(sub, path) for sub in (*parts_of(WEIGHTS, self.num_experts), "tokenizer") for path in sorted((self.root / sub).iterdir())]
 
     def check(self, preset):
         check_folder(self.root, preset)
@@ -60,19 +61,26 @@ class DiffusersFolder:
         return []
 
 
+def parts_of(table, num_experts):
+    """The components of CONFIGS or WEIGHTS that a base model with so many experts has."""
+    return [sub for sub in table if num_experts > 1 or sub != SUBFOLDERS["low_noise"]]
+
+
 def check_folder(folder, preset):
     """Problem naming the first file that is missing or damaged, or the first fact that is another model's."""
-    index = _read_config(folder, "model_index.json")
-    if index.get("transformer_2", [None])[0] is None:
+    index, expected = _read_config(folder, "model_index.json"), preset["memory"]["num_experts"]
+    found = 1 if (index.get("transformer_2") or [None])[0] is None else 2
+    if found != expected:
+        words = {1: "one expert", 2: "two experts"}
         raise Problem(
-            f"The model in {folder} has one expert, {preset['title']} has two.",
-            fix="Choose the folder of WAN 2.2 A14B in diffusers form.",
+            f"The model in {folder} has {words[found]}, {preset['title']} has {words[expected].split()[0]}.",
+            fix=f"Choose the folder of {preset['title']} in diffusers form.",
         )
-    for sub, name in CONFIGS.items():
-        config = _read_config(folder, f"{sub}/{name}")
+    for sub in parts_of(CONFIGS, expected):
+        config = _read_config(folder, f"{sub}/{CONFIGS[sub]}")
         if sub in SUBFOLDERS.values():
             _check_facts(config, sub, preset)
-    for sub in WEIGHTS:
+    for sub in parts_of(WEIGHTS, expected):
         for path in _weight_files(folder, sub):
             read_header(path, folder)  # a download that broke off, before hours are planned on it
     if not any((folder / "tokenizer" / n).is_file() for n in ("tokenizer.json", "spiece.model")):

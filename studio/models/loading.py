@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import torch
 from accelerate import init_empty_weights
 
-from studio.models.folders import SUBFOLDERS
 from studio.models.precision import COMPUTE
 from studio.models.storage import SmallStorage
 from studio.models.streaming import place_blocks, swapped_indices
@@ -41,16 +40,12 @@ def load_expert(base, expert, *, dtype, device, blocks_swapped=0, precision="bf1
     model = load_expert_on_meta(base, expert)
     small = SmallStorage(model, precision, device)
     swapped = {f"blocks.{i}" for i in swapped_indices(len(model.blocks), blocks_swapped)}
-    fill(
-        model,
-        base.weight_files(SUBFOLDERS[expert]),
-        SUBFOLDERS[expert],
-        dtype,
-        small,
-        lambda key: (
-            "cpu" if ".".join(key.split(".")[:2]) in swapped else device
-        ),  # what stays goes where it stays: RAM holds the others alone
-    )
+
+    def device_of(key):
+        """What stays goes where it stays: RAM holds the others alone."""
+        return "cpu" if ".".join(key.split(".")[:2]) in swapped else device
+
+    fill(model, base.weight_files(base.subfolder(expert)), "transformer", dtype, small, device_of)
     model.storage = small.report
     place_blocks(model, device, blocks_swapped)
     return model
@@ -61,7 +56,7 @@ def load_expert_on_meta(base, expert):
     from diffusers import WanTransformer3DModel
 
     with init_empty_weights():
-        model = WanTransformer3DModel.from_config(base.configs[SUBFOLDERS[expert]])
+        model = WanTransformer3DModel.from_config(base.configs[base.subfolder(expert)])
     return model.requires_grad_(False).eval()
 
 
@@ -71,7 +66,7 @@ def check_weights(base, expert):
     Problem that names missing, extra or misshaped keys. Reads no weights.
     """
     expected = {name: tuple(p.shape) for name, p in load_expert_on_meta(base, expert).named_parameters()}
-    check_names(expected, base.weight_files(SUBFOLDERS[expert]), SUBFOLDERS[expert])
+    check_names(expected, base.weight_files(base.subfolder(expert)), "transformer")
     return sum(math.prod(shape) for shape in expected.values())
 
 

@@ -35,7 +35,7 @@ def load_tokenizer(base):
         return AutoTokenizer.from_pretrained(place, local_files_only=True)
     try:
         return SentencePieceTokenizer(read_header(place).read_bytes("spiece_model"))
-    except (KeyError, RuntimeError) as e:
+    except (KeyError, ValueError, RuntimeError) as e:
         raise Problem(
             f"The list of words (spiece_model) in {place.name} can't be read ({e}).", fix="Download that file again, from ComfyUI's own."
         ) from None

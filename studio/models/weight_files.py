@@ -9,6 +9,7 @@ from pathlib import Path
 from studio.errors import Problem
 
 MAX_HEADER_BYTES = 100_000_000  # the format's own limit
+MAX_TEXT_BYTES = 50_000_000  # UMT5's list of words has 4.5 MB
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}  # the number formats that are read as weights
 FP8 = ("F8_E4M3", "F8_E5M2")
 FP8_FORMATS = ("float8_e4m3fn", "float8_e5m2")  # as `comfy_quant` names them
@@ -34,8 +35,10 @@ class Header:
     tensors: dict[str, Tensor] = field(repr=False)
 
     def read_bytes(self, key):
-        """The bytes of a tensor: for the small ones that hold text."""
+        """The bytes of a tensor: for the small ones that hold text. ValueError for a large one."""
         entry = self.tensors[key]
+        if entry.num_bytes > MAX_TEXT_BYTES:
+            raise ValueError(f"{entry.num_bytes:,} bytes are too many")
         with open(self.path, "rb") as file:
             file.seek(entry.offset)
             return file.read(entry.num_bytes)
@@ -87,6 +90,8 @@ def _read_header(path, size, mtime_ns):
         for key, entry in header.items():
             if key != "__metadata__":
                 first, last = entry["data_offsets"]
+                if not 0 <= first <= last:
+                    return None, 0
                 tensors[key] = Tensor(str(entry["dtype"]), tuple(map(int, entry["shape"])), 8 + length + first, last - first)
                 end = max(end, last)
         return Header(path, tensors), 8 + length + end
@@ -162,6 +167,8 @@ def _check_format(header, key):
 def _check_weight(header, weight):
     if weight.dtype not in ITEM_BYTES:
         raise _unreadable(header, weight.dtype)
+    if weight.numel * ITEM_BYTES[weight.dtype] != header.tensors[weight.key].num_bytes:
+        raise _unreadable(header, f"{weight.key} has another length than its shape says")
     if weight.scale_key:
         scale = header.tensors[weight.scale_key]
         of_all, of_rows = math.prod(scale.shape) == 1, scale.shape in ((weight.shape[0], 1), (weight.shape[0],))

@@ -1,15 +1,24 @@
 """Reads weights tensor by tensor into a model, whatever names and number formats its files have: diffusers' own or ComfyUI's single files."""
 
 import math
+import re
 from dataclasses import dataclass
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from studio.errors import Problem
 from studio.models.weight_files import stored_weights
 
 NAMED_KEYS = 5  # how many wrong keys a message names
+NESTED = re.compile(r"(encoder|decoder)\.(down|up)samples\.(\d+)\.(?:down|up)samples\.(\d+)\.(.+)")
+RESIDUAL = {
+    "residual.0.": "norm1.",
+    "residual.2.": "conv1.",
+    "residual.3.": "norm2.",
+    "residual.6.": "conv2.",
+    "shortcut.": "conv_shortcut.",
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Weight:
 
 
 def find_weights(files, part):
-    """{name in the model: StoredWeight} for a part ("transformer", "vae", "text_encoder", ...) of a base model. Reads headers only."""
+    """{name in the model: StoredWeight} for a part ("transformer", "vae", "text_encoder") of a base model. Reads headers only."""
     stored = stored_weights(files)
     names = _names_in_model(list(stored), part)
     return {name: stored[key] for name, key in names.items()}
@@ -40,10 +49,17 @@ def read_weights(files, part, keys=None):
     found = find_weights(files, part)
     chosen = sorted((weight.path, weight.offset, key) for key, weight in found.items() if keys is None or key in keys)
     for path in dict.fromkeys(path for path, _, _ in chosen):
-        with safe_open(path, "pt") as file:
+        with _opened(path) as file:
             for _, _, key in (entry for entry in chosen if entry[0] == path):
                 scale = file.get_tensor(found[key].scale_key) if found[key].scale_key else None
                 yield Weight(key, file.get_tensor(found[key].key), scale)
+
+
+def _opened(path):
+    try:
+        return safe_open(path, "pt")
+    except SafetensorError as e:
+        raise Problem(f"{path.name} in {path.parent} is damaged ({e}).", fix="Download that file again.") from None
 
 
 def fill(model, files, part, dtype, small=None, device_of=lambda key: "cpu"):
@@ -53,7 +69,7 @@ def fill(model, files, part, dtype, small=None, device_of=lambda key: "cpu"):
     and one weight in fp32. Problem, before anything is read, unless every weight is there and has its shape.
     """
     check_names({name: tuple(p.shape) for name, p in model.named_parameters()}, files, part)
-    kept = set(getattr(model, "_keep_in_fp32_modules", None) or ()) if part in ("transformer", "transformer_2") else set()
+    kept = set(getattr(model, "_keep_in_fp32_modules", None) or ()) if part == "transformer" else set()
     for weight in read_weights(files, part):
         if small is not None and small.takes(weight.key):
             small.put(weight, device_of(weight.key))
@@ -108,7 +124,18 @@ def _convert_vae(names):
         return names
     from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
 
-    return convert_wan_vae_to_diffusers(names)
+    nested = {key: NESTED.fullmatch(key) for key in names}
+    renamed = {_name_of_nested(*match.groups()): key for key, match in nested.items() if match}
+    return renamed | convert_wan_vae_to_diffusers({key: key for key in names if not nested[key]})
+
+
+def _name_of_nested(coder, way, group, layer, rest):
+    """A layer of the VAE of WAN 2.2 5B, whose groups have layers of their own; diffusers' converter does not know them."""
+    owner = f"{coder}.{way}_blocks.{group}"
+    if rest.startswith(("resample.", "time_conv.")):
+        return f"{owner}.{way}sampler.{rest}"
+    start = next((start for start in RESIDUAL if rest.startswith(start)), "")
+    return f"{owner}.resnets.{layer}.{RESIDUAL.get(start, '')}{rest.removeprefix(start)}"
 
 
 def _first(keys):

@@ -126,7 +126,7 @@ def save_pair(run_dir, state, config, base, *, saved_by="schedule"):
     experts = {}
     with _file_guard(f"the checkpoint pair of step {state.step}"), finished_dir(folder) as temporary:
         loras = {expert: _read_loras(state.expert_file(expert)) for expert in state.files}
-        for expert in EXPERTS:
+        for expert in base.experts:
             lora = loras.get(expert) or {"lora": {key: torch.zeros_like(t) for key, t in next(iter(loras.values()))["lora"].items()}}
             experts[expert] = _save_expert(
                 temporary, pair_file_name(run_dir, state.step, expert), lora, _metadata(state, config, base, expert)

@@ -9,7 +9,7 @@ import functools
 
 import torch
 
-from studio.config import EXPERTS, list_presets, load_preset
+from studio.config import list_presets, load_preset
 from studio.data.cache import Cache, class_picture, is_whole, write_tensor
 from studio.data.captions import fill
 from studio.models.catalogue import sweep_config
@@ -54,11 +54,11 @@ def draw_class_pictures(run, pictures):
     states = [_start(run, settings, batch) for batch in batches]
     progress = _Progress(run.report, len(missing), settings.num_inference_steps)
     try:
-        for expert in EXPERTS:
+        for expert in run.base.experts:
             with borrowed(_load(run, expert)) as model:
                 for i, batch in enumerate(batches):
                     states[i] = _draw(run, model, settings, expert, states[i], batch, functools.partial(progress.add, len(batch)))
-                    if expert == EXPERTS[-1]:
+                    if expert == run.base.experts[-1]:
                         _keep(cache, batch, states[i]["latents"])
     except Stopped:
         return False

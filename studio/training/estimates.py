@@ -86,10 +86,10 @@ def class_picture_seconds(facts, config, drawing, tflops, link_gb_per_second=0.0
 
 
 def loading_seconds(facts, config):
-    """Time to load experts over a whole run: each span between two saves loads both once."""
+    """Time to load experts over a whole run: each span between two saves loads each once."""
     spans = -(-config.steps // config.save_every)
     expert_gb = expert_bytes(facts, config.memory.precision) / 1e9
-    return 2 * spans * expert_gb / load_preset("speeds", "gpus")["assumptions"]["load_gb_per_second"]
+    return facts["num_experts"] * spans * expert_gb / load_preset("speeds", "gpus")["assumptions"]["load_gb_per_second"]
 
 
 def disk_parts(facts, config, rows):

@@ -17,7 +17,7 @@ from studio.training.optimizers import require_usable
 from studio.training.pairs import list_run_pairs, pair_folder, read_pair
 from studio.training.randomness import seed_of
 from studio.training.samples import prepare_samples
-from studio.training.schedule import list_spans, plan_phases
+from studio.training.schedule import fit_to_experts, list_spans, plan_phases
 from studio.training.team import Team
 from studio.training.waiting import when_there_is_space
 from studio.training.work import Run, Work
@@ -141,7 +141,7 @@ def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
         report("note", message="There is no GPU: the model is kept as fp32 instead of bf16.")
     base, deadline = find_model(facts["base_model"], project.workspace), Deadline(config.finish_by)
     return Run(
-        config=config,
+        config=fit_to_experts(config, base.experts),
         run_dir=run_dir,
         project=project,
         base=base,

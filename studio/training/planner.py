@@ -9,11 +9,12 @@ from studio import config as settings
 from studio.config import TrainConfig, from_dict, load_preset, merge
 from studio.data.dataset import kept_items
 from studio.machine import Gpu, describe_gb, free_disk_gb, is_cuda_build
-from studio.models.catalogue import model_preset, sweep_config
+from studio.models.catalogue import experts_of, model_preset, sweep_config
 from studio.training import estimates
 from studio.training.measured import find_rehearsal, find_seconds
 from studio.training.memory import ram_parts, vram_parts
 from studio.training.placement import Room, place
+from studio.training.schedule import fit_to_experts
 
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
 FREE_SHARE = 0.94  # of a GPU that is only imagined (`--vram`): the desktop takes the rest
@@ -160,7 +161,7 @@ def _layer(at, recipe, hardware, overrides):
     layers = [load_preset("recipes", recipe).get("train", {}), at.model.get("train", {}), preset.get("train", {}), on_cpu]
     config = from_dict(TrainConfig, merge(*layers))
     config, reasons = _limit(config, preset, any(item.kind == "clip" for item in at.items))
-    chosen = from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings")
+    chosen = fit_to_experts(from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings"), experts_of(at.model))
     reasons += _why_length(at, chosen, from_dict(TrainConfig, layers[0]), overrides)
     if others := estimates.count_class_pictures(chosen.preservation):
         reasons.append(f"The base model first draws {others} pictures of other people; training keeps it as it was at those.")

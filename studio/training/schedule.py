@@ -1,7 +1,7 @@
 """Whose turn it is: experts take turns in long phases, so that one is in memory at a time and every checkpoint pair is complete."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from studio.config import EXPERTS
 
@@ -37,6 +37,11 @@ def plan_phases(config, end, expert_steps):
             phases.append(Phase(expert, done + 1, done + todo[expert], expert_steps[expert] + todo[expert]))
             done += todo[expert]
     return phases
+
+
+def fit_to_experts(config, experts):
+    """The config with all steps, in one process, for the one expert of a base model that has one, whatever was set."""
+    return config if len(experts) > 1 else replace(config, high_noise_share=0.0, processes=1)
 
 
 def steps_of_expert(config, expert):

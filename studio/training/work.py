@@ -155,10 +155,9 @@ class Work:
             ram_gb=round(_ram_gb(), 3),
         )
         left = self.run.deadline.limit((total - self.step) * self._usual_seconds())
-        what = {"high_noise": "layout and motion", "low_noise": "detail and identity"}[self.expert]
-        self.run.report(
-            "progress", stage="Training", done=self.step, total=total, unit="steps", message=f"Learning {what}", seconds_left=left
-        )
+        words = {"high_noise": "Learning layout and motion", "low_noise": "Learning detail and identity"}
+        message = words[self.expert] if len(self.run.base.experts) > 1 else "Learning"
+        self.run.report("progress", stage="Training", done=self.step, total=total, unit="steps", message=message, seconds_left=left)
 
     def check_held_out(self):
         """Loss of the pictures that were set aside, always under the same noise. Before the first step it is the base model's."""

@@ -3,6 +3,7 @@
 from studio.config import EXPERTS
 from studio.jobs import metrics
 from studio.machine import read_machine
+from studio.models.catalogue import experts_of, list_models, model_preset
 from studio.training.history import read_history
 from studio.ui import formatting as f
 from studio.workspace import read_json
@@ -18,9 +19,15 @@ def read_lanes(job, config):
     settings, nothing_set_aside = config["config"], not has_held_out(job.run_dir)
     lanes = [
         lane(expert, series[expert], settings) | {"turn": turn(expert, job, history.phase, settings), "unchecked": nothing_set_aside}
-        for expert in EXPERTS
+        for expert in experts_in(config)
     ]
     return lanes, [] if job.is_over else numbers(series, settings, config.get("device", ""), history.seconds_per_step())
+
+
+def experts_in(config):
+    """The experts of a run's base model; both, if that is not known any more."""
+    name = config.get("base_model")
+    return experts_of(model_preset(name)) if name in list_models() else EXPERTS
 
 
 def has_held_out(run_dir):
@@ -65,12 +72,14 @@ def describe_band(band, digits):
 
 
 def turn(expert, job, phase, settings):
-    """Whose turn it is, in words; the experts take turns, and one at a time is in memory."""
+    """Whose turn it is, in words; the experts take turns, and one at a time is in memory, unless each has a graphics card."""
     share = settings["high_noise_share"] if expert == EXPERTS[0] else 1 - settings["high_noise_share"]
     if not share:
         return {"text": "gets no steps in this run", "now": False}
     if not job.is_running or not phase:
         return {"text": "", "now": False}
+    if settings.get("processes", 1) > 1:
+        return {"text": "learns on a graphics card of its own", "now": True}
     if phase["expert"] == expert:
         return {"text": f"learns now, to step {phase['last_step']:,}", "now": True}
     waits = phase["last_step"] < settings["steps"]
