@@ -89,6 +89,10 @@ def test_a_running_training_shows_two_lanes_with_turns_bands_and_when_the_next_p
     append_jsonl(run_dir / "events.jsonl", {"event": "phase", "expert": "low_noise", "first_step": 351, "last_step": 400})
     turns = [lane["turn"]["text"] for lane in train_view.describe_run(project, state.read_status(run_dir))["lanes"]]
     assert turns == ["has learned all its steps", "learns now, to step 400"]
+    config = read_json(run_dir / "config.json")
+    write_json(run_dir / "config.json", config | {"config": config["config"] | {"processes": 2}})
+    turns = [lane["turn"] for lane in train_view.describe_run(project, state.read_status(run_dir))["lanes"]]
+    assert turns == [{"text": "learns on a graphics card of its own", "now": True}] * 2
 
 
 ENDS = [

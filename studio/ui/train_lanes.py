@@ -72,12 +72,14 @@ def describe_band(band, digits):
 
 
 def turn(expert, job, phase, settings):
-    """Whose turn it is, in words; the experts take turns, and one at a time is in memory."""
+    """Whose turn it is, in words; the experts take turns, and one at a time is in memory, unless each has a graphics card."""
     share = settings["high_noise_share"] if expert == EXPERTS[0] else 1 - settings["high_noise_share"]
     if not share:
         return {"text": "gets no steps in this run", "now": False}
     if not job.is_running or not phase:
         return {"text": "", "now": False}
+    if settings.get("processes", 1) > 1:
+        return {"text": "learns on a graphics card of its own", "now": True}
     if phase["expert"] == expert:
         return {"text": f"learns now, to step {phase['last_step']:,}", "now": True}
     waits = phase["last_step"] < settings["steps"]
