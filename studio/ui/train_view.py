@@ -11,7 +11,7 @@ from studio.training.pairs import list_pairs, list_run_pairs
 from studio.ui import actions, download_view, train_choice, train_samples
 from studio.ui import formatting as f
 from studio.ui.settings_form import label_of, show
-from studio.ui.train_lanes import read_lanes
+from studio.ui.train_lanes import read_lanes, read_notes
 
 PAUSED = " when the GPU is to be used again (no waiting job begins before)"
 LOG_BYTES = 6000  # a page of the log
@@ -253,6 +253,7 @@ def describe_run(project, job, log_end=None):
         "progress": job_progress(job),
         "numbers": numbers,
         "lanes": lanes,
+        "notes": read_notes(job),
         "pairs": train_samples.describe_pairs(project, list_run_pairs(job.run_dir), describe_pair),
         "log": describe_log(job, log_end),
     }
