@@ -76,18 +76,17 @@ class _Reader:
         self._start()
 
     def _start(self):
+        self._history = None  # as it was last given away, until something is added
         self._offset, self._checks, self._phase, self._notes = 0, [], {}, deque(maxlen=NOTES_KEPT)
         self._columns = {name: array("d") for name in ("step", "expert", *STEP_FIELDS)}
 
     def read(self):
         with self._lock:
             self._catch_up()
-            return History(
-                {name: np.array(values) for name, values in self._columns.items()},
-                tuple(self._checks),
-                dict(self._phase),
-                tuple(self._notes),
-            )
+            if self._history is None:
+                columns = {name: np.array(values) for name, values in self._columns.items()}
+                self._history = History(columns, tuple(self._checks), dict(self._phase), tuple(self._notes))
+            return self._history
 
     def _catch_up(self):
         try:
@@ -99,7 +98,7 @@ class _Reader:
             records, offset = read_jsonl(self.path, self._offset, CHUNK_BYTES)
             if offset == self._offset:
                 return
-            self._offset = offset
+            self._offset, self._history = offset, None
             for record in records:
                 self._add(record)
 

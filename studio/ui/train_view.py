@@ -94,13 +94,17 @@ def describe_choice(project, plan):
     """What the recipe is for, and what differs from it."""
     _, overrides = train_choice.read_choice(project)
     about = load_preset("recipes", plan.recipe).get("description", "")
-    changed = ", ".join(f"{label_of(TrainConfig, name).lower()} {show(value)}" for name, value in overrides.items())
+    changed = ", ".join(f"{label_of(TrainConfig, name).lower()} {as_words(value)}" for name, value in overrides.items())
     remark = (
         f"Changed by you: {changed}."
         if changed
         else "The base model and this computer may ask for other numbers; the plan shows what will run."
     )
     return f'<p>{f.escape(about)}</p><p class="muted">{f.escape(remark)}</p>'
+
+
+def as_words(value):
+    return ("off", "on")[value] if isinstance(value, bool) else show(value)
 
 
 def describe_import(project):
