@@ -187,6 +187,11 @@ _ARGUMENTS = {
         _argument("--yes", action="store_true", help="do not ask whether to begin"),
         _argument("--background", action="store_true", help="begin, and return at once"),
     ],
+    "doctor": [
+        _argument(
+            "--gpu", action="store_true", help="check on this GPU that training computes what it should, and measure it; a minute or two"
+        )
+    ],
     "new": [
         _argument("name", metavar="NAME", help="what to call the person"),
         _argument("--trigger", required=True, help="an invented word that will stand for the person, for example ohwx"),

@@ -91,6 +91,34 @@ def test_a_detached_worker_does_the_queued_jobs_in_order_and_lets_go(project, me
     assert not launcher.ensure_worker(project.workspace)
 
 
+def test_a_paused_job_ends_and_no_other_begins_until_someone_goes_on(project, media, holder):
+    run_dir, process = holder
+    [waiting] = queue_import(project, media / "person_a_1.jpg")
+    launcher.pause(run_dir)
+    assert state.read_status(run_dir).state == "stopping"
+    process.kill()
+    process.wait()
+    assert not launcher.ensure_worker(project.workspace)  # as the studio asks at each look
+    subprocess.run([sys.executable, "-m", "studio.jobs.worker", str(project.workspace.home)], cwd=launcher.ROOT, check=True)
+    assert state.read_status(waiting).state == "queued" and launcher.is_held(project.workspace)
+    launcher.release_queue(project.workspace)
+    assert launcher.ensure_worker(project.workspace) and wait_for_end(waiting).state == "done"
+
+
+@pytest.mark.parametrize("begin", ["enqueue", "resume"])
+def test_who_starts_or_resumes_a_job_lets_a_paused_queue_go_on(project, begin):
+    [run_dir] = queue_import(project, "nowhere")
+    launcher.cancel(run_dir)
+    launcher.hold_queue(project.workspace)
+    assert launcher.resume(run_dir, foreground=True) and launcher.is_held(project.workspace)  # a terminal of its own needs no queue
+    launcher.cancel(run_dir)
+    if begin == "resume":
+        launcher.resume(run_dir)
+    else:
+        queue_import(project, "nowhere")
+    assert not launcher.is_held(project.workspace)
+
+
 def test_a_job_survives_the_program_that_asked_for_it(project, media):
     [run_dir] = queue_import(project, media)
     code = "import sys; from pathlib import Path; from studio.jobs.launcher import ensure_worker; from studio.workspace import Workspace\nprint(ensure_worker(Workspace(Path(sys.argv[1]))))"

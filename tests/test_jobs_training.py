@@ -136,6 +136,25 @@ def test_a_stop_from_the_studio_saves_and_ends_and_a_save_now_makes_a_pair(proje
     assert job.progress["total"] == 2000 and 0 < job.progress["done"] < 2000
 
 
+FREE_WITHIN_SECONDS = 10
+
+
+def test_a_shutdown_or_a_person_who_wants_the_gpu_back_need_not_wait_for_a_long_step(project):
+    """A step of some ten seconds on this computer: it is broken off between two blocks, and nothing is lost but the step itself."""
+    run_dir = train(project, accumulation=64, steps=20, memory={"gradient_checkpointing": True})
+    start(run_dir)
+    wait_until(run_dir, lambda job: any(e["event"] == "phase" for e in state.read_events(run_dir)[0]))
+    time.sleep(1.5)  # in the middle of the first step
+    worker, asked = psutil.Process(state.read_status(run_dir).pid), time.monotonic()
+    if os.name == "posix":
+        worker.terminate()  # as a shutdown does
+    else:
+        launcher.request_stop(run_dir)
+    worker.wait(FREE_WITHIN_SECONDS)  # the memory is free when the process is gone
+    job = state.read_status(run_dir)
+    assert job.state == "stopped" and job.can_resume and job.result["step"] == 0 and time.monotonic() - asked < FREE_WITHIN_SECONDS
+
+
 AS_IN_A_TERMINAL = (  # a shell's background jobs, and so some test runs, ignore Ctrl-C; children inherit that
     "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); runpy.run_module('studio', run_name='__main__')"
 )

@@ -173,10 +173,20 @@ def test_a_faster_slot_makes_blocks_in_ram_cheaper():
     ids=str,
 )
 def test_the_formula_is_within_2_percent_of_the_simulated_step_at_true_width(precision, shape, memory_settings):
-    """Three blocks instead of 40: the formula knows their number, the simulation counts them."""
-    blocks, preset = 3, load_preset("models", "wan22-t2v-a14b")
-    facts = FACTS | {"num_blocks": blocks, "lora_parameters_per_rank": FACTS["lora_parameters_per_rank"] * blocks // 40}
-    facts["parameters_per_expert"] -= (40 - blocks) * FACTS["block_parameters"]
+    assert_formula_holds("wan22-t2v-a14b", precision, shape, memory_settings)
+
+
+@pytest.mark.parametrize("model", ["wan22-ti2v-5b", "wan21-t2v-1.3b"])
+def test_the_formula_holds_for_narrower_models_too(model):
+    assert_formula_holds(model, "bf16", Shape(1, 96, 96, rows=2, preserved=2), {})
+
+
+def assert_formula_holds(model, precision, shape, memory_settings, blocks=3):
+    """Three blocks instead of all: the formula knows their number, the simulation counts them."""
+    preset = load_preset("models", model)
+    facts, all_blocks = preset["memory"], preset["memory"]["num_blocks"]
+    facts = facts | {"num_blocks": blocks, "lora_parameters_per_rank": facts["lora_parameters_per_rank"] * blocks // all_blocks}
+    facts["parameters_per_expert"] -= (all_blocks - blocks) * facts["block_parameters"]
     protection = {"enabled": shape.preserved > 0}
     config = config_of(accumulation=shape.rows, preservation=protection, memory=memory_settings | {"precision": precision})
     architecture = preset["expect"] | {"num_layers": blocks, "cross_attn_norm": True, "freq_dim": 256}

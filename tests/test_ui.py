@@ -588,6 +588,24 @@ def test_the_end_of_a_run_is_told_in_words_with_one_button(filled, idle):
         assert "action" not in train_view.read_run(filled) or name == "done"  # it stands in "Next" already, where it is the main one
 
 
+def test_a_paused_training_is_resumed_and_a_paused_queue_is_let_go_on_with_a_button(filled, idle):
+    first = make_training(filled, 1, "running", step=12)
+    write_json(first / "status.json", read_json(first / "status.json") | state.own_identity())
+    run = actions.queue(filled, "curate", {"keep": 24})
+    assert "frees the GPU" in train_tab.pause(filled, Event(run=first.name))
+    assert state.read_status(first).state == "stopping"
+    write_json(first / "status.json", read_json(first / "status.json") | {"state": "stopped", "pid": None})
+    assert "no waiting job begins before" in train_view.next_step(filled)["text"]
+    line = sidebar.read_status_line(filled.workspace)
+    assert line["held"] and line["job"]["id"].endswith(run.name)
+    assert actions.go_on_with_queue(page_of(filled.workspace), filled) == "The queue goes on."
+    assert not sidebar.read_status_line(filled.workspace)["held"]
+    launcher.pause(first)
+    train_choice.start(filled)
+    launcher.hold_queue(filled.workspace)
+    assert train_view.next_step(filled)["action"] == "go-on-queue" and "paused" in train_view.read_run(filled)["sentence"]
+
+
 def make_training(project, number, end, step=0, pairs=(), error=None):
     """A training that ended so, with a safety copy of that step."""
     train_choice.start(project)
@@ -675,7 +693,7 @@ def test_the_train_tab_s_values_fit_its_fields(filled):
     with gr.Blocks():
         form = build_form(TrainConfig, "train")
     values = train_tab.read_plan(filled, form)
-    assert len(values) == 5 + len(form.fields) and values[0] == "person-photos"
+    assert len(values) == 6 + len(form.fields) and values[0] == "person-photos"
     assert len(train_tab.read_plan(None, form)) == len(values)
 
 

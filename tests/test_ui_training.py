@@ -14,7 +14,7 @@ from studio.errors import Problem
 from studio.jobs import launcher, state, worker
 from studio.jobs.problems import explain
 from studio.jobs.recorder import Recorder
-from studio.ui import actions, train_choice, train_view
+from studio.ui import actions, evaluate_choice, evaluate_view, train_choice, train_samples, train_view
 from studio.ui.settings_form import label_of
 from studio.workspace import Workspace, append_jsonl, read_json, write_json
 
@@ -141,6 +141,37 @@ def test_the_log_of_a_run_is_turned_page_by_page(project):
     shown = (before["text"] + last["text"]).splitlines()
     assert shown == lines[-len(shown) :] and 0 < before["begin"] < last["begin"]
     assert train_view.read_run(project, None, {"run": "train-009", "end": last["begin"]})["log"] == last
+
+
+def test_a_sample_of_the_newest_pair_is_drawn_by_a_job_and_is_no_comparison_yet(project, monkeypatch):
+    monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
+    config = merge(to_dict(TrainConfig()), SMALL, {"steps": 4, "save_every": 2, "preservation": {"enabled": False}})
+    assert run(launcher.enqueue(project, "train", {"config": config})).state == "done"
+    project.update(
+        sweep_choice={"settings": {"width": 32, "height": 32, "num_frames": 5, "num_inference_steps": 2, "strengths": [0.7, 1.0]}}
+    )
+    newest, older = train_view.read_run(project)["pairs"]
+    assert newest["can_draw"] and not newest["sample"]
+
+    assert train_samples.draw(project, older["id"]) == "The clip is being drawn."
+    with pytest.raises(Problem, match="already"):
+        train_samples.draw(project, newest["id"])
+    shown = train_view.read_run(project)["pairs"][1]
+    assert shown["waits"] and not shown["can_draw"] and not shown["sample"]["clip"]
+    assert run(project.list_runs("sweep")[-1]).result["rendered"] == 2
+    assert train_samples.draw(project, older["id"]) == "This clip is there already."
+    train_samples.draw(project, newest["id"])
+
+    shown = {p["label"]: p for p in train_view.read_run(project)["pairs"]}
+    assert list(shown) == ["Step 4", "Step 2", "Base"] and shown["Step 4"]["waits"]  # the base is drawn once
+    assert all(shown[label]["sample"]["clip"].startswith("/media/anna/sweeps/sweep-001/cells/") for label in ("Step 2", "Base"))
+    assert evaluate_view.read_clips(project, "") == {} and evaluate_view.next_step(project)["label"] == "Draw the test clips"
+
+    launcher.cancel(project.list_runs("sweep")[-1])
+    sample = train_samples.sample_config(project)
+    evaluate_choice.save_choice(project, prompts="\n".join(sample.prompts), strengths=sample.strengths)
+    evaluate_choice.start(project)  # asked for as a comparison, it is one
+    assert evaluate_view.read_clips(project, "")["sweep"] == "sweep-001"
 
 
 def test_a_training_that_learns_too_fast_goes_on_with_half_the_speed_at_one_press(project, monkeypatch):

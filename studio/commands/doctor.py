@@ -1,18 +1,22 @@
 """doctor: what this computer has, which libraries and models are there, and whether the workspace can be written."""
 
+import dataclasses
 import importlib.metadata
 import platform
 import re
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from studio.jobs.problems import explain
 from studio.machine import free_disk_gb, long_paths_work, read_machine
+from studio.workspace import write_json
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent.parent / "requirements.txt"
 GOOD, LOOK, BAD = "good", "look", "bad"
 MIN_DISK_GB = 20
+SELF_CHECK_FILE = "self-check.json"
 MAX_HOME_CHARACTERS = 50  # the longest path of an export has 209 more
 
 
@@ -31,10 +35,32 @@ def doctor(args, workspace, out):
         *_path(workspace.home, long_paths_work()),
     ]
     findings += [*_models(workspace), *_jobs(workspace)]
+    report = ""
+    if args.gpu:
+        checked, report = _self_check(workspace, out)
+        findings += checked
     out.table([[f["state"], f["what"], f["text"]] for f in findings], ["", "what", "finding"])
     bad = sum(f["state"] == BAD for f in findings)
     out.print(f"{bad} thing{'' if bad == 1 else 's'} to mend." if bad else "Everything that is needed works.")
-    return {"findings": findings, "bad": bad, "home": workspace.home}
+    if report:
+        out.print(f"The self-check is written down in {report}; it holds no names and no folders, and can be attached to a bug report.")
+    return {"findings": findings, "bad": bad, "home": workspace.home, "report": report}
+
+
+def _self_check(workspace, out):
+    """(findings, the report's path): equality of the studio's own ways with plain ones, and speeds, on this computer's GPU."""
+    from studio.models.loading import pick_device
+    from studio.training.selfcheck import check_device, describe_system
+
+    device = pick_device()
+    if device.type != "cuda":
+        out.print("There is no GPU that can be used: the checks run small, on the processor.")
+    found = list(check_device(device, out.print))
+    path = workspace.home / SELF_CHECK_FILE
+    write_json(
+        path, {"format": 1, "made": time.time(), "system": describe_system(device), "findings": [dataclasses.asdict(f) for f in found]}
+    )
+    return [_finding(f.what, f.state, f.text) for f in found], path
 
 
 def _finding(what, state, text):
@@ -43,7 +69,7 @@ def _finding(what, state, text):
 
 def _gpu(machine):
     if not machine.gpus:
-        text = "no NVIDIA GPU or driver found; the tiny model runs on the processor, WAN 2.2 needs a GPU with 12 GB or more"
+        text = "no NVIDIA GPU or driver found; the tiny model runs on the processor, WAN 2.2 needs a GPU with 8 GB or more"
         return [_finding("GPU", LOOK, " ".join([text, *machine.notes]))]
     return [_finding(f"GPU {gpu.index}", GOOD, f"{gpu.describe()}; driver {gpu.driver}") for gpu in machine.gpus]
 

@@ -64,7 +64,7 @@ def find_sweep(project, name=""):
     """The sweep of that name, or the last one."""
     from studio.evaluation.sweeps import list_sweeps
 
-    found = list_sweeps(project)
+    found = list_sweeps(project, sample=False)
     if not found:
         raise Problem(f"{project.read()['name']} has no test clips yet", fix=f"Draw them with: python -m studio sweep {project.slug}")
     chosen = [folder for folder in found if name in ("", folder.name)]
@@ -114,7 +114,7 @@ def choose_pair(project, pair_id=""):
 
     strength = None
     if not pair_id:
-        sweeps = list_sweeps(project)
+        sweeps = list_sweeps(project, sample=False)
         found = judge(project, sweeps[-1]) if sweeps else {"pair": None}
         pair_id, strength = (found["pair"], found["strength"]) if found["pair"] else ("", None)
     pairs = select_pairs(project, [pair_id] if pair_id else None)

@@ -82,6 +82,8 @@ def jobs(args, workspace, out):
     for job in found:
         if job.error:
             out.print(f"{job.name}: {job.error['message']} {job.error.get('fix', '')}")
+        elif job.is_running and job.notice:
+            out.print(f"{job.name}: {job.notice}")
     return {"jobs": [job.to_dict() for job in found]}
 
 

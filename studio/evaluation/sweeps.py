@@ -123,18 +123,21 @@ def _hash(*parts):
 # -- on disk
 
 
-def open_sweep(project, config, pairs=None):
+def open_sweep(project, config, pairs=None, sample=None):
     """The folder of this comparison: the one that asked the same before (new pairs are added to it), else the next sweep-NNN.
 
-    Finished cells are kept if their files are whole, and taken from other sweeps where the key is the same.
+    Finished cells are kept if their files are whole, and taken from other sweeps where the key is the same. sample: whether it is only
+    a look at how a training goes, and no comparison yet; None leaves that as it is, and what was asked for as a comparison stays one.
     """
     plan = plan_sweep(project, config, pairs)
     folder = find_sweep(project, plan)
     if folder:
-        known = {_place(cell): cell for cell in read_sweep(folder)["cells"]}
-        plan |= {"created": read_sweep(folder)["created"], "cells": [known.get(_place(c), c) for c in plan["cells"]]}
+        old = read_sweep(folder)
+        known, sample = {_place(cell): cell for cell in old["cells"]}, sample is not False and is_sample(old)
+        plan |= {"created": old["created"], "cells": [known.get(_place(c), c) for c in plan["cells"]]}
     else:
         folder = new_numbered_dir(project.sweeps_dir, "sweep")
+    plan |= {"sample": True} if sample else {}
     check_cells(folder, plan)
     reuse_cells(project, folder, plan)
     if (
@@ -159,9 +162,17 @@ def _continues(old, new):
     return same and all(pair in new["pairs"] for pair in old["pairs"])
 
 
-def list_sweeps(project):
-    """Sweep folders, oldest first; a folder without a readable sweep.json is left out."""
-    return [f for f in sorted(project.sweeps_dir.glob("sweep-*"), key=lambda f: (len(f.name), f.name)) if _is_sweep(f)]
+def list_sweeps(project, sample=None):
+    """Sweep folders, oldest first; a folder without a readable sweep.json is left out.
+
+    sample: True for those only that are samples of a training, False for the others.
+    """
+    found = [f for f in sorted(project.sweeps_dir.glob("sweep-*"), key=lambda f: (len(f.name), f.name)) if _is_sweep(f)]
+    return found if sample is None else [f for f in found if is_sample(read_json(f / "sweep.json")) == sample]
+
+
+def is_sample(sweep):
+    return bool(sweep.get("sample"))
 
 
 def _is_sweep(folder):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from studio.config import TrainConfig, from_dict, to_dict
 from studio.errors import Problem
+from studio.evaluation.sweeps import is_sample
 from studio.export import configs, texts
 from studio.export.dataset import copy_groups, group_items
 from studio.export.lora_files import check_lora, write_for_musubi
@@ -137,8 +138,10 @@ def _find_report(project, pair):
     found = []
     for folder in project.sweeps_dir.glob("sweep-*"):
         files = folder / "report.html", folder / "verdict.json"
-        if all(file.is_file() for file in files) and any(entry["id"] == pair.id for entry in read_json(folder / "sweep.json")["pairs"]):
-            found.append(files)
+        if all(file.is_file() for file in files):
+            sweep = read_json(folder / "sweep.json")
+            if not is_sample(sweep) and any(entry["id"] == pair.id for entry in sweep["pairs"]):
+                found.append(files)
     return max(found, key=lambda files: (len(files[0].parent.name), files[0].parent.name), default=None)
 
 

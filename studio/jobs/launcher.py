@@ -13,7 +13,7 @@ from filelock import FileLock
 from studio.config import merge
 from studio.jobs import state
 from studio.models.sources import note_wish
-from studio.workspace import locked, read_json, write_json
+from studio.workspace import locked, project_of, read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MAX_START_ATTEMPTS = 3
@@ -58,6 +58,8 @@ def _create(project, kind, config, title, owner):
     try:
         write_json(run_dir / "config.json", {"kind": kind, "created": time.time(), "title": title} | _complete(project, kind, config))
         write_json(state.status_file(run_dir), {"kind": kind, "title": title} | _queued() | owner)
+        if not owner:
+            release_queue(project.workspace)
     except OSError:  # a full disk: half a job would be no job, and its folder only in the way
         shutil.rmtree(run_dir, ignore_errors=True)
         raise
@@ -92,6 +94,8 @@ def resume(run_dir, *, foreground=False):
             request.unlink(missing_ok=True)
         owner = state.own_identity() if foreground else {}
         write_json(state.status_file(run_dir), state.read_record(run_dir) | _queued() | {"progress": job.progress} | owner)
+    if not foreground:
+        release_queue(project_of(run_dir).workspace)
     return run_dir
 
 
@@ -126,6 +130,26 @@ def cancel(run_dir):
             write_json(state.status_file(run_dir), data | {"state": "stopped", "pid": None, "create_time": None, "ended_at": time.time()})
         elif job.is_running:
             request_stop(run_dir)
+
+
+def pause(run_dir):
+    """Stop a running job, which saves and gives back all it holds of the GPU, and let no other begin in its place: see `hold_queue`."""
+    hold_queue(project_of(run_dir).workspace)
+    cancel(run_dir)
+
+
+def hold_queue(workspace):
+    """No waiting job begins until someone starts, resumes or releases one. (A job in a terminal of its own is not held.)"""
+    workspace.update(queue_held=True)
+
+
+def is_held(workspace):
+    return bool(workspace.read().get("queue_held"))
+
+
+def release_queue(workspace):
+    if is_held(workspace):
+        workspace.update(queue_held=False)
 
 
 # -- the worker process
@@ -187,6 +211,7 @@ def _waiting_in_vain(workspace):
     """The queue, if nobody lives who would take it on."""
     jobs = state.list_jobs(workspace)
     queue = state.queued_jobs(workspace, jobs)
+    queue = [] if queue and is_held(workspace) else queue
     record = worker_record(workspace) if queue else {}
     lives = any(job.is_running for job in jobs) or state.is_alive(record.get("pid"), record.get("create_time"))
     return [] if lives else queue

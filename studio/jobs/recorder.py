@@ -5,9 +5,11 @@ import time
 import traceback
 from contextlib import suppress
 
+from studio.clocks import awake_seconds
 from studio.errors import is_disk_full
 from studio.jobs import state
 from studio.jobs.problems import explain
+from studio.jobs.watch import Watch, in_words
 from studio.workspace import append_jsonl, write_json
 
 STATUS_SECONDS = 0.5  # at most this often while there is news
@@ -27,14 +29,15 @@ class Recorder:
             "started_at": time.time(),
             "ended_at": None,
             "error": None,
+            "notice": "",
         }
         self.stop_was_seen = False
         self._unwritten, self._write_again = [], 0.0  # events, while another program has the file to itself
         self._stop = False
-        self._lock = threading.Lock()
+        self._lock, self._events_lock = threading.Lock(), threading.Lock()
         self._news, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep_status, name="status", daemon=True)
-        self._pace = Pace()
+        self._pace, self._watch = Pace(), Watch()
         self._progress_written = (None, 0.0)
 
     def __enter__(self):
@@ -54,6 +57,7 @@ class Recorder:
         if event == "progress":
             self._report_progress(fields)
         else:
+            self._watch.saw_event()
             self._append({"event": event, "time": time.time()} | fields)
         if event in ("note", "error", "checkpoint", "resume"):
             self.log(f"{event}: " + ", ".join(f"{k} {v}" for k, v in fields.items()))
@@ -80,7 +84,7 @@ class Recorder:
     def end(self, final_state, *, result=None, error=None):
         """Write the last status: done, stopped or failed."""
         if self._unwritten:
-            with suppress(OSError):  # a full disk: how the job ended matters more
+            with suppress(OSError), self._events_lock:  # a full disk: how the job ended matters more
                 self._write_events()
         for request in (state.stop_file(self.run_dir), state.save_file(self.run_dir)):
             _remove(request)
@@ -112,9 +116,10 @@ class Recorder:
 
     def _append(self, event):
         """An event for events.jsonl. While the disk is full, or another program (Excel, a backup) keeps the file to itself, it waits in memory."""
-        self._unwritten.append(event)
-        if time.monotonic() >= self._write_again:
-            self._write_events()
+        with self._events_lock:
+            self._unwritten.append(event)
+            if time.monotonic() >= self._write_again:
+                self._write_events()
 
     def _write_events(self):
         try:
@@ -136,7 +141,8 @@ class Recorder:
                 self.echo = None
 
     def _report_progress(self, fields):
-        stage, now = fields.get("stage"), time.monotonic()
+        stage, now = fields.get("stage"), awake_seconds()
+        self._watch.saw_progress(stage, fields.get("done"))
         seconds_left = fields.pop("seconds_left", None)
         if seconds_left is None:
             seconds_left = self._pace.seconds_left(stage, fields.get("done"), fields.get("total"), now)
@@ -156,17 +162,29 @@ class Recorder:
             if self._closing.is_set():
                 return
             try:
+                self._look_around()
                 self._write_status()
             except OSError as e:  # the next pulse tries again; the job itself meets a lasting fault in its own writes
                 self.log(f"the status could not be written: {e}")
             self._closing.wait(STATUS_SECONDS)
+
+    def _look_around(self):
+        """Notice a standstill, and that the computer slept."""
+        if slept := self._watch.look_for_sleep():
+            self._append({"event": "asleep", "time": time.time(), "seconds": round(slept)})
+            self.log(f"note: the computer slept for {in_words(slept)}; the job goes on")
+        notice = self._watch.notice()
+        if notice and not self.status.get("notice"):
+            self.log(f"note: {notice}")
+        with self._lock:
+            self.status |= {"notice": notice}
 
     def _write_status(self):
         with self._lock:
             # create_time is read afresh: it moves with the computer's clock, for the readers just as for us
             self.status |= state.own_identity() | {"updated_at": time.time()}
             over = self.status["state"] in state.OVER
-            data = self.status | ({"pid": None, "create_time": None} if over else {})
+            data = self.status | ({"pid": None, "create_time": None, "notice": ""} if over else {})
             try:
                 write_json(state.status_file(self.run_dir), data)
             except OSError as e:

@@ -14,6 +14,7 @@ from studio.workspace import project_of, read_json, read_jsonl
 KINDS = ("train", "rehearse", "caption", "sweep", "import", "curate", "download")
 OVER = ("done", "stopped", "failed", "crashed")
 CLOCK_TOLERANCE_SECONDS = 2.0
+SILENT_SECONDS = 90.0  # a running job writes its status every 5 seconds
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class JobStatus:
     seconds_left: float | None = None
     result: dict = field(default_factory=dict)
     error: dict | None = None  # message, cost, fix, action
+    notice: str = ""  # why a running job may have come to a standstill, in words
 
     @property
     def name(self):
@@ -98,6 +100,8 @@ def read_status(run_dir):
         state, error = "crashed", _crash_error(run_dir, data)
     elif state == "running" and stop_file(run_dir).exists():
         state = "stopping"
+    elif state == "running" and (silent := time.time() - (data.get("updated_at") or 0)) > SILENT_SECONDS:
+        data = data | {"notice": f"It has not reported for {silent / 60:.0f} min: the computer may have slept, or is very busy."}
     known = {k: v for k, v in data.items() if k in JobStatus.__dataclass_fields__}
     return JobStatus(**known | {"run_dir": run_dir, "state": state, "error": error})
 

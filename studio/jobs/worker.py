@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from studio.jobs import launcher, state
+from studio.jobs import launcher, state, windows
 from studio.jobs.recorder import Recorder
 from studio.jobs.tasks import run_task
 from studio.workspace import Workspace, locked, project_of, write_json
@@ -52,7 +52,7 @@ def run_job(run_dir, *, echo=None, say=print):
 
 def execute(run_dir, echo=None):
     """Run one claimed job and write how it ended. Never raises for a failed job; a second Ctrl-C aborts at once."""
-    with Recorder(run_dir, echo) as recorder, _stop_on_signals(recorder):
+    with Recorder(run_dir, echo) as recorder, _stop_on_signals(recorder), windows.long_job(recorder.stop_now):
         try:
             result = run_task(run_dir, recorder) or {}
         except KeyboardInterrupt:
@@ -93,8 +93,8 @@ def _acquire_patiently(lock, workspace, run_dir, say):
 
 
 def _take_next(workspace):
-    """Claim the oldest queued job; None if none waits."""
-    for job in state.queued_jobs(workspace):
+    """Claim the oldest queued job; None if none waits, or none may begin."""
+    for job in [] if launcher.is_held(workspace) else state.queued_jobs(workspace):
         if _claim(job.run_dir):
             return job.run_dir
     return None

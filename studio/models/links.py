@@ -7,14 +7,18 @@ class Link:
     """Copies host tensors into device buffers, in order. This one copies at once: for the CPU, and for shapes without memory.
 
     The caller says when a buffer is needed (`wait`) and when its last reader was started (`release`); between the two nothing is sent to it.
+    spoils: rubbish (NaN as a number) is put into a buffer before what is sent arrives, so that whoever reads too early is found out.
     """
 
-    def __init__(self):
+    def __init__(self, spoils=False):
         self.num_bytes = self.num_copies = 0
+        self.spoils = spoils
 
     def send(self, buffer, host):
         """Begin to copy `host` into the beginning of `buffer`."""
         self.num_bytes, self.num_copies = self.num_bytes + host.nbytes, self.num_copies + 1
+        if self.spoils:
+            buffer.fill_(255)
         buffer[: host.nbytes].copy_(host, non_blocking=True)
 
     def wait(self, buffer):
@@ -30,8 +34,8 @@ class Link:
 class StreamLink(Link):
     """A CUDA copy stream beside the computing one; the two wait for each other by events alone, never for the host."""
 
-    def __init__(self, device):
-        super().__init__()
+    def __init__(self, device, spoils=False):
+        super().__init__(spoils)
         self.device, self.stream = device, torch.cuda.Stream(device)
         self.arrived, self.read = {}, {}  # first address of a buffer -> event
 
@@ -55,5 +59,5 @@ class StreamLink(Link):
         torch.cuda.synchronize(self.device)
 
 
-def make_link(device):
-    return StreamLink(device) if device.type == "cuda" else Link()
+def make_link(device, spoils=False):
+    return StreamLink(device, spoils) if device.type == "cuda" else Link(spoils)

@@ -248,7 +248,7 @@ def _judge(at, config, predicted):
     """(fits, reasons), the last of them the one that decides."""
     if at.gpu is None and at.facts["parameters_per_expert"] > LARGE_MODEL:
         title = at.model["title"]
-        return False, [f"{title} is too large to train without a GPU: it would take weeks. A GPU with 12 GB or more is needed."]
+        return False, [f"{title} is too large to train without a GPU: it would take weeks. A GPU with 8 GB or more is needed."]
     problems = []
     if at.gpu and predicted["vram_gb"] > at.gpu.vram_free_gb:
         text = f"It needs about {describe_gb(predicted['vram_gb'])} of GPU memory, and {describe_gb(at.gpu.vram_free_gb)} are free."

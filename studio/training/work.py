@@ -1,7 +1,6 @@
 """One expert at work: its steps, what is told of them, and its safety copies."""
 
 import math
-import time
 from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import psutil
 import torch
 
+from studio.clocks import awake_seconds
 from studio.config import TrainConfig, to_dict
 from studio.errors import Problem
 from studio.models.catalogue import BaseModel
@@ -73,7 +73,7 @@ class Work:
 
     def train_step(self):
         """Batch, loss, backward, clip, check, step, report. Whether the step was taken: not if it was broken off, or must_reload."""
-        started, group = time.perf_counter(), self.batches.group(self.expert_step)
+        started, group = awake_seconds(), self.batches.group(self.expert_step)
         found = self._within_memory(group.rows + group.class_rows, lambda before_block: self._gradients(group, before_block))
         if found is None:
             return False
@@ -82,7 +82,7 @@ class Work:
             self._roll_back(wrong)
             return False
         rate = self._update()
-        self.pace.append(time.perf_counter() - started)
+        self.pace.append(awake_seconds() - started)
         self.run.deadline.step_seconds = max(self.pace)
         self._report(loss, preservation if group.class_rows else None, rate, grad_norm)
         return True

@@ -90,6 +90,12 @@ def halve_learning_rate(job):
     return f"The learning speed is {used / 2:g} now (it was {used:g}); {go_on(job)}"
 
 
+def go_on_with_queue(page, project):
+    launcher.release_queue(page.workspace)
+    launcher.ensure_worker(page.workspace)
+    return "The queue goes on."
+
+
 def newest_train(project):
     jobs = [job for job in state.list_jobs(project.workspace, project) if job.kind == "train"]
     return jobs[0] if jobs else None
@@ -99,10 +105,12 @@ LABELS = {
     "write-captions": "Write captions",
     "check-photos": "Check photos",
     "resume": "Resume",
+    "go-on-queue": "Let the queue go on",
     "halve-learning-rate": "Halve the learning speed and go on",
 }
 ON_SERVER = {
     "write-captions": write_captions,
     "check-photos": check_photos,
+    "go-on-queue": go_on_with_queue,
 }
 ON_RUN = {"resume": go_on, "halve-learning-rate": halve_learning_rate}

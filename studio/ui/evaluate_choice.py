@@ -115,7 +115,7 @@ def start(project):
     if reason:
         raise Problem(reason, action="" if list_pairs(project) else "open-train")
     config, pairs = read_choice(project)
-    folder = sweeps.open_sweep(project, config, pairs)
+    folder = sweeps.open_sweep(project, config, pairs, sample=False)
     sweep = sweeps.read_sweep(folder)
     missing = sum(cell["state"] != "done" for cell in sweep["cells"])
     stale = sweeps.count_unmeasured(project, sweep)

@@ -42,17 +42,18 @@ def pair_choices(project):
 
 
 def newest_job(project):
-    jobs = [job for job in state.list_jobs(project.workspace, project) if job.kind == "sweep"]
-    return jobs[0] if jobs else None
+    """The newest job that draws a comparison; samples of a training are shown where that is."""
+    jobs = (job for job in state.list_jobs(project.workspace, project) if job.kind == "sweep")
+    return next((job for job in jobs if not state.read_config(job.run_dir).get("sample")), None)
 
 
 def has_sweep(project):
-    return bool(sweeps.list_sweeps(project))
+    return bool(sweeps.list_sweeps(project, sample=False))
 
 
 def find_sweep(project, name):
     """The sweep asked for, else the one of the newest job, else the last one; None without any."""
-    folders = {folder.name: folder for folder in sweeps.list_sweeps(project)}
+    folders = {folder.name: folder for folder in sweeps.list_sweeps(project, sample=False)}
     job = newest_job(project)
     of_job = state.read_config(job.run_dir).get("sweep") if job else None
     return folders.get(name) or folders.get(of_job) or next(reversed(folders.values()), None)
@@ -70,7 +71,7 @@ def read_clips(project, name):
     columns = [None, *[pair["id"] for pair in sweep["pairs"]]]
     return {
         "sweep": folder.name,
-        "sweeps": [{"id": other.name, "label": other.name.replace("-", " ")} for other in sweeps.list_sweeps(project)],
+        "sweeps": [{"id": other.name, "label": other.name.replace("-", " ")} for other in sweeps.list_sweeps(project, sample=False)],
         "address": address,
         "verdict": describe_verdict(project, sweep) if counts["done"] and not running else None,
         "report": f"{address}/report.html" if (folder / "report.html").is_file() else "",

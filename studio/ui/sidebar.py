@@ -9,7 +9,7 @@ from studio.errors import Problem
 from studio.jobs import launcher, state
 from studio.machine import free_disk_gb, read_machine
 from studio.models.catalogue import describe_model, list_models
-from studio.ui import download_view, uploads
+from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
 from studio.ui.components import component
 from studio.ui.page import QUIET
@@ -33,6 +33,7 @@ def build(page):
     status = component("status")
     page.acts(dialog.create, lambda project, event: open_new(page.workspace, event), [], [page.project], needs_project=False)
     page.acts(dialog.download, lambda project, event: start_download(page.workspace, event), needs_project=False)
+    page.acts(status.go_on, lambda project: actions.go_on_with_queue(page, project), needs_project=False)
     page.acts(status.stop, lambda project, event: stop_job(page.workspace, event), needs_project=False)
     page.reads(lambda project: [read_chooser(page.workspace, project)], [page.project])
     page.reads(lambda project: [read_status_line(page.workspace)], [status])
@@ -154,6 +155,7 @@ def read_status_line(workspace):
         "meters": meters,
         "job": job_line(job) if job else None,
         "waiting": waiting - bool(job and job.state == "queued"),
+        "held": bool(waiting) and launcher.is_held(workspace),
         "download": job_line(download) | {"id": f"{DOWNLOADS}{download.project.slug}/{download.name}"} if download else None,
     }
 

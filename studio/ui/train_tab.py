@@ -4,7 +4,7 @@ import gradio as gr
 
 from studio.config import TrainConfig, list_presets, load_preset
 from studio.jobs import launcher
-from studio.ui import actions, download_view, train_choice, train_view
+from studio.ui import actions, download_view, train_choice, train_samples, train_view
 from studio.ui.components import component
 from studio.ui.rehearsal_view import read_rehearsal
 from studio.ui.settings_form import build_form, flatten, show
@@ -34,10 +34,17 @@ def build_run(page):
     run, chosen, log = component("training"), gr.State({}), gr.State({})
     page.acts(run.show, lambda project, event: [{"run": str(event.run), "newest": actions.newest_train(project).name}], [], [chosen])
     page.acts(run.stop, lambda project, event: launcher.cancel(project.run_dir(event.run)))
+    page.acts(run.pause, pause)
+    page.acts(run.draw, lambda project, event: train_samples.draw(project, str(event.pair)))
     page.acts(run.save, save_now)
     page.acts(run.act, lambda project, event: actions.act(page, project, event.action))
     page.acts(run.turn, lambda project, event: [{"run": str(event.run), "end": event.end}], [], [log])
     page.reads(lambda project, chosen, log: [train_view.read_run(project, chosen, log)], [run], [chosen, log], tab=ID)
+
+
+def pause(project, event):
+    launcher.pause(project.run_dir(event.run))
+    return "It saves after this step and frees the GPU; no other job begins until you resume it or start another."
 
 
 def save_now(project, event):

@@ -5,14 +5,15 @@ import time
 
 from studio.config import TrainConfig, load_preset
 from studio.data.dataset import kept_items
-from studio.jobs import state
+from studio.jobs import launcher, state
 from studio.machine import read_machine
-from studio.training.pairs import list_pairs
-from studio.ui import actions, download_view, train_choice
+from studio.training.pairs import list_pairs, list_run_pairs
+from studio.ui import actions, download_view, train_choice, train_samples
 from studio.ui import formatting as f
 from studio.ui.settings_form import label_of, show
 from studio.ui.train_lanes import read_lanes
 
+PAUSED = " when the GPU is to be used again (no waiting job begins before)"
 LOG_BYTES = 6000  # a page of the log
 MAX_IMPORT_ROWS = 100  # of values without a counterpart
 
@@ -23,8 +24,12 @@ def next_step(project):
     if project is None:
         return {"text": "make a project with New person, at the left.", "action": "click:#new-person", "label": "New person"}
     job = actions.newest_train(project)
+    if job and job.is_running:
+        return {"text": "wait; you may close this window, the training goes on."}
     if job and not job.is_over:
-        return {"text": "wait; you may close this window, the training goes on." if job.is_running else "wait for the job before this one."}
+        if launcher.is_held(project.workspace):
+            return {"text": "let the queue go on; it is paused.", **actions.button("go-on-queue")}
+        return {"text": "wait for the job before this one."}
     if not kept_items(project):
         return {"text": "add photos first.", **actions.button("open-dataset")}
     if job and job.state != "done":
@@ -42,7 +47,7 @@ def next_after_end(job):
     """The next step after a training that ended too early: the one that its error names, or that gets on."""
     action = way_on(job)
     words = {
-        "resume": f"resume {job.name}, or start anew below.",
+        "resume": f"resume {job.name}{PAUSED if launcher.is_held(job.project.workspace) else ''}, or start anew below.",
         "halve-learning-rate": f"let {job.name} go on with half the learning speed, or start anew below.",
         "open-log": f"see why {job.name} ended; it can be resumed, or started anew below.",
     }
@@ -248,7 +253,7 @@ def describe_run(project, job, log_end=None):
         "progress": job_progress(job),
         "numbers": numbers,
         "lanes": lanes,
-        "pairs": [describe_pair(pair) for pair in reversed(list_pairs(project)) if pair.run == job.name],
+        "pairs": train_samples.describe_pairs(project, list_run_pairs(job.run_dir), describe_pair),
         "log": describe_log(job, log_end),
     }
 
@@ -285,9 +290,10 @@ def describe_end(project, job):
     """(title, sentence, tone, button) of a run: what ended it, what that cost, and the one thing to do."""
     name = job.title
     if job.state == "queued":
-        return name, "Waits in the queue.", "", {}
+        held = launcher.is_held(project.workspace)
+        return name, "Waits: the queue is paused." if held else "Waits in the queue.", "", actions.button("go-on-queue") if held else {}
     if job.is_running:
-        return name, "Saves a safety copy and stops." if job.state == "stopping" else "", "", {}
+        return name, "Saves a safety copy and stops." if job.state == "stopping" else job.notice, "", {}
     if job.state == "done":
         took = f" in {f.duration(job.seconds)}" if job.seconds else ""
         return f"{name}: finished{took}", "Now compare the pairs.", "good", actions.button(way_on(job))

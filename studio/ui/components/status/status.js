@@ -14,10 +14,11 @@ mount(
     <div class="job" aria-live="off">
       ${v.job
         ? html`${jobView(v.job)}
-            ${v.waiting ? html`<div class="job-left">${v.waiting} more in the queue</div>` : ""}`
+            ${v.waiting ? html`<div class="job-left">${v.waiting} more in the queue</div>` : ""}
+            ${v.held ? html`<div class="job-left">The queue is paused.</div><button class="small" data-do="go_on">Let it go on</button>` : ""}`
         : html`<div class="job-left">No job is running.</div>`}
     </div>
     ${v.download ? html`<div class="job" data-key="download" aria-live="off">${jobView(v.download)}</div>` : ""}
   </section>`,
-  { stop: (button) => trigger("stop", { id: button.dataset.id }) },
+  { go_on: () => trigger("go_on", {}), stop: (button) => trigger("stop", { id: button.dataset.id }) },
 );

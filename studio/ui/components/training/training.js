@@ -62,6 +62,13 @@ const showLog = () => {
   log?.setAttribute("open", "");
   log?.scrollIntoView({ block: "nearest" });
 };
+/* A saved pair, with a clip of it once one was asked for and drawn. */
+const pairView = (pair, i) => html`<li data-key="pair-${pair.id}" class="${pair.sample.clip ? "with-clip" : ""}">
+  ${pair.sample.clip ? html`<video data-key="${pair.sample.clip}" src="${pair.sample.clip}" poster="${pair.sample.poster}" muted loop playsinline controls preload="none" aria-label="${pair.label}: ${pair.sample.prompt}" title="${pair.sample.prompt}"></video>` : ""}
+  <div><b>${pair.label}</b> <span class="muted">${[pair.run, pair.size, pair.made].filter(Boolean).join(" · ")}</span></div>
+  ${pair.waits ? html`<small class="muted">Its test clip waits or is being drawn.</small>` : ""}
+  ${pair.sample.error ? html`<small class="bad-text">${pair.sample.error}</small>` : ""}
+  ${pair.can_draw && (i === 0 || pair.sample.error) ? html`<button class="small" data-do="draw" data-pair="${pair.id}" aria-label="Draw a test clip of ${pair.label}">Draw a test clip</button>` : ""}</li>`;
 const logView = (log) => html`<details class="log" id="train-log"><summary>Log</summary>
   <div class="log-pages"><button class="small" data-do="page" data-end="${log.begin}" ${log.begin ? "" : new Markup("disabled")}>Earlier lines</button>
     ${log.end == null ? "" : html`<button class="small" data-do="page" data-end="">Newest lines</button>`}</div>
@@ -97,7 +104,7 @@ const redraw = mount(
       ? html`<section class="training panel" aria-label="Training">
           <header class="${v.tone}"><div><h2>${v.title}</h2><p class="muted">${v.run}${v.is_running || v.is_waiting ? html` · ${v.state}` : ""}</p></div>
             <div class="run-buttons">
-              ${v.is_running ? html`<button data-do="save" id="save-pair">Save a pair now</button><button data-do="stop" id="stop-training">Stop and save</button>` : ""}
+              ${v.is_running ? html`<button data-do="save" id="save-pair">Save a pair now</button><button data-do="pause" id="pause-training" title="Saves and gives back the GPU's memory; no other job begins until you resume">Pause, free the GPU</button><button data-do="stop" id="stop-training" title="Saves and ends; the next job in the queue begins">Stop and save</button>` : ""}
               ${v.is_waiting ? html`<button data-do="stop">Take out of the queue</button>` : ""}
               ${v.label ? html`<button data-do="act" data-action="${v.action}" id="run-action">${v.label}</button>` : ""}
             </div></header>
@@ -110,7 +117,7 @@ const redraw = mount(
             : ""}
           ${v.lanes.some((l) => l.step.length) || v.is_running ? html`<div class="lanes">${v.lanes.map(laneView)}</div>` : ""}
           ${v.pairs.length
-            ? html`<div class="pairs"><h3>Saved pairs</h3><ul>${v.pairs.map((p) => html`<li><b>${p.label}</b> <span class="muted">${p.run} · ${p.size}${p.made ? html` · ${p.made}` : ""}</span></li>`)}</ul></div>`
+            ? html`<div class="pairs"><h3>Saved pairs</h3><ul>${v.pairs.map(pairView)}</ul></div>`
             : ""}
           ${v.log.text != null ? logView(v.log) : ""}
         </section>
@@ -123,11 +130,13 @@ const redraw = mount(
       comes = true;
       trigger("show", { run: button.dataset.run });
     },
+    draw: (button) => trigger("draw", { pair: button.dataset.pair }),
     page: (button) => {
       turned = true;
       trigger("turn", { run: props.value.run, end: Number(button.dataset.end) || null });
     },
     stop: () => trigger("stop", { run: props.value.run }),
+    pause: () => trigger("pause", { run: props.value.run }),
     save: () => trigger("save", { run: props.value.run }),
     act: (button) => {
       if (button.dataset.action.startsWith("tab:train")) element.querySelector("#train-log")?.setAttribute("open", "");
