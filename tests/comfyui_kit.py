@@ -145,7 +145,7 @@ def write_header(path, entries):
     path.parent.mkdir(parents=True, exist_ok=True)
     header, end, written = {}, 0, []
     for name, (dtype, shape, data) in entries.items():
-        size = torch.Size(shape).numel() * {"F8_E4M3": 1, "U8": 1, "F16": 2, "BF16": 2, "F32": 4}[dtype]
+        size = torch.Size(shape).numel() * {"F8_E4M3": 1, "U8": 1, "F16": 2, "BF16": 2, "F32": 4, "F64": 8}[dtype]
         header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [end, end + size]}
         written += [(end, data)] if data else []
         end += size
@@ -153,6 +153,6 @@ def write_header(path, entries):
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         file.truncate(8 + len(text) + end)
-        for offset, data in [*written, (end - 8, path.name.encode()[10:18])]:
+        for offset, data in [*written, (max(0, end - 8), path.name.encode()[10:18])] if end else []:
             file.seek(8 + len(text) + offset)
             file.write(data)

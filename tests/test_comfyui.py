@@ -6,7 +6,7 @@ import struct
 
 import pytest
 import torch
-from comfyui_kit import FORMS, SMALL, add_small_model, in_form, make_comfyui, make_true_comfyui, makers_names, values_of
+from comfyui_kit import FORMS, SMALL, add_small_model, in_form, make_comfyui, make_true_comfyui, makers_names, values_of, write_header
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from safetensors.torch import load_file, save_file
 from training_kit import Events, add_photo, small_config
@@ -273,6 +273,24 @@ def test_a_wrong_expert_is_named_in_words(comfyui, workspace, damage, words):
         link_model(SMALL, comfyui, workspace)
     assert "The high-noise expert" in caught.value.message and "Their usual names: high-noise expert: the transformer" in caught.value.fix
     assert not workspace.models_dir.exists()
+
+
+ODD = {
+    "no blocks": {"patch_embedding.weight": [], "blocks.0.x": [1]},
+    "blocks without numbers": {"patch_embedding.weight": [8, 16, 1, 2, 2], "blocks.0.ffn.0.weight": [], "blocks.x.y": [1]},
+    "a scalar VAE": {"encoder.conv1.weight": [8, 3, 3, 3, 3], "conv2.weight": []},
+    "half a text encoder": {"encoder.block.0.layer.1.DenseReluDense.wi_0.weight": [4], "shared.weight": []},
+    "a marker alone": {"scaled_fp8": [2]},
+    "nothing": {},
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_files_among_comfyuis_are_passed_over_or_named(tmp_path, comfyui, preset, odd):
+    write_header(comfyui / "models/vae/odd high.safetensors", {name: ("F64", tuple(shape), b"") for name, shape in ODD[odd].items()})
+    assert find_files([comfyui], preset)["vae"].name == "wan_2.1_vae.safetensors"
+    with pytest.raises(Problem, match="are not in"):
+        find_files([comfyui / "models/vae/odd high.safetensors"], preset)
 
 
 def test_i2v_files_are_told_from_t2v_ones_by_name_of_the_model(tmp_path):
