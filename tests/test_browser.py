@@ -444,7 +444,8 @@ def test_comfyuis_folder_is_named_in_the_window_and_a_wrong_one_is_told_in_words
     process = start_studio(home, port)
     try:
         with window(browser, f"http://127.0.0.1:{port}", 1280, 860) as page:
-            page.get_by_role("button", name="About this person").click()
+            open_tab(page, "train")
+            page.locator("[data-do=link]").click()
             box, notice = page.locator("#model-folder").locator("textarea, input"), page.locator("#studio-notice")
             box.fill(str(wrong))
             page.click("#link-model")
