@@ -302,6 +302,14 @@ class TrainConfig(Section):
         minimum=0.0,
         maximum=1.0,
     )
+    processes: int = setting(
+        1,
+        "With 2, each of two graphics cards trains one expert, in half the time; that takes twice the RAM.",
+        label="Graphics cards",
+        term="processes",
+        minimum=1,
+        maximum=2,
+    )
     finish_by: str = setting(
         "",
         "A time of day such as 07:00, before which the run ends with a saved pair, even if it is not done; it can go on later. Empty: no such time.",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from studio import config as settings
 from studio.errors import Problem
+from studio.jobs import siblings
 from studio.jobs.state import read_config
 from studio.workspace import Workspace, project_of
 
@@ -32,15 +33,20 @@ def _train(run_dir, config, recorder):
     from studio.training.loop import train
 
     _set_up_torch(project_of(run_dir))
+    train_config = settings.from_dict(settings.TrainConfig, config["config"])
     if config.get("device") == "cuda":
         _require_gpu()
-    return train(
-        settings.from_dict(settings.TrainConfig, config["config"]),
-        run_dir,
-        report=recorder.report,
-        should_stop=recorder.should_stop,
-        should_save=recorder.should_save,
-    )
+    with siblings.team(run_dir, train_config.processes, recorder) as voice:
+        return train(train_config, run_dir, report=voice.report, should_stop=voice.should_stop, should_save=voice.should_save)
+
+
+def train_beside(run_dir, report, should_stop):
+    """What a sibling does: the same training, of which it takes its own part."""
+    from studio.training.loop import train
+
+    _set_up_torch(project_of(run_dir))
+    train_config = settings.from_dict(settings.TrainConfig, read_config(run_dir)["config"])
+    return train(train_config, run_dir, report=report, should_stop=should_stop)
 
 
 def _rehearse(run_dir, config, recorder):

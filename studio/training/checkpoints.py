@@ -19,9 +19,10 @@ from studio.errors import DiskFull, Problem, is_disk_full
 from studio.models.lora_files import save_lora_file
 from studio.training.optimizers import CARRIED
 from studio.training.pairs import file_sha256, pair_file_name, pair_folder, read_pair
-from studio.workspace import finished_dir, read_json, write_json
+from studio.workspace import finished_dir, locked, read_json, write_json
 
 STATES_KEPT = 2
+SAVING_PATIENCE_SECONDS = 600.0  # for another process of the run that saves: gigabytes on a slow disk
 FACTS = ("step", "expert_steps", "recent_losses", "settings", "base_key", "rate_factor")  # of a State, in its progress.json
 ADDED_LATER = {"rate_factor": 1.0}
 
@@ -79,6 +80,19 @@ def load_state(run_dir, report):
             report("note", message=f"The safety copy {folder.name} is damaged ({e}) and is not used.")
             shutil.rmtree(folder, ignore_errors=True)
     return State()
+
+
+def newest_state(run_dir):
+    """The newest state as it stands, without a look at its files: for one that another process of this run has just written."""
+    for folder in reversed(_state_folders(run_dir)):
+        with contextlib.suppress(FileNotFoundError):  # it was given up for a newer one just now
+            return _read_state(folder, verify=False)
+    return State()
+
+
+def resume_lock(run_dir):
+    """Held by a process while it reads the newest state and writes a newer one."""
+    return locked(_resume_dir(run_dir) / "states", SAVING_PATIENCE_SECONDS)
 
 
 def restore_expert(state, expert, optimizer):
@@ -156,10 +170,10 @@ def _state_folders(run_dir):
     )
 
 
-def _read_state(folder):
+def _read_state(folder, verify=True):
     data = ADDED_LATER | read_json(folder / "progress.json")
     files = data["files"]
-    for entry in files.values():
+    for entry in files.values() if verify else ():
         if file_sha256(folder / entry["file"]) != entry["sha256"]:
             raise ValueError(f"{entry['file']} is not what was saved")
     return State(**{name: data[name] for name in FACTS}, files=files, folder=folder)

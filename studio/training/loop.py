@@ -18,6 +18,7 @@ from studio.training.pairs import list_run_pairs, pair_folder, read_pair
 from studio.training.randomness import seed_of
 from studio.training.samples import prepare_samples
 from studio.training.schedule import fit_to_experts, list_spans, plan_phases
+from studio.training.team import Team
 from studio.training.waiting import when_there_is_space
 from studio.training.work import Run, Work
 from studio.workspace import project_of, read_json
@@ -36,24 +37,36 @@ def train(config, run_dir, *, report=print_event, should_stop=lambda: False, sho
     Problem if it can't go on: no photos, the loss broke down, the disk is full, the settings don't fit what was begun.
     """
     run = open_run(config, Path(run_dir), report, should_stop, should_save)
-    checkpoints.remove_leftovers(run.run_dir)
-    state = checkpoints.load_state(run.run_dir, report)
+    with run.team.in_turn():
+        if run.team.is_main:
+            checkpoints.remove_leftovers(run.run_dir)
+        state = checkpoints.load_state(run.run_dir, report)
     if _is_finished(run, state):
         report("note", message=f"Nothing to do: all {config.steps} steps of this run are done.")
         return _result(run, state, nothing_to_do=True)
     _check_continuation(run, state)
     if run.deadline.at:
         report("note", message=f"It ends with a saved pair before {time.strftime('%a %H:%M', time.localtime(run.deadline.at))}.")
-    samples = prepare_samples(run)
-    if samples is None:
-        return _stopped(run, state)
+    with run.team.in_turn():
+        samples = prepare_samples(run)
+    return _stopped(run, state) if samples is None else _train_spans(run, state, samples)
+
+
+def _train_spans(run, state, samples):
+    """Span by span: the experts that this process trains, and then the pair of both."""
     for end in list_spans(run.config, state.step):
         for phase in plan_phases(run.config, end, state.expert_steps):
+            if not run.team.trains(phase.expert):
+                continue
             if run.should_stop() or run.deadline.is_near_for_loading:
                 return _stopped(run, state)
             state = _train_phase(run, phase, state, samples)
-            if state.step < phase.last_step:
+            if state.expert_steps[phase.expert] < phase.last_expert_step:
                 return _stopped(run, state)
+        closed = run.team.close_span(run, state, end)
+        if closed is None:
+            return _stopped(run, state)
+        state = closed
         _save_pair(run, state)
     return _result(run, state)
 
@@ -82,8 +95,8 @@ def _learn(run, phase, work):
     """Steps up to the end of the phase, to a request to stop, or until the expert must be loaded again; saves, and returns the state."""
     if work.expert_step == 0:
         work.check_held_out()
-    while work.step < phase.last_step and not run.should_stop() and work.train_step():
-        if work.step % run.config.held_out_every == 0 or work.step == phase.last_step:
+    while work.expert_step < phase.last_expert_step and not run.should_stop() and work.train_step():
+        if work.step % run.config.held_out_every == 0 or work.expert_step == phase.last_expert_step:
             work.check_held_out()
         if work.step % run.config.resume_every == 0 and work.monitor.is_calm:
             work.save()
@@ -120,7 +133,7 @@ def opened_expert(run, expert, state, samples):
 
 def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
     """The Run of a folder whose config.json names trigger, class noun and base model. Problem if this computer can't do it."""
-    facts, project = read_json(run_dir / "config.json"), project_of(run_dir)
+    facts, project, team = read_json(run_dir / "config.json"), project_of(run_dir), Team.join(config.processes)
     device = pick_device()
     dtype = dtype_of(config.memory.precision if device.type != "cpu" else "fp32")
     require_usable(config.optimizer.name, device.type)
@@ -140,6 +153,7 @@ def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
         should_stop=lambda: should_stop() or deadline.is_near,
         should_save=should_save,
         deadline=deadline,
+        team=team,
         backoff=Backoff(config.memory, base.num_blocks, report),
     )
 
@@ -187,7 +201,7 @@ def _changes(before, after, prefix=""):
 
 
 def _save_pair(run, state, saved_by="schedule"):
-    step = when_there_is_space(run, state.step, lambda: checkpoints.save_pair(run.run_dir, state, run.config, run.base, saved_by=saved_by))
+    step = when_there_is_space(run, state.step, lambda: run.team.save_pair(run, state, saved_by))
     if step is not None:
         run.report("checkpoint", step=step)
 

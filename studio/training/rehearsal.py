@@ -30,7 +30,9 @@ def rehearse(config, run_dir, *, report, should_stop=lambda: False):
     runs out it goes on with less of it, as training does. Problem if it can't be done at all.
     """
     steps = LARGEST_STEPS + USUAL_STEPS
-    config = replace(config, steps=steps, save_every=steps, finish_by="", preservation=replace(config.preservation, pictures=0))
+    config = replace(
+        config, steps=steps, save_every=steps, finish_by="", processes=1, preservation=replace(config.preservation, pictures=0)
+    )
     run = open_run(config, Path(run_dir), _only_what_matters(report), should_stop)
     samples = prepare_samples(run)
     try:

@@ -40,8 +40,8 @@ def plan_phases(config, end, expert_steps):
 
 
 def fit_to_experts(config, experts):
-    """The config with all steps for the one expert of a base model that has one, whatever share was set."""
-    return config if len(experts) > 1 else replace(config, high_noise_share=0.0)
+    """The config with all steps, in one process, for the one expert of a base model that has one, whatever was set."""
+    return config if len(experts) > 1 else replace(config, high_noise_share=0.0, processes=1)
 
 
 def steps_of_expert(config, expert):

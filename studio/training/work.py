@@ -14,7 +14,6 @@ from studio.config import TrainConfig, to_dict
 from studio.errors import Problem
 from studio.models.catalogue import BaseModel
 from studio.models.lora import trainable_lora
-from studio.training import checkpoints
 from studio.training.backoff import Backoff, is_out_of_memory
 from studio.training.batches import Batches
 from studio.training.deadline import Deadline
@@ -25,6 +24,7 @@ from studio.training.samples import Samples
 from studio.training.schedule import learning_rate
 from studio.training.step import accumulate_gradients, evaluate
 from studio.training.stopping import StopBetweenBlocks
+from studio.training.team import Team
 from studio.training.waiting import when_there_is_space
 from studio.training.walk import BrokenOff, StepPlan
 from studio.workspace import Project
@@ -50,6 +50,7 @@ class Run:
     should_save: Any
     backoff: Backoff
     deadline: Deadline
+    team: Team
 
 
 class Work:
@@ -60,7 +61,7 @@ class Work:
         self.step, self.expert_step = state.step, state.expert_steps[expert]
         self.parameters = trainable_lora(model)
         self.optimizer = LoraOptimizer(run.config.optimizer, self.parameters, run.config.lora.precision)
-        checkpoints.restore_expert(state, expert, self.optimizer)
+        run.team.restore_expert(run.run_dir, state, expert, self.optimizer)
         self.batches = Batches(run.config, run.project, run.base, expert, samples)
         self.monitor = LossMonitor(state.recent_losses[expert])
         self.pace = deque(maxlen=PACE_STEPS)
@@ -170,7 +171,7 @@ class Work:
 
     def save(self):
         """Save the resume state of this step, once; returns it."""
-        if self.state.step < self.step:
+        if self.state.expert_steps[self.expert] < self.expert_step:
             state = replace(
                 self.state,
                 step=self.step,
@@ -181,7 +182,7 @@ class Work:
             )
             tensors, numbers = self.optimizer.tensors(), self.optimizer.numbers()
             self.state = when_there_is_space(
-                self.run, self.step, lambda: checkpoints.save_state(self.run.run_dir, state, self.expert, tensors, numbers)
+                self.run, self.step, lambda: self.run.team.save_state(self.run.run_dir, state, self.expert, tensors, numbers)
             )
         return self.state
 
@@ -191,7 +192,7 @@ class Work:
         if self.state.rate_factor < 1:
             self._stop_for_good(step, wrong)
         self.state = replace(self.state, rate_factor=LOWERED_RATE)
-        self.step, self.must_reload = safe, True
+        self.step, self.expert_step, self.must_reload = safe, self.state.expert_steps[self.expert], True
         where = f"the safety copy of step {safe}" if safe else "the beginning"
         self.run.report("rollback", step=step, to_step=safe, rate_factor=LOWERED_RATE, reason=wrong)
         self.run.report("note", message=f"Step {step}: {wrong}. Training goes back to {where}, and on with half the learning speed.")

@@ -1,0 +1,200 @@
+"""More processes for one training, as many as it has graphics cards to use: started, listened to and ended by the process that runs the job.
+
+`python -m studio.jobs.siblings RUN_DIR PID CREATE_TIME` is one of them; it ends when the job's process is gone.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import traceback
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from studio.errors import Problem
+from studio.jobs import launcher, state
+from studio.jobs.problems import KEPT, explain
+from studio.workspace import append_jsonl, read_jsonl
+
+ENDING_SECONDS = 120.0  # to save and end
+RANK_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # as accelerate reads them
+COUNTED = ("step", "held_out")  # events whose step is that of all processes together
+
+
+@contextmanager
+def team(run_dir, size, recorder):
+    """Whom the training talks to: the recorder alone, or one that speaks for this process and its siblings too.
+
+    Problem if there are fewer GPUs than processes, or if a sibling failed.
+    """
+    if size == 1:
+        yield recorder
+        return
+    _require_gpus(size)
+    voice = Voice(run_dir, recorder)
+    port = _free_port()
+    with _environment(ranks(0, size, port)):
+        voice.siblings = [_start(run_dir, rank, size, port) for rank in range(1, size)]
+        try:
+            yield voice
+        except BaseException:
+            stop_file(run_dir).touch()
+            raise
+        finally:
+            voice.end()
+    voice.raise_error()
+
+
+class Voice:
+    """Reports of all processes as one story: steps are counted as they come in, whoever took them."""
+
+    def __init__(self, run_dir, recorder):
+        self.run_dir, self.recorder, self.siblings = Path(run_dir), recorder, []
+        self.step, self.error, self._offset = 0, None, 0
+        self._works = False  # a sibling says the same as this process, until it begins its own part
+        self.should_save = recorder.should_save
+        for file in (stop_file(run_dir), reports_file(run_dir)):
+            file.unlink(missing_ok=True)
+
+    def report(self, event, **fields):
+        self._listen()
+        self._tell(event, fields)
+
+    def should_stop(self):
+        """Whether to end: as asked, or because a sibling failed. All of them are told."""
+        self._listen()
+        stop = self.recorder.should_stop() or any(process.poll() for process in self.siblings)
+        if stop:
+            stop_file(self.run_dir).touch()
+        return stop
+
+    def end(self):
+        """Wait for the siblings, which are done or save and end; what they still had to say is recorded."""
+        for process in self.siblings:
+            try:
+                process.wait(ENDING_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._listen()
+        for file in (stop_file(self.run_dir), reports_file(self.run_dir)):
+            with suppress(PermissionError):  # Windows: open elsewhere; the next run of the job removes it
+                file.unlink(missing_ok=True)
+
+    def raise_error(self):
+        """Problem if a sibling failed."""
+        if self.error:
+            raise Problem(self.error["message"], cost=self.error["cost"], fix=self.error["fix"], action=self.error["action"])
+        if any(process.returncode for process in self.siblings):
+            raise Problem(
+                "The process of the other expert ended without a word.",
+                cost=KEPT,
+                fix="Resume to go on from there; the log may say more.",
+                action="resume",
+            )
+
+    def _listen(self):
+        records, self._offset = read_jsonl(reports_file(self.run_dir), self._offset)
+        for record in records:
+            event = record.pop("event")
+            self._works |= event == "phase"
+            if event == "error":
+                self.error = record
+            elif self._works and event not in ("resume", "progress"):  # those of this process stand for all
+                self._tell(event, record)
+
+    def _tell(self, event, fields):
+        if event == "resume":
+            self.step = fields["step"] = state.last_safe_step(self.run_dir)
+        if event == "step":
+            self.step += 1
+        if event in COUNTED:
+            fields["step"] = self.step
+        if event == "progress" and fields.get("stage") == "Training":
+            fields = {name: value for name, value in fields.items() if name != "seconds_left"} | {"done": self.step}
+        self.recorder.report(event, **fields)
+
+
+def stop_file(run_dir):
+    return Path(run_dir) / "siblings.stop"
+
+
+def reports_file(run_dir):
+    return Path(run_dir) / "siblings.jsonl"
+
+
+def ranks(rank, size, port):
+    """The environment variables of a process of a team on this computer."""
+    values = dict(zip(RANK_VARIABLES, (rank, rank, size, size, "127.0.0.1", port)))
+    return {name: str(value) for name, value in values.items()}
+
+
+def _start(run_dir, rank, size, port):
+    me = state.own_identity()
+    command = [sys.executable, "-m", "studio.jobs.siblings", str(run_dir), str(me["pid"]), repr(me["create_time"])]
+    flags = (
+        {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {"start_new_session": True}
+    )  # Ctrl-C is the job's to hear
+    with open(Path(run_dir) / "log.txt", "ab") as log:
+        env = launcher.worker_environment() | ranks(rank, size, port)
+        return subprocess.Popen(command, cwd=launcher.ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **flags)
+
+
+@contextmanager
+def _environment(variables):
+    """Inside, this process is a member of the team; afterwards the next job of the same process can be of another."""
+    from studio.training.team import leave_team
+
+    before = {name: os.environ.get(name) for name in variables}
+    leave_team()
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        leave_team()
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _require_gpus(size):
+    import torch
+
+    count = torch.cuda.device_count()
+    if 0 < count < size:
+        raise Problem(
+            f"This training is for {size} graphics cards, and {count} can be used.",
+            cost="Nothing was lost.",
+            fix="Set 'Graphics cards' to 1 and start a new run.",
+            action="open-settings",
+        )
+
+
+def main(run_dir, pid, create_time):
+    """Take part in the training of a run folder until it is done, a stop is asked for, or the job's process is gone."""
+    from studio.jobs.tasks import train_beside
+
+    run_dir = Path(run_dir)
+
+    def report(event, **fields):
+        append_jsonl(reports_file(run_dir), {"event": event} | fields)
+
+    def should_stop():
+        return stop_file(run_dir).exists() or not state.is_alive(int(pid), float(create_time))
+
+    try:
+        train_beside(run_dir, report, should_stop)
+    except Exception as error:
+        traceback.print_exc()
+        report("error", **explain(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
