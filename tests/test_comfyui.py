@@ -20,7 +20,7 @@ from studio.models.catalogue import describe_model, find_model, link_model
 from studio.models.comfyui import find_files
 from studio.models.layouts import umt5_shapes, wan_shapes
 from studio.models.loading import check_weights, load_expert, load_expert_on_meta, load_text_encoder, load_vae
-from studio.models.weights import fill, find_weights, read_weights
+from studio.models.weights import Weight, fill, find_weights, read_weights
 from studio.training.simulate import Memory
 from studio.workspace import write_json
 
@@ -79,7 +79,11 @@ def test_scales_for_each_row_are_read_too_and_stored_values_are_handed_out_as_th
     (found,) = read_weights([tmp_path / "rows.safetensors"], "transformer", keys={"blocks.0.ffn.net.0.proj.weight"})
     assert found.tensor.dtype == torch.float8_e4m3fn and torch.equal(found.scale, scale)
     assert torch.equal(found.to(torch.float32), found.tensor.float() * scale)
-    assert found.to(torch.bfloat16).dtype == torch.bfloat16
+    for weight in (found, Weight("x", found.tensor.float())):
+        assert weight.to(torch.bfloat16).dtype == torch.bfloat16
+        assert weight.to(torch.float32).data_ptr() != weight.tensor.data_ptr()  # of its own, so that the file can be closed
+        elsewhere = weight.to(torch.bfloat16, "meta")
+        assert (elsewhere.device.type, elsewhere.dtype, elsewhere.shape) == ("meta", torch.bfloat16, weight.tensor.shape)
 
 
 @pytest.mark.parametrize(
