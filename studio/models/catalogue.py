@@ -214,7 +214,7 @@ def _find(name, preset, workspace, not_here):
         return folder, ()
     folder, files = _linked(name, workspace)
     if folder is None:
-        raise Problem(not_here, fix=_how_to_get(name, preset, workspace), action="link-model")
+        raise Problem(not_here, fix=_how_to_get(name, preset), action="link-model")
     (SingleFiles(dict(files), preset) if files else DiffusersFolder(folder, len(experts_of(preset)))).check(preset)
     return folder, files
 
@@ -257,9 +257,8 @@ def _files_file(name, workspace):
     return workspace.models_dir / f"{name}.files.json"
 
 
-def _how_to_get(name, preset, workspace):
+def _how_to_get(name, preset):
     return (
-        f"Download {preset['repository']} in the Train tab or with `python -m studio download {name}`; "
-        f"or, if you have it for ComfyUI or in a diffusers folder, name that folder in the Dataset tab, with `python -m studio models --link "
-        f"{name} FOLDER`, or in {_link_file(name, workspace)}."
+        f"Download {preset['repository']} in the Train tab or with `python -m studio download {name}`. If you have it already, for ComfyUI or as "
+        f"a diffusers folder, name that folder in the Dataset tab, under About this person, or with `python -m studio models --link {name} FOLDER`."
     )
