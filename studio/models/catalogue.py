@@ -11,6 +11,7 @@ from studio.config import EXPERTS, PRESETS_DIR, SweepConfig, from_dict, list_pre
 from studio.errors import Problem
 from studio.models.comfyui import SingleFiles, find_files
 from studio.models.folders import SUBFOLDERS, DiffusersFolder, check_pack
+from studio.models.layouts import WeightFile
 from studio.models.weight_files import require_different, sample_of
 from studio.workspace import read_json, read_path, write_atomic, write_json
 
@@ -173,6 +174,15 @@ def describe_model(name, workspace):
     except Problem as e:
         reason = f"{e.message} {e.fix}".strip()
     return {"name": name, "title": preset["title"], "available": not reason, "reason": reason}
+
+
+def has_small_files(name, workspace):
+    """Whether the experts' files of a base model that is here are fp8: kept as they are they lose nothing, and bf16 would give nothing back."""
+    try:
+        base = find_model(name, workspace)
+        return all(WeightFile(path).form.startswith("fp8") for expert in base.experts for path in base.weight_files(base.subfolder(expert)))
+    except Problem:  # not here, or damaged: said where it is asked for
+        return False
 
 
 def link_model(name, paths, workspace):
