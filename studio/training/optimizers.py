@@ -10,6 +10,9 @@ from studio.training.optimizer_facts import PRODIGY_SLICE, how_to_use, why_not_u
 from studio.training.randomness import seed_of
 
 BETAS = (0.9, 0.999)
+FIRST_GUESS = (
+    1e-5  # Prodigy's first rate. On the tiny model it ends at the same 1.5e-3 as from 1e-6, and gets there 40 steps of an expert sooner
+)
 EVOLVING = ("d", "d_max", "d_numerator", "d_denom", "d_hat", "k")  # numbers of a parameter group that Prodigy changes from step to step
 CARRIED = ("lora", "average")  # tensors in a safety copy that are none of the library's
 
@@ -160,7 +163,7 @@ def _prodigy(parameters, settings):
     """As its authors advise for diffusion models: bias correction, and a warm-up that does not count as small gradients."""
     from prodigyopt import Prodigy
 
-    prodigy = Prodigy(parameters, betas=BETAS, use_bias_correction=True, safeguard_warmup=True, slice_p=PRODIGY_SLICE)
+    prodigy = Prodigy(parameters, betas=BETAS, use_bias_correction=True, safeguard_warmup=True, slice_p=PRODIGY_SLICE, d0=FIRST_GUESS)
     for group in prodigy.param_groups:
         group["weight_decay"] = settings.weight_decay  # not above: there it would be announced on stdout
     return prodigy
