@@ -213,6 +213,14 @@ class MemoryConfig(Section):
         term="precision",
         choices=("fp32", "bf16", "int8", "fp8"),
     )
+    multiply: str = setting(
+        "exact",
+        "How a base model that is kept in 8 bits computes. 8bit multiplies 8-bit numbers: quicker on most cards (int8 from RTX 20 on, fp8 from "
+        "RTX 40 on), and about 1 % off. `doctor --gpu` measures both on yours.",
+        label="Products of the base model",
+        term="matmul precision",
+        choices=("exact", "8bit"),
+    )
     blocks_swapped: int = setting(
         0,
         "How many of the model's blocks wait in RAM instead of on the GPU; more fits a smaller GPU and takes longer.",

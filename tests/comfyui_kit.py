@@ -3,12 +3,13 @@
 import io
 import json
 import shutil
+import struct
 
 import torch
 from safetensors.torch import load_file, save_file
 
 from studio import config
-from studio.models.layouts import wan_shapes
+from studio.models.layouts import umt5_shapes, wan_shapes
 
 SMALL = "small"  # a base model of the tiny one's shapes that is not built in
 FORMS = ("fp32", "fp16", "bf16", "fp8_scaled", "fp8_scaled_new", "fp8", "fp8_e5m2")
@@ -110,3 +111,48 @@ def add_small_model(folder, base, monkeypatch, changes=()):
     (presets / f"models/{SMALL}.toml").write_text(text, encoding="utf-8")
     monkeypatch.setattr(config, "PRESETS_DIR", presets)
     return config.load_preset("models", SMALL)
+
+
+def make_true_comfyui(root, preset, kind="t2v", in_channels=16):
+    """A ComfyUI folder for WAN 2.2 A14B in `root`: true headers, and bodies that hold nothing but the scales and the files' names."""
+    models = root / "models"
+    for noise, is_new in (("high", False), ("low", True)):
+        shapes = wan_shapes(preset["expect"] | {"in_channels": in_channels})
+        write_scaled(models / f"diffusion_models/wan2.2_{kind}_{noise}_noise_14B_fp8_scaled.safetensors", shapes, is_new)
+    text = umt5_shapes(preset["configs"]["text_encoder"])
+    write_scaled(models / "text_encoders/umt5_xxl_fp8_e4m3fn_scaled.safetensors", text, more={"spiece_model": ("U8", (9,), b"sentences")})
+    vae = {"encoder.conv1.weight": ("BF16", (96, 3, 3, 3, 3), b""), "conv2.weight": ("BF16", (16, 16, 1, 1, 1), b"")}
+    write_header(models / "vae/wan_2.1_vae.safetensors", vae)
+    return root
+
+
+def write_scaled(path, shapes, is_new=False, more=()):
+    """fp8_scaled, in its old form or its new one."""
+    words, entries = json.dumps({"format": "float8_e4m3fn"}).encode(), dict(more)
+    for name, shape in shapes.items():
+        is_large = len(shape) == 2 and name.startswith(("blocks", "encoder")) and "bias" not in name
+        entries[name] = ("F8_E4M3" if is_large else "F16", shape, b"")
+        layer, one = name.removesuffix(".weight"), struct.pack("<f", 1)
+        if is_large and is_new:
+            entries |= {f"{layer}.weight_scale": ("F32", (), one), f"{layer}.comfy_quant": ("U8", (len(words),), words)}
+        elif is_large:
+            entries[f"{layer}.scale_weight"] = ("F32", (1,), one)
+    write_header(path, entries | ({} if is_new else {"scaled_fp8": ("F8_E4M3", (2,), b"")}))
+
+
+def write_header(path, entries):
+    """A sparse safetensors file of {name: (dtype, shape, first bytes)} that ends with its own name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header, end, written = {}, 0, []
+    for name, (dtype, shape, data) in entries.items():
+        size = torch.Size(shape).numel() * {"F8_E4M3": 1, "U8": 1, "F16": 2, "BF16": 2, "F32": 4, "F64": 8}[dtype]
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [end, end + size]}
+        written += [(end, data)] if data else []
+        end += size
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + end)
+        for offset, data in [*written, (max(0, end - 8), path.name.encode()[10:18])] if end else []:
+            file.seek(8 + len(text) + offset)
+            file.write(data)

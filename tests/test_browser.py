@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from comfyui_kit import make_true_comfyui
 
+from studio.config import load_preset
 from studio.workspace import Workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -431,5 +433,26 @@ def test_a_closed_studio_is_told_calmly_and_the_page_is_back_with_it(browser, tm
         expect(page.locator("#undo")).to_contain_text("Caption of 0002")
         assert caption.read_text(encoding="utf-8").strip() == "ohwx, a person, half a senten"
         context.close()
+    finally:
+        stop_studio(process)
+
+
+def test_comfyuis_folder_is_named_in_the_window_and_a_wrong_one_is_told_in_words(browser, tmp_path):
+    preset, home, port = load_preset("models", "wan22-t2v-a14b"), tmp_path / "home", free_port()
+    Workspace(home).create_project("Anna", trigger="ohwx", class_noun="person", base_model="wan22-t2v-a14b", permission={"granted": True})
+    right, wrong = make_true_comfyui(tmp_path / "Comfy UI", preset), make_true_comfyui(tmp_path / "other", preset, "i2v", in_channels=36)
+    process = start_studio(home, port)
+    try:
+        with window(browser, f"http://127.0.0.1:{port}", 1280, 860) as page:
+            open_tab(page, "train")
+            page.locator("[data-do=link]").click()
+            box, notice = page.locator("#model-folder").locator("textarea, input"), page.locator("#studio-notice")
+            box.fill(str(wrong))
+            page.click("#link-model")
+            expect(notice).to_contain_text("is an expert of WAN image-to-video 14B: it has 36 input channels")
+            box.fill(f'"{right}"')
+            page.click("#link-model")
+            expect(notice).to_contain_text("WAN 2.2 T2V A14B is ready to use. High-noise expert: wan2.2_t2v_high_noise")
+            expect(notice).to_contain_text("told by the files' names")
     finally:
         stop_studio(process)

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 import torch
-from comfyui_kit import FORMS, SMALL, add_small_model, in_form, make_comfyui, makers_names, values_of
+from comfyui_kit import FORMS, SMALL, add_small_model, in_form, make_comfyui, make_true_comfyui, makers_names, values_of, write_header
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from safetensors.torch import load_file, save_file
 from training_kit import Events, add_photo, small_config
@@ -19,8 +19,8 @@ from studio.models import comfyui_folders
 from studio.models.catalogue import describe_model, find_model, link_model
 from studio.models.comfyui import find_files
 from studio.models.layouts import umt5_shapes, wan_shapes
-from studio.models.loading import load_expert, load_expert_on_meta, load_text_encoder, load_vae
-from studio.models.weights import fill, find_weights, read_weights
+from studio.models.loading import check_weights, load_expert, load_expert_on_meta, load_text_encoder, load_vae
+from studio.models.weights import Weight, fill, find_weights, read_weights
 from studio.training.simulate import Memory
 from studio.workspace import write_json
 
@@ -79,7 +79,11 @@ def test_scales_for_each_row_are_read_too_and_stored_values_are_handed_out_as_th
     (found,) = read_weights([tmp_path / "rows.safetensors"], "transformer", keys={"blocks.0.ffn.net.0.proj.weight"})
     assert found.tensor.dtype == torch.float8_e4m3fn and torch.equal(found.scale, scale)
     assert torch.equal(found.to(torch.float32), found.tensor.float() * scale)
-    assert found.to(torch.bfloat16).dtype == torch.bfloat16
+    for weight in (found, Weight("x", found.tensor.float())):
+        assert weight.to(torch.bfloat16).dtype == torch.bfloat16
+        assert weight.to(torch.float32).data_ptr() != weight.tensor.data_ptr()  # of its own, so that the file can be closed
+        elsewhere = weight.to(torch.bfloat16, "meta")
+        assert (elsewhere.device.type, elsewhere.dtype, elsewhere.shape) == ("meta", torch.bfloat16, weight.tensor.shape)
 
 
 @pytest.mark.parametrize(
@@ -275,28 +279,32 @@ def test_a_wrong_expert_is_named_in_words(comfyui, workspace, damage, words):
     assert not workspace.models_dir.exists()
 
 
+ODD = {
+    "no blocks": {"patch_embedding.weight": [], "blocks.0.x": [1]},
+    "blocks without numbers": {"patch_embedding.weight": [8, 16, 1, 2, 2], "blocks.0.ffn.0.weight": [], "blocks.x.y": [1]},
+    "a scalar VAE": {"encoder.conv1.weight": [8, 3, 3, 3, 3], "conv2.weight": []},
+    "half a text encoder": {"encoder.block.0.layer.1.DenseReluDense.wi_0.weight": [4], "shared.weight": []},
+    "a marker alone": {"scaled_fp8": [2]},
+    "nothing": {},
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_files_among_comfyuis_are_passed_over_or_named(tmp_path, comfyui, preset, odd):
+    write_header(comfyui / "models/vae/odd high.safetensors", {name: ("F64", tuple(shape), b"") for name, shape in ODD[odd].items()})
+    assert find_files([comfyui], preset)["vae"].name == "wan_2.1_vae.safetensors"
+    with pytest.raises(Problem, match="are not in"):
+        find_files([comfyui / "models/vae/odd high.safetensors"], preset)
+
+
 def test_i2v_files_are_told_from_t2v_ones_by_name_of_the_model(tmp_path):
     """By true headers, with empty bodies."""
-    folder, preset = tmp_path / "models/diffusion_models", load_preset("models", A14B)
-    folder.mkdir(parents=True)
-    for noise in ("high", "low"):
-        write_header(folder / f"wan2.2_i2v_{noise}_noise_14B_fp16.safetensors", wan_shapes(preset["expect"] | {"in_channels": 36}))
+    preset = load_preset("models", A14B)
+    make_true_comfyui(tmp_path, preset, kind="i2v", in_channels=36)
     with pytest.raises(
         Problem, match=r"i2v_high.* is an expert of WAN image-to-video 14B: it has 36 input channels.* WAN 2.2 T2V A14B has 16"
     ):
         find_files([tmp_path], preset)
-
-
-def write_header(path, shapes):
-    header, end = {}, 0
-    for name, shape in shapes.items():
-        size = 2 * torch.Size(shape).numel()
-        header[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [end, end + size]}
-        end += size
-    text = json.dumps(header).encode()
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        file.truncate(8 + len(text) + end)
 
 
 @pytest.mark.parametrize(
@@ -315,6 +323,18 @@ def test_a_wrong_text_encoder_or_vae_is_named_in_words(comfyui, preset, name, ch
     save_file(tensors, path)
     with pytest.raises(Problem, match=words):
         find_files([comfyui], preset)
+
+
+def test_files_of_the_true_shapes_are_found_described_and_counted(tmp_path, workspace):
+    """By true headers, with empty bodies: all that can be had of the 28 GB here."""
+    make_true_comfyui(tmp_path, load_preset("models", A14B))
+    base = link_model(A14B, tmp_path, workspace)
+    assert base.source.describe()[:2] == [
+        "high-noise expert: wan2.2_t2v_high_noise_14B_fp8_scaled.safetensors (fp8 with scales)",
+        "low-noise expert: wan2.2_t2v_low_noise_14B_fp8_scaled.safetensors (fp8 with scales)",
+    ]
+    assert check_weights(base, "high_noise") == check_weights(base, "low_noise") == base.preset["memory"]["parameters_per_expert"]
+    assert base.latent_shape(81, 480, 832) == (16, 21, 60, 104)
 
 
 def test_a_folder_without_any_of_the_files_says_what_to_look_for(tmp_path):

@@ -75,6 +75,7 @@ def as_base(folder, kind, weights):
     return base
 
 
+@pytest.mark.filterwarnings("ignore:CUDA is not available")
 @pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
 @pytest.mark.parametrize("kind", SHAPES)
 def test_the_makers_own_module_and_ours_draw_the_same(official, tmp_path, kind, prefix):

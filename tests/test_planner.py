@@ -4,9 +4,11 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from comfyui_kit import make_true_comfyui
 
 from studio.config import TrainConfig, from_dict, list_presets, load_preset
 from studio.machine import Gpu, Machine
+from studio.models.catalogue import link_model
 from studio.training import estimates, memory, planner
 from studio.training.memory import Rows
 from studio.training.placement import Room, place
@@ -135,6 +137,17 @@ def test_where_bf16_does_not_fit_into_ram_the_base_model_is_kept_as_int8_and_tha
     tight, reasons = place(room(7.2, ram=22), config_of())
     assert tight.memory.precision == "int8" and any("22 GB of RAM" in reason for reason in reasons)
     assert place(room(7.2, ram=22, memory={"precision": "bf16"}), config_of())[0].memory.precision == "bf16"  # the person's choice
+
+
+def test_files_that_are_fp8_already_stay_so(wan, tmp_path):
+    preset = load_preset("models", "wan22-t2v-a14b")
+    before = plan_for(wan, 24)
+    link_model("wan22-t2v-a14b", [make_true_comfyui(tmp_path / "ComfyUI", preset)], wan.workspace)
+    plan = plan_for(wan, 24)
+    assert (before.config.memory.precision, plan.config.memory.precision) == ("bf16", "fp8")
+    assert plan.config.memory.blocks_swapped < before.config.memory.blocks_swapped and any("files are fp8" in r for r in plan.reasons)
+    chosen = plan_for(wan, 24, memory={"precision": "bf16"})
+    assert chosen.config.memory.precision == "bf16" and not any("files are fp8" in r for r in chosen.reasons)
 
 
 def test_with_room_to_spare_results_are_kept_instead_of_computed_again(room):

@@ -14,7 +14,7 @@ from training_kit import Events, lora_bits, new_project, new_run, small_config
 from studio.errors import Problem
 from studio.models.loading import load_expert
 from studio.models.lora import lora_off
-from studio.models.precision import FrozenLinear, dequantize, quantize, relative_error
+from studio.models.precision import FrozenLinear, dequantize, multiply_small, quantize, relative_error
 from studio.models.storage import SmallStorage, is_stored_small
 from studio.models.streaming import place_blocks
 from studio.models.weights import fill
@@ -241,3 +241,51 @@ def test_the_expert_in_8_bits_answers_nearly_as_the_whole_one(tiny_base):
     for precision, most in (("int8", 0.02), ("fp8", 0.08)):
         off = (answers[precision] - answers["fp32"]).norm() / answers["fp32"].norm()
         assert 0 < off < most, precision
+
+
+# -- products of 8-bit numbers
+
+
+@pytest.mark.parametrize(("precision", "most"), [("int8", 0.02), ("fp8", 0.06)])
+@pytest.mark.parametrize("rows", [32, 1030])
+def test_products_of_8_bit_numbers_are_a_little_off_and_their_way_back_is_exact(precision, most, rows):
+    weight = draw(48, 128, scale=0.05)
+    stored, scale = quantize(weight, FORMATS[precision], block=0)
+    assert scale.shape == (48, 1)
+    layer = FrozenLinear(128, 48, True, stored.dtype, 1, dtype=torch.float32)
+    layer.weight.data, layer.scale.data, layer.bias.data = stored, scale, draw(48, seed=3)
+    x = draw(rows, 128, seed=1).requires_grad_()
+    exact = layer(x)
+    (expected,) = torch.autograd.grad(exact.square().sum(), x, retain_graph=True)
+    layer.multiplies_small = True
+    found = layer(x)
+    assert 0 < (found - exact).norm() / exact.norm() < most
+    gradient = 2 * exact.detach()
+    assert torch.equal(torch.autograd.grad(found, x, gradient)[0], expected)
+    assert torch.equal(layer(x[:8]), layer_without(layer, x[:8]))  # too few rows to be worth it
+
+
+def layer_without(layer, x):
+    return F.linear(x, layer.make_weight(x.dtype), layer.bias)
+
+
+def test_rows_of_very_different_size_keep_their_precision():
+    weight, x = draw(32, 64, scale=0.05), draw(64, 64, seed=1) * torch.logspace(-4, 4, 64)[:, None]
+    stored, scale = quantize(weight, torch.int8, block=0)
+    found, exact = multiply_small(x, stored, scale), x @ dequantize(stored, scale, torch.float32).t()
+    assert ((found - exact).norm(dim=1) / exact.norm(dim=1)).max() < 0.03
+    assert torch.equal(multiply_small(torch.zeros(40, 64), stored, scale), torch.zeros(40, 32))
+
+
+@pytest.mark.parametrize("precision", ["bf16", *FORMATS])
+def test_training_with_products_of_8_bit_numbers_says_what_is_done(tiny_base, precision):
+    model = load_expert(tiny_base, "low_noise", dtype=torch.float32, device="cpu", precision=precision, multiply="8bit")
+    small = [m for m in model.modules() if isinstance(m, FrozenLinear)]
+    assert model.storage.num_multiplied == len(small) == (0 if precision == "bf16" else 10 * len(model.blocks))
+    assert ("multiply 8-bit numbers" in model.storage.describe()) == (precision != "bf16")
+    exact = load_expert(tiny_base, "low_noise", dtype=torch.float32, device="cpu")
+    inputs = (draw(1, tiny_base.latent_channels, 1, 20, 20), torch.tensor([300.0]), draw(1, 64, model.config.text_dim, seed=4))
+    with torch.no_grad():
+        answers = [m(*inputs, return_dict=False)[0] for m in (model, exact)]
+    off = (answers[0] - answers[1]).norm() / answers[1].norm()
+    assert off == 0 if precision == "bf16" else 0 < off < 0.15

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from test_long_runs import BusyDevice
-from training_kit import Events, add_clip, new_project, small_config
+from training_kit import Events, add_clip, add_photo, new_project, small_config
 
 from studio.config import to_dict
 from studio.jobs import launcher, state
@@ -16,6 +16,7 @@ from studio.training.planner import propose
 from studio.training.rehearsal import rehearse
 from studio.training.work import Work
 from studio.ui.rehearsal_view import read_rehearsal
+from studio.ui.train_view import next_step
 from studio.workspace import read_json, write_json
 
 MACHINE = Machine(gpus=(), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cores=16)
@@ -124,6 +125,8 @@ def test_the_train_tab_tells_of_the_rehearsal(project):
     run_dir = launcher.enqueue(project, "rehearse", {"config": to_dict(small_config())})
     note = read_rehearsal(project)
     assert note.is_busy and "waits in the queue" in note.html
+    add_photo(project, 1)
+    assert "wait for the rehearsal" in next_step(project)["text"]
     record = state.read_record(run_dir) | {"state": "failed", "error": {"message": "There are no photos.", "fix": "Add some."}}
     write_json(state.status_file(run_dir), record)
     note = read_rehearsal(project)

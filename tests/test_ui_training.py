@@ -14,6 +14,7 @@ from studio.errors import Problem
 from studio.jobs import launcher, state, worker
 from studio.jobs.problems import explain
 from studio.jobs.recorder import Recorder
+from studio.training.history import read_history
 from studio.ui import actions, evaluate_choice, evaluate_view, train_choice, train_samples, train_view
 from studio.ui.settings_form import label_of
 from studio.workspace import Workspace, append_jsonl, read_json, write_json
@@ -132,6 +133,18 @@ def test_every_action_that_an_error_names_has_a_button():
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_words" and path.name == "problems.py":
                 named |= {argument.value for argument in node.args[3:] if isinstance(argument, ast.Constant)}
     assert len(named) > 5 and [action for action in named - {""} if not actions.button(action)] == []
+
+
+def test_what_happened_in_a_night_is_told_the_newest_first(project):
+    run_dir = launcher.prepare(project, "train", {"config": to_dict(TrainConfig())})
+    with Recorder(run_dir) as recorder:
+        for number in range(30):
+            recorder.report("note", message=f"Note {number}.")
+        recorder.report("asleep", seconds=5400)
+        view = train_view.describe_run(project, state.read_status(run_dir))
+        assert [note["text"] for note in view["notes"]][:2] == ["The computer slept for 1 h 30 min; the training went on.", "Note 29."]
+        assert len(view["notes"]) == 6 and len(read_history(run_dir).notes) == 20
+        recorder.end("done")
 
 
 def test_the_log_of_a_run_is_turned_page_by_page(project):

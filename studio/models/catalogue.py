@@ -11,6 +11,7 @@ from studio.config import EXPERTS, PRESETS_DIR, SweepConfig, from_dict, list_pre
 from studio.errors import Problem
 from studio.models.comfyui import SingleFiles, find_files
 from studio.models.folders import SUBFOLDERS, DiffusersFolder, check_pack
+from studio.models.layouts import WeightFile
 from studio.models.weight_files import require_different, sample_of
 from studio.workspace import read_json, read_path, write_atomic, write_json
 
@@ -175,6 +176,15 @@ def describe_model(name, workspace):
     return {"name": name, "title": preset["title"], "available": not reason, "reason": reason}
 
 
+def has_small_files(name, workspace):
+    """Whether the experts' files of a base model that is here are fp8: kept as they are they lose nothing, and bf16 would give nothing back."""
+    try:
+        base = find_model(name, workspace)
+        return all(WeightFile(path).form.startswith("fp8") for expert in base.experts for path in base.weight_files(base.subfolder(expert)))
+    except Problem:  # not here, or damaged: said where it is asked for
+        return False
+
+
 def link_model(name, paths, workspace):
     """Use the model that somebody already has, where it is: a diffusers folder, or a ComfyUI folder (or several folders and files of it).
 
@@ -214,7 +224,7 @@ def _find(name, preset, workspace, not_here):
         return folder, ()
     folder, files = _linked(name, workspace)
     if folder is None:
-        raise Problem(not_here, fix=_how_to_get(name, preset, workspace), action="link-model")
+        raise Problem(not_here, fix=_how_to_get(name, preset), action="link-model")
     (SingleFiles(dict(files), preset) if files else DiffusersFolder(folder, len(experts_of(preset)))).check(preset)
     return folder, files
 
@@ -257,9 +267,8 @@ def _files_file(name, workspace):
     return workspace.models_dir / f"{name}.files.json"
 
 
-def _how_to_get(name, preset, workspace):
+def _how_to_get(name, preset):
     return (
-        f"Download {preset['repository']} in the Train tab or with `python -m studio download {name}`; "
-        f"or, if you have it for ComfyUI or in a diffusers folder, name that folder in the Dataset tab, with `python -m studio models --link "
-        f"{name} FOLDER`, or in {_link_file(name, workspace)}."
+        f"Download {preset['repository']} in the Train tab or with `python -m studio download {name}`. If you have it already, for ComfyUI or as "
+        f"a diffusers folder, name that folder in the Dataset tab, under About this person, or with `python -m studio models --link {name} FOLDER`."
     )

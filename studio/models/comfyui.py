@@ -17,7 +17,7 @@ ROLES = {
 }
 NAMES = {"transformer": r"high|(?<![a-z])hn(?![a-z])", "transformer_2": r"(?<![a-z])low(?=[^a-z]|noise|$)|(?<![a-z])ln(?![a-z])"}
 DISTILLED = re.compile(r"light|distill|\d-?steps?|rapid|turbo|fast|causvid|remix|merge", re.IGNORECASE)
-EXACTNESS = ("fp32", "bf16", "fp16", "fp8 with scales", "fp8")
+EXACTNESS = ("fp64", "fp32", "bf16", "fp16", "fp8 with scales", "fp8")
 OTHER_KINDS = (".gguf", ".pth", ".pt", ".ckpt", ".bin")
 MAX_NAMED = 4
 

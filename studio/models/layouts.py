@@ -23,7 +23,7 @@ ADDITIONS = {  # beginnings of weights that a plain expert does not have
     "ref_conv": "Fun control",
     "img_emb": "WAN 2.1 image-to-video",
 }
-FORMS = {"F32": "fp32", "F16": "fp16", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8"}
+FORMS = {"F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8"}
 
 
 def wan_shapes(config):
@@ -84,7 +84,7 @@ class WeightFile:
         """ "expert", "text_encoder", "vae", "lora", or "" for anything else."""
         if any(LORA.search(key) for key in self.shapes):
             return "lora"
-        if "patch_embedding.weight" in self.shapes and any(key.startswith("blocks.0.") for key in self.shapes):
+        if self._rank("patch_embedding") == 5 and any(key.startswith("blocks.0.") for key in self.shapes):
             return "expert"
         if (
             "encoder.block.0.layer.0.SelfAttention.q.weight" in self.shapes
@@ -112,7 +112,7 @@ class WeightFile:
     @property
     def vae_channels(self):
         """Channels of the latents."""
-        return next((self.shapes[key][0] for key in ("conv2.weight", "post_quant_conv.weight") if key in self.shapes), 0)
+        return next((self.shapes[key][0] for key in ("conv2.weight", "post_quant_conv.weight") if self.shapes.get(key)), 0)
 
     @property
     def is_bare_text_encoder(self):

@@ -31,14 +31,14 @@ def dtype_of(precision):
     return COMPUTE[precision]
 
 
-def load_expert(base, expert, *, dtype, device, blocks_swapped=0, precision="bf16"):
+def load_expert(base, expert, *, dtype, device, blocks_swapped=0, precision="bf16", multiply="exact"):
     """The frozen WanTransformer3DModel of an expert, its blocks placed; swapped blocks never reach the device as a whole.
 
     dtype: what it computes in; precision: "int8" and "fp8" store the blocks' weights in 8 bits, anything else in `dtype`. `model.storage`, a
     StorageReport, says what that changed.
     """
     model = load_expert_on_meta(base, expert)
-    small = SmallStorage(model, precision, device)
+    small = SmallStorage(model, precision, device, multiply)
     swapped = {f"blocks.{i}" for i in swapped_indices(len(model.blocks), blocks_swapped)}
 
     def device_of(key):

@@ -16,6 +16,8 @@ STORED = {"int8": torch.int8, "fp8": torch.float8_e4m3fn}
 LARGEST = {torch.int8: 127.0, torch.float8_e4m3fn: 448.0, torch.float8_e5m2: 57344.0}
 # A layer that is further off than this is broken, or has weights that 8 bits can't hold. Gaussian weights: int8 0.6 %, fp8 2.5 %.
 MOST_ERROR = {torch.int8: 0.02, torch.float8_e4m3fn: 0.05}
+FEWEST_ROWS = 32  # tokens from which a product of 8-bit numbers is worth it, and that its kernel takes
+ROWS_AT_ONCE = 1024
 SCALE_DTYPE = torch.bfloat16  # its range is that of fp32; rounding costs nothing, as values are divided by the rounded scale
 
 
@@ -24,6 +26,8 @@ class FrozenLinear(torch.nn.Linear):
 
     weight: (out, in) int8 or float8; scale: (out, in / block), each for a block of a row; (out, 1) or (1, 1) for a whole row or tensor.
     """
+
+    multiplies_small = False  # whether the product itself is of 8-bit numbers, on the way forth
 
     def __init__(self, in_features, out_features, bias, stored, scale_columns, device=None, dtype=None):
         super().__init__(in_features, out_features, bias=bias, device="meta", dtype=dtype)
@@ -49,6 +53,8 @@ class _Apply(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, layer):
         ctx.layer = layer
+        if layer.multiplies_small and x.numel() >= FEWEST_ROWS * x.shape[-1]:
+            return multiply_small(x, layer.weight, layer.scale, layer.bias)
         return F.linear(x, layer.make_weight(x.dtype), layer.bias)
 
     @staticmethod
@@ -60,6 +66,48 @@ def dequantize(stored, scale, dtype):
     """stored * scale in `dtype`, (out, in); at most one further copy of that size is made on the way."""
     values = stored.view(len(stored), scale.shape[1], -1).to(dtype)
     return values.mul_(scale[..., None]).view(stored.shape)  # an fp32 scale multiplies in fp32, and only the product is rounded
+
+
+def multiply_small(x, weight, scale, bias=None):
+    """x W^T + b with x (..., in) rounded to the weight's 8 bits too, a scale for each of its rows; scale: (out, 1), or (1, 1).
+
+    "Vector-wise quantization" in the words of Dettmers et al. 2022 (LLM.int8()). A part of the rows at a time: sums are 32 bits large.
+    """
+    rows = x.reshape(-1, x.shape[-1])
+    result = rows.new_empty(len(rows), len(weight))
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = rows[start : start + ROWS_AT_ONCE].float()
+        by_row = part.abs().amax(1, keepdim=True).clamp(min=1e-12) / LARGEST[weight.dtype]
+        part = part / by_row
+        if weight.dtype == torch.int8:
+            sums = _int8_sums(part.round().to(torch.int8), weight)
+        else:
+            one = torch.ones((), device=x.device)
+            sums = torch._scaled_mm(part.to(weight.dtype), weight.t(), scale_a=one, scale_b=one, out_dtype=torch.float32)
+        result[start : start + ROWS_AT_ONCE] = sums.float().mul_(by_row).mul_(scale.float().t())
+    if bias is not None:
+        result += bias
+    return result.view(*x.shape[:-1], len(weight))
+
+
+def _int8_sums(rows, weight):
+    """int32 (rows, out). The GPU's kernel wants more than 16 rows: a short rest is filled up."""
+    count = len(rows)
+    if count < FEWEST_ROWS:
+        rows = F.pad(rows, (0, 0, 0, FEWEST_ROWS - count))
+    return torch._int_mm(rows, weight.t())[:count]
+
+
+def why_not_multiplied(device, stored, scale_columns=1):
+    """Why 8-bit numbers of a format can't be multiplied on a device, or "". int8: from RTX 20 on; fp8: from RTX 40 on, or on a CPU."""
+    if scale_columns != 1:
+        return "the weights have several scales in a row"
+    if torch.device(device).type != "cuda":
+        return ""
+    least, cards = {torch.int8: ((7, 5), "RTX 20"), torch.float8_e4m3fn: ((8, 9), "RTX 40")}.get(stored, (None, ""))
+    if least is None:
+        return f"{stored} numbers are not multiplied"
+    return "" if torch.cuda.get_device_capability(device) >= least else f"that takes a card of the {cards} series or newer"
 
 
 def quantize(weight, stored, block=BLOCK):
@@ -82,8 +130,8 @@ def _round_up(scale):
 
 
 def block_size(width, block=BLOCK):
-    """How many values of a row of that width share a scale: `block`, a part of it that divides the width, or the whole row."""
-    common = math.gcd(width, block)
+    """How many values of a row of that width share a scale: `block`, a part of it that divides the width, or (0) the whole row."""
+    common = math.gcd(width, block or width)
     return common if common >= 16 else width
 
 
@@ -94,9 +142,9 @@ def relative_error(weight, stored, scale):
     return ((dequantize(stored, scale, torch.float32) - weight).square().mean() / power).sqrt().item() if power else 0.0
 
 
-def store(name, weight, stored):
+def store(name, weight, stored, block=BLOCK):
     """(stored, scale, relative error) of a layer's weight. Problem that names the layer if 8 bits can't hold it."""
-    values, scale = quantize(weight, stored)
+    values, scale = quantize(weight, stored, block)
     error = relative_error(weight, values, scale)
     if not error <= MOST_ERROR[stored]:  # also where it is not a number
         raise Problem(

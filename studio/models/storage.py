@@ -4,18 +4,20 @@ from dataclasses import dataclass, field
 
 import torch
 
-from studio.models.precision import STORED, FrozenLinear, block_size, store
+from studio.models.precision import BLOCK, STORED, FrozenLinear, block_size, store, why_not_multiplied
 
 FP8 = (torch.float8_e4m3fn, torch.float8_e5m2)
 
 
 @dataclass
 class StorageReport:
-    """errors: {layer: relative RMS error} of the layers that were stored small here; num_kept: layers whose file was 8-bit already."""
+    """errors: {layer: relative RMS error} of the layers that were stored small here; num_kept: layers whose file was 8-bit already;
+    num_multiplied: layers that multiply 8-bit numbers."""
 
     precision: str
     errors: dict = field(default_factory=dict)
     num_kept: int = 0
+    num_multiplied: int = 0
 
     @property
     def worst(self):
@@ -30,17 +32,24 @@ class StorageReport:
             parts.append(f"{len(self.errors)} layers as {self.precision}, off by {mean:.2%} on average and {most:.2%} at most ({name})")
         if self.num_kept:
             parts.append(f"{self.num_kept} layers as 8-bit as their file has them, unchanged")
-        return f"The base model's blocks are stored in 8 bits: {'; '.join(parts)}." if parts else ""
+        if not parts:
+            return ""
+        multiplied = (
+            f" {self.num_multiplied} of them multiply 8-bit numbers, which is quicker and less exact." if self.num_multiplied else ""
+        )
+        return f"The base model's blocks are stored in 8 bits: {'; '.join(parts)}.{multiplied}"
 
 
 class SmallStorage:
     """Puts weights of a transformer that was made without memory into FrozenLinears, if `precision` is one of 8 bits; the others it does not take.
 
-    Files that are fp8 are kept to the bit where fp8 is asked for. device: where storing is worked out.
+    Files that are fp8 are kept to the bit where fp8 is asked for. device: where storing is worked out. multiply: "8bit" lets the layers multiply
+    8-bit numbers too, where the device can; weights then have one scale a row.
     """
 
-    def __init__(self, model, precision, device="cpu"):
+    def __init__(self, model, precision, device="cpu", multiply="exact"):
         self.model, self.device, self.stored = model, device, STORED.get(precision)
+        self.block = 0 if multiply == "8bit" else BLOCK
         self.linears = {name: m for name, m in model.named_modules() if is_stored_small(name, m)} if self.stored else {}
         self.report = StorageReport(precision)
 
@@ -56,8 +65,10 @@ class SmallStorage:
             self.report.num_kept += 1
         else:
             whole = weight.tensor if weight.scale is None else weight.to(torch.float32)
-            stored, scale, self.report.errors[name] = store(name, whole.to(self.device), self.stored)
+            stored, scale, self.report.errors[name] = store(name, whole.to(self.device), self.stored, self.block)
         small = _replace_by_small(self.model, name, stored.dtype, scale.shape[1])
+        small.multiplies_small = not self.block and not why_not_multiplied(self.device, stored.dtype, scale.shape[1])
+        self.report.num_multiplied += small.multiplies_small
         small.weight, small.scale = (torch.nn.Parameter(t.to(device), requires_grad=False) for t in (stored, scale))
 
 

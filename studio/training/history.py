@@ -4,6 +4,7 @@ import functools
 import threading
 from array import array
 from bisect import bisect_right
+from collections import deque
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -14,6 +15,7 @@ from studio.config import EXPERTS
 from studio.workspace import read_jsonl
 
 CHUNK_BYTES = 1_000_000  # read at once: a window that is opened after a long run must not need the whole file in memory
+NOTES_KEPT = 20
 STEP_FIELDS = ("loss", "preservation_loss", "learning_rate", "grad_norm", "seconds", "memory_gb", "ram_gb")
 
 
@@ -31,12 +33,14 @@ class Check:
 class History:
     """columns: {"step", "expert" (its place in EXPERTS), *STEP_FIELDS}: (n,) float64, NaN where nothing was recorded; checks: by step.
 
-    phase: {"expert", "first_step", "last_step"} of the turn that began last, or {}.
+    phase: {"expert", "first_step", "last_step"} of the turn that began last, or {}. notes: the last things that were told in words,
+    {"time", "message"}, or of which a time asleep is known, {"time", "asleep_seconds"}.
     """
 
     columns: dict
     checks: tuple
     phase: dict
+    notes: tuple = ()
 
     def steps_of(self, expert):
         """The columns of one expert's steps."""
@@ -72,13 +76,17 @@ class _Reader:
         self._start()
 
     def _start(self):
-        self._offset, self._checks, self._phase = 0, [], {}
+        self._history = None  # as it was last given away, until something is added
+        self._offset, self._checks, self._phase, self._notes = 0, [], {}, deque(maxlen=NOTES_KEPT)
         self._columns = {name: array("d") for name in ("step", "expert", *STEP_FIELDS)}
 
     def read(self):
         with self._lock:
             self._catch_up()
-            return History({name: np.array(values) for name, values in self._columns.items()}, tuple(self._checks), dict(self._phase))
+            if self._history is None:
+                columns = {name: np.array(values) for name, values in self._columns.items()}
+                self._history = History(columns, tuple(self._checks), dict(self._phase), tuple(self._notes))
+            return self._history
 
     def _catch_up(self):
         try:
@@ -90,7 +98,7 @@ class _Reader:
             records, offset = read_jsonl(self.path, self._offset, CHUNK_BYTES)
             if offset == self._offset:
                 return
-            self._offset = offset
+            self._offset, self._history = offset, None
             for record in records:
                 self._add(record)
 
@@ -98,6 +106,7 @@ class _Reader:
         event, step = record.get("event"), record.get("step")
         if event == "phase":
             self._phase = {name: record.get(name) for name in ("expert", "first_step", "last_step")}
+        self._add_note(record)
         if not _is_number(step):
             return
         if event == "resume":
@@ -110,6 +119,13 @@ class _Reader:
                 column.append(facts[name] if _is_number(facts.get(name)) else nan)
         elif event == "held_out" and record.get("expert") in EXPERTS and _is_number(record.get("loss")):
             self._checks.append(Check(step, record["expert"], float(record["loss"]), _bands(record.get("bands"))))
+
+    def _add_note(self, record):
+        when = record["time"] if _is_number(record.get("time")) else 0.0
+        if record.get("event") == "note" and isinstance(record.get("message"), str):
+            self._notes.append({"time": when, "message": record["message"]})
+        elif record.get("event") == "asleep" and _is_number(record.get("seconds")):
+            self._notes.append({"time": when, "asleep_seconds": record["seconds"]})
 
     def _forget_after(self, step):
         kept = bisect_right(self._columns["step"], step)

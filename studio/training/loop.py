@@ -118,9 +118,14 @@ def opened_expert(run, expert, state, samples):
             device=run.device,
             blocks_swapped=memory.blocks_swapped,
             precision=memory.precision,
+            multiply=memory.multiply,
         )
     if changed := model.storage.describe():
         run.report("note", message=changed)
+    if memory.multiply == "8bit" and not model.storage.num_multiplied:
+        run.report(
+            "note", message="Products stay exact: for products of 8-bit numbers the base model must be int8 or fp8, and the card able to."
+        )
     try:
         add_lora(model, run.config.lora.rank, seed_of(run.config.seed, expert, "lora"))
         yield Work(run, expert, model, state, samples)

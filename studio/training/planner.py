@@ -9,7 +9,7 @@ from studio import config as settings
 from studio.config import TrainConfig, from_dict, load_preset, merge
 from studio.data.dataset import kept_items
 from studio.machine import Gpu, describe_gb, free_disk_gb, is_cuda_build
-from studio.models.catalogue import experts_of, model_preset, sweep_config
+from studio.models.catalogue import experts_of, has_small_files, model_preset, sweep_config
 from studio.training import estimates
 from studio.training.measured import find_rehearsal, find_seconds
 from studio.training.memory import ram_parts, vram_parts
@@ -57,6 +57,7 @@ class _Situation:
     ram_free_gb: float
     disk_free_gb: float
     is_imagined: bool = False  # the GPU
+    has_small_files: bool = False  # fp8, of the base model
 
     @property
     def device(self):
@@ -91,7 +92,16 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
     if ram_gb is not None and not 1 <= ram_gb <= 16_384:
         raise ValueError(f"ram must be 1 to 16384 GB, got {ram_gb:g}")
     ram_free = machine.ram_free_gb if ram_gb is None else ram_gb * 0.9
-    at = _Situation(model_name, model, items, gpu, ram_free, free_disk_gb(project.root), vram_gb is not None)
+    at = _Situation(
+        model_name,
+        model,
+        items,
+        gpu,
+        ram_free,
+        free_disk_gb(project.root),
+        vram_gb is not None,
+        gpu is not None and has_small_files(model_name, workspace),
+    )
     recipe, why_recipe = _choose_recipe(recipe, items)
     hardware, why_hardware = _choose_hardware(gpu)
     config, why_config = _layer(at, recipe, hardware, overrides or {})
@@ -158,9 +168,14 @@ def _layer(at, recipe, hardware, overrides):
     """(TrainConfig, reasons)."""
     preset = load_preset("hardware", hardware) if hardware else {}
     on_cpu = {} if at.gpu else {"memory": {"precision": "fp32", "blocks_swapped": 0}}
-    layers = [load_preset("recipes", recipe).get("train", {}), at.model.get("train", {}), preset.get("train", {}), on_cpu]
+    as_stored = {"memory": {"precision": "fp8"}} if at.gpu and at.has_small_files else {}
+    layers = [load_preset("recipes", recipe).get("train", {}), at.model.get("train", {}), preset.get("train", {}), on_cpu, as_stored]
     config = from_dict(TrainConfig, merge(*layers))
     config, reasons = _limit(config, preset, any(item.kind == "clip" for item in at.items))
+    if as_stored and "precision" not in overrides.get("memory", {}):
+        reasons.append(
+            "The base model's files are fp8, and are kept so: nothing more is lost, and bf16 would take twice the memory for nothing."
+        )
     chosen = fit_to_experts(from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings"), experts_of(at.model))
     reasons += _why_length(at, chosen, from_dict(TrainConfig, layers[0]), overrides)
     if others := estimates.count_class_pictures(chosen.preservation):

@@ -6,7 +6,7 @@ from studio.jobs import launcher, state
 
 IN_BROWSER = {
     "open-dataset": ("Open Dataset", "tab:dataset"),
-    "link-model": ("Choose its folder", "tab:dataset"),
+    "link-model": ("Choose its folder", "tab:dataset/about-person"),
     "download-model": ("Download it", "click:#download-model"),
     "open-train": ("Open Train", "tab:train"),
     "open-evaluate": ("Open Evaluate", "tab:evaluate"),

@@ -1,5 +1,7 @@
 """The numbers and the two lanes of a run, one an expert, as JSON for the component; only reads."""
 
+import time
+
 from studio.config import EXPERTS
 from studio.jobs import metrics
 from studio.machine import read_machine
@@ -8,6 +10,7 @@ from studio.training.history import read_history
 from studio.ui import formatting as f
 from studio.workspace import read_json
 
+NOTES_SHOWN = 6
 MAX_POINTS = 300  # of a curve: a lane is some 500 px wide
 
 
@@ -22,6 +25,18 @@ def read_lanes(job, config):
         for expert in experts_in(config)
     ]
     return lanes, [] if job.is_over else numbers(series, settings, config.get("device", ""), history.seconds_per_step())
+
+
+def read_notes(job):
+    """What the run told in words, the newest first: what it could not do as set, what it did about a trouble, how long the computer slept."""
+    if job.state == "queued":
+        return []
+    notes = reversed(read_history(job.run_dir).notes[-NOTES_SHOWN:])
+    return [{"when": time.strftime("%a %H:%M", time.localtime(note["time"])), "text": note_text(note)} for note in notes]
+
+
+def note_text(note):
+    return note["message"] if "message" in note else f"The computer slept for {f.duration(note['asleep_seconds'])}; the training went on."
 
 
 def experts_in(config):

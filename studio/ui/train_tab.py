@@ -58,7 +58,7 @@ def build_plan(page):
             recipe = gr.Radio(recipe_choices(), label="Recipe", elem_id="recipe")
             choice = gr.HTML("", apply_default_css=False)
             config = gr.UploadButton(
-                "Settings from another trainer",
+                "Settings from AI Toolkit or diffusion-pipe",
                 file_count="multiple",
                 file_types=[".yaml", ".yml", ".json", ".toml"],
                 elem_id="take-config",

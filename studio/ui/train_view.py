@@ -11,7 +11,7 @@ from studio.training.pairs import list_pairs, list_run_pairs
 from studio.ui import actions, download_view, train_choice, train_samples
 from studio.ui import formatting as f
 from studio.ui.settings_form import label_of, show
-from studio.ui.train_lanes import read_lanes
+from studio.ui.train_lanes import read_lanes, read_notes
 
 PAUSED = " when the GPU is to be used again (no waiting job begins before)"
 LOG_BYTES = 6000  # a page of the log
@@ -34,6 +34,8 @@ def next_step(project):
         return {"text": "add photos first.", **actions.button("open-dataset")}
     if job and job.state != "done":
         return next_after_end(job)
+    if actions.is_busy(project, "rehearse"):
+        return {"text": "wait for the rehearsal; it takes minutes."}
     if list_pairs(project):
         return {"text": "compare the checkpoint pairs and choose the best one.", **actions.button("open-evaluate")}
     if missing := train_choice.what_is_missing(project):
@@ -94,13 +96,17 @@ def describe_choice(project, plan):
     """What the recipe is for, and what differs from it."""
     _, overrides = train_choice.read_choice(project)
     about = load_preset("recipes", plan.recipe).get("description", "")
-    changed = ", ".join(f"{label_of(TrainConfig, name).lower()} {show(value)}" for name, value in overrides.items())
+    changed = ", ".join(f"{label_of(TrainConfig, name).lower()} {as_words(value)}" for name, value in overrides.items())
     remark = (
         f"Changed by you: {changed}."
         if changed
         else "The base model and this computer may ask for other numbers; the plan shows what will run."
     )
     return f'<p>{f.escape(about)}</p><p class="muted">{f.escape(remark)}</p>'
+
+
+def as_words(value):
+    return ("off", "on")[value] if isinstance(value, bool) else show(value)
 
 
 def describe_import(project):
@@ -253,6 +259,7 @@ def describe_run(project, job, log_end=None):
         "progress": job_progress(job),
         "numbers": numbers,
         "lanes": lanes,
+        "notes": read_notes(job),
         "pairs": train_samples.describe_pairs(project, list_run_pairs(job.run_dir), describe_pair),
         "log": describe_log(job, log_end),
     }

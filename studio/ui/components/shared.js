@@ -66,8 +66,14 @@ function mount(view, on = {}) {
 }
 /* Shown by the whole page: go to a tab, or open the file chooser. */
 const clickOn = (selector) => document.querySelector(selector)?.click();
-/* "tab:train" shows a tab, "click:#some-id" presses another control of the page. */
+/* "tab:train" shows a tab, "tab:dataset/about-person" opens a fold in it, "click:#some-id" presses another control of the page. */
 function goTo(action) {
   const [kind, where] = [action.slice(0, action.indexOf(":")), action.slice(action.indexOf(":") + 1)];
-  clickOn(kind === "tab" ? `#tab-${where}-button` : where);
+  if (kind !== "tab") return clickOn(where);
+  const [tab, fold] = where.split("/");
+  clickOn(`#tab-${tab}-button`);
+  const header = fold && document.querySelector(`#${fold} > button`);
+  if (!header) return;
+  if (!header.classList.contains("open")) header.click();
+  header.scrollIntoView({ block: "nearest" });
 }

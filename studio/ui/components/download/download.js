@@ -31,10 +31,6 @@ const redraw = mount(
       trigger("start", {});
     },
     stop: () => trigger("stop", {}),
-    link: () => {
-      goTo("tab:dataset");
-      const fold = document.querySelector("#about-person > button");
-      if (fold && !fold.classList.contains("open")) fold.click();
-    },
+    link: () => goTo("tab:dataset/about-person"),
   },
 );

@@ -116,6 +116,9 @@ const redraw = mount(
                 <p class="numbers">${v.numbers.map((n) => html`<span>${n.what} <b>${n.much}</b></span>`)}</p></div>`
             : ""}
           ${v.lanes.some((l) => l.step.length) || v.is_running ? html`<div class="lanes">${v.lanes.map(laneView)}</div>` : ""}
+          ${v.notes.length
+            ? html`<div class="notes"><h3>What happened</h3><ul>${v.notes.map((note) => html`<li><span class="muted">${note.when}</span> <span>${note.text}</span></li>`)}</ul></div>`
+            : ""}
           ${v.pairs.length
             ? html`<div class="pairs"><h3>Saved pairs</h3><ul>${v.pairs.map(pairView)}</ul></div>`
             : ""}
