@@ -18,7 +18,7 @@ import pytest
 from studio import workspace as workspace_module
 from studio.config import EXPERTS
 from studio.errors import Problem
-from studio.jobs import launcher, metrics, state
+from studio.jobs import launcher, metrics, siblings, state
 from studio.jobs.problems import explain
 from studio.jobs.recorder import Pace, Recorder
 from studio.jobs.worker import run_job
@@ -579,6 +579,18 @@ def test_events_wait_for_space_on_a_full_disk_and_a_job_does_not_end_for_them(pr
         recorder.report("note", message="two")
         recorder.end("done")
     assert [e.get("message") for e in state.read_events(run_dir)[0]] == ["one", "The disk is full", "two"]
+
+
+def test_a_sibling_that_cannot_start_is_said_instead_of_waited_for(project):
+    [run_dir] = queue_import(project, "nowhere")
+    with Recorder(run_dir) as recorder:
+        voice = siblings.Voice(run_dir, recorder)
+        voice.siblings = [subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])]
+        with pytest.raises(Problem, match="other expert ended without a word"):
+            voice.wait_until_all_are_here()
+        voice.end()
+        recorder.end("failed")
+    assert not list(run_dir.glob("siblings*"))
 
 
 def test_a_full_disk_for_events_does_not_hide_how_a_job_ended(project, monkeypatch):

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import traceback
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from studio.jobs.problems import KEPT, explain
 from studio.workspace import append_jsonl, read_jsonl
 
 ENDING_SECONDS = 120.0  # to save and end
+LOOK_SECONDS = 0.2
 RANK_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # as accelerate reads them
 COUNTED = ("step", "held_out")  # events whose step is that of all processes together
 
@@ -36,10 +38,8 @@ def team(run_dir, size, recorder):
     with _environment(ranks(0, size, port)):
         voice.siblings = [_start(run_dir, rank, size, port) for rank in range(1, size)]
         try:
+            voice.wait_until_all_are_here()
             yield voice
-        except BaseException:
-            stop_file(run_dir).touch()
-            raise
         finally:
             voice.end()
     voice.raise_error()
@@ -51,7 +51,7 @@ class Voice:
     def __init__(self, run_dir, recorder):
         self.run_dir, self.recorder, self.siblings = Path(run_dir), recorder, []
         self.step, self.error, self._offset = 0, None, 0
-        self._works = False  # a sibling says the same as this process, until it begins its own part
+        self._num_here, self._works = 0, False  # a sibling says the same as this process, until it begins its own part
         self.should_save = recorder.should_save
         for file in (stop_file(run_dir), reports_file(run_dir)):
             file.unlink(missing_ok=True)
@@ -68,14 +68,25 @@ class Voice:
             stop_file(self.run_dir).touch()
         return stop
 
+    def wait_until_all_are_here(self):
+        """Problem if one ends before: whoever called for it now would wait for days."""
+        while self._num_here < len(self.siblings):
+            self._listen()
+            if any(process.poll() is not None for process in self.siblings):
+                self._listen()
+                self.raise_error()
+            time.sleep(LOOK_SECONDS)
+
     def end(self):
-        """Wait for the siblings, which are done or save and end; what they still had to say is recorded."""
+        """Let the siblings end, if they are not through, and record what they still had to say. One that loads a model is not waited for."""
+        stop_file(self.run_dir).touch()
         for process in self.siblings:
             try:
                 process.wait(ENDING_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+                process.returncode = 0  # nothing went wrong: it has learned nothing since its safety copy
         self._listen()
         for file in (stop_file(self.run_dir), reports_file(self.run_dir)):
             with suppress(PermissionError):  # Windows: open elsewhere; the next run of the job removes it
@@ -98,6 +109,7 @@ class Voice:
         for record in records:
             event = record.pop("event")
             self._works |= event == "phase"
+            self._num_here += event == "here"
             if event == "error":
                 self.error = record
             elif self._works and event not in ("resume", "progress"):  # those of this process stand for all
@@ -177,6 +189,7 @@ def _require_gpus(size):
 
 def main(run_dir, pid, create_time):
     """Take part in the training of a run folder until it is done, a stop is asked for, or the job's process is gone."""
+    import studio.training.loop  # noqa: F401 - what can fail before it is here
     from studio.jobs.tasks import train_beside
 
     run_dir = Path(run_dir)
@@ -187,6 +200,7 @@ def main(run_dir, pid, create_time):
     def should_stop():
         return stop_file(run_dir).exists() or not state.is_alive(int(pid), float(create_time))
 
+    report("here")
     try:
         train_beside(run_dir, report, should_stop)
     except Exception as error:
