@@ -122,7 +122,10 @@ def test_the_quick_codec_gives_the_vaes_own_latents(hand_set_vae, tmp_path):
 
 def test_the_pack_holds_the_vae_that_the_builder_sets(tiny_base, hand_set_vae):
     delivered = load_vae(tiny_base, device="cpu").model.state_dict()
-    assert all(torch.equal(tensor, delivered[key]) for key, tensor in hand_set_vae.model.state_dict().items())
+    built = hand_set_vae.model.state_dict()
+    assert built.keys() == delivered.keys()
+    for key, tensor in built.items():  # its pseudo-inverse has other last bits on other processors
+        torch.testing.assert_close(tensor, delivered[key], rtol=0, atol=1e-6)
 
 
 def test_unknown_words_and_scripts_are_told_apart(tiny_base):
