@@ -125,7 +125,7 @@ def test_the_pack_holds_the_vae_that_the_builder_sets(tiny_base, hand_set_vae):
     built = hand_set_vae.model.state_dict()
     assert built.keys() == delivered.keys()
     for key, tensor in built.items():  # its pseudo-inverse has other last bits on other processors
-        torch.testing.assert_close(tensor, delivered[key], rtol=0, atol=1e-6)
+        torch.testing.assert_close(tensor, delivered[key], rtol=0, atol=1e-5)
 
 
 def test_unknown_words_and_scripts_are_told_apart(tiny_base):
