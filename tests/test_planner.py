@@ -167,6 +167,13 @@ def test_what_does_not_fit_in_any_way_is_made_smaller_and_told_unless_the_person
     assert (config.data.clip_frames, config.data.clip_size) == (81, 640) and stubborn.over(config) > 0
 
 
+def test_a_second_card_takes_an_expert_of_its_own_in_ram_and_an_average_its_raw_weights_on_the_disk():
+    one, two = (dict(memory.ram_parts(FACTS, config_of(processes=count, memory={"blocks_swapped": 20}), "cuda")) for count in (1, 2))
+    assert two["blocks that wait"] == pytest.approx(2 * one["blocks that wait"])
+    plain, averaged = (estimates.disk_parts(FACTS, config_of(optimizer={"average": a}), Rows(1, 1, 1))[0][1] for a in (0.0, 0.99))
+    assert averaged == pytest.approx(2 * plain)
+
+
 def test_a_faster_slot_makes_blocks_in_ram_cheaper():
     slow, fast, untold = (replace(CARD, pcie=pcie) for pcie in ((3, 8), (4, 16), (0, 0)))
     assert untold.link_gb_per_second == 0 < slow.link_gb_per_second < fast.link_gb_per_second / 3

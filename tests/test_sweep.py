@@ -12,7 +12,7 @@ from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.clips import read_clip, read_mark, write_clip, write_poster
 from studio.evaluation.composition import compose_comparison
-from studio.evaluation.memory import blocks_to_swap
+from studio.evaluation.memory import blocks_to_swap, how_to_keep
 from studio.evaluation.prompts import read_prompts_file, resolve_prompts, standard_prompts
 from studio.evaluation.run import run_sweep
 from studio.evaluation.scores import compare, findings
@@ -21,6 +21,7 @@ from studio.models.catalogue import BaseModel, model_preset, sweep_config
 from studio.models.lora import lora_state, save_lora_file
 from studio.tiny import demo, world
 from studio.tiny.drawing import draw_clip, draw_photo
+from studio.training.memory import block_bytes
 from studio.training.pairs import file_sha256, pair_file_name, pair_folder
 from studio.workspace import finished_dir, read_json, write_json
 
@@ -175,6 +176,16 @@ def test_blocks_wait_in_ram_when_the_gpu_is_small():
     assert swapped[0] == 0
     assert swapped == sorted(swapped)
     assert 10 <= swapped[2] < 40
+
+
+@pytest.mark.parametrize(("ram_gb", "small", "expected"), [(64, False, "bf16"), (32, False, "int8"), (32, True, "fp8"), (64, True, "fp8")])
+def test_clips_are_drawn_with_weights_that_fit_into_the_ram(ram_gb, small, expected):
+    big = BaseModel("wan", "WAN", None, model_preset("wan22-t2v-a14b"))
+    vae, transformer = {"scale_factor_spatial": 8, "scale_factor_temporal": 4, "z_dim": 16}, {"patch_size": [1, 2, 2]}
+    big.__dict__.update(configs={"vae": vae, "transformer": transformer}, has_small_files=small)
+    precision, swapped = how_to_keep(big, SweepConfig(), 11.0, ram_gb)
+    assert precision == expected and swapped * block_bytes(big.preset["memory"], precision) <= (ram_gb - 8) * 1e9
+    assert how_to_keep(big, SweepConfig(), 78.0, ram_gb) == ("fp8" if small else "bf16", 0)
 
 
 @pytest.mark.parametrize("free_gb", [12, 16, 22])

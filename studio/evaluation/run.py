@@ -5,13 +5,14 @@ What a stage drew is kept in the sweep's stages folder until its clip is written
 
 import time
 
+import psutil
 import torch
 
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.clips import read_clip, write_clip, write_poster
 from studio.evaluation.composition import compose_comparison
-from studio.evaluation.memory import GB, blocks_to_swap
+from studio.evaluation.memory import GB, how_to_keep
 from studio.evaluation.references import needs_scores
 from studio.evaluation.report import write_report
 from studio.evaluation.scores import compare
@@ -165,7 +166,10 @@ class Drawing:
         if not tasks:
             return
         self._progress(f"Loading the expert: {self._title(expert)}", "")
-        model = load_expert(self.base, expert, dtype=self.dtype, device=self.device, blocks_swapped=self._blocks_swapped())
+        precision, swapped = self._how_to_keep()
+        model = load_expert(self.base, expert, dtype=self.dtype, device=self.device, blocks_swapped=swapped, precision=precision)
+        if changed := model.storage.describe():
+            self.report("note", message=changed)
         groups = {}
         for cell in tasks:
             groups.setdefault(self._lora_sha(cell, expert), []).append(cell)
@@ -175,11 +179,13 @@ class Drawing:
         finally:
             release(model)
 
-    def _blocks_swapped(self):
-        """As set, or more where the free GPU memory asks for it."""
+    def _how_to_keep(self):
+        """(number format, blocks in RAM): as set, or more of them where the free GPU memory asks for it."""
         if self.device.type != "cuda":
-            return self.settings.blocks_swapped
-        return max(self.settings.blocks_swapped, blocks_to_swap(self.base, self.settings, torch.cuda.mem_get_info(self.device)[0] / GB))
+            return "fp32", self.settings.blocks_swapped
+        free, total = torch.cuda.mem_get_info(self.device)[0] / GB, psutil.virtual_memory().total / GB
+        precision, swapped = how_to_keep(self.base, self.settings, free, total)
+        return precision, max(self.settings.blocks_swapped, swapped)
 
     def _draw_group(self, model, expert, sha, cells):
         if sha:

@@ -126,6 +126,11 @@ class BaseModel:
         """The component that an expert is; a model with one expert keeps it where others have `high_noise`."""
         return SUBFOLDERS[expert if len(self.experts) > 1 else "high_noise"]
 
+    @cached_property
+    def has_small_files(self):
+        """Whether the experts' files are fp8."""
+        return all(WeightFile(path).form.startswith("fp8") for expert in self.experts for path in self.weight_files(self.subfolder(expert)))
+
     def weight_files(self, subfolder):
         """The safetensors files of a component, in order."""
         return self.source.weight_files(subfolder)
@@ -177,10 +182,9 @@ def describe_model(name, workspace):
 
 
 def has_small_files(name, workspace):
-    """Whether the experts' files of a base model that is here are fp8: kept as they are they lose nothing, and bf16 would give nothing back."""
+    """Whether a base model that is here has fp8 files: kept as they are they lose nothing, and bf16 would give nothing back."""
     try:
-        base = find_model(name, workspace)
-        return all(WeightFile(path).form.startswith("fp8") for expert in base.experts for path in base.weight_files(base.subfolder(expert)))
+        return find_model(name, workspace).has_small_files
     except Problem:  # not here, or damaged: said where it is asked for
         return False
 

@@ -98,8 +98,9 @@ def disk_parts(facts, config, rows):
     num_pairs = -(-config.steps // config.save_every)
     latents = rows.mean_tokens * 4 * 16 * 4  # 2 x 2 patches of 16 channels, fp32
     embeddings = 2 * facts.get("text_bytes", 512 * 4096 * 2)  # with the trigger, and with the class
+    kept = 2 if config.optimizer.average else 1  # beside an average its raw weights are kept
     return [
-        (f"{num_pairs} checkpoint pair" + ("s" if num_pairs > 1 else ""), num_pairs * lora * 4 / 1e9),
+        (f"{num_pairs} checkpoint pair" + ("s" if num_pairs > 1 else ""), num_pairs * kept * lora * 4 / 1e9),
         ("safety copy, and a new one beside it", 2 * lora * 12 / 1e9),
         ("prepared photos, clips and captions", rows.num_items * (latents + embeddings) / 1e9),
     ]
