@@ -10,7 +10,7 @@ IN_BROWSER = {
     "download-model": ("Download it", "click:#download-model"),
     "open-train": ("Open Train", "tab:train"),
     "open-evaluate": ("Open Evaluate", "tab:evaluate"),
-    "open-settings": ("Open the settings", "click:#tab-train-button"),
+    "open-settings": ("Open the settings", "tab:train/all-settings"),
     "open-log": ("Open the log", "tab:train"),
     "see-remarks": ("Show them", "click:#studio-grid [data-show=remark]"),
     "upload": ("Choose photos and clips", "click:#upload button, #upload input"),
