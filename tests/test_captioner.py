@@ -208,7 +208,7 @@ def test_the_tiny_captioner_loads_through_the_auto_classes(untaught):
     processor = AutoProcessor.from_pretrained(untaught, local_files_only=True)
     model = AutoModelForImageTextToText.from_pretrained(untaught, use_safetensors=True)
     assert type(model).__name__ == "Qwen3VLForConditionalGeneration"
-    assert 800_000 < model.num_parameters() < 1_000_000
+    assert 1_500_000 < model.num_parameters() < 2_000_000
     assert processor.video_processor is not None
     text = "Grüße, 李: any text is spelled in bytes\n"
     assert processor.tokenizer.decode(processor.tokenizer(text).input_ids) == text
@@ -319,7 +319,7 @@ def test_the_packs_captioner_says_what_is_in_photos_and_clips_that_it_never_saw(
     from studio.tiny.captioner_training import measure_captioner
 
     folder = find_model("tiny", workspace).captioner
-    assert sum(p.stat().st_size for p in folder.iterdir()) < 4_000_000
+    assert sum(p.stat().st_size for p in folder.iterdir()) < 7_000_000
     right = measure_captioner(folder, seed=2, photos=12, clips=6)
     assert sum(right.values()) / len(right) >= 0.9, right
 

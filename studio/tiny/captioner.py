@@ -24,7 +24,7 @@ TEXT = dict(
     max_position_embeddings=4096,
     initializer_range=0.05,
 )
-VISION = dict(hidden_size=40, intermediate_size=160, depth=3, num_heads=2, deepstack_visual_indexes=[], initializer_range=0.1)
+VISION = dict(hidden_size=64, intermediate_size=256, depth=4, num_heads=4, deepstack_visual_indexes=[], initializer_range=0.1)
 SHAPE = {"text": TEXT, "vision": VISION, "side": SIDE, "patch": PATCH_SIZE, "temporal_patch": TEMPORAL_PATCH, "merge": MERGE_SIZE}
 SPECIAL_TOKENS = (
     "<|endoftext|>",

@@ -25,7 +25,7 @@ from studio.training.randomness import seed_of
 # Views of people who walk or nod are the last to be learned: they are somewhere else in every frame.
 MOVING = ("walking left", "walking right", "nodding")
 SEE = {"steps": 2000, "learning_rate": 3e-3, "photos": 28, "clips": 24}  # of a step
-FOLLOW = {"steps": 1300, "learning_rate": 2e-3, "photos": 8, "clips": 36, "often": MOVING}
+FOLLOW = {"steps": 4000, "learning_rate": 2e-3, "photos": 8, "clips": 36, "often": MOVING}
 TELL = {"steps": 2000, "learning_rate": 2e-3, "photos": 8, "clips": 18, "often": MOVING}
 STAGES = {"see": SEE, "follow": FOLLOW, "tell": TELL}
 AVERAGE = 0.995
