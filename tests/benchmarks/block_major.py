@@ -115,14 +115,12 @@ def main():
 
 def throttle(plain, group):
     """Slow the link down until the plain loop waits for it as long as it is to: its blocks do not all compute for the same time."""
-    while _waiting(plain, group) < WAITING + 0.02:  # and a little longer, for a machine that is busier now than later
-        plain.seconds *= 1.15
-
-
-def _waiting(plain, group):
-    plain.waited = 0.0
-    seconds = timed(lambda: plain.step(group))
-    return plain.waited / seconds
+    while True:
+        loads, plain.waited = plain.num_loads, 0.0
+        seconds = timed(lambda: plain.step(group))
+        if plain.waited / seconds >= WAITING + 0.02:  # and a little longer, for a machine that is busier later than now
+            return
+        plain.seconds = max(1.05 * plain.seconds, (seconds - plain.waited) / (1 - WAITING - 0.03) / (plain.num_loads - loads))
 
 
 def parse_arguments():
