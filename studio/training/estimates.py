@@ -6,6 +6,7 @@ The facts are a base model preset's `[memory]` table, see presets/models; memory
 from studio.config import load_preset
 from studio.training.memory import (
     BYTES,
+    SMALL,
     block_bytes,
     expert_bytes,
     input_bytes,
@@ -16,8 +17,6 @@ from studio.training.memory import (
     rows_per_walk,
     swapped_blocks,
 )
-
-SMALL = ("int8", "fp8")
 
 
 def count_tokens(facts, width, height, num_frames=1):

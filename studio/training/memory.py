@@ -10,6 +10,7 @@ from studio.machine import GIB
 from studio.training.optimizer_facts import lora_bytes_per_parameter
 
 BYTES = {"fp32": 4, "bf16": 2, "int8": 2, "fp8": 2}  # of a number in activations, and of weights that are not in 8 bits
+SMALL = ("int8", "fp8")  # number formats that keep the blocks' weights in 8 bits
 SMALL_WEIGHT = 1 + 2 / 64  # bytes of a weight in 8 bits, with a 2-byte scale for each 64
 NUM_BUFFERS = 2  # for blocks that visit: studio.models.streaming
 CONTEXT_GB = 0.6  # what CUDA itself and its libraries take
@@ -60,7 +61,7 @@ def lora_parameters(facts, config):
 
 def block_bytes(facts, precision):
     """Bytes of one block's frozen weights."""
-    if precision in ("int8", "fp8"):
+    if precision in SMALL:
         linears = 8 * facts["hidden"] ** 2 + 2 * facts["hidden"] * facts["ffn"]  # query, key, value, out, twice; feed-forward
         return linears * SMALL_WEIGHT + (facts["block_parameters"] - linears) * 2
     return facts["block_parameters"] * BYTES[precision]
@@ -123,7 +124,7 @@ def _per_token(facts, numbers):
 
 def _whole_weight(facts, config):
     """Bytes of the largest weight that is made from 8 bits for its use."""
-    return facts["hidden"] * facts["ffn"] * 2 * 1.02 if config.memory.precision in ("int8", "fp8") else 0
+    return facts["hidden"] * facts["ffn"] * 2 * 1.02 if config.memory.precision in SMALL else 0
 
 
 def _row_bytes(facts, tokens, size):
