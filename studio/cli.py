@@ -150,7 +150,8 @@ def _make_parser():
     parser = Parser(prog="studio", description="Likeness Studio: teach WAN 2.2 one person, on your own GPU.", parents=[common])
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, (_, _, help) in COMMANDS.items():
-        sub = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".", parents=[common])
+        words = {"help": help, "description": help[0].upper() + help[1:] + ".", "epilog": _EPILOGS.get(name)}
+        sub = commands.add_parser(name, parents=[common], formatter_class=argparse.RawDescriptionHelpFormatter, **words)
         for flags, options in _ARGUMENTS.get(name, ()):
             sub.add_argument(*flags, **options)
     return parser
@@ -171,6 +172,17 @@ def numbers(text):
 _PROJECT = _argument("project", metavar="PROJECT", help="the project's name or folder")
 _RECIPE = _argument("--recipe", default="", help="a preset of presets/recipes; default: chosen by what the dataset holds")
 _SET = _argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, for example lora.rank=16; may be repeated")
+_EPILOGS = {
+    "train": """\
+On several computers, with the workspace on a folder that all of them share, start the same on each, from the studio's folder, with its own
+--machine_rank (0, 1, ...) and the address of number 0. --num_processes: graphics cards in all, an even number.
+
+  accelerate launch --multi_gpu --num_machines 2 --num_processes 2 --machine_rank 0
+    --main_process_ip 192.168.1.10 --main_process_port 29500 --mixed_precision no --dynamo_backend no
+    -m studio train PROJECT --home DIR
+
+Number 0 plans, reports and saves; the others learn what it says. accelerate lies beside Python in .venv."""
+}
 _ARGUMENTS = {
     "models": [
         _argument(

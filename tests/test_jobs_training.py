@@ -1,5 +1,6 @@
 """A real training as a job: killed at any moment, resumed, stopped, saved; the end is the same."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from safetensors.torch import load_file
 from studio.config import EXPERTS, TrainConfig, merge, to_dict
 from studio.data.importer import import_media
 from studio.jobs import launcher, metrics, state
+from studio.jobs.siblings import _free_port
 from studio.jobs.worker import run_job
 from studio.training.pairs import list_pairs
 from studio.workspace import Workspace
@@ -177,6 +179,43 @@ def test_four_processes_are_one_job_that_ends_when_one_dies_and_can_go_on(projec
     series = metrics.read_metrics(run_dir)  # after a death, which expert's last steps count anew is told by their order alone
     assert sorted(series["high_noise"]["step"] + series["low_noise"]["step"]) == list(range(1, 41))
     assert [pair.step for pair in list_pairs(project)] == [24, 40] and not list(run_dir.glob("siblings*"))
+
+
+def test_two_machines_by_accelerates_launcher_train_to_the_same_tensors_as_one_process(project, prepared, tmp_path):
+    """Two launches on this computer stand for two computers that share a folder; they are told to use GPUs, as on a real one, and find none."""
+    port, home = str(_free_port()), project.workspace.home
+    settings = [f"--set={name}={value}" for name, value in flat(SETTINGS).items()]
+    env = launcher.worker_environment() | {"CUDA_VISIBLE_DEVICES": ""}
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "2", "--num_processes", "2"]
+    launch += ["--main_process_ip", "127.0.0.1", "--main_process_port", port, "--mixed_precision", "no", "--dynamo_backend", "no"]
+    command = ["-m", "studio", "train", "anna", "--home", str(home), *settings]
+    outputs = [(tmp_path / f"machine-{rank}.txt").open("w+", encoding="utf-8") for rank in (0, 1)]
+    machines = [
+        subprocess.Popen([*launch, "--machine_rank", str(rank), *command], cwd=launcher.ROOT, env=env, stdout=output, stderr=output)
+        for rank, output in enumerate(outputs)
+    ]
+    codes = [machine.wait(DEADLINE_SECONDS) for machine in machines]
+    said = [(output.seek(0), output.read())[1] for output in outputs]
+    assert codes == [0, 0], said
+    assert "train-001 is done" in said[0] and "Process 2 of 2 takes part" in said[1] and "train-001 has ended" in said[1]
+    run_dir = project.runs_dir / "train-001"
+    config = state.read_config(run_dir)["config"]
+    assert config["processes"] == 2 and not list(run_dir.glob("siblings*"))
+    assert sorted(steps_done(run_dir)) == list(range(1, 9))
+
+    shutil.copytree(prepared.home, tmp_path / "alone")
+    other = Workspace(tmp_path / "alone").project("anna")
+    run_here(other, **config | {"processes": 1})
+    mine, theirs = tensors(project), tensors(other)
+    assert mine.keys() == theirs.keys() and all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+def flat(nested, prefix=""):
+    """{"lora": {"rank": 2}} -> {"lora.rank": "2"}, as the command line takes settings."""
+    found = {}
+    for name, value in nested.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: json.dumps(value)}
+    return found
 
 
 AS_IN_A_TERMINAL = (  # a shell's background jobs, and so some test runs, ignore Ctrl-C; children inherit that

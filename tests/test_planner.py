@@ -174,6 +174,36 @@ def test_a_second_card_takes_an_expert_of_its_own_in_ram_and_an_average_its_raw_
     assert averaged == pytest.approx(2 * plain)
 
 
+def test_several_cards_take_a_share_of_the_pictures_each_and_a_share_of_the_time(room):
+    """Two cards: half the run. Four: half the pictures of a step on each, beside the time in which gradients meet."""
+    place_in, facts = room(22.5, ram=500), FACTS
+    one, two, four = (config_of(processes=count, accumulation=4, memory={"blocks_swapped": 20}) for count in (1, 2, 4))
+    seconds = [place_in.seconds(config) for config in (one, two, four)]
+    assert seconds[0] == seconds[1] and seconds[2] == pytest.approx(seconds[0] / 2 + estimates.exchange_seconds(facts, four), rel=0.01)
+    hours = [estimates.run_seconds(facts, config, each) for config, each in zip((one, two, four), seconds)]
+    assert hours[1] == hours[0] / 2 and hours[2] < hours[1] / 1.5
+    assert place_in.vram(four) < place_in.vram(two) == place_in.vram(one)
+    assert replace(place_in, num_here=2).ram(four) == pytest.approx(place_in.ram(four) / 2, rel=0.1)
+
+
+def test_cards_are_counted_and_several_explained(wan, with_card):
+    cards = replace(with_card, gpus=(CARD, replace(CARD, index=1, vram_free_gb=CARD.vram_free_gb - 2)))
+
+    def plan_with(count, machine=cards):
+        return propose(wan, machine, workspace=wan.workspace, overrides={"processes": count}, ram_gb=500)
+
+    assert any("There is a second graphics card" in reason for reason in plan_with(1).reasons)
+    two, four = plan_with(2), plan_with(4)
+    assert two.fits and two.predicted["vram_free_gb"] == CARD.vram_free_gb - 2
+    assert any("of the 2 that are used" in reason.casefold() for reason in two.reasons)
+    assert any("Both experts learn at once" in reason for reason in two.reasons)
+    assert not four.fits and any("for 4 graphics cards in this computer, and there are 2; set 'Graphics cards'" in r for r in four.reasons)
+    elsewhere = propose(wan, cards, workspace=wan.workspace, overrides={"processes": 4}, ram_gb=500, num_here=2)
+    assert elsewhere.fits and any("2 cards of each expert share the 4 pictures" in reason for reason in elsewhere.reasons)
+    with pytest.raises(ValueError, match="even number"):
+        plan_with(3)
+
+
 def test_a_faster_slot_makes_blocks_in_ram_cheaper():
     slow, fast, untold = (replace(CARD, pcie=pcie) for pcie in ((3, 8), (4, 16), (0, 0)))
     assert untold.link_gb_per_second == 0 < slow.link_gb_per_second < fast.link_gb_per_second / 3

@@ -94,6 +94,9 @@ def test_a_running_training_shows_two_lanes_with_turns_bands_and_when_the_next_p
     write_json(run_dir / "config.json", config | {"config": config["config"] | {"processes": 2}})
     turns = [lane["turn"] for lane in train_view.describe_run(project, state.read_status(run_dir))["lanes"]]
     assert turns == [{"text": "learns on a graphics card of its own", "now": True}] * 2
+    write_json(run_dir / "config.json", config | {"config": config["config"] | {"processes": 4}})
+    view = train_view.describe_run(project, state.read_status(run_dir))
+    assert [lane["turn"]["text"] for lane in view["lanes"]] == ["learns on 2 graphics cards"] * 2
 
 
 ENDS = [

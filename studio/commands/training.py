@@ -47,14 +47,20 @@ def rehearse(args, workspace, out):
 
 def train(args, workspace, out):
     from studio.jobs import launcher
+    from studio.jobs.machines import find_place
 
-    project = workspace.find_project(args.project)
+    project, place = workspace.find_project(args.project), find_place()
+    if place and place.rank:
+        return _follow(project, place, out)
+    if place and args.background:
+        raise Problem("processes that a launcher started can't go into the background", fix="Leave out --background.")
     if args.resume:
-        run_dir = _resume(args, project)
+        run_dir = _resume(args, project, {"processes": place.size} if place else {})
     else:
         _require_pictures(project)
         args.set = [*args.set, f"finish_by={args.finish_by}"] if args.finish_by else args.set
-        proposed = make_plan(project, workspace, args)
+        args.set = [*args.set, f"processes={place.size}"] if place else args.set
+        proposed = make_plan(project, workspace, args, num_here=place.local_size if place else 0)
         _check_device(args.device, proposed)
         _check_optimizer(proposed.config.optimizer.name, proposed.device)
         say_plan(proposed, out)
@@ -87,14 +93,14 @@ def jobs(args, workspace, out):
     return {"jobs": [job.to_dict() for job in found]}
 
 
-def make_plan(project, workspace, args, **memory):
+def make_plan(project, workspace, args, **options):
     from studio.machine import read_machine
     from studio.training.planner import propose
 
     overrides = parse_settings(args.set)
     if args.steps is not None:
         overrides = settings.merge(overrides, {"steps": args.steps})
-    return propose(project, read_machine(), workspace=workspace, recipe=args.recipe, overrides=overrides, **memory)
+    return propose(project, read_machine(), workspace=workspace, recipe=args.recipe, overrides=overrides, **options)
 
 
 def parse_settings(pairs):
@@ -159,7 +165,21 @@ def _check_optimizer(name, device):
         raise Problem(reason, fix=how_to_use(name, device))
 
 
-def _resume(args, project):
+def _follow(project, place, out):
+    """What every process but the first does that a launcher started."""
+    from studio.jobs.siblings import follow
+
+    out.note(
+        f"Process {place.rank + 1} of {place.size} takes part; the first one tells how it goes. Ctrl-C here stops them all, and saves."
+    )
+    run, code = follow(project, place)
+    if code:
+        raise Problem(f"this part of {run} has ended before its time", fix="What the first process says, and the lines above, say why.")
+    out.print(f"{run} has ended.")
+    return {"project": project.slug, "run": run, "state": "followed"}
+
+
+def _resume(args, project, change):
     from studio.jobs import launcher
     from studio.jobs.state import list_jobs
 
@@ -168,8 +188,8 @@ def _resume(args, project):
     runs = [job for job in list_jobs(project.workspace, project) if job.kind == "train"]
     if not runs:
         raise Problem(f"{project.read()['name']} has no training run yet", fix=f"Start one with: python -m studio train {project.slug}")
-    if args.finish_by:
-        change = {"finish_by": args.finish_by}
+    change = change | ({"finish_by": args.finish_by} if args.finish_by else {})
+    if change:
         settings.from_dict(settings.TrainConfig, change, "settings")
         launcher.change_settings(runs[0].run_dir, change)
     return launcher.resume(runs[0].run_dir, foreground=not args.background)

@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from studio.config import merge
 from studio.jobs import state
+from studio.jobs.machines import LAUNCHED, RANK_VARIABLES
 from studio.models.sources import note_wish
 from studio.workspace import locked, project_of, read_json, write_json
 
@@ -236,8 +237,9 @@ def offline_environment():
 
 
 def worker_environment():
-    """The environment of the worker: offline, UTF-8, a log that is written at once."""
-    return dict(os.environ) | offline_environment() | dict(PYTHONUTF8="1", PYTHONUNBUFFERED="1", PYTHONFAULTHANDLER="1")
+    """The environment of the worker: offline, UTF-8, a log that is written at once; the place that a launcher gave to this process is its own."""
+    inherited = {name: value for name, value in os.environ.items() if name not in (*RANK_VARIABLES, LAUNCHED)}
+    return inherited | offline_environment() | dict(PYTHONUTF8="1", PYTHONUNBUFFERED="1", PYTHONFAULTHANDLER="1")
 
 
 def _start(workspace):

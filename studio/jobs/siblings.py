@@ -1,5 +1,7 @@
 """More processes for one training, as many as it has graphics cards to use: started, listened to and ended by the process that runs the job.
 
+Where a launcher started them all, they are invited instead: see studio.jobs.machines.
+
 `python -m studio.jobs.siblings RUN_DIR PID CREATE_TIME` is one of them; it ends when the job's process is gone.
 """
 
@@ -13,13 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from studio.errors import MateLost, Problem
-from studio.jobs import launcher, state
+from studio.jobs import launcher, machines, state
 from studio.jobs.problems import KEPT, explain
 from studio.workspace import append_jsonl, read_jsonl
 
 ENDING_SECONDS = 120.0  # to save and end
 LOOK_SECONDS = 0.2
-RANK_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # as accelerate reads them
 COUNTED = ("step", "held_out")  # events whose step is that of all processes together
 
 
@@ -32,15 +33,12 @@ def team(run_dir, size, recorder):
     if size == 1:
         yield recorder
         return
-    _require_gpus(size)
-    voice = Voice(run_dir, recorder)
-    port = _free_port()
-    with _environment(ranks(0, size, port)):
-        voice.siblings = [_start(run_dir, rank, size, port) for rank in range(1, size)]
-        lost = None
+    voice, lost, place = Voice(run_dir, recorder), None, machines.find_place()
+    with machines.invited(run_dir, place) if place else _started(run_dir, size) as voice.siblings:
         try:
             with _leaving_at_once():
-                voice.wait_until_all_are_here()
+                if not place:
+                    voice.wait_until_all_are_here()
                 yield voice
         except MateLost as error:
             lost = error
@@ -51,6 +49,15 @@ def team(run_dir, size, recorder):
         raise lost
 
 
+@contextmanager
+def _started(run_dir, size):
+    """The processes of all siblings on this computer; inside, this one is a member of their team."""
+    machines.require_gpus(size)
+    port = _free_port()
+    with _environment(ranks(0, size, port)):
+        yield [_start(run_dir, rank, size, port) for rank in range(1, size)]
+
+
 class Voice:
     """Reports of all processes as one story: steps are counted as they come in, whoever took them."""
 
@@ -59,8 +66,7 @@ class Voice:
         self.step, self.error, self._offset = 0, None, 0
         self._num_here, self._works = 0, False  # a sibling says the same as this process, until it begins its own part
         self.should_save = recorder.should_save
-        for file in (stop_file(run_dir), reports_file(run_dir)):
-            file.unlink(missing_ok=True)
+        self._remove_files()
 
     def report(self, event, **fields):
         self._listen()
@@ -95,9 +101,7 @@ class Voice:
                 process.wait()
                 process.returncode = 0  # nothing went wrong: it has learned nothing since its safety copy
         self._listen()
-        for file in (stop_file(self.run_dir), reports_file(self.run_dir)):
-            with suppress(PermissionError):  # Windows: open elsewhere; the next run of the job removes it
-                file.unlink(missing_ok=True)
+        self._remove_files()
 
     def raise_error(self):
         """Problem if a sibling failed."""
@@ -110,6 +114,11 @@ class Voice:
                 fix="Resume to go on from there; the log may say more.",
                 action="resume",
             )
+
+    def _remove_files(self):
+        for file in self.run_dir.glob("siblings*"):
+            with suppress(PermissionError):  # Windows: open elsewhere; the next run of the job removes it
+                file.unlink(missing_ok=True)
 
     def _listen(self):
         records, self._offset = read_jsonl(reports_file(self.run_dir), self._offset)
@@ -144,7 +153,7 @@ def reports_file(run_dir):
 
 def ranks(rank, size, port):
     """The environment variables of a process of a team on this computer."""
-    values = dict(zip(RANK_VARIABLES, (rank, rank, size, size, "127.0.0.1", port)))
+    values = dict(zip(machines.RANK_VARIABLES, (rank, rank, size, size, "127.0.0.1", port)))
     return {name: str(value) for name, value in values.items()}
 
 
@@ -193,35 +202,39 @@ def _free_port():
         return free.getsockname()[1]
 
 
-def _require_gpus(size):
-    import torch
-
-    count = torch.cuda.device_count()
-    if 0 < count < size:
-        raise Problem(
-            f"This training is for {size} graphics cards, and {count} can be used.",
-            cost="Nothing was lost.",
-            fix=f"Set 'Graphics cards' to {count // 2 * 2 or 1} and start a new run.",
-            action="open-settings",
-        )
-
-
 def main(run_dir, pid, create_time):
     """Take part in the training of a run folder until it is done, a stop is asked for, or the job's process is gone."""
+    return take_part(Path(run_dir), lambda: not state.is_alive(int(pid), float(create_time)))
+
+
+def follow(project, place):
+    """Take part in the training that the first process of a launch runs. Returns (name of the run, exit code). Ctrl-C here stops them all."""
+    from studio.jobs.worker import stop_on_signals
+
+    run_dir = project.runs_dir / machines.gather(place)
+    if not (run_dir / "config.json").is_file():
+        raise Problem(
+            f"{run_dir.name}, which the first computer has begun, is not in {project.runs_dir}.",
+            cost="Nothing was lost.",
+            fix="Let all computers use one workspace on a shared folder, and name it with --home.",
+        )
+    with machines.Pulse(run_dir, place.rank) as pulse, stop_on_signals(lambda: launcher.request_stop(run_dir)):
+        first = machines.Remote(run_dir, 0)
+        pulse.code = take_part(run_dir, lambda: first.poll() is not None)
+    return run_dir.name, pulse.code
+
+
+def take_part(run_dir, is_alone):
+    """This process's part of a training. is_alone(): whether the process that runs the job is gone. Returns the exit code."""
     import studio.training.loop  # noqa: F401 - what can fail before it is here
     from studio.jobs.tasks import train_beside
-
-    run_dir = Path(run_dir)
 
     def report(event, **fields):
         append_jsonl(reports_file(run_dir), {"event": event} | fields)
 
-    def should_stop():
-        return stop_file(run_dir).exists() or not state.is_alive(int(pid), float(create_time))
-
     report("here")
     try:
-        train_beside(run_dir, report, should_stop)
+        train_beside(run_dir, report, lambda: stop_file(run_dir).exists() or is_alone())
     except MateLost:
         traceback.print_exc()
         return 1  # the process that ended has the words for it

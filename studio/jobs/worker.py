@@ -52,7 +52,7 @@ def run_job(run_dir, *, echo=None, say=print):
 
 def execute(run_dir, echo=None):
     """Run one claimed job and write how it ended. Never raises for a failed job; a second Ctrl-C aborts at once."""
-    with Recorder(run_dir, echo) as recorder, _stop_on_signals(recorder), windows.long_job(recorder.stop_now):
+    with Recorder(run_dir, echo) as recorder, stop_on_signals(recorder.stop_now), windows.long_job(recorder.stop_now):
         try:
             result = run_task(run_dir, recorder) or {}
         except KeyboardInterrupt:
@@ -111,8 +111,8 @@ def _claim(run_dir):
 
 
 @contextmanager
-def _stop_on_signals(recorder):
-    """Ctrl-C, SIGTERM and CTRL_BREAK ask for a stop that saves; the second one raises KeyboardInterrupt."""
+def stop_on_signals(stop_now):
+    """Ctrl-C, SIGTERM and CTRL_BREAK ask for a stop that saves, by stop_now(); the same once more raises KeyboardInterrupt."""
     names = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
     numbers = [n for name in names if (n := getattr(signal, name, None)) and signal.getsignal(n) != signal.SIG_IGN]  # nohup ignores SIGHUP
     if threading.current_thread() is not threading.main_thread():
@@ -121,10 +121,10 @@ def _stop_on_signals(recorder):
     asked = []
 
     def ask(number, frame):
-        if asked:
+        if number in asked:  # a launcher that passes Ctrl-C on sends another signal, beside the terminal's own
             raise KeyboardInterrupt
         asked.append(number)
-        recorder.stop_now()
+        stop_now()
         with suppress(OSError):  # the terminal may be gone: that is what SIGHUP means
             os.write(2, b"Stopping after this step, and saving. Once more aborts at once.\n")  # print may not be used inside a handler
 

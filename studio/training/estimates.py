@@ -17,6 +17,7 @@ from studio.training.memory import (
     rows_per_walk,
     swapped_blocks,
 )
+from studio.training.schedule import longest_share, num_lanes, num_mates
 
 
 def count_tokens(facts, width, height, num_frames=1):
@@ -56,6 +57,13 @@ def transfer_seconds(facts, config, rows, link_gb_per_second=0.0):
     return gigabytes / (link_gb_per_second or load_preset("speeds", "gpus")["assumptions"]["link_gb_per_second"])
 
 
+def exchange_seconds(facts, config):
+    """Time of an optimizer step in which the processes of an expert add up their gradients, fp32, through RAM."""
+    mates = num_mates(config, facts["num_experts"])
+    gigabytes = 2 * (mates - 1) / mates * lora_parameters(facts, config) * 4 / 1e9
+    return gigabytes / load_preset("speeds", "gpus")["assumptions"]["exchange_gb_per_second"]
+
+
 def loads_per_step(facts, config):
     """How often a block travels from RAM to the GPU for an optimizer step: forth and back, once for each walk."""
     walks = -(-rows_per_step(config) // rows_per_walk(config))
@@ -85,10 +93,21 @@ def class_picture_seconds(facts, config, drawing, tflops, link_gb_per_second=0.0
 
 
 def loading_seconds(facts, config):
-    """Time to load experts over a whole run: each span between two saves loads each once."""
+    """Time to load experts over a whole run: each span between two saves loads each once, one after the other but where they have cards of their own."""
     spans = -(-config.steps // config.save_every)
     expert_gb = expert_bytes(facts, config.memory.precision) / 1e9
-    return facts["num_experts"] * spans * expert_gb / load_preset("speeds", "gpus")["assumptions"]["load_gb_per_second"]
+    return (
+        facts["num_experts"]
+        / num_lanes(config, facts["num_experts"])
+        * spans
+        * expert_gb
+        / load_preset("speeds", "gpus")["assumptions"]["load_gb_per_second"]
+    )
+
+
+def run_seconds(facts, config, seconds_per_step):
+    """Time of all steps of a run, of which each process takes its expert's."""
+    return seconds_per_step * config.steps * longest_share(config, facts["num_experts"])
 
 
 def disk_parts(facts, config, rows):

@@ -155,16 +155,23 @@ def vram_parts(facts, config, rows):
     return parts + [("rounding of the allocator", (SLACK - 1) * sum(gb for _, gb in parts))]
 
 
-def ram_parts(facts, config, device, rows=None):
-    """[(what, gb)] of the peak in RAM. The text encoder comes before the expert, not beside it; with a GPU, blocks that stay there pass RAM one by one."""
-    precision, encoder = config.memory.precision, facts.get("text_encoder_gb", 0.0)
-    parts = [("the program", (PROGRAM_GB if facts["parameters_per_expert"] > 1e9 else 1.0) * config.processes)]
+def ram_parts(facts, config, device, rows=None, num_here=0):
+    """[(what, gb)] of the peak in RAM. The text encoder comes before the expert, not beside it; with a GPU, blocks that stay there pass RAM one by one.
+
+    num_here: how many of the run's processes are on this computer; 0: all.
+    """
+    precision, encoder, num_here = config.memory.precision, facts.get("text_encoder_gb", 0.0), num_here or config.processes
+    parts = [("the program", (PROGRAM_GB if facts["parameters_per_expert"] > 1e9 else 1.0) * num_here)]
     if device == "cpu":
         expert = expert_bytes(facts, precision) / GIB
         lora = lora_parameters(facts, config) * lora_bytes_per_parameter(config) / GIB
-        return [*parts, ("one expert, or the text encoder before it", max(expert, encoder)), ("LoRA and its optimizer", lora)]
-    waiting = config.processes * (swapped_blocks(facts, config) + 1) * block_bytes(facts, precision) / GIB  # each has an expert of its own
-    inputs = config.processes * input_bytes(facts, config, rows) / GIB if config.memory.inputs_in_ram and rows else 0.0
+        return [
+            *parts,
+            ("an expert for each process, or the text encoder before", max(num_here * expert, encoder)),
+            ("LoRA and its optimizer", num_here * lora),
+        ]
+    waiting = num_here * (swapped_blocks(facts, config) + 1) * block_bytes(facts, precision) / GIB  # each has a copy of its own
+    inputs = num_here * input_bytes(facts, config, rows) / GIB if config.memory.inputs_in_ram and rows else 0.0
     if encoder > waiting + inputs:
         return [*parts, ("the text encoder, before the training", encoder)]
     return [*parts, ("blocks that wait", waiting), ("kept for the way back", inputs)]

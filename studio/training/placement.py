@@ -6,6 +6,7 @@ from studio.config import TrainConfig, list_settings
 from studio.machine import GIB
 from studio.training import estimates
 from studio.training.memory import Rows, block_bytes, ram_parts, rows_per_step, vram_parts
+from studio.training.schedule import of_one_process
 
 PHOTO_SIZES = (1024, 896, 768, 640, 512, 448, 384, 320, 256)
 CLIP_FRAMES = (81, 65, 49, 33, 17, 9)
@@ -14,7 +15,10 @@ CLIP_SIZES = (832, 720, 640, 480, 416, 368, 320, 256)
 
 @dataclass(frozen=True)
 class Room:
-    """What a run is placed in. by_hand: {section: {setting: value}} that the person chose, and that stays."""
+    """What each process of a run is placed in. by_hand: {section: {setting: value}} that the person chose, and that stays.
+
+    num_here: how many of the run's processes share this RAM; 0: all.
+    """
 
     facts: dict
     items: list
@@ -23,6 +27,7 @@ class Room:
     tflops: float | None
     link_gb_per_second: float
     by_hand: dict
+    num_here: int = 0
 
     def rows(self, config):
         """Sizes of what a step sees, from the kept items; from the photo size alone while the dataset is empty."""
@@ -32,11 +37,23 @@ class Room:
         tokens = [clip if item.kind == "clip" else photo for item in self.items] or [photo]
         return Rows(max(tokens), sum(tokens) / len(tokens), len(self.items))
 
+    def part(self, config):
+        """The config of one process's part of a step."""
+        return of_one_process(config, self.facts["num_experts"])
+
+    def vram_parts(self, config):
+        """[(what, gb)] on each GPU."""
+        return vram_parts(self.facts, self.part(config), self.rows(config))
+
+    def ram_parts(self, config, device="cuda"):
+        """[(what, gb)] in the RAM of this computer."""
+        return ram_parts(self.facts, self.part(config), device, self.rows(config), self.num_here or config.processes)
+
     def vram(self, config):
-        return sum(gb for _, gb in vram_parts(self.facts, config, self.rows(config)))
+        return sum(gb for _, gb in self.vram_parts(config))
 
     def ram(self, config):
-        return sum(gb for _, gb in ram_parts(self.facts, config, "cuda", self.rows(config)))
+        return sum(gb for _, gb in self.ram_parts(config))
 
     def over(self, config):
         """GB by which a config needs more than there is; 0 if it fits."""
@@ -46,10 +63,11 @@ class Room:
         """Time of a step; of its transfers alone where the GPU's speed is not known."""
         if self.tflops is None:
             return self.transfer_seconds(config)
-        return estimates.seconds_per_step(self.facts, config, self.rows(config), self.tflops, self.link_gb_per_second)
+        computing = estimates.seconds_per_step(self.facts, self.part(config), self.rows(config), self.tflops, self.link_gb_per_second)
+        return computing + estimates.exchange_seconds(self.facts, config)
 
     def transfer_seconds(self, config):
-        return estimates.transfer_seconds(self.facts, config, self.rows(config), self.link_gb_per_second)
+        return estimates.transfer_seconds(self.facts, self.part(config), self.rows(config), self.link_gb_per_second)
 
 
 def place(room, config):
@@ -93,7 +111,7 @@ def _by_hand(room):
 
 def _ways_through_the_blocks(room, config):
     """The config with each number of pictures that may pass the blocks together, all of them first, and with their inputs on the GPU or in RAM."""
-    walks = [config.memory.rows_per_walk] if "rows_per_walk" in _by_hand(room) else [0, *range(rows_per_step(config) - 1, 0, -1)]
+    walks = [config.memory.rows_per_walk] if "rows_per_walk" in _by_hand(room) else [0, *range(rows_per_step(room.part(config)) - 1, 0, -1)]
     offloads = [config.memory.inputs_in_ram] if "inputs_in_ram" in _by_hand(room) else [False, True]
     return [_with(config, rows_per_walk=rows, inputs_in_ram=in_ram) for in_ram in offloads for rows in walks]
 
@@ -196,7 +214,7 @@ def _why(room, config, placed):
     else:
         reasons.append("The whole expert stays on the GPU; no blocks wait in RAM.")
     if memory.rows_per_walk and memory.rows_per_walk != config.memory.rows_per_walk:
-        count = f"{memory.rows_per_walk} of {rows_per_step(placed)} pictures of a step pass"
+        count = f"{memory.rows_per_walk} of {rows_per_step(room.part(placed))} pictures of a step pass"
         reasons.append(f"{count} the blocks together, then the next: what is kept of each on the way takes memory.")
     if memory.inputs_in_ram and not config.memory.inputs_in_ram:
         reasons.append("What a step keeps for its way back waits in RAM.")

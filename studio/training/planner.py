@@ -12,9 +12,8 @@ from studio.machine import Gpu, describe_gb, free_disk_gb, is_cuda_build
 from studio.models.catalogue import experts_of, has_small_files, model_preset, sweep_config
 from studio.training import estimates
 from studio.training.measured import find_rehearsal, find_seconds
-from studio.training.memory import ram_parts, vram_parts
 from studio.training.placement import Room, place
-from studio.training.schedule import fit_to_experts
+from studio.training.schedule import fit_to_experts, num_lanes, num_mates
 
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
 FREE_SHARE = 0.94  # of a GPU that is only imagined (`--vram`): the desktop takes the rest
@@ -58,6 +57,8 @@ class _Situation:
     disk_free_gb: float
     is_imagined: bool = False  # the GPU
     has_small_files: bool = False  # fp8, of the base model
+    num_gpus: int = 0  # in this computer
+    num_here: int = 0  # processes of the run on this computer; 0: all of them
 
     @property
     def device(self):
@@ -74,7 +75,7 @@ class _Situation:
     def room(self, by_hand=None):
         """The Room that a run has here; without a GPU there is none to place it in, and sizes alone are asked of it."""
         gpu = (self.gpu.vram_free_gb, self.gpu.link_gb_per_second) if self.gpu else (0.0, 0.0)
-        return Room(self.facts, self.items, gpu[0], self.ram_free_gb, self.tflops, gpu[1], by_hand or {})
+        return Room(self.facts, self.items, gpu[0], self.ram_free_gb, self.tflops, gpu[1], by_hand or {}, self.num_here)
 
 
 def dataset_key(items):
@@ -82,13 +83,14 @@ def dataset_key(items):
     return hashlib.sha256(json.dumps([[item.id, item.sha256, item.caption] for item in items]).encode()).hexdigest()[:16]
 
 
-def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=None, ram_gb=None):
+def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=None, ram_gb=None, num_here=0):
     """A Plan for training this project here, or on a machine with that much memory. Later layers win: defaults, recipe, base model,
-    hardware preset (GPU only), overrides (nested dicts). ValueError for an unknown setting, recipe or model."""
+    hardware preset (GPU only), overrides (nested dicts). num_here: how many of the run's processes this computer has, 0: all of them.
+    ValueError for an unknown setting, recipe or model."""
     model_name = project.read()["base_model"]
     model = model_preset(model_name)
     items = kept_items(project)
-    gpu, notes = _choose_gpu(machine, vram_gb)
+    gpu, notes = _choose_gpu(machine, vram_gb, num_here or (overrides or {}).get("processes", 1))
     if ram_gb is not None and not 1 <= ram_gb <= 16_384:
         raise ValueError(f"ram must be 1 to 16384 GB, got {ram_gb:g}")
     ram_free = machine.ram_free_gb if ram_gb is None else ram_gb * 0.9
@@ -101,6 +103,8 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
         free_disk_gb(project.root),
         vram_gb is not None,
         gpu is not None and has_small_files(model_name, workspace),
+        len(machine.gpus),
+        num_here,
     )
     recipe, why_recipe = _choose_recipe(recipe, items)
     hardware, why_hardware = _choose_hardware(gpu)
@@ -112,8 +116,8 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
     return Plan(config, hardware, recipe, reasons, predicted, fits, at.device)
 
 
-def _choose_gpu(machine, vram_gb):
-    """(Gpu or None, reasons)."""
+def _choose_gpu(machine, vram_gb, num_here):
+    """(Gpu or None, reasons): of several that the run uses, the one with the least free memory."""
     if vram_gb is not None:
         if not 1 <= vram_gb <= 1024:
             raise ValueError(f"vram must be 1 to 1024 GB, got {vram_gb:g}")
@@ -128,8 +132,11 @@ def _choose_gpu(machine, vram_gb):
         return None, (
             f"There is a {machine.gpus[0].name}, but the installed torch ({version}) cannot use it; start the studio with launch to repair that.",
         )
-    gpu = machine.gpus[0]
-    notes = [f"{gpu.describe()}."]
+    used = machine.gpus[: max(1, num_here)] if isinstance(num_here, int) else machine.gpus[:1]
+    gpu = min(used, key=lambda g: g.vram_free_gb)
+    notes = [f"{gpu.describe()}." + (f" Of the {len(used)} that are used it has the least free memory." if len(used) > 1 else "")]
+    if len(used) > 1:
+        return gpu, tuple(notes)
     better = max(machine.gpus, key=lambda g: g.vram_free_gb)
     if better.vram_free_gb > gpu.vram_free_gb + 1:
         notes.append(
@@ -177,6 +184,7 @@ def _layer(at, recipe, hardware, overrides):
             "The base model's files are fp8, and are kept so: nothing more is lost, and bf16 would take twice the memory for nothing."
         )
     chosen = fit_to_experts(from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings"), experts_of(at.model))
+    reasons += _why_cards(at, chosen)
     reasons += _why_length(at, chosen, from_dict(TrainConfig, layers[0]), overrides)
     if others := estimates.count_class_pictures(chosen.preservation):
         reasons.append(f"The base model first draws {others} pictures of other people; training keeps it as it was at those.")
@@ -184,6 +192,19 @@ def _layer(at, recipe, hardware, overrides):
         chosen, why = place(at.room(overrides), chosen)
         reasons += why
     return chosen, reasons
+
+
+def _why_cards(at, config):
+    """What several graphics cards do; or that there are some to use."""
+    lanes, mates = (count(config, at.facts["num_experts"]) for count in (num_lanes, num_mates))
+    if config.processes == 1:
+        two = at.num_gpus > 1 and not at.is_imagined and at.facts["num_experts"] > 1
+        return ["There is a second graphics card: with 'Graphics cards' (processes) 2 both experts learn at once."] if two else []
+    reasons = ["Both experts learn at once, on graphics cards of their own."] if lanes > 1 else []
+    if mates > 1:
+        pictures = f"the {config.accumulation} pictures of each step"
+        reasons.append(f"{mates} cards {'of each expert ' if lanes > 1 else ''}share {pictures}: the same result as on one, sooner.")
+    return reasons
 
 
 def _why_length(at, config, recipe, overrides):
@@ -210,20 +231,20 @@ def _limit(config, preset, has_clips):
 
 
 def _predict(project, at, config, rehearsal):
-    rows = at.room().rows(config)
+    room = at.room()
     parts = {
-        "vram_parts": vram_parts(at.facts, config, rows) if at.gpu else [],
-        "ram_parts": ram_parts(at.facts, config, at.device, rows),
-        "disk_parts": estimates.disk_parts(at.facts, config, rows),
+        "vram_parts": room.vram_parts(config) if at.gpu else [],
+        "ram_parts": room.ram_parts(config, at.device),
+        "disk_parts": estimates.disk_parts(at.facts, config, room.rows(config)),
     }
-    seconds, how_sure = _seconds_per_step(at, config, rows)
+    seconds, how_sure = _seconds_per_step(at, config)
     if rehearsal:
         seconds, how_sure = rehearsal.seconds_per_step, f"measured in {rehearsal.name}"
         if at.gpu and rehearsal.vram_gb:
             parts["vram_parts"] = [(how_sure, rehearsal.vram_gb)]
     elif not at.is_imagined and (found := find_seconds(project, config, at.device)):
         seconds, how_sure = found[0], f"measured in {found[1]}"
-    hours = None if seconds is None else (seconds * config.steps + _seconds_beside_steps(at, config)) / 3600
+    hours = None if seconds is None else (estimates.run_seconds(at.facts, config, seconds) + _seconds_beside_steps(at, config)) / 3600
     totals = {name.replace("_parts", "_gb"): sum(gb for _, gb in values) for name, values in parts.items()}
     totals["vram_gb"] = totals["vram_gb"] if at.gpu else None
     free = {"vram_free_gb": at.gpu.vram_free_gb if at.gpu else None, "ram_free_gb": at.ram_free_gb, "disk_free_gb": at.disk_free_gb}
@@ -238,12 +259,11 @@ def _seconds_beside_steps(at, config):
     return seconds + estimates.class_picture_seconds(at.facts, config, sweep_config(at.model), at.tflops, at.gpu.link_gb_per_second)
 
 
-def _seconds_per_step(at, config, rows):
+def _seconds_per_step(at, config):
     """(seconds or None, how sure we are), reckoned for a known GPU."""
     if at.tflops is None:
         return None, "not known for this computer; the first steps will tell"
-    seconds = estimates.seconds_per_step(at.facts, config, rows, at.tflops, at.gpu.link_gb_per_second)
-    return seconds, "a rough estimate from the GPU's data sheet; the first steps will tell"
+    return at.room().seconds(config), "a rough estimate from the GPU's data sheet; the first steps will tell"
 
 
 def _use_rehearsal(project, at, config):
@@ -265,6 +285,12 @@ def _judge(at, config, predicted):
         title = at.model["title"]
         return False, [f"{title} is too large to train without a GPU: it would take weeks. A GPU with 8 GB or more is needed."]
     problems = []
+    num_here = at.num_here or config.processes
+    if at.gpu and not at.is_imagined and num_here > at.num_gpus:
+        problems.append(
+            f"It is for {num_here} graphics cards in this computer, and there {'is one' if at.num_gpus == 1 else f'are {at.num_gpus}'}; "
+            f"set 'Graphics cards' (processes) to {at.num_gpus // 2 * 2 or 1}."
+        )
     if at.gpu and predicted["vram_gb"] > at.gpu.vram_free_gb:
         text = f"It needs about {describe_gb(predicted['vram_gb'])} of GPU memory, and {describe_gb(at.gpu.vram_free_gb)} are free."
         problems.append(f"{text} {_what_helps(at, config)}")

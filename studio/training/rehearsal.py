@@ -10,6 +10,7 @@ import torch
 from studio.data.cache import Cache
 from studio.errors import Problem
 from studio.machine import GIB
+from studio.models.catalogue import experts_of, model_preset
 from studio.training.backoff import is_out_of_memory
 from studio.training.batches import Batches
 from studio.training.checkpoints import State, remove_resume
@@ -17,7 +18,8 @@ from studio.training.loop import open_run, opened_expert
 from studio.training.measured import REHEARSAL_FILE
 from studio.training.memory import CONTEXT_GB
 from studio.training.samples import prepare_samples
-from studio.workspace import write_json
+from studio.training.schedule import of_one_process
+from studio.workspace import read_json, write_json
 
 LARGEST_STEPS, USUAL_STEPS = 6, 4
 
@@ -26,13 +28,13 @@ def rehearse(config, run_dir, *, report, should_stop=lambda: False):
     """Take ten steps of the training that `config` describes; nothing of what they learn is kept. Returns what was measured, also in the folder.
 
     {"memory": the MemoryConfig that sufficed, "vram_gb": the most that was reserved, CUDA's own added (None on a CPU), "ram_gb",
-    "seconds_per_step": median of steps on the dataset as it is, "seconds_largest": ... on its largest item, "stopped"}. Where the GPU's memory
+    "seconds_per_step": median of steps on the dataset as it is, "seconds_largest": ... on its largest item, "stopped"}. Of several graphics cards one takes its part of each step. Where the GPU's memory
     runs out it goes on with less of it, as training does. Problem if it can't be done at all.
     """
     steps = LARGEST_STEPS + USUAL_STEPS
-    config = replace(
-        config, steps=steps, save_every=steps, finish_by="", processes=1, preservation=replace(config.preservation, pictures=0)
-    )
+    config = replace(config, steps=steps, save_every=steps, finish_by="", preservation=replace(config.preservation, pictures=0))
+    facts = read_json(Path(run_dir) / "config.json")
+    config = of_one_process(config, len(experts_of(model_preset(facts["base_model"]))))
     run = open_run(config, Path(run_dir), _only_what_matters(report), should_stop)
     samples = prepare_samples(run)
     try:

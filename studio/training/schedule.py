@@ -61,6 +61,17 @@ def num_mates(config, num_experts):
     return config.processes // num_lanes(config, num_experts)
 
 
+def of_one_process(config, num_experts):
+    """The config of a run whose steps are as much work as this process's part of a step."""
+    return replace(config, processes=1, accumulation=-(-config.accumulation // num_mates(config, num_experts)))
+
+
+def longest_share(config, num_experts):
+    """The share of all steps that one process takes part in, and the run has to wait for."""
+    share = config.high_noise_share
+    return max(share, 1 - share) if num_lanes(config, num_experts) > 1 else 1.0
+
+
 def steps_of_expert(config, expert):
     """How many of a run's steps an expert takes."""
     high = round(config.steps * config.high_noise_share)

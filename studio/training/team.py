@@ -36,8 +36,7 @@ class Team:
         It talks through gloo, on GPUs too: Windows has no NCCL, and a process that has died is noticed at once.
         """
         size, lanes = config.processes, num_lanes(config, num_experts)
-        options = {"backend": "gloo", "cpu": not torch.cuda.is_available(), "timeout": LONGEST_PREPARATION} if size > 1 else {}
-        state = PartialState(**options)
+        state = meet_all() if size > 1 else PartialState()
         if state.num_processes != size:
             raise Problem(
                 f"This training is for {size} processes, and {state.num_processes} are there.",
@@ -113,6 +112,21 @@ class Team:
                 return False
             time.sleep(LOOK_SECONDS)
         return True
+
+
+def meet_all():
+    """accelerate's state, once all processes that the environment tells of have found each other."""
+    with hearing_all():
+        return PartialState(backend="gloo", cpu=not torch.cuda.is_available(), timeout=LONGEST_PREPARATION)
+
+
+def announce(text):
+    """The main process's text (ASCII, at most 64 letters), told to all; every process must come to it."""
+    letters = torch.zeros(64, dtype=torch.uint8)
+    letters[: len(text)] = torch.tensor(list(text.encode()), dtype=torch.uint8)
+    with hearing_all():
+        torch.distributed.broadcast(letters, 0)
+    return bytes(letters.tolist()).rstrip(b"\0").decode()
 
 
 def _find_mates(rank, size, num_lanes):

@@ -19,12 +19,14 @@ def read_lanes(job, config):
     if job.state == "queued":
         return [], []
     history, series = read_history(job.run_dir), metrics.read_metrics(job.run_dir, MAX_POINTS)
-    settings, nothing_set_aside = config["config"], not has_held_out(job.run_dir)
+    settings, nothing_set_aside, experts = config["config"], not has_held_out(job.run_dir), experts_in(config)
+    cards = settings.get("processes", 1) / len(experts)  # for each expert
     lanes = [
-        lane(expert, series[expert], settings) | {"turn": turn(expert, job, history.phase, settings), "unchecked": nothing_set_aside}
-        for expert in experts_in(config)
+        lane(expert, series[expert], settings) | {"turn": turn(expert, job, history.phase, settings, cards), "unchecked": nothing_set_aside}
+        for expert in experts
     ]
-    return lanes, [] if job.is_over else numbers(series, settings, config.get("device", ""), history.seconds_per_step())
+    pace = history.seconds_per_step()
+    return lanes, [] if job.is_over else numbers(series, settings, config.get("device", ""), pace, len(experts) if cards >= 1 else 1)
 
 
 def read_notes(job):
@@ -86,28 +88,28 @@ def describe_band(band, digits):
     return {"limits": limits, "loss": rounded(band["loss"]), "change": words, "better": change < 0}
 
 
-def turn(expert, job, phase, settings):
-    """Whose turn it is, in words; the experts take turns, and one at a time is in memory, unless each has a graphics card."""
+def turn(expert, job, phase, settings, cards):
+    """Whose turn it is, in words; the experts take turns, and one at a time is in memory, unless each has a graphics card, or several."""
     share = settings["high_noise_share"] if expert == EXPERTS[0] else 1 - settings["high_noise_share"]
     if not share:
         return {"text": "gets no steps in this run", "now": False}
     if not job.is_running or not phase:
         return {"text": "", "now": False}
-    if settings.get("processes", 1) > 1:
-        return {"text": "learns on a graphics card of its own", "now": True}
+    if cards >= 1 and settings.get("processes", 1) > 1:
+        return {"text": "learns on a graphics card of its own" if cards == 1 else f"learns on {cards:.0f} graphics cards", "now": True}
     if phase["expert"] == expert:
         return {"text": f"learns now, to step {phase['last_step']:,}", "now": True}
     waits = phase["last_step"] < settings["steps"]
     return {"text": f"its turn comes after step {phase['last_step']:,}" if waits else "has learned all its steps", "now": False}
 
 
-def numbers(series, settings, device, seconds_per_step):
-    """[(what, how much)] of the moment."""
+def numbers(series, settings, device, seconds_per_step, num_at_once):
+    """[(what, how much)] of the moment. num_at_once: experts that learn at the same time."""
     last = [(s["step"][-1], s) for s in series.values() if s["step"]]
     if not last:
         return []
     step, newest = max(last, key=lambda pair: pair[0])
-    found = [("Speed", f.seconds_per_step(seconds_per_step)), ("Next pair", next_pair(step, settings, seconds_per_step))]
+    found = [("Speed", f.seconds_per_step(seconds_per_step)), ("Next pair", next_pair(step, settings, seconds_per_step, num_at_once))]
     peak, ram = newest["memory_gb"][-1], newest["ram_gb"][-1]
     if device == "cuda" and peak:
         gpus = read_machine().gpus
@@ -119,12 +121,12 @@ def numbers(series, settings, device, seconds_per_step):
     return [{"what": what, "much": much} for what, much in found if much]
 
 
-def next_pair(step, settings, seconds_per_step):
+def next_pair(step, settings, seconds_per_step, num_at_once):
     """step 1,000 in about 12 min"""
     due = min(settings["steps"], (step // settings["save_every"] + 1) * settings["save_every"])
     if due <= step:
         return ""
-    return f"step {due:,}" + (f" in about {f.duration((due - step) * seconds_per_step)}" if seconds_per_step else "")
+    return f"step {due:,}" + (f" in about {f.duration((due - step) * seconds_per_step / num_at_once)}" if seconds_per_step else "")
 
 
 def rounded(values):

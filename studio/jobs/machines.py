@@ -1,0 +1,172 @@
+"""A training whose processes were started by accelerate's launcher, on this computer or on several that share the workspace folder.
+
+The launcher tells each process its place; the first one runs the job as ever, and tells the others which run it is. They hear of each other
+through small files in the run folder, as no process can look at one of another computer.
+"""
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from studio.clocks import awake_seconds
+from studio.errors import Problem
+from studio.workspace import read_json, write_json
+
+RANK_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # as accelerate reads them
+LAUNCHED = "TORCHELASTIC_RUN_ID"  # set by its launcher alone
+BEAT_SECONDS = 5.0
+SILENT_SECONDS = 120.0  # without a beat, after which a process counts as gone
+LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a process stands among all that a launcher started. local_size: of those on this computer."""
+
+    rank: int
+    size: int
+    local_size: int
+
+
+def find_place():
+    """The Place that a launcher gave to this process; None where it was started by itself."""
+    if LAUNCHED not in os.environ or os.environ["WORLD_SIZE"] == "1":
+        return None
+    return Place(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")))
+
+
+@contextmanager
+def invited(run_dir, place):
+    """[Remote] of all other processes, after they have been told to take part in the run; this one's own pulse beats inside."""
+    others = [Remote(run_dir, rank) for rank in range(1, place.size)]
+    try:
+        with Pulse(run_dir, place.rank):
+            gather(place, Path(run_dir).name)
+            yield others
+    finally:
+        with suppress(PermissionError):  # Windows: open elsewhere
+            pulse_file(run_dir, place.rank).unlink(missing_ok=True)
+
+
+def gather(place, run_name=""):
+    """Wait for all processes of the launch. Returns the name of the run that the first one announces; the others leave it out."""
+    from studio.training.team import announce, meet_all
+
+    require_gpus(place.local_size)
+    _talk_through_the_right_card()
+    meet_all()
+    return announce(run_name)
+
+
+def require_gpus(size):
+    """Problem if this computer has GPUs, and fewer than processes."""
+    import torch
+
+    count = torch.cuda.device_count()
+    if 0 < count < size:
+        raise Problem(
+            f"This training is for {size} graphics cards, and {count} can be used.",
+            cost="Nothing was lost.",
+            fix=f"Set 'Graphics cards' to {count // 2 * 2 or 1} and start a new run.",
+            action="open-settings",
+        )
+
+
+def _talk_through_the_right_card():
+    """Name the network card that leads to the first computer: gloo takes the one of the host's name, which many a Linux maps to the loopback."""
+    if os.name == "posix":
+        name = network_card_towards(os.environ["MASTER_ADDR"])
+        os.environ.update({"GLOO_SOCKET_IFNAME": name} if name and "GLOO_SOCKET_IFNAME" not in os.environ else {})
+
+
+def network_card_towards(address):
+    """The name of this computer's network card that leads to an address or host name; "" if it can't be told."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((address, 9))  # sends nothing
+        except OSError:
+            return ""
+        own = probe.getsockname()[0]
+    return next((name for name, found in psutil.net_if_addrs().items() if any(card.address == own for card in found)), "")
+
+
+def pulse_file(run_dir, rank):
+    return Path(run_dir) / f"siblings-{rank}.json"
+
+
+class Pulse:
+    """While the block runs, a file says again and again that this process lives; afterwards, with which exit code it ended."""
+
+    def __init__(self, run_dir, rank):
+        self.file, self.code = pulse_file(run_dir, rank), 0
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
+
+    def __enter__(self):
+        self._write(0, None)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind, *exc_info):
+        self._closing.set()
+        self._thread.join()
+        self._write(0, self.code or int(kind is not None))
+
+    def _beat(self):
+        count = 0
+        while not self._closing.wait(BEAT_SECONDS):
+            count += 1
+            self._write(count, None)
+
+    def _write(self, count, code):
+        with suppress(
+            OSError
+        ):  # a shared folder that is away for a moment: the next beat tells; one that stays away is met by the training
+            write_json(self.file, {"beat": count, "code": code})
+
+
+class Remote:
+    """A process that only its pulse is known of; to be asked as a subprocess.Popen is."""
+
+    def __init__(self, run_dir, rank, clock=awake_seconds):
+        self.file, self.returncode = pulse_file(run_dir, rank), None
+        self._clock, self._beat, self._heard, self._looked = clock, None, clock(), float("-inf")
+
+    def poll(self):
+        """None as long as it lives, as far as is known."""
+        now = self._clock()
+        if self.returncode is None and now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            self._look(now)
+        return self.returncode
+
+    def _look(self, now):
+        try:
+            found = read_json(self.file)
+        except (OSError, ValueError):  # not there yet, or being written
+            found = self._beat
+        if found != self._beat:
+            self._beat, self._heard = found, now
+        if found and found.get("code") is not None:
+            self.returncode = found["code"]
+        elif now - self._heard > SILENT_SECONDS:
+            self.returncode = 1
+
+    def wait(self, timeout=None):
+        end = None if timeout is None else time.monotonic() + timeout
+        while self.poll() is None:
+            if end is not None and time.monotonic() >= end:
+                raise subprocess.TimeoutExpired(self.file.name, timeout)
+            time.sleep(0.2)
+        return self.returncode
+
+    def kill(self):
+        """It is out of reach: it ends by itself once this process is silent."""
+        self.returncode = 1 if self.returncode is None else self.returncode
