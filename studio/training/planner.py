@@ -1,14 +1,13 @@
 """Which settings a run should use on this machine, and what it will take: layers of presets, a memory count, and the reasons in words."""
 
 import hashlib
-import importlib.metadata
 import json
 from dataclasses import dataclass, replace
 
 from studio import config as settings
 from studio.config import TrainConfig, from_dict, load_preset, merge
 from studio.data.dataset import kept_items
-from studio.machine import Gpu, describe_gb, free_disk_gb, is_cuda_build
+from studio.machine import Gpu, describe_gb, free_disk_gb, read_torch_build
 from studio.models.catalogue import experts_of, has_small_files, model_preset, sweep_config
 from studio.training import estimates
 from studio.training.measured import find_rehearsal, find_seconds
@@ -123,12 +122,9 @@ def _choose_gpu(machine, vram_gb):
         )
     if not machine.gpus:
         return None, ("No NVIDIA GPU was found: training runs on the processor.", *machine.notes)
-    version = importlib.metadata.version("torch")
-    if not is_cuda_build(version):
-        return None, (
-            f"There is a {machine.gpus[0].name}, but the installed torch ({version}) cannot use it; start the studio with launch to repair that.",
-        )
     gpu = machine.gpus[0]
+    if why := read_torch_build().why_not(gpu):
+        return None, (why,)
     notes = [f"{gpu.describe()}."]
     better = max(machine.gpus, key=lambda g: g.vram_free_gb)
     if better.vram_free_gb > gpu.vram_free_gb + 1:
