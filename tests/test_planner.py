@@ -301,6 +301,16 @@ def test_clips_make_clips_the_recipe_and_cost_more(wan, media):
     assert clips.config.memory.blocks_kept < photos.config.memory.blocks_kept or clips.config.memory.inputs_in_ram
 
 
+@pytest.mark.parametrize(
+    ("photos", "clips", "recipe"),
+    [(0, 0, "photos"), (20, 0, "photos"), (20, 3, "photos"), (12, 4, "mixed"), (8, 12, "mixed"), (2, 14, "clips"), (0, 12, "clips")],
+)
+def test_the_recipe_is_for_what_the_dataset_holds(photos, clips, recipe):
+    items = [SimpleNamespace(kind="photo")] * photos + [SimpleNamespace(kind="clip")] * clips
+    name, [reason] = planner._choose_recipe("", items)
+    assert name == f"person-{recipe}" and ("because" in reason) == bool(items)
+
+
 def test_known_gpus_are_told_apart_by_their_full_names():
     assert estimates.tflops_of("RTX 4090") > estimates.tflops_of("RTX 4080 SUPER") > estimates.tflops_of("RTX 4080")
     assert estimates.tflops_of("H100 80GB HBM3") > estimates.tflops_of("H100 PCIe")

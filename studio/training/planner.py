@@ -16,6 +16,7 @@ from studio.training.placement import Room, place
 from studio.training.schedule import fit_to_experts
 
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
+MIXED_SHARE = 0.25  # of a dataset: as many clips, or photos, and they count beside the others
 FREE_SHARE = 0.94  # of a GPU that is only imagined (`--vram`): the desktop takes the rest
 
 
@@ -135,12 +136,13 @@ def _choose_gpu(machine, vram_gb):
 
 
 def _choose_recipe(recipe, items):
-    """(name, reasons): the one asked for, else by what the dataset holds most of."""
+    """(name, reasons): the one asked for, else by what the dataset holds most of; both count where neither is a few beside the other."""
     num_clips = sum(item.kind == "clip" for item in items)
-    name = recipe or ("person-clips" if num_clips > len(items) - num_clips else "person-photos")
+    num_photos = len(items) - num_clips
+    most = "person-clips" if num_clips > num_photos else "person-photos"
+    name = recipe or ("person-mixed" if MIXED_SHARE * len(items) <= min(num_clips, num_photos) and items else most)
     preset = load_preset("recipes", name)
-    chosen = f", because the dataset has {_count(len(items) - num_clips, 'photo')} and {_count(num_clips, 'clip')}"
-    chosen = "" if recipe or not items else chosen
+    chosen = "" if recipe or not items else f", because the dataset has {_count(num_photos, 'photo')} and {_count(num_clips, 'clip')}"
     return name, (f"Recipe '{preset['title']}'{chosen}: {preset['description']}",)
 
 
