@@ -52,6 +52,7 @@ TORCH_FREE = {
     "training/optimizer_facts.py",
     "training/history.py",
     "training/measured.py",
+    "training/material.py",
     "training/memory.py",
     "training/placement.py",
     "evaluation/sweeps.py",

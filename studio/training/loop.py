@@ -13,6 +13,7 @@ from studio.models.lora import add_lora
 from studio.training import checkpoints
 from studio.training.backoff import Backoff, is_out_of_memory
 from studio.training.deadline import Deadline
+from studio.training.material import fit_to_material
 from studio.training.optimizers import require_usable
 from studio.training.pairs import list_run_pairs, pair_folder, read_pair
 from studio.training.randomness import seed_of
@@ -146,7 +147,7 @@ def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
         report("note", message="There is no GPU: the model is kept as fp32 instead of bf16.")
     base, deadline = find_model(facts["base_model"], project.workspace), Deadline(config.finish_by)
     return Run(
-        config=fit_to_experts(config, base.experts),
+        config=fit_to_experts(fit_to_material(config, base.preset)[0], base.experts),
         run_dir=run_dir,
         project=project,
         base=base,

@@ -9,6 +9,7 @@ from studio.data.dataset import kept_items, list_items
 from studio.errors import Problem
 from studio.models.loading import borrowed, load_text_encoder, load_vae
 from studio.training.class_pictures import draw_class_pictures, plan_class_pictures
+from studio.training.material import learnable, why_left_out, why_nothing_to_learn
 from studio.workspace import read_json, write_json
 
 
@@ -60,6 +61,11 @@ def _plan(run):
             fix="Add some on the Dataset page, or mark some of those there to be used.",
             action="open-dataset",
         )
+    if reason := why_nothing_to_learn(items, run.base.preset):
+        raise Problem(reason, cost="Nothing was started.", action="open-dataset")
+    if reason := why_left_out(items, run.base.preset):
+        run.report("note", message=reason)
+    items = learnable(items, run.base.preset)
     silent = [item.id for item in items if not item.caption]
     if silent:
         few = ", ".join(silent[:5]) + (", ..." if len(silent) > 5 else "")
