@@ -55,6 +55,7 @@ TORCH_FREE = {
     "training/material.py",
     "training/memory.py",
     "training/placement.py",
+    "evaluation/first_pictures.py",
     "evaluation/sweeps.py",
     "evaluation/verdict.py",
     "evaluation/report.py",

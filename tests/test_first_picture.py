@@ -14,23 +14,28 @@ from training_kit import Events, add_clip, add_photo, small_config
 
 from studio.commands.training import _require_pictures
 from studio.config import EXPERTS, SweepConfig, load_preset, to_dict
-from studio.data.cache import Cache, Sample, read_first_picture, read_pixels, to_model_range
-from studio.data.dataset import list_items, set_keep
+from studio.data.cache import Cache, Sample, encode_condition, plan_samples, read_first_picture, read_pixels, to_model_range
+from studio.data.dataset import kept_items, list_items, set_keep
 from studio.errors import Problem
+from studio.evaluation import sweeps
+from studio.evaluation.clips import read_clip
+from studio.evaluation.first_pictures import choose_first_pictures, describe_first_pictures
+from studio.evaluation.run import run_sweep
 from studio.machine import read_machine
 from studio.models.catalogue import BaseModel
 from studio.models.first_picture import encode_first_picture
 from studio.models.loading import load_expert, load_text_encoder, load_vae
 from studio.models.lora import add_lora, lora_off, trainable_lora
-from studio.models.render import decode_frames, draw_stage, start_state
+from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
 from studio.training.batches import Batches
 from studio.training.class_pictures import STAGE
 from studio.training.loop import train
 from studio.training.pairs import list_pairs
 from studio.training.planner import propose
-from studio.training.samples import Samples
+from studio.training.samples import Samples, split
 from studio.training.step import Group, Row, accumulate_gradients
 from studio.training.walk import StepPlan
+from studio.ui import evaluate_choice
 from studio.ui.train_choice import what_prevents
 from studio.workspace import Workspace, read_json, write_json
 
@@ -265,3 +270,85 @@ def test_the_plan_counts_the_clips_and_says_what_is_left_out(base, project):
     key = plan.job_config(project)["dataset_key"]
     add_photo(project, 9)
     assert plan.job_config(project)["dataset_key"] == key, "a photo more is nothing new to learn"
+
+
+# -- what is compared
+
+PROMPTS = ("Waving | [trigger], a [class], waving", "Turning | [trigger], a [class], turning around")
+SWEEP = SweepConfig(prompts=PROMPTS, strengths=(1.0,), width=48, height=32, num_frames=5, num_inference_steps=4, guidance_scale_low=1.0)
+
+
+def ids(pictures):
+    return [picture["item"] for picture in pictures]
+
+
+def test_test_clips_begin_with_the_photos_that_fill_them_best(base, project):
+    add_photo(project, 3, size=(96, 64))
+    add_photo(project, 4, size=(32, 96))
+    assert ids(choose_first_pictures(project, 5, (48, 32))) == ["0001", "0002", "0003", "0004", "0001"]
+    assert ids(choose_first_pictures(project, 2, (32, 96))) == ["0004", "0003"], "the others would be enlarged and cut"
+
+
+def test_without_photos_they_begin_as_the_clips_do_that_training_sets_aside(base, project):
+    for item in list_items(project):
+        set_keep(project, item.id, item.kind == "clip")
+    (alone,) = set(ids(choose_first_pictures(project, 4, (48, 32))))
+    for number in range(4, 11):
+        add_clip(project, number, num_frames=12 + 4 * number)
+    samples = plan_samples(kept_items(project), base=base, data_config=CONFIG.data, trigger="ohwx", class_noun="person")
+    held_out = {sample.item_id for sample in split(samples, 2).held_out}
+    assert set(ids(choose_first_pictures(project, 4, (48, 32)))) == held_out and len(held_out) == 2
+    assert alone.startswith("clip-")
+    for item in list_items(project):
+        set_keep(project, item.id, False)
+    with pytest.raises(Problem, match="no picture of the person that test clips could begin with"):
+        choose_first_pictures(project, 1, (48, 32))
+
+
+def start_sweep(project, should_stop=lambda: False):
+    job = project.new_run_dir("sweep")
+    write_json(job / "config.json", {"kind": "sweep", "config": to_dict(SWEEP), "pairs": ["train-001/step-000002"]})
+    return run_sweep(SWEEP, job, report=Events(), should_stop=should_stop)
+
+
+def test_pairs_are_compared_from_the_same_pictures_and_a_stopped_comparison_goes_on(base, finished):
+    project = finished[0]
+    asked = []
+    stopped = start_sweep(project, should_stop=lambda: len(asked) == 10 or asked.append(1))
+    assert stopped["stopped"] and stopped["rendered"] == 0, "the first stages are drawn, and wait in files"
+    result = start_sweep(project)
+    assert (result["rendered"], result["failed"], result["stopped"]) == (4, 0, False)
+    folder = project.sweep_dir(result["sweep"])
+    sweep = sweeps.read_sweep(folder)
+    assert ids(prompt["first_picture"] for prompt in sweep["prompts"]) == ["0001", "0002"]
+    assert "begins with 0002" in (folder / "report.html").read_text(encoding="utf-8")
+    assert len({cell["key"] for cell in sweep["cells"]}) == 4
+
+    cell = sweeps.find_cell(sweep, None, 1, SWEEP.seeds[0], 0.0)
+    drawn = read_clip(folder / cell["clip"]).astype(float)
+    right, wrong = (draw_alone(base, project, sweep["prompts"][1]["text"], photo) for photo in ("0002", "0001"))
+    assert abs(drawn - right).mean() < abs(drawn - wrong).mean() / 3
+
+
+def draw_alone(base, project, text, photo):
+    """The base's clip by the plain way: (F, H, W, 3) uint8."""
+    vae, encoder = load_vae(base, device=CPU), load_text_encoder(base, device=CPU, dtype=torch.float32)
+    item = next(item for item in list_items(project) if item.id == photo)
+    state = start_state(base, SWEEP, SWEEP.seeds[0], encode_condition(vae, item, (48, 32), SWEEP.num_frames, base))
+    for expert in EXPERTS:
+        model = load_expert(base, expert, dtype=torch.float32, device=CPU)
+        state = draw_stage(model, base, SWEEP, expert, state, encoder.encode([text]), encoder.encode([""]), device=CPU)
+    return to_bytes(decode_frames(vae, state["latents"], CPU)).astype(float)
+
+
+def test_another_first_picture_is_another_clip_and_the_window_names_them(base, finished):
+    other = finished[0]
+    plan = sweeps.plan_sweep(other, SWEEP)
+    assert describe_first_pictures(plan["prompts"]) == "Each clip begins with a picture of the person: the photos 0001, 0002."
+    evaluate_choice.save_choice(other, prompts="\n".join(PROMPTS))
+    assert evaluate_choice.estimate(other).endswith("the photos 0001, 0002.")
+    set_keep(other, "0001", False)
+    changed = sweeps.plan_sweep(other, SWEEP)
+    assert not {cell["key"] for cell in plan["cells"] if cell["prompt"] == 0} & {cell["key"] for cell in changed["cells"]}
+    assert {c["key"] for c in plan["cells"] if c["prompt"] == 1} == {c["key"] for c in changed["cells"] if c["prompt"] == 1}
+    set_keep(other, "0001", True)

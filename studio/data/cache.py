@@ -136,7 +136,7 @@ def encode_samples(project, samples, items, *, base, load_vae, load_text_encoder
     """
     cache = Cache(project)
     latents = {cache.latents_file(s): (encode_item, s) for s in samples}
-    latents |= {cache.condition_file(s): (encode_condition, s) for s in samples if s.condition_key}
+    latents |= {cache.condition_file(s): (_encode_condition_of, s) for s in samples if s.condition_key}
     prompts = {cache.prompt_file(key): text for s in (*samples, *class_pictures) for key, text in s.prompts()}
     latents = {file: source for file, source in latents.items() if not is_whole(file)}
     prompts = {file: text for file, text in prompts.items() if not is_whole(file)}
@@ -161,10 +161,10 @@ def encode_item(vae, item, sample, base):
     return vae.encode(to_model_range(pixels))[0]
 
 
-def encode_condition(vae, item, sample, base):
-    """What the base model is given of an item's first picture, (channels, F, h, w)."""
-    pixels = to_model_range(read_first_picture(item, sample.bucket, base.fps))
-    return encode_first_picture(vae, pixels, sample.num_frames, base.temporal_factor)[0]
+def encode_condition(vae, item, size, num_frames, base):
+    """What the base model is given of an item's first picture, (1, channels, F, h, w), for a clip of that size (width, height)."""
+    pixels = to_model_range(read_first_picture(item, size, base.fps))
+    return encode_first_picture(vae, pixels, num_frames, base.temporal_factor)
 
 
 def read_pixels(item, sample, fps):
@@ -252,6 +252,10 @@ def _class_prompt(prompt, trigger, class_noun):
     """The prompt for people in general. A caption without the trigger is the person's own prompt: there the class noun alone stands in."""
     text = class_prompt(prompt, trigger, class_noun)
     return text if text and text != prompt else class_noun
+
+
+def _encode_condition_of(vae, item, sample, base):
+    return encode_condition(vae, item, sample.bucket, sample.num_frames, base)[0]
 
 
 def _key(*parts):

@@ -1,5 +1,6 @@
 """What of a dataset teaches a base model something, and the settings that fit that. Torch-free."""
 
+import hashlib
 from dataclasses import replace
 
 from studio.data.buckets import choose_num_frames
@@ -42,6 +43,16 @@ def why_left_out(items, preset):
         f"{count} of {len(items)} items {'is' if count == 1 else 'are'} not learned from: {preset['title']} is given the first picture of each "
         "clip, and a photo, or a moment as short, has nothing more. Photos serve as first pictures of test clips."
     )
+
+
+def held_out_first(items):
+    """Items, or samples of them, in the order in which they are set aside: the same in every run of the same photos, whatever the seed."""
+    return sorted(items, key=lambda item: hashlib.sha256(f"held out {item.sha256}".encode()).hexdigest())
+
+
+def share_held_out(count, wanted):
+    """How many of so many items are set aside: never more than a fifth."""
+    return min(wanted, count // 5)
 
 
 def fit_to_material(config, preset):

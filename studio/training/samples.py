@@ -1,6 +1,5 @@
 """What a run learns from, fixed when it starts: later edits of the dataset do not disturb a run that goes on."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from studio.data.dataset import kept_items, list_items
 from studio.errors import Problem
 from studio.models.loading import borrowed, load_text_encoder, load_vae
 from studio.training.class_pictures import draw_class_pictures, plan_class_pictures
-from studio.training.material import learnable, why_left_out, why_nothing_to_learn
+from studio.training.material import held_out_first, learnable, share_held_out, why_left_out, why_nothing_to_learn
 from studio.workspace import read_json, write_json
 
 
@@ -46,9 +45,7 @@ def prepare_samples(run):
 
 def split(samples, held_out_items):
     """Samples with some set aside: never more than a fifth, the same ones in every run of the same photos, whatever the seed."""
-    count = min(held_out_items, len(samples) // 5)
-    ranked = sorted(samples, key=lambda s: hashlib.sha256(f"held out {s.sha256}".encode()).hexdigest())
-    chosen = {s.item_id for s in ranked[:count]}
+    chosen = {s.item_id for s in held_out_first(samples)[: share_held_out(len(samples), held_out_items)]}
     return Samples(tuple(s for s in samples if s.item_id not in chosen), tuple(s for s in samples if s.item_id in chosen))
 
 
