@@ -8,7 +8,6 @@ from comfyui_kit import SMALL, add_small_model
 from safetensors.torch import load_file, save_file
 
 from studio.models.catalogue import link_model
-from studio.workspace import write_json
 
 CONDITION = 16  # channels: 4 of the mask, 12 of the latents
 CHANGES = {
@@ -30,14 +29,15 @@ def make_picture_folder(root, base):
     for number, sub in enumerate(("transformer", "transformer_2")):
         path, draw = root / sub / "config.json", torch.Generator().manual_seed(number)
         config = json.loads(path.read_text(encoding="utf-8"))
-        write_json(path, config | {"in_channels": config["in_channels"] + CONDITION})
+        path.write_text(json.dumps(config | {"in_channels": config["in_channels"] + CONDITION}), encoding="utf-8")
         tensors = load_file(root / sub / WEIGHTS)
         known = tensors["patch_embedding.weight"]
         more = torch.randn(known.shape[0], CONDITION, *known.shape[2:], generator=draw) * known.std() / 2
         save_file(tensors | {"patch_embedding.weight": torch.cat([known, more], dim=1)}, root / sub / WEIGHTS)
     index = json.loads((root / "model_index.json").read_text(encoding="utf-8"))
     nobody = {"image_encoder": [None, None], "image_processor": [None, None]}
-    write_json(root / "model_index.json", index | nobody | {"_class_name": "WanImageToVideoPipeline", "boundary_ratio": 0.9})
+    index |= nobody | {"_class_name": "WanImageToVideoPipeline", "boundary_ratio": 0.9}
+    (root / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
     return root
 
 

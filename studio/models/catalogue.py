@@ -166,6 +166,16 @@ def experts_of(preset):
     return EXPERTS[-preset["memory"]["num_experts"] :]
 
 
+def takes_first_picture(preset):
+    """Whether a base model draws from a first picture and words; as BaseModel.first_picture, before the model is there."""
+    return condition_channels(preset["expect"]) > 0
+
+
+def memory_facts(preset):
+    """What the planner reckons with: the preset's [memory], and the channels of a first picture."""
+    return preset["memory"] | {"condition_channels": condition_channels(preset["expect"])}
+
+
 def sweep_config(preset, overrides=None):
     """SweepConfig, how a base model draws: defaults < the model preset's [sweep] < overrides (None values are left out)."""
     given = {key: value for key, value in (overrides or {}).items() if value is not None}

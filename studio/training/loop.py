@@ -13,6 +13,7 @@ from studio.models.lora import add_lora
 from studio.training import checkpoints
 from studio.training.backoff import Backoff, is_out_of_memory
 from studio.training.deadline import Deadline
+from studio.training.material import fit_to_material
 from studio.training.optimizers import require_usable
 from studio.training.pairs import list_run_pairs, pair_folder, read_pair
 from studio.training.randomness import seed_of
@@ -148,7 +149,7 @@ def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
     """The Run of a folder whose config.json names trigger, class noun and base model. Problem if this computer can't do it."""
     facts, project = read_json(run_dir / "config.json"), project_of(run_dir)
     base, deadline = find_model(facts["base_model"], project.workspace), Deadline(config.finish_by)
-    config = fit_to_experts(config, base.experts)
+    config = fit_to_experts(fit_to_material(config, base.preset)[0], base.experts)
     team, device = Team.join(config, len(base.experts)), pick_device()
     if not team.mates.is_lead:
         report = _keep_quiet

@@ -8,8 +8,9 @@ from studio import config as settings
 from studio.config import TrainConfig, from_dict, load_preset, merge
 from studio.data.dataset import kept_items
 from studio.machine import Gpu, describe_gb, free_disk_gb, read_torch_build
-from studio.models.catalogue import experts_of, has_small_files, model_preset, sweep_config
+from studio.models.catalogue import experts_of, has_small_files, memory_facts, model_preset, sweep_config, takes_first_picture
 from studio.training import estimates
+from studio.training.material import fit_to_material, learnable, why_left_out, why_nothing_to_learn
 from studio.training.measured import find_rehearsal, find_seconds
 from studio.training.memory import ram_parts, vram_parts
 from studio.training.placement import Room, place
@@ -42,7 +43,7 @@ class Plan:
             "recipe": self.recipe,
             "hardware": self.hardware,
             "device": self.device,
-            "dataset_key": dataset_key(kept_items(project)),
+            "dataset_key": dataset_key(learnable(kept_items(project), model_preset(data["base_model"]))),
         }
 
 
@@ -65,7 +66,7 @@ class _Situation:
 
     @property
     def facts(self):
-        return self.model["memory"]
+        return memory_facts(self.model)
 
     @property
     def tflops(self):
@@ -87,7 +88,8 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
     hardware preset (GPU only), overrides (nested dicts). ValueError for an unknown setting, recipe or model."""
     model_name = project.read()["base_model"]
     model = model_preset(model_name)
-    items = kept_items(project)
+    kept = kept_items(project)
+    items = learnable(kept, model)
     gpu, notes = _choose_gpu(machine, vram_gb)
     if ram_gb is not None and not 1 <= ram_gb <= 16_384:
         raise ValueError(f"ram must be 1 to 16384 GB, got {ram_gb:g}")
@@ -102,13 +104,14 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
         vram_gb is not None,
         gpu is not None and has_small_files(model_name, workspace),
     )
-    recipe, why_recipe = _choose_recipe(recipe, items)
+    recipe, why_recipe = _choose_recipe(recipe, items, model)
     hardware, why_hardware = _choose_hardware(gpu)
     config, why_config = _layer(at, recipe, hardware, overrides or {})
     config, rehearsal, why_rehearsed = _use_rehearsal(project, at, config)
     predicted = _predict(project, at, config, rehearsal)
-    fits, why_fits = _judge(at, config, predicted)
-    reasons = (*notes, *why_hardware, *why_recipe, *why_config, *why_rehearsed, *why_fits)
+    fits, why_fits = _judge(at, config, predicted, kept)
+    left_out = [reason for reason in (why_left_out(kept, model),) if reason]
+    reasons = (*notes, *why_hardware, *why_recipe, *left_out, *why_config, *why_rehearsed, *why_fits)
     return Plan(config, hardware, recipe, reasons, predicted, fits, at.device)
 
 
@@ -135,12 +138,17 @@ def _choose_gpu(machine, vram_gb):
     return gpu, tuple(notes)
 
 
-def _choose_recipe(recipe, items):
+def _choose_recipe(recipe, items, model):
     """(name, reasons): the one asked for, else by what the dataset holds most of; both count where neither is a few beside the other."""
     num_clips = sum(item.kind == "clip" for item in items)
     num_photos = len(items) - num_clips
-    most = "person-clips" if num_clips > num_photos else "person-photos"
-    name = recipe or ("person-mixed" if MIXED_SHARE * len(items) <= min(num_clips, num_photos) and items else most)
+    if takes_first_picture(model):  # photos teach it nothing
+        found = "person-clips"
+    elif items and min(num_clips, num_photos) >= MIXED_SHARE * len(items):
+        found = "person-mixed"
+    else:
+        found = "person-clips" if num_clips > num_photos else "person-photos"
+    name = recipe or found
     preset = load_preset("recipes", name)
     chosen = "" if recipe or not items else f", because the dataset has {_count(num_photos, 'photo')} and {_count(num_clips, 'clip')}"
     return name, (f"Recipe '{preset['title']}'{chosen}: {preset['description']}",)
@@ -169,12 +177,14 @@ def _layer(at, recipe, hardware, overrides):
     as_stored = {"memory": {"precision": "fp8"}} if at.gpu and at.has_small_files else {}
     layers = [load_preset("recipes", recipe).get("train", {}), at.model.get("train", {}), preset.get("train", {}), on_cpu, as_stored]
     config = from_dict(TrainConfig, merge(*layers))
-    config, reasons = _limit(config, preset, any(item.kind == "clip" for item in at.items))
+    config, reasons = _limit(config, preset, at.room().has_clips)
     if as_stored and "precision" not in overrides.get("memory", {}):
         reasons.append(
             "The base model's files are fp8, and are kept so: nothing more is lost, and bf16 would take twice the memory for nothing."
         )
     chosen = fit_to_experts(from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings"), experts_of(at.model))
+    chosen, why = fit_to_material(chosen, at.model)
+    reasons += why
     reasons += _why_length(at, chosen, from_dict(TrainConfig, layers[0]), overrides)
     if others := estimates.count_class_pictures(chosen.preservation):
         reasons.append(f"The base model first draws {others} pictures of other people; training keeps it as it was at those.")
@@ -257,11 +267,13 @@ def _use_rehearsal(project, at, config):
     return config, found, reasons
 
 
-def _judge(at, config, predicted):
+def _judge(at, config, predicted, kept):
     """(fits, reasons), the last of them the one that decides."""
     if at.gpu is None and at.facts["parameters_per_expert"] > LARGE_MODEL:
         title = at.model["title"]
         return False, [f"{title} is too large to train without a GPU: it would take weeks. A GPU with 8 GB or more is needed."]
+    if reason := why_nothing_to_learn(kept, at.model):
+        return False, [reason]
     problems = []
     if at.gpu and predicted["vram_gb"] > at.gpu.vram_free_gb:
         text = f"It needs about {describe_gb(predicted['vram_gb'])} of GPU memory, and {describe_gb(at.gpu.vram_free_gb)} are free."

@@ -43,6 +43,7 @@ class StepPlan:
 class Pass:
     """Rows of one size as one batch, on the device: x_t, target (B, C, F, h, w) fp32, sigma (B,), prompt (B, L, D).
 
+    x_t has more channels than the target where the model takes a first picture: behind the noised latents, what is given of it.
     weight: of this pass' mean loss in the group's. target is None where the base model's own answer is to be kept.
     """
 

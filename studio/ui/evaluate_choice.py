@@ -5,6 +5,7 @@ import re
 from studio.config import SweepConfig, to_dict
 from studio.errors import Problem
 from studio.evaluation import sweeps
+from studio.evaluation.first_pictures import describe_first_pictures
 from studio.evaluation.prompts import standard_prompts
 from studio.jobs import state
 from studio.models.catalogue import model_preset, sweep_config
@@ -99,7 +100,7 @@ def estimate(project):
     seconds = sweeps.estimate_seconds(project, plan)
     time = "how long that takes is not known yet" if seconds is None else f"about {f.duration(seconds)}"
     old = f", {len(plan['cells']) - missing} of them are there already" if missing < len(plan["cells"]) else ""
-    return f"{total}{old}; {time}."
+    return f"{total}{old}; {time}. {describe_first_pictures(plan['prompts'])}".strip()
 
 
 def _remeasure(project, plan):
