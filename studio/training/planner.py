@@ -261,6 +261,9 @@ def _use_rehearsal(project, at, config):
         return config, None, []
     memory = f"{describe_gb(found.vram_gb)} of GPU memory" if found.vram_gb else f"{describe_gb(found.ram_gb)} of RAM"
     reasons = [f"Rehearsed in {found.name}: it took {memory}, and {found.seconds_per_step:.2g} s a step."]
+    if config.memory.compile_blocks and not found.memory.compile_blocks:
+        reasons.append("The blocks could not be compiled there, so they are used as they are.")
+        config = replace(config, memory=replace(config.memory, compile_blocks=False))
     if found.memory != config.memory and at.gpu:
         reasons.append("The memory ran out as it was planned; these are the settings that sufficed.")
         config = replace(config, memory=found.memory)

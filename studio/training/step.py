@@ -83,7 +83,7 @@ def evaluate(model, rows, device, plan=EVERYTHING, before_block=lambda: None):
     losses, place = torch.zeros(len(group.rows), device=device), {id(row): i for i, row in enumerate(group.rows)}
     for parts in split_walks(group, plan):
         passes = [_make_pass(part, group, device) for part in parts]
-        for part, batch, answer in zip(parts, passes, predict(model, passes, before_block)):
+        for part, batch, answer in zip(parts, passes, predict(model, passes, before_block, plan.compute)):
             losses[[place[id(row)] for row in part.rows]] = (answer - batch.target).square().flatten(1).mean(dim=1)
     return losses
 
