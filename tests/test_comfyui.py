@@ -187,6 +187,11 @@ def test_i2v_files_are_told_from_t2v_ones_by_name_of_the_model(tmp_path):
         Problem, match=r"i2v_high.* is an expert of WAN image-to-video 14B: it has 36 input channels.* WAN 2.2 T2V A14B has 16"
     ):
         find_files([tmp_path], preset)
+    found = find_files([tmp_path], load_preset("models", "wan22-i2v-a14b"))
+    assert [path.name for path in found.values()][:2] == [
+        "wan2.2_i2v_high_noise_14B_fp8_scaled.safetensors",
+        "wan2.2_i2v_low_noise_14B_fp8_scaled.safetensors",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """Base models that draw from a first picture and words, end to end, on the tiny model widened for one."""
 
 import dataclasses
+import shutil
+import tomllib
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from comfyui_kit import SMALL
+import yaml
+from comfyui_kit import SMALL, make_comfyui, make_true_comfyui
 from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler, WanImageToVideoPipeline
 from first_picture_kit import CONDITION, link_picture_model
 from PIL import Image
@@ -20,11 +23,14 @@ from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.clips import read_clip
 from studio.evaluation.first_pictures import choose_first_pictures, describe_first_pictures
+from studio.evaluation.prompts import standard_prompts
 from studio.evaluation.run import run_sweep
+from studio.export import export_pair
 from studio.machine import read_machine
-from studio.models.catalogue import BaseModel
+from studio.models.catalogue import BaseModel, link_model
+from studio.models.download import needed_names
 from studio.models.first_picture import encode_first_picture
-from studio.models.loading import load_expert, load_text_encoder, load_vae
+from studio.models.loading import check_weights, load_expert, load_text_encoder, load_vae
 from studio.models.lora import add_lora, lora_off, trainable_lora
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
 from studio.training.batches import Batches
@@ -39,6 +45,7 @@ from studio.ui import evaluate_choice
 from studio.ui.train_choice import what_prevents
 from studio.workspace import Workspace, read_json, write_json
 
+A14B = "wan22-i2v-a14b"
 CPU = torch.device("cpu")
 PROMPT, NEGATIVE, SEED = "ohwx, a person, waving", "blurry", 7
 SETTINGS = SweepConfig(
@@ -289,7 +296,7 @@ def test_test_clips_begin_with_the_photos_that_fill_them_best(base, project):
     assert ids(choose_first_pictures(project, 2, (32, 96))) == ["0004", "0003"], "the others would be enlarged and cut"
 
 
-def test_without_photos_they_begin_as_the_clips_do_that_training_sets_aside(base, project):
+def test_without_photos_they_begin_as_the_clips_do_that_training_sets_aside(base, project, finished):
     for item in list_items(project):
         set_keep(project, item.id, item.kind == "clip")
     (alone,) = set(ids(choose_first_pictures(project, 4, (48, 32))))
@@ -303,6 +310,8 @@ def test_without_photos_they_begin_as_the_clips_do_that_training_sets_aside(base
         set_keep(project, item.id, False)
     with pytest.raises(Problem, match="no picture of the person that test clips could begin with"):
         choose_first_pictures(project, 1, (48, 32))
+    shutil.copytree(finished[1], project.runs_dir / "train-001")
+    assert "no picture of the person" in evaluate_choice.what_prevents(project)
 
 
 def start_sweep(project, should_stop=lambda: False):
@@ -352,3 +361,64 @@ def test_another_first_picture_is_another_clip_and_the_window_names_them(base, f
     assert not {cell["key"] for cell in plan["cells"] if cell["prompt"] == 0} & {cell["key"] for cell in changed["cells"]}
     assert {c["key"] for c in plan["cells"] if c["prompt"] == 1} == {c["key"] for c in changed["cells"] if c["prompt"] == 1}
     set_keep(other, "0001", True)
+
+
+def test_the_standard_prompts_tell_what_happens_next(base, finished):
+    assert standard_prompts(finished[0], SMALL) == standard_prompts(finished[0], A14B) != standard_prompts(finished[0], "wan22-t2v-a14b")
+
+
+# -- where it comes from, and where it goes
+
+
+def test_comfyuis_files_are_the_same_model(base, tmp_path):
+    comfyui = make_comfyui(tmp_path / "Comfy UI", base, base.preset["expect"])
+    linked = link_model(SMALL, comfyui, Workspace(tmp_path / "home"))
+    assert linked.first_picture and linked.boundary == 0.9 and check_weights(linked, "high_noise")
+    ours, theirs = (load_expert(b, "high_noise", dtype=torch.float32, device=CPU).state_dict() for b in (linked, base))
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_a_download_needs_no_image_encoder(base):
+    names = [path.relative_to(base.folder).as_posix() for path in base.folder.rglob("*") if path.is_file()]
+    assert {name.split("/")[0] for name in needed_names(names, None)} == {
+        "model_index.json", "scheduler", "tokenizer", "text_encoder", "transformer", "transformer_2", "vae",
+    }  # fmt: skip
+
+
+def test_the_true_model_is_linked_from_comfyuis_files_and_planned_from_clips(tmp_path, home):
+    make_true_comfyui(tmp_path, load_preset("models", A14B), kind="i2v", in_channels=36)
+    base = link_model(A14B, tmp_path, home)
+    assert base.first_picture and (base.boundary, base.size_multiple, base.num_blocks) == (0.9, 16, 40)
+    project, text = (home.create_project("Bea", trigger="ohwx", base_model=name) for name in (A14B, "wan22-t2v-a14b"))
+    for each in (project, text):
+        add_clip(each, 1)
+    for vram in (8, 24):
+        plan = propose(project, read_machine(), workspace=home, vram_gb=vram, ram_gb=64)
+        assert plan.fits and plan.recipe == "person-clips" and plan.predicted["vram_gb"] <= vram
+    same = propose(text, read_machine(), workspace=home, vram_gb=24, ram_gb=64, recipe="person-clips")
+    assert plan.predicted["disk_gb"] > same.predicted["disk_gb"], "what is given takes its place in the cache"
+
+
+def test_a_pair_is_exported_under_the_models_own_names(base, finished):
+    project = finished[0]
+    pair = list_pairs(project)[0]
+    readme = (export_pair(project, pair, "comfyui") / "README.txt").read_text(encoding="utf-8")
+    assert "Open a WAN 2.2 image-to-video workflow" in readme and "picture of the person as the start image" in readme
+    folders = {to: export_pair(project, pair, to) for to in ("ai-toolkit", "musubi", "diffusion-pipe")}
+    for folder in folders.values():
+        assert not (folder / "dataset/photos").exists() and len(list(folder.glob("dataset/*/*.mp4"))) == 3
+    model = yaml.safe_load((folders["ai-toolkit"] / "config.yaml").read_text(encoding="utf-8"))["config"]["process"][0]["model"]
+    assert (model["arch"], model["name_or_path"]) == ("wan22_14b_i2v", "ai-toolkit/Wan2.2-I2V-A14B-Diffusers-bf16")
+    musubi, pipe, dataset = (
+        tomllib.loads((folders[to] / f"{name}.toml").read_text(encoding="utf-8"))
+        for to, name in (("musubi", "high_noise"), ("diffusion-pipe", "low_noise"), ("diffusion-pipe", "dataset"))
+    )
+    assert (musubi["task"], musubi["dit"], musubi["min_timestep"]) == (
+        "i2v-A14B",
+        "FILE/OF/wan2.2_i2v_high_noise_14B_fp16.safetensors",
+        900,
+    )
+    assert "wan_cache_latents.py --dataset_config dataset.toml --i2v" in (folders["musubi"] / "README.txt").read_text(encoding="utf-8")
+    assert pipe["model"]["ckpt_path"].endswith("Wan2.2-I2V-A14B") and pipe["model"]["max_t"] == 0.9
+    assert [directory["frame_buckets"] for directory in dataset["directory"]] == [[5]]
+    assert export_pair(project, pair, "bundle").is_dir()

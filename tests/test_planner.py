@@ -8,7 +8,7 @@ from comfyui_kit import make_true_comfyui
 
 from studio.config import TrainConfig, from_dict, list_presets, load_preset
 from studio.machine import Gpu, Machine, TorchBuild
-from studio.models.catalogue import link_model
+from studio.models.catalogue import link_model, memory_facts
 from studio.training import estimates, memory, planner
 from studio.training.memory import Rows
 from studio.training.placement import Room, place
@@ -196,15 +196,15 @@ def test_the_formula_is_within_2_percent_of_the_simulated_step_at_true_width(pre
     assert_formula_holds("wan22-t2v-a14b", precision, shape, memory_settings)
 
 
-@pytest.mark.parametrize("model", ["wan22-ti2v-5b", "wan21-t2v-1.3b"])
-def test_the_formula_holds_for_narrower_models_too(model):
+@pytest.mark.parametrize("model", ["wan22-ti2v-5b", "wan21-t2v-1.3b", "wan22-i2v-a14b"])
+def test_the_formula_holds_for_other_models_too(model):
     assert_formula_holds(model, "bf16", Shape(1, 96, 96, rows=2, preserved=2), {})
 
 
 def assert_formula_holds(model, precision, shape, memory_settings, blocks=3):
     """Three blocks instead of all: the formula knows their number, the simulation counts them."""
     preset = load_preset("models", model)
-    facts, all_blocks = preset["memory"], preset["memory"]["num_blocks"]
+    facts, all_blocks = memory_facts(preset), preset["memory"]["num_blocks"]
     facts = facts | {"num_blocks": blocks, "lora_parameters_per_rank": facts["lora_parameters_per_rank"] * blocks // all_blocks}
     facts["parameters_per_expert"] -= (all_blocks - blocks) * facts["block_parameters"]
     protection = {"enabled": shape.preserved > 0}

@@ -8,6 +8,12 @@ from studio.data.dataset import kept_items, list_items
 from studio.errors import Problem
 from studio.training.material import held_out_first, share_held_out
 
+NO_PICTURE = "There is no picture of the person that test clips could begin with."
+
+
+def has_first_picture(project):
+    return any(not item.problem for item in kept_items(project))
+
 
 def choose_first_pictures(project, count, size):
     """`count` of {"item", "kind", "sha256"}, one for each prompt, in turn: the person's kept photos, which such a model never learned from.
@@ -20,9 +26,7 @@ def choose_first_pictures(project, count, size):
     clips = held_out_first([item for item in items if item.kind == "clip"])
     chosen = photos or clips[: max(1, share_held_out(len(clips), DataConfig().held_out_items))]
     if not chosen:
-        raise Problem(
-            "There is no picture of the person that test clips could begin with.", fix="Keep a photo or a clip.", action="open-dataset"
-        )
+        raise Problem(NO_PICTURE, fix="Keep a photo or a clip.", action="open-dataset")
     return [{"item": item.id, "kind": item.kind, "sha256": item.sha256} for item in islice(cycle(chosen), count)]
 
 
