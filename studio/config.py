@@ -265,6 +265,13 @@ class MemoryConfig(Section):
         label="Intermediate results in RAM",
         term="activation offload",
     )
+    compile_blocks: bool = setting(
+        False,
+        "Turns the model's blocks into a program made for your card: may be quicker, after some minutes at the beginning. Where that cannot be "
+        "done (on Windows it needs Triton), training says so and goes on without. `doctor --gpu` measures both.",
+        label="Compile the blocks",
+        term="torch.compile",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,7 +98,7 @@ def add_small_model(folder, base, monkeypatch, changes=()):
     presets = shutil.copytree(config.PRESETS_DIR, folder / "presets", ignore=shutil.ignore_patterns("tiny"))
     text = (presets / "models/tiny.toml").read_text(encoding="utf-8").replace('observer = "observer"\n', "")
     text = text.replace('pack = "tiny"', 'repository = "some/where"')
-    more = {name: base.configs["transformer"][name] for name in ("freq_dim", "out_channels", "rope_max_seq_len")}
+    more = {name: base.configs["transformer"][name] for name in ("freq_dim", "rope_max_seq_len")}
     text = text.replace("[expect]", "[expect]\n" + "\n".join(f"{name} = {value}" for name, value in more.items()))
     for part in ("text_encoder", "vae", "scheduler"):
         text += f"\n[configs.{part}]\n" + "".join(

@@ -134,9 +134,15 @@ def make_web_page(path):
     path.write_bytes(b"<html>not found</html>")
 
 
+def make_nested(path):
+    text = b"[" * 100_000
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
+        (make_nested, rf"{HIGH} in .* it is no safetensors file"),
         (truncate, rf"{HIGH} in .* is incomplete or damaged: it has [\d,]+ of [\d,]+ bytes"),
         (make_web_page, rf"{HIGH} in .* it is no safetensors file"),
         (make_i2v, rf"{HIGH} is an expert of another model: it has 36 input channels, .* Tiny \(built in\) has 12"),
@@ -181,6 +187,11 @@ def test_i2v_files_are_told_from_t2v_ones_by_name_of_the_model(tmp_path):
         Problem, match=r"i2v_high.* is an expert of WAN image-to-video 14B: it has 36 input channels.* WAN 2.2 T2V A14B has 16"
     ):
         find_files([tmp_path], preset)
+    found = find_files([tmp_path], load_preset("models", "wan22-i2v-a14b"))
+    assert [path.name for path in found.values()][:2] == [
+        "wan2.2_i2v_high_noise_14B_fp8_scaled.safetensors",
+        "wan2.2_i2v_low_noise_14B_fp8_scaled.safetensors",
+    ]
 
 
 @pytest.mark.parametrize(

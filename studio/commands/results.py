@@ -26,6 +26,7 @@ def make_sweep_config(project, overrides=None):
 def draw(project, folder, out):
     """Draw what a sweep still lacks, as a job; nothing to do is no job. {"sweep", "rendered", "reused", "failed", "total", "report"}."""
     from studio.evaluation import sweeps
+    from studio.evaluation.first_pictures import describe_first_pictures
 
     plan = sweeps.read_sweep(folder)
     counts = sweeps.count_states(plan)
@@ -37,6 +38,8 @@ def draw(project, folder, out):
         return {"sweep": folder.name, "report": report} | done
     measure = f"; {stale} of them are measured anew" if stale else ""
     out.note(f"{folder.name}: {counts['waiting']} clips to draw, {counts['done']} are there already{measure}")
+    if pictures := describe_first_pictures(plan["prompts"]):
+        out.note(pictures)
     pairs = [pair["id"] for pair in plan["pairs"]]
     job = run_here(project, "sweep", {"config": plan["settings"], "pairs": pairs, "sweep": folder.name}, out)
     result = job.result

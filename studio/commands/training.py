@@ -138,14 +138,19 @@ def say_plan(plan, out):
 
 def _require_pictures(project):
     from studio.data.dataset import list_items
+    from studio.models.catalogue import model_preset
+    from studio.training.material import why_nothing_to_learn
 
-    items, name = list_items(project), project.read()["name"]
+    items, data = list_items(project), project.read()
+    name = data["name"]
     if not items:
         fix = f"Add some with: python -m studio import {project.slug} PHOTOS"
         raise Problem(f"{name} has no photos or clips to train with", fix=fix)
     if not any(item.keep for item in items):
         fix = f"Keep some on the Dataset page, or have the best chosen with: python -m studio curate {project.slug}"
         raise Problem(f"every photo and clip of {name} is left out ({len(items)} in all)", fix=fix)
+    if reason := why_nothing_to_learn([item for item in items if item.keep], model_preset(data["base_model"])):
+        raise Problem(reason)
 
 
 def _check_device(device, plan):

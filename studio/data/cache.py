@@ -17,6 +17,7 @@ from studio.data.captions import class_prompt
 from studio.data.clips import read_frames
 from studio.data.photos import load_photo
 from studio.errors import Problem
+from studio.models.first_picture import encode_first_picture
 from studio.workspace import write_atomic
 
 CODE_VERSION = 1  # raise it when the same input gives other numbers: old files are then made again
@@ -37,6 +38,7 @@ class Sample:
     latents_key: str
     prompt_key: str
     class_prompt_key: str
+    condition_key: str = ""  # of the first picture, where the base model takes one
 
     def prompts(self):
         return (self.prompt_key, self.prompt), (self.class_prompt_key, self.class_prompt)
@@ -82,6 +84,9 @@ class Cache:
         """Of a Sample or a ClassPicture."""
         return self.folder / "latents" / f"{sample.latents_key}.safetensors"
 
+    def condition_file(self, sample):
+        return self.folder / "latents" / f"{sample.condition_key}.safetensors"
+
     def prompt_file(self, key):
         return self.folder / "prompts" / f"{key}.safetensors"
 
@@ -92,6 +97,10 @@ class Cache:
         """
         files = self.latents_file(sample), self.prompt_file(sample.prompt_key), self.prompt_file(sample.class_prompt_key)
         return _read_all(files, f"{sample.kind} {sample.item_id}")
+
+    def load_condition(self, sample):
+        """What the base model is given of the sample's first picture, (channels, F, h, w) on the CPU; None where it takes none. Problem as of `load`."""
+        return _read_all((self.condition_file(sample),), f"{sample.kind} {sample.item_id}")[0] if sample.condition_key else None
 
     def load_class_picture(self, picture):
         """(latents (C, 1, h, w), prompt embedding (L, D)) on the CPU; Problem as of `load`."""
@@ -126,15 +135,21 @@ def encode_samples(project, samples, items, *, base, load_vae, load_text_encoder
     Of class pictures the prompts are encoded; they have no items.
     """
     cache = Cache(project)
-    latents = {cache.latents_file(s): s for s in samples}
+    latents = {cache.latents_file(s): (encode_item, s) for s in samples}
+    latents |= {cache.condition_file(s): (_encode_condition_of, s) for s in samples if s.condition_key}
     prompts = {cache.prompt_file(key): text for s in (*samples, *class_pictures) for key, text in s.prompts()}
-    latents = {file: sample for file, sample in latents.items() if not is_whole(file)}
+    latents = {file: source for file, source in latents.items() if not is_whole(file)}
     prompts = {file: text for file, text in prompts.items() if not is_whole(file)}
     sources = {item.id: item for item in items}
-    for sample in latents.values():
+    for _, sample in latents.values():
         _require_source(sample, sources)
+
+    def encode(vae, source):
+        how, sample = source
+        return how(vae, sources[sample.item_id], sample, base)
+
     steps = [
-        ("Photos and clips", load_vae, latents, lambda vae, sample: encode_item(vae, sources[sample.item_id], sample, base)),
+        ("Photos and clips", load_vae, latents, encode),
         ("Captions", load_text_encoder, prompts, lambda encoder, text: encoder.encode([text])[0]),
     ]
     return all(_encode_missing(*step, report, should_stop) for step in steps)
@@ -146,18 +161,31 @@ def encode_item(vae, item, sample, base):
     return vae.encode(to_model_range(pixels))[0]
 
 
+def encode_condition(vae, item, size, num_frames, base):
+    """What the base model is given of an item's first picture, (1, channels, F, h, w), for a clip of that size (width, height)."""
+    pixels = to_model_range(read_first_picture(item, size, base.fps))
+    return encode_first_picture(vae, pixels, num_frames, base.temporal_factor)
+
+
 def read_pixels(item, sample, fps):
     """(F, H, W, 3) uint8 at the sample's bucket: scaled to cover it, centre-cropped; clips by timestamp, so their speed is kept."""
-    if sample.kind == "clip":
-        frames = read_frames(item.path, sample.num_frames, fps, size=sample.bucket)
-        if len(frames) != sample.num_frames:
-            raise ValueError(f"clip {item.id} has {len(frames)} frames at {fps} frames a second where {sample.num_frames} were expected")
-        return frames
+    if sample.kind != "clip":
+        return read_first_picture(item, sample.bucket, fps)
+    frames = read_frames(item.path, sample.num_frames, fps, size=sample.bucket)
+    if len(frames) != sample.num_frames:
+        raise ValueError(f"clip {item.id} has {len(frames)} frames at {fps} frames a second where {sample.num_frames} were expected")
+    return frames
+
+
+def read_first_picture(item, size, fps):
+    """(1, H, W, 3) uint8 of a photo, or of a clip's first frame: scaled to cover the size (width, height), centre-cropped."""
+    if item.kind == "clip":
+        return read_frames(item.path, 1, fps, size=size)
     with load_photo(item.path) as image:
-        size = cover_size(image.width, image.height, sample.bucket)
-        left, top = ((have - want) // 2 for have, want in zip(size, sample.bucket))
-        scaled = image.resize(size, Image.Resampling.LANCZOS)
-        return np.asarray(scaled.crop((left, top, left + sample.bucket[0], top + sample.bucket[1])))[None]
+        scaled = cover_size(image.width, image.height, size)
+        left, top = ((have - want) // 2 for have, want in zip(scaled, size))
+        whole = image.resize(scaled, Image.Resampling.LANCZOS)
+        return np.asarray(whole.crop((left, top, left + size[0], top + size[1])))[None]
 
 
 def to_model_range(pixels):
@@ -202,6 +230,7 @@ def _plan(item, base, data_config, trigger, class_noun):
     num_frames = 1
     if item.kind == "clip":
         num_frames = choose_num_frames(item.seconds, base.fps, data_config.clip_frames, base.temporal_factor)
+    content = (item.sha256, item.kind, list(bucket), num_frames, base.fps, base.key)
     prompt = item.caption or trigger or class_noun
     other = _class_prompt(prompt, trigger, class_noun)
     return Sample(
@@ -212,7 +241,8 @@ def _plan(item, base, data_config, trigger, class_noun):
         class_prompt=other,
         bucket=bucket,
         num_frames=num_frames,
-        latents_key=_key("latents", item.sha256, item.kind, list(bucket), num_frames, base.fps, base.key),
+        latents_key=_key("latents", *content),
+        condition_key=_key("first picture", *content) if base.first_picture else "",
         prompt_key=_key("prompt", prompt, base.max_prompt_tokens, base.key),
         class_prompt_key=_key("prompt", other, base.max_prompt_tokens, base.key),
     )
@@ -222,6 +252,10 @@ def _class_prompt(prompt, trigger, class_noun):
     """The prompt for people in general. A caption without the trigger is the person's own prompt: there the class noun alone stands in."""
     text = class_prompt(prompt, trigger, class_noun)
     return text if text and text != prompt else class_noun
+
+
+def _encode_condition_of(vae, item, sample, base):
+    return encode_condition(vae, item, sample.bucket, sample.num_frames, base)[0]
 
 
 def _key(*parts):

@@ -7,11 +7,12 @@ from pathlib import Path
 from studio.config import list_presets, load_preset
 from studio.data.captions import fill
 from studio.errors import Problem
+from studio.models.catalogue import model_preset, takes_first_picture
 from studio.workspace import clean_line
 
 MAX_PROMPTS = 100
 MAX_LENGTH = 2000
-DEFAULT_SET = "person"
+DEFAULT_SETS = {False: "person", True: "person-from-picture"}  # by whether the base model draws from a first picture
 
 
 def standard_prompts(project, base_model):
@@ -20,7 +21,7 @@ def standard_prompts(project, base_model):
         if (project.root / name).is_file():
             return read_prompts_file(project.root / name)
     fitting = (s for s in list_presets("prompts") if base_model in load_preset("prompts", s).get("models", ()))
-    name = next(fitting, DEFAULT_SET)
+    name = next(fitting, None) or DEFAULT_SETS[takes_first_picture(model_preset(base_model))]
     return _from_toml(load_preset("prompts", name), f"presets/prompts/{name}.toml")
 
 
@@ -38,7 +39,7 @@ def read_prompts_file(path):
     if path.suffix.lower() == ".toml":
         try:
             return _from_toml(tomllib.loads(text), path.name)
-        except tomllib.TOMLDecodeError as e:
+        except (tomllib.TOMLDecodeError, RecursionError) as e:
             raise ValueError(f"{path.name} is not readable as TOML: {e}") from None
     lines = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
     return _checked(lines, path.name)

@@ -107,6 +107,8 @@ def _grid(sweep_dir, sweep, decision, embedded):
             tds = "".join(f'<td class="{m}">{_cell(sweep_dir, sweep, c, embedded)}</td>' for c, m in zip(cells, marks, strict=True))
             seeds = f"<br><small>seed {seed}</small>" if len(sweep["settings"]["seeds"]) > 1 else ""
             text = f'<br><small class="prompt">{escape(prompt["text"])}</small>'
+            if "first_picture" in prompt:
+                text += f"<br><small>begins with {escape(prompt['first_picture']['item'])}</small>"
             rows.append(f'<tr><th scope="row"><b>{escape(prompt["label"])}</b>{seeds}{text}</th>{tds}</tr>')
     return f'<thead><tr><th scope="col">Prompt</th>{heads}</tr></thead><tbody>{"".join(rows)}</tbody>'
 

@@ -8,10 +8,12 @@ import time
 import psutil
 import torch
 
+from studio.data.cache import encode_condition
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.clips import read_clip, write_clip, write_poster
 from studio.evaluation.composition import compose_comparison
+from studio.evaluation.first_pictures import find_first_picture
 from studio.evaluation.memory import GB, how_to_keep
 from studio.evaluation.references import needs_scores
 from studio.evaluation.report import write_report
@@ -93,7 +95,7 @@ class Drawing:
         self.dtype = dtype_of("bf16" if self.device.type == "cuda" else "fp32")
         self.store = StageStore(folder / "stages")
         self.watcher = Watcher(project, self.base)
-        self.embeds = {}
+        self.embeds, self.conditions = {}, {}  # by prompt; by the hash of a first picture
         self.num_steps = {e: stage_steps(self.base, self.settings, e) for e in self.base.experts}
         self.first_done = sweeps.count_states(self.sweep)["done"]
         self.steps_total, self.steps_done = sum(self.num_steps[e] * len(self._tasks(e, self.sweep["cells"])) for e in self.base.experts), 0
@@ -105,6 +107,7 @@ class Drawing:
         """Every wave; then scores for what other sweeps drew, and for what was measured against other pictures of the person."""
         for wave in list(self._waves()):
             self._encode_prompts()
+            self._encode_pictures()
             self._draw_wave(wave)
             self.prune()
         self._score(self.sweep["cells"])
@@ -133,7 +136,7 @@ class Drawing:
         waiting = (c for c in cells if c["state"] == "waiting" and not self.store.has(c[name]) and not self.store.has(c["key"]))
         return list({c[name]: c for c in waiting}.values())
 
-    # -- text
+    # -- what is given
 
     def _encode_prompts(self):
         """Encode every prompt once, before the first wave; the text encoder is gone when an expert comes."""
@@ -145,6 +148,19 @@ class Drawing:
         for text in dict.fromkeys(texts):
             self.embeds[text] = encoder.encode([text]).cpu()  # one at a time: a batch may differ in the last bit
         release(encoder)
+
+    def _encode_pictures(self):
+        """Encode every first picture once, where the base model draws from one, before the first wave."""
+        if self.conditions or not self.base.first_picture:
+            return
+        self._progress("Reading the first pictures", "")
+        size, vae = (self.settings.width, self.settings.height), load_vae(self.base, device=self.device)
+        for prompt in self.sweep["prompts"]:
+            picture = prompt["first_picture"]
+            if picture["sha256"] not in self.conditions:
+                item = find_first_picture(self.project, picture)
+                self.conditions[picture["sha256"]] = encode_condition(vae, item, size, self.settings.num_frames, self.base).cpu()
+        release(vae)
 
     # -- stages
 
@@ -205,22 +221,23 @@ class Drawing:
         return None
 
     def _draw_cell(self, model, expert, cell):
-        label = self.sweep["prompts"][cell["prompt"]]["label"]
+        prompt = self.sweep["prompts"][cell["prompt"]]
+        condition = self.conditions[prompt["first_picture"]["sha256"]] if self.base.first_picture else None
         who = f"{cell['pair']} at {cell['strength']:g}" if cell["pair"] else "base"
 
         def on_step():
             self.steps_done += 1
-            self._progress(self._title(expert), f"{label}, {who}")
+            self._progress(self._title(expert), f"{prompt['label']}, {who}")
 
         first, last = expert == self.base.experts[0], expert == self.base.experts[-1]
-        state = start_state(self.base, self.settings, cell["seed"]) if first else self.store.load(cell["high_key"])
+        state = start_state(self.base, self.settings, cell["seed"], condition) if first else self.store.load(cell["high_key"])
         state = draw_stage(
             model,
             self.base,
             self.settings,
             expert,
             state,
-            self.embeds[self.sweep["prompts"][cell["prompt"]]["text"]],
+            self.embeds[prompt["text"]],
             self.embeds[self.settings.negative_prompt],
             device=self.device,
             should_stop=self.should_stop,

@@ -11,6 +11,7 @@ from statistics import median
 
 from studio.config import EXPERTS, SweepConfig, from_dict, to_dict
 from studio.errors import Problem
+from studio.evaluation.first_pictures import choose_first_pictures
 from studio.evaluation.prompts import resolve_prompts, standard_prompts
 from studio.evaluation.references import needs_scores, scores_key
 from studio.training.pairs import file_sha256, list_pairs
@@ -51,6 +52,9 @@ def plan_sweep(project, config, pairs=None):
     base.latent_shape(config.num_frames, config.height, config.width)  # ValueError for a size this model can't draw
     prompts = resolve_prompts(config.prompts or standard_prompts(project, data["base_model"]), data["trigger"], data["class_noun"])
     entries = [_pair_entry(pair) for pair in select_pairs(project, pairs)]
+    if base.first_picture:
+        pictures = choose_first_pictures(project, len(prompts), (config.width, config.height))
+        prompts = [prompt | {"first_picture": picture} for prompt, picture in zip(prompts, pictures, strict=True)]
     return {
         "created": time.time(),
         "base_model": data["base_model"],
@@ -88,7 +92,7 @@ def _cells(base_key, config, prompts, pairs):
     for index, prompt in enumerate(prompts):
         for seed in config.seeds:
             for pair, strength in columns:
-                high, key = cell_keys(base_key, config, prompt["text"], seed, pair, strength)
+                high, key = cell_keys(base_key, config, prompt, seed, pair, strength)
                 yield {
                     "key": key,
                     "high_key": high,
@@ -104,11 +108,12 @@ def _cells(base_key, config, prompts, pairs):
                 }
 
 
-def cell_keys(base_key, config, text, seed, pair, strength):
+def cell_keys(base_key, config, prompt, seed, pair, strength):
     """(key of the high stage, key of the clip): equal keys mean equal pixels, whatever the pair or sweep is called."""
     settings = {name: getattr(config, name) for name in PICTURE_SETTINGS}
     low_guidance = settings.pop("guidance_scale_low")
-    high = _hash(RENDER_VERSION, base_key, text, seed, settings, _lora_part(pair, "high_sha256", strength))
+    picture = [[prompt["first_picture"]["sha256"]]] if "first_picture" in prompt else []
+    high = _hash(RENDER_VERSION, base_key, prompt["text"], seed, settings, _lora_part(pair, "high_sha256", strength), *picture)
     return high, _hash(high, low_guidance, _lora_part(pair, "low_sha256", strength))
 
 

@@ -11,10 +11,13 @@ from studio.config import EXPERTS
 FPS = 16  # what WAN draws and was trained at
 RANGES = {"high_noise": lambda boundary: (boundary, 1.0), "low_noise": lambda boundary: (0.0, boundary)}
 PIPE_OPTIMIZERS = {"adamw8bit": "adamw8bit", "prodigy": "Prodigy"}
-BASE_PLACEHOLDER = "FOLDER/OF/Wan2.2-T2V-A14B"
+NAMES = {  # of WAN 2.2 A14B in the other trainers, by whether it draws from a first picture
+    False: {"base": "Wan2.2-T2V-A14B", "kind": "t2v", "arch": "wan22_14b"},
+    True: {"base": "Wan2.2-I2V-A14B", "kind": "i2v", "arch": "wan22_14b_i2v"},
+}
 
 
-def ai_toolkit_config(name, train, project_data, groups):
+def ai_toolkit_config(name, train, project_data, groups, first_picture=False):
     """AI Toolkit's job: one process that trains both experts, continuing from output/<name>."""
     preservation = train.preservation
     datasets = [
@@ -59,8 +62,8 @@ def ai_toolkit_config(name, train, project_data, groups):
             "disable_sampling": True,
         },
         "model": {
-            "name_or_path": "ai-toolkit/Wan2.2-T2V-A14B-Diffusers-bf16",
-            "arch": "wan22_14b",
+            "name_or_path": f"ai-toolkit/{NAMES[first_picture]['base']}-Diffusers-bf16",
+            "arch": NAMES[first_picture]["arch"],
             "quantize": True,
             "qtype": "qfloat8",
             "quantize_te": True,
@@ -90,12 +93,13 @@ def musubi_dataset(train, groups):
     return {"general": general, "datasets": entries}
 
 
-def musubi_training(expert, name, train, boundary, rank):
+def musubi_training(expert, name, train, boundary, rank, first_picture=False):
     """Arguments of wan_train_network.py for one expert, as its --config_file takes them."""
     low, high = RANGES[expert](boundary)
+    kind = NAMES[first_picture]["kind"]
     return {
-        "task": "t2v-A14B",
-        "dit": f"FILE/OF/wan2.2_t2v_{expert}_14B_fp16.safetensors",
+        "task": f"{kind}-A14B",
+        "dit": f"FILE/OF/wan2.2_{kind}_{expert}_14B_fp16.safetensors",
         "dataset_config": "dataset.toml",
         "sdpa": True,
         "mixed_precision": "fp16",
@@ -124,13 +128,14 @@ def musubi_training(expert, name, train, boundary, rank):
     }
 
 
-def diffusion_pipe_dataset(train, groups):
+def diffusion_pipe_dataset(train, groups, first_picture=False):
+    """first_picture: single pictures among clips are then an error there."""
     directories = [
         {
             "path": f"dataset/{group.name}",
             "num_repeats": 1,
             "resolutions": [train.data.clip_size if group.kind == "clip" else train.data.photo_size],
-            "frame_buckets": [1, train.data.clip_frames] if group.kind == "clip" else [1],
+            "frame_buckets": [1, train.data.clip_frames][first_picture:] if group.kind == "clip" else [1],
         }
         for group in groups
     ]
@@ -138,9 +143,10 @@ def diffusion_pipe_dataset(train, groups):
     return {"resolutions": [train.data.photo_size], **bounds, "frame_buckets": [1], "directory": directories}
 
 
-def diffusion_pipe_training(expert, train, boundary, rank, num_items):
+def diffusion_pipe_training(expert, train, boundary, rank, num_items, first_picture=False):
     """diffusion-pipe's config for one expert. It counts epochs: enough of them for the same number of steps."""
     low, high = RANGES[expert](boundary)
+    base = f"FOLDER/OF/{NAMES[first_picture]['base']}"
     steps_an_epoch = max(1, num_items // train.accumulation)
     return {
         "output_dir": f"output/{expert}",
@@ -161,8 +167,8 @@ def diffusion_pipe_training(expert, train, boundary, rank, num_items):
         "video_clip_mode": "single_beginning",
         "model": {
             "type": "wan",
-            "ckpt_path": BASE_PLACEHOLDER,
-            "transformer_path": f"{BASE_PLACEHOLDER}/{expert}_model",
+            "ckpt_path": base,
+            "transformer_path": f"{base}/{expert}_model",
             "dtype": "bfloat16",
             "transformer_dtype": "float8",
             "timestep_sample_method": "uniform" if train.timesteps.distribution == "uniform" else "logit_normal",

@@ -3,8 +3,6 @@
 import shutil
 from dataclasses import dataclass
 
-from studio.data.dataset import kept_items
-
 
 @dataclass(frozen=True)
 class Group:
@@ -16,10 +14,10 @@ class Group:
     items: tuple
 
 
-def group_items(project):
-    """Groups of the kept items: photos, then clips by frame rate, because other trainers take one rate for a folder."""
+def group_items(items):
+    """Groups of the items: photos, then clips by frame rate, because other trainers take one rate for a folder."""
     groups = {}
-    for item in kept_items(project):
+    for item in items:
         fps = round(item.fps, 2) if item.kind == "clip" else 0.0
         name = f"clips-{fps:g}fps".replace(".", "_") if item.kind == "clip" else "photos"
         groups.setdefault((name, item.kind, fps), []).append(item)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.config import TrainConfig, from_dict, to_dict
+from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.evaluation.sweeps import is_sample
 from studio.export import configs, texts
 from studio.export.dataset import copy_groups, group_items
 from studio.export.lora_files import check_lora, write_for_musubi
-from studio.models.catalogue import experts_of, model_preset
+from studio.models.catalogue import experts_of, model_preset, takes_first_picture
+from studio.training.material import learnable
 from studio.training.pairs import Pair, file_sha256, find_pair, verify_pair
 from studio.workspace import finished_dir, read_json, write_json
 
@@ -43,7 +45,7 @@ class Source:
 
     @property
     def facts(self):
-        """For the READMEs."""
+        """What the READMEs tell of the pair."""
         return {
             "name": self.name,
             "pair": self.pair.id,
@@ -52,6 +54,15 @@ class Source:
             "class_noun": self.project_data["class_noun"],
             "base_title": self.preset["title"],
         }
+
+    @property
+    def words(self):
+        """All that the READMEs are filled in with."""
+        return self.facts | texts.WORDS_FOR_KIND[self.first_picture]
+
+    @property
+    def first_picture(self):
+        return takes_first_picture(self.preset)
 
 
 def export_pair(project, pair, to, strength=None, *, include_photos=False):
@@ -94,16 +105,21 @@ def _read_source(project, pair, to, strength, include_photos):
     verify_pair(pair)
     rank = max(check_lora(path) for path in pair.files.values())
     data = project.read()
-    with_photos = include_photos if to == "bundle" else to != "comfyui"
+    preset = model_preset(pair.manifest.get("base_model", data["base_model"]))
+    items = []
+    if to == "bundle" and include_photos:
+        items = kept_items(project)
+    elif to not in OF_ANY_MODEL:
+        items = learnable(kept_items(project), preset)
     return Source(
         project_data={key: data[key] for key in ("trigger", "class_noun", "base_model")},
         pair=pair,
         name=f"{project.slug}_run{int(pair.run.rsplit('-', 1)[1])}_step{pair.step}",
         rank=rank,
         train=from_dict(TrainConfig, pair.manifest["settings"], "manifest.json"),
-        preset=model_preset(pair.manifest.get("base_model", data["base_model"])),
+        preset=preset,
         strength=strength,
-        groups=group_items(project) if with_photos else [],
+        groups=group_items(items),
     )
 
 
@@ -153,7 +169,7 @@ def _write_comfyui(source, folder, report):
     files = {expert: f"{source.name}{f'_{WORDS[expert]}' if len(experts) > 1 else ''}.safetensors" for expert in source.pair.files}
     for expert, name in files.items():
         shutil.copyfile(source.pair.files[expert], folder / name)
-    _write_text(folder / "README.txt", texts.comfyui_readme(files, source.facts))
+    _write_text(folder / "README.txt", texts.comfyui_readme(files, source.words))
 
 
 def _write_ai_toolkit(source, folder, report):
@@ -162,7 +178,7 @@ def _write_ai_toolkit(source, folder, report):
     output.mkdir(parents=True)
     for expert, path in source.pair.files.items():
         shutil.copyfile(path, output / f"{source.name}_{source.pair.step:09d}_{expert}.safetensors")
-    config = configs.ai_toolkit_config(source.name, source.train, source.project_data, source.groups)
+    config = configs.ai_toolkit_config(source.name, source.train, source.project_data, source.groups, source.first_picture)
     _write_text(folder / "config.yaml", configs.to_yaml(config))
     _write_trainer_files(source, folder, texts.AI_TOOLKIT, "ai-toolkit")
 
@@ -171,7 +187,7 @@ def _write_musubi(source, folder, report):
     (folder / "weights").mkdir()
     for expert, path in source.pair.files.items():
         write_for_musubi(path, folder / "weights" / f"{source.name}_{expert}.safetensors")
-        training = configs.musubi_training(expert, source.name, source.train, source.boundary, source.rank)
+        training = configs.musubi_training(expert, source.name, source.train, source.boundary, source.rank, source.first_picture)
         _write_text(folder / f"{expert}.toml", configs.to_toml(training))
     _write_text(folder / "dataset.toml", configs.to_toml(configs.musubi_dataset(source.train, source.groups)))
     _write_trainer_files(source, folder, texts.MUSUBI, "musubi")
@@ -182,15 +198,15 @@ def _write_diffusion_pipe(source, folder, report):
     for expert, path in source.pair.files.items():
         (folder / f"lora_{expert}").mkdir()
         shutil.copyfile(path, folder / f"lora_{expert}" / "adapter_model.safetensors")
-        training = configs.diffusion_pipe_training(expert, source.train, source.boundary, source.rank, num_items)
+        training = configs.diffusion_pipe_training(expert, source.train, source.boundary, source.rank, num_items, source.first_picture)
         _write_text(folder / f"{expert}.toml", configs.to_toml(training))
-    _write_text(folder / "dataset.toml", configs.to_toml(configs.diffusion_pipe_dataset(source.train, source.groups)))
+    _write_text(folder / "dataset.toml", configs.to_toml(configs.diffusion_pipe_dataset(source.train, source.groups, source.first_picture)))
     _write_trainer_files(source, folder, texts.DIFFUSION_PIPE, "diffusion-pipe")
 
 
 def _write_trainer_files(source, folder, readme, to):
     copy_groups(source.groups, folder)
-    _write_text(folder / "README.txt", texts.trainer_readme(readme, source.facts, texts.differences(source.train, to)))
+    _write_text(folder / "README.txt", texts.trainer_readme(readme, source.words, texts.differences(source.train, to)))
 
 
 def _write_bundle(source, folder, report):
@@ -205,7 +221,7 @@ def _write_bundle(source, folder, report):
         for path in report:
             shutil.copyfile(path, parts / path.name)
     copy_groups(source.groups, parts)
-    _write_text(parts / "README.txt", texts.bundle_readme(source.facts))
+    _write_text(parts / "README.txt", texts.bundle_readme(source.words))
     with zipfile.ZipFile(folder / f"{source.name}.zip", "w") as archive:
         for path in sorted(p for p in parts.rglob("*") if p.is_file()):
             _add_to_zip(archive, path, path.relative_to(parts).as_posix())

@@ -7,16 +7,25 @@ FOOTER = """
 What you make with these files is AI-generated: say so when you share it, and share it only with the person's permission.
 """
 
+WORDS_FOR_KIND = {  # by whether the base model draws from a first picture
+    False: {"kind": "text-to-video", "begin": "Begin ", "cache_option": ""},
+    True: {
+        "kind": "image-to-video",
+        "begin": "Give it a picture of the person as the start image, and begin ",
+        "cache_option": " --i2v",
+    },
+}
+
 COMFYUI = """One LoRA pair for WAN 2.2, for ComfyUI
 =======================================
 
 WAN 2.2 draws with two models one after the other, so a LoRA is a pair: one file for each. Both are needed.
 
 1. Copy the .safetensors files into the folder ComfyUI/models/loras
-2. Open a WAN 2.2 text-to-video workflow. It has two nodes "Load Diffusion Model": high noise and low noise.
+2. Open a WAN 2.2 {kind} workflow. It has two nodes "Load Diffusion Model": high noise and low noise.
 3. Behind each of them put one node LoraLoaderModelOnly:
 {slots}4. Set strength_model to {strength:g} in both. Too little likeness: go up by 0.1. Stiff motion or harsh skin: go down.
-5. Begin the prompt with: {trigger}, a {class_noun}, ...
+5. {begin}the prompt with: {trigger}, a {class_noun}, ...
 
 Trained on: {base_title}
 Pair: {pair}
@@ -26,10 +35,10 @@ COMFYUI_ALONE = """One LoRA for {base_title}, for ComfyUI
 {line}
 
 1. Copy the .safetensors file into the folder ComfyUI/models/loras
-2. Open a text-to-video workflow for this model.
+2. Open a {kind} workflow for this model.
 3. Behind its node "Load Diffusion Model" put one node LoraLoaderModelOnly: {file}
 4. Set strength_model to {strength:g}. Too little likeness: go up by 0.1. Stiff motion or harsh skin: go down.
-5. Begin the prompt with: {trigger}, a {class_noun}, ...
+5. {begin}the prompt with: {trigger}, a {class_noun}, ...
 
 Saved step: {pair}
 """
@@ -72,7 +81,7 @@ dataset/                           pictures, clips and captions
 
 Open a terminal in this folder, with musubi-tuner's environment active (SRC is its folder src/musubi_tuner):
 
-1. python SRC/wan_cache_latents.py --dataset_config dataset.toml --vae FILE/OF/wan_2.1_vae.safetensors
+1. python SRC/wan_cache_latents.py --dataset_config dataset.toml{cache_option} --vae FILE/OF/wan_2.1_vae.safetensors
 2. python SRC/wan_cache_text_encoder_outputs.py --dataset_config dataset.toml --t5 FILE/OF/models_t5_umt5-xxl-enc-bf16.pth --batch_size 16
 3. accelerate launch --num_cpu_threads_per_process 1 SRC/wan_train_network.py --config_file high_noise.toml
 4. the same with low_noise.toml

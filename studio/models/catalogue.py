@@ -11,7 +11,7 @@ from studio.config import EXPERTS, PRESETS_DIR, SweepConfig, from_dict, list_pre
 from studio.errors import Problem
 from studio.models.comfyui import SingleFiles, find_files
 from studio.models.folders import SUBFOLDERS, DiffusersFolder, check_pack
-from studio.models.layouts import WeightFile
+from studio.models.layouts import WeightFile, condition_channels
 from studio.models.weight_files import require_different, sample_of
 from studio.workspace import read_json, read_path, write_atomic, write_json
 
@@ -69,6 +69,18 @@ class BaseModel:
     @property
     def latent_channels(self):
         return self.configs["vae"].get("z_dim", 16)
+
+    @cached_property
+    def first_picture(self):
+        """Whether it draws from a first picture and words, not from words alone. Problem if it takes something else beside them."""
+        channels = condition_channels(self.configs["transformer"])
+        expected = self.temporal_factor + self.latent_channels  # a mask of the frames that are given, and their latents
+        if channels not in (0, expected):
+            raise Problem(
+                f"{self.title} takes {channels} channels beside the noised picture, where a first picture has {expected}.",
+                fix="Choose a text-to-video or a plain image-to-video model.",
+            )
+        return channels > 0
 
     @property
     def num_blocks(self):
@@ -152,6 +164,16 @@ def model_preset(name):
 def experts_of(preset):
     """The experts of a base model; one that is all of a piece is `low_noise`, and works at every noise level."""
     return EXPERTS[-preset["memory"]["num_experts"] :]
+
+
+def takes_first_picture(preset):
+    """Whether a base model draws from a first picture and words; as BaseModel.first_picture, before the model is there."""
+    return condition_channels(preset["expect"]) > 0
+
+
+def memory_facts(preset):
+    """What the planner reckons with: the preset's [memory], and the channels of a first picture."""
+    return preset["memory"] | {"condition_channels": condition_channels(preset["expect"])}
 
 
 def sweep_config(preset, overrides=None):

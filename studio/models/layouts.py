@@ -52,6 +52,11 @@ def wan_shapes(config):
     return shapes
 
 
+def condition_channels(config):
+    """Channels that an expert takes behind the noised latents, from the same settings: those of a first picture; 0 where words are all it is given."""
+    return config["in_channels"] - config.get("out_channels", 16)
+
+
 def umt5_shapes(config):
     """{name: shape} of a UMT5 encoder, from the settings of UMT5Config."""
     width, inner, ffn = config["d_model"], config["num_heads"] * config["d_kv"], config["d_ff"]

@@ -1,10 +1,12 @@
 """Draws one clip in two stages that can be taken apart: high-noise expert, a state that fits in a file, low-noise expert, video.
 
-Bit for bit what `diffusers.WanPipeline` draws with the same numbers; each stage skips guidance on its own when its scale is 1.
+Bit for bit what `diffusers.WanPipeline` and `WanImageToVideoPipeline` draw with the same numbers; each stage skips guidance on its own when its scale is 1.
 """
 
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
+
+from studio.models.first_picture import with_condition
 
 NUM_TRAIN_TIMESTEPS = 1000
 _UNIPC_LISTS = ("model_outputs", "timestep_list")
@@ -26,10 +28,14 @@ def make_scheduler(base, settings):
     return scheduler
 
 
-def start_state(base, settings, seed):
-    """The noise a clip begins with, {"latents": (1, C, F, H, W) fp32}: drawn on the CPU, so that a seed means the same on every machine."""
+def start_state(base, settings, seed, condition=None):
+    """The noise a clip begins with, {"latents": (1, C, F, H, W) fp32}: drawn on the CPU, so that a seed means the same on every machine.
+
+    condition: of the first picture, where the model takes one; it goes through both stages with the noise, as "condition".
+    """
     shape = (1, *base.latent_shape(settings.num_frames, settings.height, settings.width))
-    return {"latents": torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=torch.float32)}
+    noise = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=torch.float32)
+    return {"latents": noise} | ({} if condition is None else {"condition": condition})
 
 
 def stage_steps(base, settings, expert):
@@ -51,7 +57,8 @@ def draw_stage(
     scheduler.set_timesteps(settings.num_inference_steps, device=device)
     scheduler.set_begin_index(0)
     restore_scheduler(scheduler, state, device)
-    latents = state["latents"].to(device)
+    latents, condition = state["latents"].to(device), state.get("condition")
+    given = None if condition is None else condition.to(device)
     guidance = settings.guidance_scale_high if expert == "high_noise" else settings.guidance_scale_low
     embeds = [prompt_embeds.to(device, model.dtype)] + ([negative_embeds.to(device, model.dtype)] if guidance > 1 else [])
     for t in scheduler.timesteps:
@@ -59,17 +66,18 @@ def draw_stage(
             continue
         if should_stop():
             raise Stopped
-        latents = _denoise(model, scheduler, t, latents, embeds, guidance)
+        latents = _denoise(model, scheduler, t, latents, given, embeds, guidance)
         on_step()
-    return {"latents": latents.cpu()} | save_scheduler(scheduler)
+    carried = {} if condition is None else {"condition": condition}
+    return {"latents": latents.cpu()} | carried | save_scheduler(scheduler)
 
 
 def _belongs(base, scheduler, t, expert):
     return (t >= base.boundary * scheduler.config.num_train_timesteps).item() == (expert == "high_noise")
 
 
-def _denoise(model, scheduler, t, latents, embeds, guidance):
-    noisy, timestep = latents.to(model.dtype), t.expand(len(latents))
+def _denoise(model, scheduler, t, latents, condition, embeds, guidance):
+    noisy, timestep = with_condition(latents, condition).to(model.dtype), t.expand(len(latents))
     predictions = [model(hidden_states=noisy, timestep=timestep, encoder_hidden_states=e, return_dict=False)[0] for e in embeds]
     velocity = predictions[0] if len(predictions) == 1 else predictions[1] + guidance * (predictions[0] - predictions[1])
     return scheduler.step(velocity, t, latents, return_dict=False)[0]

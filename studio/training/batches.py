@@ -56,7 +56,7 @@ class Batches:
     def _rows(self, sample, sigma, draw):
         """A sample's row, and the same noised picture with the prompt for people in general: where plain DOP keeps the model's answer."""
         latents, prompt, class_prompt = self.cache.load(sample)
-        row = Row(latents.float(), torch.randn(latents.shape, generator=draw), sigma, prompt)
+        row = Row(latents.float(), torch.randn(latents.shape, generator=draw), sigma, prompt, self.cache.load_condition(sample))
         return row, replace(row, prompt=class_prompt)
 
     def _picture_rows(self, expert_step, sigmas):

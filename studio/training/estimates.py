@@ -11,6 +11,7 @@ from studio.training.memory import (
     expert_bytes,
     input_bytes,
     kept_blocks,
+    latent_channels,
     lora_parameters,
     preserved_rows,
     rows_per_step,
@@ -114,7 +115,8 @@ def disk_parts(facts, config, rows):
     """[(what, gb of 10^9)] that a run adds to the project's folder."""
     lora = 2 * lora_parameters(facts, config)  # both experts
     num_pairs = -(-config.steps // config.save_every)
-    latents = rows.mean_tokens * 4 * 16 * 4  # 2 x 2 patches of 16 channels, fp32
+    channels = latent_channels(facts) + facts.get("condition_channels", 0)
+    latents = rows.mean_tokens * 4 * channels * 4  # 2 x 2 patches, fp32
     embeddings = 2 * facts.get("text_bytes", 512 * 4096 * 2)  # with the trigger, and with the class
     kept = 2 if config.optimizer.average else 1  # beside an average its raw weights are kept
     return [

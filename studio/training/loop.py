@@ -8,11 +8,13 @@ from pathlib import Path
 from studio.config import TrainConfig, from_dict, to_dict
 from studio.errors import Problem
 from studio.models.catalogue import find_model
+from studio.models.compiled import why_not_compiled
 from studio.models.loading import dtype_of, load_expert, pick_device, release
 from studio.models.lora import add_lora
 from studio.training import checkpoints
 from studio.training.backoff import Backoff, is_out_of_memory
 from studio.training.deadline import Deadline
+from studio.training.material import fit_to_material
 from studio.training.optimizers import require_usable
 from studio.training.pairs import list_run_pairs, pair_folder, read_pair
 from studio.training.randomness import seed_of
@@ -148,7 +150,7 @@ def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
     """The Run of a folder whose config.json names trigger, class noun and base model. Problem if this computer can't do it."""
     facts, project = read_json(run_dir / "config.json"), project_of(run_dir)
     base, deadline = find_model(facts["base_model"], project.workspace), Deadline(config.finish_by)
-    config = fit_to_experts(config, base.experts)
+    config = fit_to_experts(fit_to_material(config, base.preset)[0], base.experts)
     team, device = Team.join(config, len(base.experts)), pick_device()
     if not team.mates.is_lead:
         report = _keep_quiet
@@ -156,6 +158,9 @@ def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
     require_usable(config.optimizer.name, device.type)
     if device.type == "cpu" and config.memory.precision == "bf16":
         report("note", message="There is no GPU: the model is kept as fp32 instead of bf16.")
+    backoff = Backoff(config.memory, base.num_blocks, report)
+    if config.memory.compile_blocks and (why := _why_not_compiled(config.memory, device)):
+        backoff.stop_compiling(0, why)
     return Run(
         config=config,
         run_dir=run_dir,
@@ -170,12 +175,20 @@ def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
         should_save=should_save,
         deadline=deadline,
         team=team,
-        backoff=Backoff(config.memory, base.num_blocks, report),
+        backoff=backoff,
     )
 
 
 def _keep_quiet(event, **fields):
     """For a process whose lead tells the same."""
+
+
+def _why_not_compiled(memory, device):
+    """Why blocks that are to be compiled are not, or ""; tried out on the device, so that it shows now and not in the night."""
+    keeps = memory.blocks_kept or not memory.gradient_checkpointing
+    if keeps and memory.blocks_swapped:
+        return "that does not go together with blocks in RAM of which intermediate results are kept"
+    return why_not_compiled(device)
 
 
 def _is_finished(run, state):

@@ -25,7 +25,7 @@ KEPT_WORK = (4.7, 1.53)  # ... while a block is differentiated whose results wer
 PER_WIDTH = 45e6 / 5120  # bytes beside tokens, for a unit of width: the prompt's queries and keys
 KEPT_PER_WIDTH = 27e6 / 5120  # ... that stay with a block's kept results
 SMALL_SAVES, KEPT_SMALL_SAVES = 3.3, 2.35  # hidden sizes a token by which the moment when a weight is made from 8 bits lies below the peak
-ROW_OF_PIXELS = 2 * 4 * 4  # bytes for each channel and token of x_t and its target: 2 x 2 latents in fp32
+ROW_OF_PIXELS = 4 * 4  # bytes for each channel and token of x_t, and of its target: 2 x 2 latents in fp32
 ROPE = 8  # bytes for each token and dimension of a head: cosine and sine in fp32
 
 
@@ -127,9 +127,13 @@ def _whole_weight(facts, config):
     return facts["hidden"] * facts["ffn"] * 2 * 1.02 if config.memory.precision in SMALL else 0
 
 
+def latent_channels(facts):
+    return facts.get("latent_channels", LATENT_CHANNELS)
+
+
 def _row_bytes(facts, tokens, size):
     """Of a further row of a walk while another one is computed: its gradient, rotary angles, pictures and prompt."""
-    channels, text = facts.get("latent_channels", LATENT_CHANNELS), facts.get("prompt_tokens", PROMPT_TOKENS)
+    channels, text = 2 * latent_channels(facts) + facts.get("condition_channels", 0), facts.get("prompt_tokens", PROMPT_TOKENS)
     per_token = facts["hidden"] * size + ROPE * facts.get("head_dim", HEAD_DIM) + ROW_OF_PIXELS * channels
     return tokens * per_token + text * (4 * facts.get("text_dim", TEXT_DIM) + facts["hidden"] * size)
 

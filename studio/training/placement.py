@@ -30,11 +30,11 @@ class Room:
     num_here: int = 0
 
     def rows(self, config):
-        """Sizes of what a step sees, from the kept items; from the photo size alone while the dataset is empty."""
+        """Sizes of what a step sees, from the kept items; from the sizes alone while the dataset is empty."""
         data = config.data
         photo = estimates.count_tokens(self.facts, data.photo_size, data.photo_size)
         clip = estimates.count_tokens(self.facts, data.clip_size, data.clip_size, data.clip_frames)
-        tokens = [clip if item.kind == "clip" else photo for item in self.items] or [photo]
+        tokens = [clip if item.kind == "clip" else photo for item in self.items] or [clip if self.has_clips else photo]
         return Rows(max(tokens), sum(tokens) / len(tokens), len(self.items))
 
     def part(self, config):
@@ -48,6 +48,11 @@ class Room:
     def ram_parts(self, config, device="cuda"):
         """[(what, gb)] in the RAM of this computer."""
         return ram_parts(self.facts, self.part(config), device, self.rows(config), self.num_here or config.processes)
+
+    @property
+    def has_clips(self):
+        """Whether clips are learned from; a model that is given the first picture learns from nothing else."""
+        return any(item.kind == "clip" for item in self.items) or self.facts.get("condition_channels", 0) > 0
 
     def vram(self, config):
         return sum(gb for _, gb in self.vram_parts(config))
@@ -154,7 +159,7 @@ def _with(config, **memory):
 def _smaller(room, config):
     """(config, reasons) with the largest photos and clips that fit; (None, []) if even the smallest don't, or the person chose the sizes."""
     chosen = room.by_hand.get("data", {})
-    for trial in _notches(config, any(item.kind == "clip" for item in room.items), chosen):
+    for trial in _notches(config, room.has_clips, chosen):
         if not room.over(best_placement(room, trial)):
             fields = {name: field for name, field, _ in list_settings(TrainConfig)}
             changed = [

@@ -1,21 +1,22 @@
 """Which settings a run should use on this machine, and what it will take: layers of presets, a memory count, and the reasons in words."""
 
 import hashlib
-import importlib.metadata
 import json
 from dataclasses import dataclass, replace
 
 from studio import config as settings
 from studio.config import TrainConfig, from_dict, load_preset, merge
 from studio.data.dataset import kept_items
-from studio.machine import Gpu, describe_gb, free_disk_gb, is_cuda_build
-from studio.models.catalogue import experts_of, has_small_files, model_preset, sweep_config
+from studio.machine import Gpu, describe_gb, free_disk_gb, read_torch_build
+from studio.models.catalogue import experts_of, has_small_files, memory_facts, model_preset, sweep_config, takes_first_picture
 from studio.training import estimates
+from studio.training.material import fit_to_material, learnable, why_left_out, why_nothing_to_learn
 from studio.training.measured import find_rehearsal, find_seconds
 from studio.training.placement import Room, place
 from studio.training.schedule import fit_to_experts, num_lanes, num_mates
 
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
+MIXED_SHARE = 0.25  # of a dataset: as many clips, or photos, and they count beside the others
 FREE_SHARE = 0.94  # of a GPU that is only imagined (`--vram`): the desktop takes the rest
 
 
@@ -41,7 +42,7 @@ class Plan:
             "recipe": self.recipe,
             "hardware": self.hardware,
             "device": self.device,
-            "dataset_key": dataset_key(kept_items(project)),
+            "dataset_key": dataset_key(learnable(kept_items(project), model_preset(data["base_model"]))),
         }
 
 
@@ -66,7 +67,7 @@ class _Situation:
 
     @property
     def facts(self):
-        return self.model["memory"]
+        return memory_facts(self.model)
 
     @property
     def tflops(self):
@@ -89,7 +90,8 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
     ValueError for an unknown setting, recipe or model."""
     model_name = project.read()["base_model"]
     model = model_preset(model_name)
-    items = kept_items(project)
+    kept = kept_items(project)
+    items = learnable(kept, model)
     gpu, notes = _choose_gpu(machine, vram_gb, num_here or (overrides or {}).get("processes", 1))
     if ram_gb is not None and not 1 <= ram_gb <= 16_384:
         raise ValueError(f"ram must be 1 to 16384 GB, got {ram_gb:g}")
@@ -106,13 +108,14 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
         len(machine.gpus),
         num_here,
     )
-    recipe, why_recipe = _choose_recipe(recipe, items)
+    recipe, why_recipe = _choose_recipe(recipe, items, model)
     hardware, why_hardware = _choose_hardware(gpu)
     config, why_config = _layer(at, recipe, hardware, overrides or {})
     config, rehearsal, why_rehearsed = _use_rehearsal(project, at, config)
     predicted = _predict(project, at, config, rehearsal)
-    fits, why_fits = _judge(at, config, predicted)
-    reasons = (*notes, *why_hardware, *why_recipe, *why_config, *why_rehearsed, *why_fits)
+    fits, why_fits = _judge(at, config, predicted, kept)
+    left_out = [reason for reason in (why_left_out(kept, model),) if reason]
+    reasons = (*notes, *why_hardware, *why_recipe, *left_out, *why_config, *why_rehearsed, *why_fits)
     return Plan(config, hardware, recipe, reasons, predicted, fits, at.device)
 
 
@@ -127,13 +130,10 @@ def _choose_gpu(machine, vram_gb, num_here):
         )
     if not machine.gpus:
         return None, ("No NVIDIA GPU was found: training runs on the processor.", *machine.notes)
-    version = importlib.metadata.version("torch")
-    if not is_cuda_build(version):
-        return None, (
-            f"There is a {machine.gpus[0].name}, but the installed torch ({version}) cannot use it; start the studio with launch to repair that.",
-        )
     used = machine.gpus[: max(1, num_here)] if isinstance(num_here, int) else machine.gpus[:1]
     gpu = min(used, key=lambda g: g.vram_free_gb)
+    if why := read_torch_build().why_not(gpu):
+        return None, (why,)
     notes = [f"{gpu.describe()}." + (f" Of the {len(used)} that are used it has the least free memory." if len(used) > 1 else "")]
     if len(used) > 1:
         return gpu, tuple(notes)
@@ -145,13 +145,19 @@ def _choose_gpu(machine, vram_gb, num_here):
     return gpu, tuple(notes)
 
 
-def _choose_recipe(recipe, items):
-    """(name, reasons): the one asked for, else by what the dataset holds most of."""
+def _choose_recipe(recipe, items, model):
+    """(name, reasons): the one asked for, else by what the dataset holds most of; both count where neither is a few beside the other."""
     num_clips = sum(item.kind == "clip" for item in items)
-    name = recipe or ("person-clips" if num_clips > len(items) - num_clips else "person-photos")
+    num_photos = len(items) - num_clips
+    if takes_first_picture(model):  # photos teach it nothing
+        found = "person-clips"
+    elif items and min(num_clips, num_photos) >= MIXED_SHARE * len(items):
+        found = "person-mixed"
+    else:
+        found = "person-clips" if num_clips > num_photos else "person-photos"
+    name = recipe or found
     preset = load_preset("recipes", name)
-    chosen = f", because the dataset has {_count(len(items) - num_clips, 'photo')} and {_count(num_clips, 'clip')}"
-    chosen = "" if recipe or not items else chosen
+    chosen = "" if recipe or not items else f", because the dataset has {_count(num_photos, 'photo')} and {_count(num_clips, 'clip')}"
     return name, (f"Recipe '{preset['title']}'{chosen}: {preset['description']}",)
 
 
@@ -178,13 +184,14 @@ def _layer(at, recipe, hardware, overrides):
     as_stored = {"memory": {"precision": "fp8"}} if at.gpu and at.has_small_files else {}
     layers = [load_preset("recipes", recipe).get("train", {}), at.model.get("train", {}), preset.get("train", {}), on_cpu, as_stored]
     config = from_dict(TrainConfig, merge(*layers))
-    config, reasons = _limit(config, preset, any(item.kind == "clip" for item in at.items))
+    config, reasons = _limit(config, preset, at.room().has_clips)
     if as_stored and "precision" not in overrides.get("memory", {}):
         reasons.append(
             "The base model's files are fp8, and are kept so: nothing more is lost, and bf16 would take twice the memory for nothing."
         )
     chosen = fit_to_experts(from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings"), experts_of(at.model))
-    reasons += _why_cards(at, chosen)
+    chosen, why = fit_to_material(chosen, at.model)
+    reasons += [*why, *_why_cards(at, chosen)]
     reasons += _why_length(at, chosen, from_dict(TrainConfig, layers[0]), overrides)
     if others := estimates.count_class_pictures(chosen.preservation):
         reasons.append(f"The base model first draws {others} pictures of other people; training keeps it as it was at those.")
@@ -273,17 +280,22 @@ def _use_rehearsal(project, at, config):
         return config, None, []
     memory = f"{describe_gb(found.vram_gb)} of GPU memory" if found.vram_gb else f"{describe_gb(found.ram_gb)} of RAM"
     reasons = [f"Rehearsed in {found.name}: it took {memory}, and {found.seconds_per_step:.2g} s a step."]
+    if config.memory.compile_blocks and not found.memory.compile_blocks:
+        reasons.append("The blocks could not be compiled there, so they are used as they are.")
+        config = replace(config, memory=replace(config.memory, compile_blocks=False))
     if found.memory != config.memory and at.gpu:
         reasons.append("The memory ran out as it was planned; these are the settings that sufficed.")
         config = replace(config, memory=found.memory)
     return config, found, reasons
 
 
-def _judge(at, config, predicted):
+def _judge(at, config, predicted, kept):
     """(fits, reasons), the last of them the one that decides."""
     if at.gpu is None and at.facts["parameters_per_expert"] > LARGE_MODEL:
         title = at.model["title"]
         return False, [f"{title} is too large to train without a GPU: it would take weeks. A GPU with 8 GB or more is needed."]
+    if reason := why_nothing_to_learn(kept, at.model):
+        return False, [reason]
     problems = []
     num_here = at.num_here or config.processes
     if at.gpu and not at.is_imagined and num_here > at.num_gpus:

@@ -1,6 +1,5 @@
 """What a run learns from, fixed when it starts: later edits of the dataset do not disturb a run that goes on."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from studio.data.dataset import kept_items, list_items
 from studio.errors import Problem
 from studio.models.loading import borrowed, load_text_encoder, load_vae
 from studio.training.class_pictures import draw_class_pictures, plan_class_pictures
+from studio.training.material import held_out_first, learnable, share_held_out, why_left_out, why_nothing_to_learn
 from studio.workspace import read_json, write_json
 
 
@@ -45,9 +45,7 @@ def prepare_samples(run):
 
 def split(samples, held_out_items):
     """Samples with some set aside: never more than a fifth, the same ones in every run of the same photos, whatever the seed."""
-    count = min(held_out_items, len(samples) // 5)
-    ranked = sorted(samples, key=lambda s: hashlib.sha256(f"held out {s.sha256}".encode()).hexdigest())
-    chosen = {s.item_id for s in ranked[:count]}
+    chosen = {s.item_id for s in held_out_first(samples)[: share_held_out(len(samples), held_out_items)]}
     return Samples(tuple(s for s in samples if s.item_id not in chosen), tuple(s for s in samples if s.item_id in chosen))
 
 
@@ -60,6 +58,11 @@ def _plan(run):
             fix="Add some on the Dataset page, or mark some of those there to be used.",
             action="open-dataset",
         )
+    if reason := why_nothing_to_learn(items, run.base.preset):
+        raise Problem(reason, cost="Nothing was started.", action="open-dataset")
+    if reason := why_left_out(items, run.base.preset):
+        run.report("note", message=reason)
+    items = learnable(items, run.base.preset)
     silent = [item.id for item in items if not item.caption]
     if silent:
         few = ", ".join(silent[:5]) + (", ..." if len(silent) > 5 else "")

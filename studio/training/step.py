@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from studio.models.first_picture import with_condition
 from studio.training.flow import add_noise, velocity
 from studio.training.walk import Pass, StepPlan, add_gradients, predict
 
@@ -14,13 +15,15 @@ EVERYTHING = StepPlan()
 class Row:
     """One noised picture of a group, on the CPU; sizes may differ from row to row.
 
-    latents, noise: (C, F, h, w) fp32; sigma: noise level in [0, 1]; prompt: (L, D).
+    latents, noise: (C, F, h, w) fp32; sigma: noise level in [0, 1]; prompt: (L, D); condition: of the first picture, (channels, F, h, w), where
+    the model takes one.
     """
 
     latents: torch.Tensor
     noise: torch.Tensor
     sigma: float
     prompt: torch.Tensor
+    condition: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def evaluate(model, rows, device, plan=EVERYTHING, before_block=lambda: None):
     losses, place = torch.zeros(len(group.rows), device=device), {id(row): i for i, row in enumerate(group.rows)}
     for parts in split_walks(group, plan):
         passes = [_make_pass(part, group, device) for part in parts]
-        for part, batch, answer in zip(parts, passes, predict(model, passes, before_block)):
+        for part, batch, answer in zip(parts, passes, predict(model, passes, before_block, plan.compute)):
             losses[[place[id(row)] for row in part.rows]] = (answer - batch.target).square().flatten(1).mean(dim=1)
     return losses
 
@@ -118,5 +121,7 @@ def _make_pass(part, group, device):
 
     latents, noise, prompt = stack("latents"), stack("noise"), stack("prompt")
     sigma = torch.tensor([row.sigma for row in part.rows], dtype=torch.float32).to(device)
-    batch = Pass(add_noise(latents, noise, sigma.view(-1, 1, 1, 1, 1)), velocity(latents, noise), sigma, prompt, part.share)
+    x_t = add_noise(latents, noise, sigma.view(-1, 1, 1, 1, 1))
+    x_t = with_condition(x_t, None if part.rows[0].condition is None else stack("condition"))
+    batch = Pass(x_t, velocity(latents, noise), sigma, prompt, part.share)
     return replace(batch, target=None, weight=part.share * group.preservation_weight) if part.is_preserved else batch

@@ -13,6 +13,7 @@ from studio.clocks import awake_seconds
 from studio.config import TrainConfig, to_dict
 from studio.errors import Problem
 from studio.models.catalogue import BaseModel
+from studio.models.compiled import describe_failure, is_compiler_failure
 from studio.models.lora import trainable_lora
 from studio.training.backoff import Backoff, is_out_of_memory
 from studio.training.batches import Batches
@@ -103,16 +104,21 @@ class Work:
     def _within_memory(self, rows, compute):
         """compute(before_block), again and with less memory as long as a mate's GPU runs out of it; None if it was broken off or the expert must be reloaded."""
         while not self.must_reload:
-            found, ran_out = None, False
+            found, ran_out, not_compiled = None, False, ""
             try:
                 found = compute(StopBetweenBlocks(self.run.should_stop, self.run.device, self._usual_seconds()))
             except BrokenOff:
                 pass
             except RuntimeError as e:
-                if not is_out_of_memory(e):
+                ran_out, not_compiled = is_out_of_memory(e), describe_failure(e) if is_compiler_failure(e) else ""
+                if not (ran_out or not_compiled):
                     raise
-                ran_out = True
             # not in the handler, whose traceback holds what the walk had in memory
+            if not_compiled:
+                self._forget_gradients()
+                self.run.backoff.stop_compiling(self.step + 1, not_compiled)
+                self._plan_step()
+                continue
             one_ran_out, one_did_not_finish = self.mates.highest(ran_out, found is None)
             if not one_did_not_finish:
                 return found

@@ -5,9 +5,10 @@ import re
 from studio.config import SweepConfig, to_dict
 from studio.errors import Problem
 from studio.evaluation import sweeps
+from studio.evaluation.first_pictures import NO_PICTURE, describe_first_pictures, has_first_picture
 from studio.evaluation.prompts import standard_prompts
 from studio.jobs import state
-from studio.models.catalogue import model_preset, sweep_config
+from studio.models.catalogue import model_preset, sweep_config, takes_first_picture
 from studio.training.pairs import list_pairs
 from studio.ui import actions
 from studio.ui import formatting as f
@@ -79,6 +80,8 @@ def what_prevents(project):
     """Why no comparison can be started, or ""."""
     if not list_pairs(project):
         return "There is no checkpoint pair yet; train first."
+    if takes_first_picture(model_preset(project.read()["base_model"])) and not has_first_picture(project):
+        return f"{NO_PICTURE} Keep a photo or a clip in the Dataset tab."
     if any(job.kind == "sweep" and not job.is_over for job in state.list_jobs(project.workspace, project)):
         return "A comparison is being drawn."
     return ""
@@ -99,7 +102,7 @@ def estimate(project):
     seconds = sweeps.estimate_seconds(project, plan)
     time = "how long that takes is not known yet" if seconds is None else f"about {f.duration(seconds)}"
     old = f", {len(plan['cells']) - missing} of them are there already" if missing < len(plan["cells"]) else ""
-    return f"{total}{old}; {time}."
+    return f"{total}{old}; {time}. {describe_first_pictures(plan['prompts'])}".strip()
 
 
 def _remeasure(project, plan):

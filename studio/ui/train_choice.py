@@ -7,7 +7,8 @@ from studio.errors import Problem
 from studio.export import foreign
 from studio.jobs import state
 from studio.machine import read_machine
-from studio.models.catalogue import describe_model
+from studio.models.catalogue import describe_model, model_preset
+from studio.training.material import learnable, why_nothing_to_learn
 from studio.training.optimizer_facts import how_to_use, why_not_usable
 from studio.training.planner import propose
 from studio.ui import actions, download_view, uploads
@@ -63,9 +64,12 @@ def take_config(project, files):
 def what_is_missing(project):
     """What the Dataset tab must still be given before a training, as a sentence, or ""."""
     data, kept = project.read(), kept_items(project)
-    bare = sum(not item.caption for item in kept)
+    preset = model_preset(data["base_model"])
+    bare = sum(not item.caption for item in learnable(kept, preset))
     if not kept:
         return "There are no photos or clips to train with yet."
+    if reason := why_nothing_to_learn(kept, preset):
+        return reason
     if not (data.get("permission") or {}).get("granted"):
         return "No permission of the person is written down for this project."
     if check_trigger(data["trigger"]):

@@ -1,0 +1,60 @@
+"""The first picture of each prompt's clips, for base models that draw from one. Free of torch."""
+
+from itertools import cycle, islice
+
+from studio.config import DataConfig
+from studio.data.buckets import cover_size
+from studio.data.dataset import kept_items, list_items
+from studio.errors import Problem
+from studio.training.material import held_out_first, share_held_out
+
+NO_PICTURE = "There is no picture of the person that test clips could begin with."
+
+
+def has_first_picture(project):
+    return any(not item.problem for item in kept_items(project))
+
+
+def choose_first_pictures(project, count, size):
+    """`count` of {"item", "kind", "sha256"}, one for each prompt, in turn: the person's kept photos, which such a model never learned from.
+
+    Those come first that fill the size (width, height) best. Without photos, first frames of the clips that training sets aside by default, or
+    of one clip where it sets none aside. Problem if nothing is kept.
+    """
+    items = [item for item in kept_items(project) if not item.problem]
+    photos = sorted((item for item in items if item.kind == "photo"), key=lambda item: _misfit(item, size))
+    clips = held_out_first([item for item in items if item.kind == "clip"])
+    chosen = photos or clips[: max(1, share_held_out(len(clips), DataConfig().held_out_items))]
+    if not chosen:
+        raise Problem(NO_PICTURE, fix="Keep a photo or a clip.", action="open-dataset")
+    return [{"item": item.id, "kind": item.kind, "sha256": item.sha256} for item in islice(cycle(chosen), count)]
+
+
+def _misfit(item, size):
+    """How much of a photo is cut off, or how far it is enlarged, in tenths: photos that are about as good stay in their order."""
+    width, height = cover_size(item.width, item.height, size)
+    cut_off = 1 - size[0] * size[1] / (width * height)
+    return round(10 * (cut_off + max(0.0, width / item.width - 1)))
+
+
+def find_first_picture(project, picture):
+    """The item of an entry of `choose_first_pictures`. Problem if it is gone or changed since."""
+    for item in list_items(project):
+        if item.sha256 == picture["sha256"]:
+            return item
+    raise Problem(
+        f"The {picture['kind']} {picture['item']}, which test clips begin with, was changed or removed.",
+        cost="The clips drawn so far are kept.",
+        fix="Start a new comparison.",
+        action="new-sweep",
+    )
+
+
+def describe_first_pictures(prompts):
+    """A sentence on what the clips of a plan's prompts begin with; "" where the base model draws from words alone."""
+    pictures = list(dict.fromkeys((p["first_picture"]["kind"], p["first_picture"]["item"]) for p in prompts if "first_picture" in p))
+    if not pictures:
+        return ""
+    kind = "photo" if pictures[0][0] == "photo" else "first frame of the clip"
+    names = ", ".join(item for _, item in pictures)
+    return f"Each clip begins with a picture of the person: the {kind}{'s' * (len(pictures) > 1)} {names}."
