@@ -111,7 +111,7 @@ def nothing_happens(rank, run_dir):
 
 @contextlib.contextmanager
 def one_dies(rank, run_dir):
-    yield lambda: rank == 2 and last_safe_step(run_dir) >= 3 and os._exit(1)
+    yield lambda: rank == 1 and last_safe_step(run_dir) >= 3 and os._exit(1)
 
 
 class BusyDevice(TorchDispatchMode):
@@ -130,8 +130,8 @@ class BusyDevice(TorchDispatchMode):
 
 @contextlib.contextmanager
 def memory_runs_out_on_one_and_only_followers_hear_the_stop(rank, run_dir):
-    with BusyDevice(run_dir) if rank == 2 else contextlib.nullcontext():
-        yield lambda: rank >= 2 and last_safe_step(run_dir) >= 5
+    with BusyDevice(run_dir) if rank == 1 else contextlib.nullcontext():
+        yield lambda: rank in (1, 3) and last_safe_step(run_dir) >= 5
 
 
 def test_two_processes_train_an_expert_each_to_the_same_bits(project, alone):
@@ -143,11 +143,11 @@ def test_two_processes_train_an_expert_each_to_the_same_bits(project, alone):
 def test_four_processes_follow_the_curve_of_one_even_if_one_dies_on_the_way(project, alone):
     run_dir = new_run(project)
     before = run_team(4, run_dir, one_dies)
-    assert before.keys() == {0, 1, 3} and before[0][1]["error"] == "MateLost" and before[0][1]["action"] == "resume"
+    assert before.keys() == {0, 2, 3} and before[0][1]["error"] == "MateLost" and before[0][1]["action"] == "resume"
     after = run_team(4, run_dir, nothing_happens)
     assert [answer[1]["step"] for answer in after.values()] == [8] * 4
-    assert not after[2][0] and not after[3][0]  # the leads speak for all
-    assert_same(run_dir, losses(before[0][0], before[1][0], after[0][0], after[1][0]), alone)
+    assert not after[1][0] and not after[3][0]  # the leads speak for all
+    assert_same(run_dir, losses(before[0][0], before[2][0], after[0][0], after[2][0]), alone)
 
 
 def test_mates_give_up_memory_together_and_a_stop_that_one_hears_ends_them_all_after_the_same_step(project, alone):
@@ -157,7 +157,7 @@ def test_mates_give_up_memory_together_and_a_stop_that_one_hears_ends_them_all_a
     notes = [fields["message"] for event, fields in before[0][0] if event == "note"]
     assert sum("memory of another GPU ran out" in note for note in notes) == 2
     after = run_team(4, run_dir, nothing_happens)
-    assert_same(run_dir, losses(before[0][0], before[1][0], after[0][0], after[1][0]), alone)
+    assert_same(run_dir, losses(before[0][0], before[2][0], after[0][0], after[2][0]), alone)
 
 
 # -- settings

@@ -22,7 +22,10 @@ LONGEST_PREPARATION = timedelta(days=2)  # accelerate gives up after half an hou
 
 @dataclass(frozen=True)
 class Team:
-    """This process among those of a run. num_lanes: experts that learn at the same time; rank r trains the one of lane r % num_lanes."""
+    """This process among those of a run. num_lanes: experts that learn at the same time.
+
+    The first processes belong to the first lane, and so on: on two computers with as many cards each, gradients stay within each of them.
+    """
 
     rank: int = 0
     size: int = 1
@@ -55,7 +58,7 @@ class Team:
 
     def trains(self, expert):
         """Whether this process does; a base model with one expert has one lane, and all processes are in it."""
-        return EXPERTS.index(expert) % self.num_lanes == self.rank % self.num_lanes
+        return EXPERTS.index(expert) % self.num_lanes == self.rank // self.mates.count
 
     @contextmanager
     def in_turn(self):
@@ -131,10 +134,11 @@ def announce(text):
 
 def _find_mates(rank, size, num_lanes):
     """The Mates of a process; every process must take part in making every group."""
-    if size == num_lanes:
+    count = size // num_lanes
+    if count == 1:
         return Mates()
-    lanes = [torch.distributed.new_group(range(lane, size, num_lanes), LONGEST_ANSWER, "gloo") for lane in range(num_lanes)]
-    return Mates(rank // num_lanes, size // num_lanes, lanes[rank % num_lanes])
+    groups = [torch.distributed.new_group(range(first, first + count), LONGEST_ANSWER, "gloo") for first in range(0, size, count)]
+    return Mates(rank % count, count, groups[rank // count])
 
 
 def _wait_for_all():
