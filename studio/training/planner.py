@@ -144,9 +144,11 @@ def _choose_gpu(machine, vram_gb):
 def _choose_recipe(recipe, items, model):
     """(name, reasons): the one asked for, else by what the dataset holds most of; where photos teach nothing, that for clips."""
     num_clips = sum(item.kind == "clip" for item in items)
-    name = recipe or ("person-clips" if takes_first_picture(model) or num_clips > len(items) - num_clips else "person-photos")
+    needs_clips = takes_first_picture(model)
+    name = recipe or ("person-clips" if needs_clips or num_clips > len(items) - num_clips else "person-photos")
     preset = load_preset("recipes", name)
     chosen = f", because the dataset has {_count(len(items) - num_clips, 'photo')} and {_count(num_clips, 'clip')}"
+    chosen = f", because {model['title']} learns from clips alone" if needs_clips else chosen
     chosen = "" if recipe or not items else chosen
     return name, (f"Recipe '{preset['title']}'{chosen}: {preset['description']}",)
 
