@@ -41,7 +41,8 @@ from studio.training.planner import propose
 from studio.training.samples import Samples, split
 from studio.training.step import Group, Row, accumulate_gradients
 from studio.training.walk import StepPlan
-from studio.ui import dataset_view, evaluate_choice
+from studio.ui import dataset_view, evaluate_choice, train_samples
+from studio.ui.sidebar import CLIPS_ALONE, new_person_options
 from studio.ui.train_choice import what_prevents
 from studio.workspace import Workspace, read_json, write_json
 
@@ -361,6 +362,9 @@ def test_another_first_picture_is_another_clip_and_the_window_names_them(base, f
     assert describe_first_pictures(plan["prompts"]) == "Each clip begins with a picture of the person: the photos 0001, 0002."
     evaluate_choice.save_choice(other, prompts="\n".join(PROMPTS))
     assert evaluate_choice.estimate(other).endswith("the photos 0001, 0002.")
+    sample = sweeps.plan_sweep(other, train_samples.sample_config(other))
+    whole = sweeps.plan_sweep(other, evaluate_choice.read_choice(other)[0])
+    assert {cell["key"] for cell in sample["cells"]} < {cell["key"] for cell in whole["cells"]}, "a look at a training is part of it"
     set_keep(other, "0001", False)
     changed = sweeps.plan_sweep(other, SWEEP)
     assert not {cell["key"] for cell in plan["cells"] if cell["prompt"] == 0} & {cell["key"] for cell in changed["cells"]}
@@ -373,6 +377,14 @@ def test_the_standard_prompts_tell_what_happens_next(base, finished):
 
 
 # -- where it comes from, and where it goes
+
+
+def test_a_new_person_is_told_that_such_a_model_needs_clips_and_others_go_first(base, home, tmp_path):
+    models = {model["name"]: model["reason"] for model in new_person_options(home)["models"]}
+    assert models[SMALL] == f"Ready to use. {CLIPS_ALONE}" and models[A14B].endswith(CLIPS_ALONE)
+    names = [model["name"] for model in new_person_options(Workspace(tmp_path))["models"]]
+    assert names.index("wan22-t2v-a14b") < names.index(A14B)
+    assert not any("clips" in reason for name, reason in models.items() if name not in (SMALL, A14B))
 
 
 def test_comfyuis_files_are_the_same_model(base, tmp_path):
