@@ -265,6 +265,13 @@ class MemoryConfig(Section):
         label="Intermediate results in RAM",
         term="activation offload",
     )
+    compile_blocks: bool = setting(
+        False,
+        "Turns the model's blocks into a program made for your card: may be quicker, after some minutes at the beginning. Where that cannot be "
+        "done (on Windows it needs Triton), training says so and goes on without. `doctor --gpu` measures both.",
+        label="Compile the blocks",
+        term="torch.compile",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,11 +319,12 @@ class TrainConfig(Section):
     )
     processes: int = setting(
         1,
-        "With 2, each of two graphics cards trains one expert, in half the time; that takes twice the RAM.",
+        "With 2, each of two graphics cards trains one expert, in half the time; that takes twice the RAM. With 4, 6 or more, an even number, "
+        "the cards of an expert share the pictures of each step.",
         label="Graphics cards",
         term="processes",
         minimum=1,
-        maximum=2,
+        maximum=16,
     )
     finish_by: str = setting(
         "",
@@ -338,6 +346,11 @@ class TrainConfig(Section):
             object.__setattr__(self, "save_every", self.steps)
         if self.finish_by and not TIME_OF_DAY.fullmatch(self.finish_by):
             raise ValueError(f"finish_by must be a time of day such as 07:00 or 23:30, got {self.finish_by!r}")
+        if self.processes > 1 and self.processes % 2:
+            raise ValueError(
+                f"processes (graphics cards) must be 1 or an even number, as each expert gets half of them; got {self.processes}, "
+                f"try {self.processes - 1}"
+            )
         n = self.data.clip_frames
         if (n - 1) % 4:
             raise ValueError(f"data.clip_frames must be 4n + 1, got {n}; try {(n - 1) // 4 * 4 + 1}")

@@ -25,6 +25,18 @@ class DiskFull(Problem):
     """No space is left for what had to be saved. Whoever can wait may try again."""
 
 
+class MateLost(Problem):
+    """Another process of this training does not answer. Where that one said why it ended, its own words count."""
+
+    def __init__(self):
+        super().__init__(
+            "Another process of this training does not answer any more.",
+            cost="Everything up to the last safety copy is kept.",
+            fix="Resume to go on from there; the log may say more.",
+            action="resume",
+        )
+
+
 def is_disk_full(error):
     """Whether an exception means that no space is left, or none is allowed; safetensors reports it as an error of its own."""
     if isinstance(error, OSError):

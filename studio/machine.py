@@ -1,8 +1,10 @@
 """What this computer has: GPU and its memory (through NVML, without torch), RAM, processor, free disk. Never raises, cheap to poll."""
 
 import functools
+import importlib.util
 import os
 import platform
+import re
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ class Gpu:
     driver: str
     holders: tuple[tuple[str, float], ...] = ()  # (program, gb), the largest first; 0.0 where Windows does not tell
     pcie: tuple[int, int] = (0, 0)  # generation and lanes that slot and card have in common; zeros where it is not told
+    driver_cuda: tuple[int, int] = ()  # the newest CUDA that the driver runs
 
     @property
     def link_gb_per_second(self):
@@ -80,10 +83,30 @@ def describe_gb(gb):
     return f"{gb:.1f} GB" if gb >= 0.1 else f"{gb * 1024:.0f} MB"
 
 
-def is_cuda_build(version):
-    """Whether a torch of this version string can use an NVIDIA GPU here: PyPI's Windows and macOS builds cannot."""
-    _, _, local = version.partition("+")
-    return local.startswith(("cu", "rocm")) if local else platform.system() == "Linux"
+@dataclass(frozen=True)
+class TorchBuild:
+    """What the installed torch was built for: cuda is (major, minor), (0, 0) for a build that computes on the processor alone."""
+
+    version: str
+    cuda: tuple[int, int] = (0, 0)
+    rocm: bool = False
+
+    def why_not(self, gpu):
+        """Why it cannot use this GPU, in words with the way out; "" where it can. A driver runs every build of its CUDA's major version or older."""
+        there = f"There is a {gpu.name}, but the installed torch ({self.version}) cannot use it"
+        if self.cuda == (0, 0) and not self.rocm:
+            return f"{there}; start the studio with launch to repair that."
+        if gpu.driver_cuda and self.cuda[0] > gpu.driver_cuda[0]:
+            return f"{there}: its driver {gpu.driver} is too old, it knows CUDA {gpu.driver_cuda[0]} and not {self.cuda[0]}. Update the graphics driver."
+        return ""
+
+
+def read_torch_build():
+    """The TorchBuild that is installed, read from its file of versions: importing torch takes seconds and much memory."""
+    text = (Path(importlib.util.find_spec("torch").origin).parent / "version.py").read_text(encoding="utf-8")
+    found = dict(re.findall(r"^(\w+)(?:: [^=]*)? = '([^']*)'", text, re.MULTILINE))
+    major, _, minor = found.get("cuda", "0.0").partition(".")
+    return TorchBuild(found["__version__"], (int(major), int(minor)), "hip" in found)
 
 
 def long_paths_work():
@@ -118,18 +141,18 @@ def _read_gpus():
     if nvml is None:
         return ()
     try:
-        driver = _text(nvml.nvmlSystemGetDriverVersion())
+        driver, cuda = _text(nvml.nvmlSystemGetDriverVersion()), nvml.nvmlSystemGetCudaDriverVersion()
         indices = _visible(nvml, nvml.nvmlDeviceGetCount())
-        return tuple(_read_gpu(nvml, index, driver) for index in indices)
+        return tuple(_read_gpu(nvml, index, driver, (cuda // 1000, cuda % 1000 // 10)) for index in indices)
     except nvml.NVMLError:  # the driver was updated or the card fell off the bus
         return ()
 
 
-def _read_gpu(nvml, index, driver):
+def _read_gpu(nvml, index, driver, cuda):
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)
     name = _text(nvml.nvmlDeviceGetName(handle)).removeprefix("NVIDIA ").removeprefix("GeForce ")
-    return Gpu(index, name, memory.total / GIB, memory.free / GIB, driver, _holders(nvml, handle), _pcie(nvml, handle))
+    return Gpu(index, name, memory.total / GIB, memory.free / GIB, driver, _holders(nvml, handle), _pcie(nvml, handle), cuda)
 
 
 def _pcie(nvml, handle):

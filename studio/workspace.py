@@ -318,10 +318,18 @@ def write_json(path, data):
     write_atomic(path, (json.dumps({"format": FORMAT} | data, ensure_ascii=False, indent=1) + "\n").encode())
 
 
+def parse_json(text):
+    """What a text or its UTF-8 bytes hold; ValueError if that is no JSON, or nested so deeply that it can only be meant to do harm."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def read_json(path):
     """The JSON object in a file. OSError if it is not there, ValueError in words if it is damaged."""
     try:
-        data = json.loads(patiently(Path(path).read_bytes, RETRY_SECONDS))
+        data = parse_json(patiently(Path(path).read_bytes, RETRY_SECONDS))
     except ValueError as e:
         raise ValueError(f"{Path(path).name} is damaged ({e}); restore it from a backup or delete it") from None
     if not isinstance(data, dict):
@@ -369,7 +377,7 @@ def read_jsonl(path, offset=0, max_bytes=-1):
     records = []
     for line in data[:end].splitlines():
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except ValueError:
             continue  # torn by a crash, and closed by append_jsonl
         if isinstance(record, dict):

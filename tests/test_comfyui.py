@@ -134,9 +134,15 @@ def make_web_page(path):
     path.write_bytes(b"<html>not found</html>")
 
 
+def make_nested(path):
+    text = b"[" * 100_000
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
+        (make_nested, rf"{HIGH} in .* it is no safetensors file"),
         (truncate, rf"{HIGH} in .* is incomplete or damaged: it has [\d,]+ of [\d,]+ bytes"),
         (make_web_page, rf"{HIGH} in .* it is no safetensors file"),
         (make_i2v, rf"{HIGH} is an expert of another model: it has 36 input channels, .* Tiny \(built in\) has 12"),

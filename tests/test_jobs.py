@@ -393,6 +393,19 @@ def test_errors_are_put_into_words_with_what_to_do():
     assert unexpected["unexpected"] and "KeyError" in unexpected["message"] and unexpected["action"] == "open-log"
 
 
+@pytest.mark.parametrize(
+    ("message", "words", "action"),
+    [
+        ("CUDA error: unspecified launch failure\nCUDA kernel errors might be reported later", "failed while it was computing", "resume"),
+        ("CUDA error: no kernel image is available for execution on the device", "not built for this GPU", ""),
+    ],
+)
+def test_what_a_gpu_can_do_at_night_is_put_into_words(message, words, action):
+    torch = pytest.importorskip("torch")
+    told = explain(torch.AcceleratorError(message))
+    assert words in told["message"] and told["action"] == action and not told["unexpected"]
+
+
 def test_the_end_of_a_long_log_is_read_from_a_whole_line_on(project):
     [run_dir] = queue_import(project, "nowhere")
     assert state.read_log_tail(run_dir) == ""

@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import psutil
+import pytest
 
-from studio import machine
-from studio.machine import GIB, Gpu, free_disk_gb, is_cuda_build, read_machine
+from studio.machine import GIB, Gpu, TorchBuild, free_disk_gb, read_machine, read_torch_build
 
 
 def test_the_machine_is_read_without_failing_whatever_is_there():
@@ -33,7 +33,25 @@ def test_a_gpu_says_who_holds_its_memory():
     assert text == "RTX 4090, 24 GB, 22.1 GB free (1.1 GB held by chrome, also used by python)"
 
 
-def test_builds_of_torch_that_cannot_use_a_gpu_are_told_apart(monkeypatch):
-    assert is_cuda_build("2.14.1+cu130") and not is_cuda_build("2.14.1+cpu")
-    monkeypatch.setattr(machine.platform, "system", lambda: "Windows")
-    assert not is_cuda_build("2.14.1")
+@pytest.mark.parametrize(
+    ("build", "driver_cuda", "words"),
+    [
+        (TorchBuild("2.14.1+cpu"), (13, 0), "start the studio with launch"),
+        (TorchBuild("2.14.1+cu130", (13, 0)), (12, 4), "Update the graphics driver"),
+        (TorchBuild("2.14.1+cu130", (13, 0)), (13, 0), ""),
+        (TorchBuild("2.14.1+cu128", (12, 8)), (12, 2), ""),  # a minor version makes no difference
+        (TorchBuild("2.14.1+cu128", (12, 8)), (13, 1), ""),
+        (TorchBuild("2.14.1+rocm7", rocm=True), (), ""),
+    ],
+)
+def test_a_torch_that_cannot_use_the_gpu_says_why(build, driver_cuda, words):
+    why = build.why_not(Gpu(0, "RTX 4090", 24, 22, "555", driver_cuda=driver_cuda))
+    assert words in why and bool(words) == bool(why)
+
+
+def test_the_installed_torch_is_read_without_importing_it():
+    build = read_torch_build()
+    import torch
+
+    assert build.version == torch.__version__ and build.rocm == (torch.version.hip is not None)
+    assert build.cuda == tuple(int(part) for part in (torch.version.cuda or "0.0").split("."))

@@ -7,7 +7,7 @@ import pytest
 from comfyui_kit import make_true_comfyui
 
 from studio.config import TrainConfig, from_dict, list_presets, load_preset
-from studio.machine import Gpu, Machine
+from studio.machine import Gpu, Machine, TorchBuild
 from studio.models.catalogue import link_model, memory_facts
 from studio.training import estimates, memory, planner
 from studio.training.memory import Rows
@@ -50,7 +50,7 @@ def wan(workspace):
 
 @pytest.fixture
 def with_card(monkeypatch):
-    monkeypatch.setattr(planner, "is_cuda_build", lambda version: True)
+    monkeypatch.setattr(planner, "read_torch_build", lambda: TorchBuild("2.14.1+cu130", (13, 0)))
     return replace(MACHINE, gpus=(CARD,))
 
 
@@ -237,9 +237,12 @@ def test_without_a_gpu_the_large_model_is_refused_and_the_tiny_one_is_not(wan, p
     assert tiny.fits and tiny.config.memory.precision == "fp32" and tiny.predicted["vram_gb"] is None
 
 
-def test_a_gpu_that_the_installed_torch_cannot_use_is_explained(wan, monkeypatch):
-    monkeypatch.setattr(planner, "is_cuda_build", lambda version: False)
-    plan = propose(wan, replace(MACHINE, gpus=(CARD,)), workspace=wan.workspace)
+def test_a_gpu_that_the_installed_torch_cannot_use_is_explained(wan, with_card, monkeypatch):
+    old = replace(CARD, driver="537.42", driver_cuda=(12, 2))
+    plan = propose(wan, replace(with_card, gpus=(old,)), workspace=wan.workspace)
+    assert plan.device == "cpu" and "its driver 537.42 is too old" in plan.reasons[0]
+    monkeypatch.setattr(planner, "read_torch_build", lambda: TorchBuild("2.14.1+cpu"))
+    plan = propose(wan, with_card, workspace=wan.workspace)
     assert plan.device == "cpu" and "cannot use it" in plan.reasons[0]
 
 
@@ -296,6 +299,16 @@ def test_clips_make_clips_the_recipe_and_cost_more(wan, media):
     clips = plan_for(wan, 48)
     assert (photos.recipe, clips.recipe) == ("person-photos", "person-clips")
     assert clips.config.memory.blocks_kept < photos.config.memory.blocks_kept or clips.config.memory.inputs_in_ram
+
+
+@pytest.mark.parametrize(
+    ("photos", "clips", "recipe"),
+    [(0, 0, "photos"), (20, 0, "photos"), (20, 3, "photos"), (12, 4, "mixed"), (8, 12, "mixed"), (2, 14, "clips"), (0, 12, "clips")],
+)
+def test_the_recipe_is_for_what_the_dataset_holds(photos, clips, recipe):
+    items = [SimpleNamespace(kind="photo")] * photos + [SimpleNamespace(kind="clip")] * clips
+    name, [reason] = planner._choose_recipe("", items, load_preset("models", "tiny"))
+    assert name == f"person-{recipe}" and ("because" in reason) == bool(items)
 
 
 def test_known_gpus_are_told_apart_by_their_full_names():

@@ -19,9 +19,19 @@ def by_name(findings):
 
 def test_a_sound_processor_is_found_sound():
     found = by_name(check_device("cpu"))
-    assert set(found) == {"streaming", "gradients", "8-bit weights", "8-bit products", "attention", "RAM to GPU", "arithmetic"}
+    assert set(found) == {
+        "streaming",
+        "gradients",
+        "8-bit weights",
+        "8-bit products",
+        "compiled blocks",
+        "attention",
+        "RAM to GPU",
+        "arithmetic",
+    }
     assert {finding.state for what, finding in found.items() if what != "RAM to GPU"} == {"good"}
     assert found["streaming"].numbers["equal"] and 0 < found["gradients"].numbers["largest_relative_error"] < 1e-4
+    assert found["compiled blocks"].numbers["largest_relative_error"] < 1e-5
     assert 0 < found["8-bit products"].numbers["int8"]["relative_error"] < 0.02
     assert found["arithmetic"].numbers["tflops"] > 0 and set(found["8-bit weights"].numbers["relative_error"]) == {"int8", "fp8"}
 

@@ -15,7 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from studio.config import SweepConfig, TrainConfig, list_settings, to_dict
-from studio.data import dataset
+from studio.data import dataset, persons
 from studio.data.importer import import_media
 from studio.errors import Problem
 from studio.evaluation.sweeps import comparison_file
@@ -433,6 +433,19 @@ def test_captions_that_say_too_little_are_named_and_lead_to_their_picture(filled
     assert "1 caption with a remark, beginning with 0002" in step["text"] and "nothing about the scene" in step["reason"]
     place = {"id": "", "page": 0, "show": "remark"}
     assert [item.id for item in dataset_view.shown_items(dataset_view.look_at(filled), place)] == ["0002"]
+
+
+def test_what_the_check_doubts_in_a_kept_picture_is_shown_at_it(filled):
+    item = dataset.list_items(filled)[0]
+    doubts = ["a little soft in the middle", "much like 0002"]
+    dataset.store_measurements(filled, {item.id: (item.sha256, {"version": 1, "warnings": [*doubts, persons.SEVERAL]})})
+    place = {"id": item.id, "page": 0, "show": "doubt"}
+    _, _, grid, viewer, _ = dataset_view.read_all(filled, place)
+    assert [shown["id"] for shown in grid["items"]] == [item.id] and grid["items"][0]["why"] == "; ".join(doubts)
+    assert viewer["doubts"] == "a little soft in the middle; much like 0002"
+    dataset.set_keep(filled, item.id, False, "left out by you")
+    _, _, grid, viewer, _ = dataset_view.read_all(filled, place)
+    assert grid["items"] == [] and viewer["doubts"] == ""
 
 
 @pytest.mark.parametrize("text, words", [("", "empty"), ("photos", "full path"), ("/no/such/folder", "no folder")])

@@ -142,6 +142,14 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
+def test_a_json_file_that_is_nested_to_do_harm_is_named_and_a_line_left_out(tmp_path):
+    (tmp_path / "project.json").write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"project\.json is damaged \(nested too deeply"):
+        read_json(tmp_path / "project.json")
+    (tmp_path / "events.jsonl").write_text('{"a": 1}\n' + '{"a":' * 100_000 + '\n{"a": 2}\n', encoding="utf-8")
+    assert read_jsonl(tmp_path / "events.jsonl")[0] == [{"a": 1}, {"a": 2}]
+
+
 def test_a_damaged_json_file_is_named_in_words(tmp_path):
     (tmp_path / "a.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match=r"a\.json is damaged"):

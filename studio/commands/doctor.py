@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from studio.jobs.problems import explain
-from studio.machine import free_disk_gb, long_paths_work, read_machine
+from studio.machine import free_disk_gb, long_paths_work, read_machine, read_torch_build
 from studio.workspace import write_json
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent.parent / "requirements.txt"
@@ -114,6 +114,8 @@ def _libraries():
 def _torch(machine):
     try:
         import torch
+
+        from studio.models.loading import why_no_gpu
     except (ImportError, OSError) as e:
         words = explain(e)
         if words["unexpected"]:
@@ -121,12 +123,9 @@ def _torch(machine):
         return _finding("torch", BAD, f"{words['message']} {words['fix']}")
     if torch.cuda.is_available():
         return _finding("torch", GOOD, f"{torch.__version__} uses {torch.cuda.get_device_name()}")
-    state = BAD if machine.gpus else GOOD
-    return _finding(
-        "torch",
-        state,
-        f"{torch.__version__} runs on the processor" + (", although there is a GPU; start with launch to repair" if machine.gpus else ""),
-    )
+    if not machine.gpus:
+        return _finding("torch", GOOD, f"{torch.__version__} runs on the processor")
+    return _finding("torch", BAD, read_torch_build().why_not(machine.gpus[0]) or f"{torch.__version__} cannot use the GPU: {why_no_gpu()}")
 
 
 def _ffmpeg():

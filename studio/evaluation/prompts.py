@@ -39,7 +39,7 @@ def read_prompts_file(path):
     if path.suffix.lower() == ".toml":
         try:
             return _from_toml(tomllib.loads(text), path.name)
-        except tomllib.TOMLDecodeError as e:
+        except (tomllib.TOMLDecodeError, RecursionError) as e:
             raise ValueError(f"{path.name} is not readable as TOML: {e}") from None
     lines = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
     return _checked(lines, path.name)

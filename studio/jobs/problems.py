@@ -14,6 +14,26 @@ _OUTSIDE = {  # what the disk says, and no program can help
 }
 KEPT_ALL = "Nothing was lost."
 KEPT = "Everything up to the last safety copy is kept."
+_STUMBLED = (
+    "The GPU failed while it was computing.",
+    KEPT,
+    "Resume. If it happens again: take back any overclocking, update the graphics driver, and see how hot the card gets.",
+    "resume",
+)
+_GPU_FAULTS = {  # what CUDA's messages hold
+    "no kernel image is available": (
+        "The installed torch was not built for this GPU: the card is too old for it, or too new.",
+        KEPT_ALL,
+        "Start the studio with launch, which looks for the build that fits; the doctor command says what is there.",
+        "",
+    ),
+    "unspecified launch failure": _STUMBLED,
+    "illegal memory access": _STUMBLED,
+    "uncorrectable ECC error": _STUMBLED,
+    "launch timed out": _STUMBLED,
+    "CUDA error: unknown error": _STUMBLED,  # after a sleep, or when the card fell off the bus
+    "driver shutting down": _STUMBLED,
+}
 
 
 def explain(error):
@@ -23,6 +43,8 @@ def explain(error):
     if is_out_of_gpu_memory(error):
         fix = "Close other programs that use the GPU, or raise 'Blocks kept in RAM' (or lower the photo size), then start again."
         return _words("The GPU's memory is full.", KEPT, fix, "resume")
+    if isinstance(error, RuntimeError) and (found := next((words for text, words in _GPU_FAULTS.items() if text in str(error)), None)):
+        return _words(*found)
     if isinstance(error, MemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(error):
         return _words("The computer's memory (RAM) is full.", KEPT, "Close other programs, then resume.", "resume")
     if is_disk_full(error):

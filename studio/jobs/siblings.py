@@ -12,7 +12,7 @@ import traceback
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from studio.errors import Problem
+from studio.errors import MateLost, Problem
 from studio.jobs import launcher, state
 from studio.jobs.problems import KEPT, explain
 from studio.workspace import append_jsonl, read_jsonl
@@ -37,12 +37,18 @@ def team(run_dir, size, recorder):
     port = _free_port()
     with _environment(ranks(0, size, port)):
         voice.siblings = [_start(run_dir, rank, size, port) for rank in range(1, size)]
+        lost = None
         try:
-            voice.wait_until_all_are_here()
-            yield voice
+            with _leaving_at_once():
+                voice.wait_until_all_are_here()
+                yield voice
+        except MateLost as error:
+            lost = error
         finally:
             voice.end()
     voice.raise_error()
+    if lost:
+        raise lost
 
 
 class Voice:
@@ -80,9 +86,10 @@ class Voice:
     def end(self):
         """Let the siblings end, if they are not through, and record what they still had to say. One that loads a model is not waited for."""
         stop_file(self.run_dir).touch()
+        end = time.monotonic() + ENDING_SECONDS
         for process in self.siblings:
             try:
-                process.wait(ENDING_SECONDS)
+                process.wait(max(0.0, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -98,7 +105,7 @@ class Voice:
             raise Problem(self.error["message"], cost=self.error["cost"], fix=self.error["fix"], action=self.error["action"])
         if any(process.returncode for process in self.siblings):
             raise Problem(
-                "The process of the other expert ended without a word.",
+                "The process of another graphics card ended without a word.",
                 cost=KEPT,
                 fix="Resume to go on from there; the log may say more.",
                 action="resume",
@@ -168,6 +175,18 @@ def _environment(variables):
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
+@contextmanager
+def _leaving_at_once():
+    """Who fails inside is no member any more: siblings that wait for an answer of this process hear of it, instead of waiting on."""
+    from studio.training.team import leave_team
+
+    try:
+        yield
+    except BaseException:
+        leave_team()
+        raise
+
+
 def _free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -182,7 +201,7 @@ def _require_gpus(size):
         raise Problem(
             f"This training is for {size} graphics cards, and {count} can be used.",
             cost="Nothing was lost.",
-            fix="Set 'Graphics cards' to 1 and start a new run.",
+            fix=f"Set 'Graphics cards' to {count // 2 * 2 or 1} and start a new run.",
             action="open-settings",
         )
 
@@ -203,6 +222,9 @@ def main(run_dir, pid, create_time):
     report("here")
     try:
         train_beside(run_dir, report, should_stop)
+    except MateLost:
+        traceback.print_exc()
+        return 1  # the process that ended has the words for it
     except Exception as error:
         traceback.print_exc()
         report("error", **explain(error))

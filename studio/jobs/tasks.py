@@ -60,11 +60,11 @@ def _rehearse(run_dir, config, recorder):
 
 
 def _require_gpu():
-    import torch
+    from studio.models.loading import why_no_gpu
 
-    if not torch.cuda.is_available():
+    if why := why_no_gpu():
         raise Problem(
-            "This run was planned for a GPU, and none can be used now.",
+            f"This run was planned for a GPU, and none can be used now: {why}",
             cost="Nothing was lost.",
             fix="Check the driver with the doctor command and resume, or start a new run: it is planned for what is there.",
             action="resume",

@@ -56,7 +56,7 @@ def _elsewhere(comfyui):
             for name in FOLDERS:
                 lines = str((section or {}).get(name) or "").splitlines()
                 found += [comfyui / base / line.strip() for line in lines if line.strip()]
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError) as e:
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError, RecursionError) as e:
         words = " ".join(str(e).split())
         raise Problem(f"{file} can't be read ({words}).", fix="Mend that file, or name the folders of the models themselves.") from None
     return [folder for folder in found if folder.is_dir()]

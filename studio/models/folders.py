@@ -1,14 +1,13 @@
 """A base model as a diffusers folder: its configs, its files, and whether they are whole. Torch-free."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from studio.errors import Problem
 from studio.models.weight_files import read_header
-from studio.workspace import safe_join
+from studio.workspace import parse_json, safe_join
 
 SUBFOLDERS = {"high_noise": "transformer", "low_noise": "transformer_2"}  # SimpleTuner has these swapped; diffusers decides
 CONFIGS = {
@@ -138,7 +137,7 @@ def _read_config(folder, name):
     if not path.is_file():
         raise _missing(folder, name)
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as e:
         raise Problem(f"{name} in {folder} is damaged ({e}).", fix="Download that file again.") from None
     if not isinstance(config, dict):

@@ -24,6 +24,15 @@ def pick_device():
     return PartialState().device
 
 
+def why_no_gpu():
+    """What CUDA itself says of why it cannot be used, one sentence; "" where it can."""
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as e:  # a build without CUDA asserts
+        return str(e).partition(". ")[0] + "."
+    return ""
+
+
 def dtype_of(precision):
     """What a model computes in, by how it is stored: "fp32" | "bf16" | "int8" | "fp8" -> torch dtype."""
     if precision not in COMPUTE:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from studio.errors import Problem
+from studio.workspace import parse_json
 
 KIND, FORMAT = "observer", 1
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
@@ -203,7 +204,7 @@ def _read_config(folder):
     if not path.is_file():
         raise Problem(f"{CONFIG_FILE} of the observer is missing in {folder}.", fix="Get the model again; finished files are kept.")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_text(encoding="utf-8"))
         if found.pop("kind") != KIND or found.pop("format") != FORMAT:
             raise ValueError("it describes something else")
         return ObserverConfig(**found)

@@ -1,12 +1,12 @@
 """What lies in safetensors files, read from their headers alone: which weights, stored how, and where their scales are. Torch-free."""
 
-import json
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from studio.errors import Problem
+from studio.workspace import parse_json
 
 MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 MAX_TEXT_BYTES = 50_000_000  # UMT5's list of words has 4.5 MB
@@ -85,7 +85,7 @@ def _read_header(path, size, mtime_ns):
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(size, MAX_HEADER_BYTES):
                 return None, 0
-            header = json.loads(file.read(length))
+            header = parse_json(file.read(length))
         tensors, end = {}, 0
         for key, entry in header.items():
             if key != "__metadata__":
@@ -157,7 +157,7 @@ def _weight_of(scale_key):
 
 def _check_format(header, key):
     try:
-        form = json.loads(header.read_bytes(key)).get("format")
+        form = parse_json(header.read_bytes(key)).get("format")
     except (ValueError, AttributeError):
         form = "an unknown form"
     if form not in FP8_FORMATS:

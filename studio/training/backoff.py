@@ -39,6 +39,12 @@ class Backoff:
         """As take_notch, where only fewer resident blocks help: the memory ran out between steps, or while an expert was loaded."""
         return self._use(step, _swap_more(self.memory, self.num_blocks))
 
+    def stop_compiling(self, step, why):
+        """Go on with the blocks as they are, because a program of them could not be made."""
+        self.memory = replace(self.memory, compile_blocks=False)
+        self.report("memory", step=step, compile_blocks=False)
+        self.report("note", message=f"The blocks are not compiled: {why}. It goes on without, which changes nothing but the speed.")
+
     def _use(self, step, found):
         if found is None:
             raise Problem(

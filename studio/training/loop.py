@@ -8,6 +8,7 @@ from pathlib import Path
 from studio.config import TrainConfig, from_dict, to_dict
 from studio.errors import Problem
 from studio.models.catalogue import find_model
+from studio.models.compiled import why_not_compiled
 from studio.models.loading import dtype_of, load_expert, pick_device, release
 from studio.models.lora import add_lora
 from studio.training import checkpoints
@@ -20,7 +21,7 @@ from studio.training.randomness import seed_of
 from studio.training.samples import prepare_samples
 from studio.training.schedule import fit_to_experts, list_spans, plan_phases
 from studio.training.team import Team
-from studio.training.waiting import when_there_is_space
+from studio.training.waiting import ALONE, when_there_is_space
 from studio.training.work import Run, Work
 from studio.workspace import project_of, read_json
 
@@ -50,7 +51,9 @@ def train(config, run_dir, *, report=print_event, should_stop=lambda: False, sho
         report("note", message=f"It ends with a saved pair before {time.strftime('%a %H:%M', time.localtime(run.deadline.at))}.")
     with run.team.in_turn():
         samples = prepare_samples(run)
-    return _stopped(run, state) if samples is None else _train_spans(run, state, samples)
+    if run.team.mates.any(samples is None):
+        return _stopped(run, state)
+    return _train_spans(run, state, samples)
 
 
 def _train_spans(run, state, samples):
@@ -59,50 +62,56 @@ def _train_spans(run, state, samples):
         for phase in plan_phases(run.config, end, state.expert_steps):
             if not run.team.trains(phase.expert):
                 continue
-            if run.should_stop() or run.deadline.is_near_for_loading:
+            if run.team.mates.any(run.should_stop() or run.deadline.is_near_for_loading):
                 return _stopped(run, state)
             state = _train_phase(run, phase, state, samples)
             if state.expert_steps[phase.expert] < phase.last_expert_step:
                 return _stopped(run, state)
-        closed = run.team.close_span(run, state, end)
+        closed = run.team.close_span(run, state, end, lambda state: _save_pair(run, state))
         if closed is None:
             return _stopped(run, state)
         state = closed
-        _save_pair(run, state)
     return _result(run, state)
 
 
 def _train_phase(run, phase, state, samples):
-    """Train one expert up to the end of its phase, or to a request to stop; what was learned is saved in either case."""
+    """Train one expert up to the end of its phase, or to a request to stop; what was learned is saved in either case.
+
+    Memory that runs out while the expert is loaded is this process's own affair; later its mates would wait for it at another step.
+    """
+    mates = run.team.mates
     run.report("phase", expert=phase.expert, first_step=phase.first_step, last_step=phase.last_step)
     while True:
+        is_loaded = False
         try:
             with opened_expert(run, phase.expert, state, samples) as work:
+                is_loaded = True
                 state = _learn(run, phase, work)
         except RuntimeError as e:
-            if not is_out_of_memory(e):
+            if not is_out_of_memory(e) or (is_loaded and mates.count > 1):
                 raise
         else:
-            if not work.must_reload or run.should_stop():
+            if not work.must_reload or mates.any(run.should_stop()):
                 return state
             continue
         # not in the handler, whose traceback holds the model; the step that was being taken may be there in part
-        state = checkpoints.load_state(run.run_dir, run.report)
+        state = checkpoints.newest_state(run.run_dir) if is_loaded else state
         run.backoff.swap_more(state.step + 1)
         run.report("resume", step=state.step)
 
 
 def _learn(run, phase, work):
     """Steps up to the end of the phase, to a request to stop, or until the expert must be loaded again; saves, and returns the state."""
+    mates = run.team.mates
     if work.expert_step == 0:
         work.check_held_out()
-    while work.expert_step < phase.last_expert_step and not run.should_stop() and work.train_step():
+    while work.expert_step < phase.last_expert_step and not mates.any(run.should_stop()) and work.train_step():
         if work.step % run.config.held_out_every == 0 or work.expert_step == phase.last_expert_step:
             work.check_held_out()
         if work.step % run.config.resume_every == 0 and work.monitor.is_calm:
             work.save()
-        if run.should_save():
-            _save_pair(run, work.save(), saved_by="hand")
+        if mates.any(run.should_save()):
+            _save_pair(run, work.save(), "hand", mates)
     return work.save()
 
 
@@ -139,15 +148,21 @@ def opened_expert(run, expert, state, samples):
 
 def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
     """The Run of a folder whose config.json names trigger, class noun and base model. Problem if this computer can't do it."""
-    facts, project, team = read_json(run_dir / "config.json"), project_of(run_dir), Team.join(config.processes)
-    device = pick_device()
+    facts, project = read_json(run_dir / "config.json"), project_of(run_dir)
+    base, deadline = find_model(facts["base_model"], project.workspace), Deadline(config.finish_by)
+    config = fit_to_experts(fit_to_material(config, base.preset)[0], base.experts)
+    team, device = Team.join(config, len(base.experts)), pick_device()
+    if not team.mates.is_lead:
+        report = _keep_quiet
     dtype = dtype_of(config.memory.precision if device.type != "cpu" else "fp32")
     require_usable(config.optimizer.name, device.type)
     if device.type == "cpu" and config.memory.precision == "bf16":
         report("note", message="There is no GPU: the model is kept as fp32 instead of bf16.")
-    base, deadline = find_model(facts["base_model"], project.workspace), Deadline(config.finish_by)
+    backoff = Backoff(config.memory, base.num_blocks, report)
+    if config.memory.compile_blocks and (why := _why_not_compiled(config.memory, device)):
+        backoff.stop_compiling(0, why)
     return Run(
-        config=fit_to_experts(fit_to_material(config, base.preset)[0], base.experts),
+        config=config,
         run_dir=run_dir,
         project=project,
         base=base,
@@ -160,8 +175,20 @@ def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
         should_save=should_save,
         deadline=deadline,
         team=team,
-        backoff=Backoff(config.memory, base.num_blocks, report),
+        backoff=backoff,
     )
+
+
+def _keep_quiet(event, **fields):
+    """For a process whose lead tells the same."""
+
+
+def _why_not_compiled(memory, device):
+    """Why blocks that are to be compiled are not, or ""; tried out on the device, so that it shows now and not in the night."""
+    keeps = memory.blocks_kept or not memory.gradient_checkpointing
+    if keeps and memory.blocks_swapped:
+        return "that does not go together with blocks in RAM of which intermediate results are kept"
+    return why_not_compiled(device)
 
 
 def _is_finished(run, state):
@@ -206,8 +233,9 @@ def _changes(before, after, prefix=""):
             yield prefix + key
 
 
-def _save_pair(run, state, saved_by="schedule"):
-    step = when_there_is_space(run, state.step, lambda: run.team.save_pair(run, state, saved_by))
+def _save_pair(run, state, saved_by="schedule", mates=ALONE):
+    """By the main process; mates: who wait for it here."""
+    step = when_there_is_space(run, state.step, lambda: run.team.save_pair(run, state, saved_by), mates)
     if step is not None:
         run.report("checkpoint", step=step)
 

@@ -1,14 +1,13 @@
 """Which settings a run should use on this machine, and what it will take: layers of presets, a memory count, and the reasons in words."""
 
 import hashlib
-import importlib.metadata
 import json
 from dataclasses import dataclass, replace
 
 from studio import config as settings
 from studio.config import TrainConfig, from_dict, load_preset, merge
 from studio.data.dataset import kept_items
-from studio.machine import Gpu, describe_gb, free_disk_gb, is_cuda_build
+from studio.machine import Gpu, describe_gb, free_disk_gb, read_torch_build
 from studio.models.catalogue import experts_of, has_small_files, memory_facts, model_preset, sweep_config, takes_first_picture
 from studio.training import estimates
 from studio.training.material import fit_to_material, learnable, why_left_out, why_nothing_to_learn
@@ -18,6 +17,7 @@ from studio.training.placement import Room, place
 from studio.training.schedule import fit_to_experts
 
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
+MIXED_SHARE = 0.25  # of a dataset: as many clips, or photos, and they count beside the others
 FREE_SHARE = 0.94  # of a GPU that is only imagined (`--vram`): the desktop takes the rest
 
 
@@ -126,12 +126,9 @@ def _choose_gpu(machine, vram_gb):
         )
     if not machine.gpus:
         return None, ("No NVIDIA GPU was found: training runs on the processor.", *machine.notes)
-    version = importlib.metadata.version("torch")
-    if not is_cuda_build(version):
-        return None, (
-            f"There is a {machine.gpus[0].name}, but the installed torch ({version}) cannot use it; start the studio with launch to repair that.",
-        )
     gpu = machine.gpus[0]
+    if why := read_torch_build().why_not(gpu):
+        return None, (why,)
     notes = [f"{gpu.describe()}."]
     better = max(machine.gpus, key=lambda g: g.vram_free_gb)
     if better.vram_free_gb > gpu.vram_free_gb + 1:
@@ -142,14 +139,19 @@ def _choose_gpu(machine, vram_gb):
 
 
 def _choose_recipe(recipe, items, model):
-    """(name, reasons): the one asked for, else by what the dataset holds most of; where photos teach nothing, that for clips."""
+    """(name, reasons): the one asked for, else by what the dataset holds most of; both count where neither is a few beside the other."""
     num_clips = sum(item.kind == "clip" for item in items)
-    needs_clips = takes_first_picture(model)
-    name = recipe or ("person-clips" if needs_clips or num_clips > len(items) - num_clips else "person-photos")
+    num_photos = len(items) - num_clips
+    why = f"the dataset has {_count(num_photos, 'photo')} and {_count(num_clips, 'clip')}"
+    if takes_first_picture(model):
+        found, why = "person-clips", f"{model['title']} learns from clips alone"
+    elif items and min(num_clips, num_photos) >= MIXED_SHARE * len(items):
+        found = "person-mixed"
+    else:
+        found = "person-clips" if num_clips > num_photos else "person-photos"
+    name = recipe or found
     preset = load_preset("recipes", name)
-    chosen = f", because the dataset has {_count(len(items) - num_clips, 'photo')} and {_count(num_clips, 'clip')}"
-    chosen = f", because {model['title']} learns from clips alone" if needs_clips else chosen
-    chosen = "" if recipe or not items else chosen
+    chosen = "" if recipe or not items else f", because {why}"
     return name, (f"Recipe '{preset['title']}'{chosen}: {preset['description']}",)
 
 
@@ -260,6 +262,9 @@ def _use_rehearsal(project, at, config):
         return config, None, []
     memory = f"{describe_gb(found.vram_gb)} of GPU memory" if found.vram_gb else f"{describe_gb(found.ram_gb)} of RAM"
     reasons = [f"Rehearsed in {found.name}: it took {memory}, and {found.seconds_per_step:.2g} s a step."]
+    if config.memory.compile_blocks and not found.memory.compile_blocks:
+        reasons.append("The blocks could not be compiled there, so they are used as they are.")
+        config = replace(config, memory=replace(config.memory, compile_blocks=False))
     if found.memory != config.memory and at.gpu:
         reasons.append("The memory ran out as it was planned; these are the settings that sufficed.")
         config = replace(config, memory=found.memory)

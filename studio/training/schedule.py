@@ -40,8 +40,25 @@ def plan_phases(config, end, expert_steps):
 
 
 def fit_to_experts(config, experts):
-    """The config with all steps, in one process, for the one expert of a base model that has one, whatever was set."""
-    return config if len(experts) > 1 else replace(config, high_noise_share=0.0, processes=1)
+    """The config with all steps for the one expert of a base model that has one. ValueError for fewer pictures a step than share an expert."""
+    config = config if len(experts) > 1 else replace(config, high_noise_share=0.0)
+    mates = num_mates(config, len(experts))
+    if mates > config.accumulation:
+        raise ValueError(
+            f"with {config.processes} graphics cards {mates} share the pictures of a step, and there are {config.accumulation}; "
+            f"raise 'Pictures a step' (accumulation) to at least {mates}, or use fewer graphics cards"
+        )
+    return config
+
+
+def num_lanes(config, num_experts):
+    """How many experts of a base model learn at the same time."""
+    return min(config.processes, num_experts)
+
+
+def num_mates(config, num_experts):
+    """How many processes share the steps of one expert."""
+    return config.processes // num_lanes(config, num_experts)
 
 
 def steps_of_expert(config, expert):

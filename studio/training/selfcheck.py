@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from studio.models.compiled import call_block, compile_block, why_not_compiled
+from studio.models.forward import begin
 from studio.models.links import make_link
 from studio.models.lora import add_lora, trainable_lora
 from studio.models.precision import STORED, FrozenLinear, quantize, why_not_multiplied
@@ -26,6 +28,7 @@ NARROW = dict(num_attention_heads=2, ffn_dim=512, text_dim=64, freq_dim=64)
 SHARED = dict(attention_head_dim=128, num_layers=3, cross_attn_norm=True, qk_norm="rms_norm_across_heads")
 MEGABYTES_SENT = 512
 GRADIENT_TOLERANCE = 1e-3  # relative; two orders of summation in fp32
+COMPILED_TOLERANCE = 0.03  # relative; a program rounds to bf16 less often than the steps that it is made of
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ def check_device(device, say=lambda text: None):
         ("gradients", check_gradients, "The studio's step, against a plain one"),
         ("8-bit weights", check_small_weights, "Weights in 8 bits"),
         ("8-bit products", check_small_products, "Products of 8-bit numbers"),
+        ("compiled blocks", check_compiled, "A compiled block, which takes some minutes to make"),
         ("attention", check_attention, "Attention"),
         ("RAM to GPU", check_link, "The way from RAM to the GPU"),
         ("arithmetic", check_arithmetic, "Arithmetic"),
@@ -187,6 +191,37 @@ def check_small_products(device):
     words = [f"{name} {facts['relative_error']:.1%} off, {facts['times_as_fast']:.1f} times as fast" for name, facts in numbers.items()]
     state = GOOD if all(facts["relative_error"] < 0.1 for facts in numbers.values()) else BAD
     return Finding("8-bit products", state, "; ".join(words), numbers | {"missing": missing})
+
+
+def check_compiled(device):
+    """A block that torch.compile made a program of, beside the block as it is: its output, its LoRA's gradients, its time forth and back.
+
+    Without a GPU the small block is only traced ("aot_eager"), not translated: that takes seconds, and is the part of it that is ours.
+    """
+    wide = device.type == "cuda"
+    backend, dtype = ("inductor", torch.bfloat16) if wide else ("aot_eager", torch.float32)
+    if why := why_not_compiled(device, backend):
+        return Finding("compiled blocks", LOOK, f"blocks cannot be compiled here, so leave that off ({why})", {"reason": why})
+    model = _model((WIDE if wide else NARROW) | {"num_layers": 1}, dtype)
+    place_blocks(model, device)
+    _with_lora(model)
+    inputs = _inputs(device, dtype, WIDE if wide else NARROW, side=64 if wide else 8)
+    hidden, context = begin(model, *inputs.values())
+    seconds, answers = {}, {}
+    for name, compute in (("plain", call_block), ("compiled", compile_block(backend))):
+        for _ in range(2):  # the first time makes the program
+            model.zero_grad()
+            start = hidden.detach().requires_grad_()
+            with _timed(device, seconds, name):
+                output = compute(model.blocks[0], start, *context.block_inputs)
+                output.float().square().mean().backward()
+        answers[name] = [output.detach(), start.grad, *(p.grad for p in trainable_lora(model).values())]
+    error = max(((a - b).float().norm() / b.float().norm().clamp(min=1e-12)).item() for a, b in zip(answers["compiled"], answers["plain"]))
+    numbers = {"backend": backend, "seconds": seconds, "largest_relative_error": error}
+    if not error <= (COMPILED_TOLERANCE if wide else GRADIENT_TOLERANCE):
+        return Finding("compiled blocks", BAD, f"a compiled block is off by {error:.1e}: leave that off, and please report it", numbers)
+    speed = f", {seconds['plain'] / seconds['compiled']:.2f} times as fast" if wide else ""
+    return Finding("compiled blocks", GOOD, f"a compiled block gives the numbers of a plain one (within {error:.1e}){speed}", numbers)
 
 
 def check_attention(device):

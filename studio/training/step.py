@@ -28,11 +28,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """What one optimizer step is made of: rows to learn, and rows at which the base model's answer is to be kept; each kind is averaged."""
+    """What one optimizer step is made of: rows to learn, and rows at which the base model's answer is to be kept; each kind is averaged.
+
+    counts: over how many rows of each kind; None: those that are here.
+    """
 
     rows: tuple[Row, ...]
     class_rows: tuple[Row, ...] = ()
     preservation_weight: float = 0.0
+    counts: tuple[int, int] | None = None
+
+    def part(self, place, of):
+        """Every of-th row from `place` on, still averaged over all: the losses and gradients of all parts add up to the group's.
+
+        The class rows are dealt out from the other end, so that who has a row more has a class row less.
+        """
+        counts = len(self.rows), len(self.class_rows)
+        return replace(self, rows=self.rows[place::of], class_rows=self.class_rows[of - 1 - place :: of], counts=counts)
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ def evaluate(model, rows, device, plan=EVERYTHING, before_block=lambda: None):
     losses, place = torch.zeros(len(group.rows), device=device), {id(row): i for i, row in enumerate(group.rows)}
     for parts in split_walks(group, plan):
         passes = [_make_pass(part, group, device) for part in parts]
-        for part, batch, answer in zip(parts, passes, predict(model, passes, before_block)):
+        for part, batch, answer in zip(parts, passes, predict(model, passes, before_block, plan.compute)):
             losses[[place[id(row)] for row in part.rows]] = (answer - batch.target).square().flatten(1).mean(dim=1)
     return losses
 
@@ -89,9 +101,10 @@ def split_walks(group, plan):
 
 def _split_parts(group, plan):
     size = min(plan.rows_per_pass, plan.rows_per_walk) if plan.rows_per_walk else plan.rows_per_pass
-    for rows, is_preserved in ((group.rows, False), (group.class_rows, True)):
+    counts = group.counts or (len(group.rows), len(group.class_rows))
+    for rows, count, is_preserved in zip((group.rows, group.class_rows), counts, (False, True)):
         for some in split_passes(rows, size):
-            yield _Part(some, len(some) / len(rows), is_preserved)
+            yield _Part(some, len(some) / count, is_preserved)
 
 
 def split_passes(rows, rows_per_pass):

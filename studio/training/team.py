@@ -1,8 +1,9 @@
-"""Several processes at one training: with two, each trains one expert. No gradient crosses; they meet in the run folder, at every pair."""
+"""Several processes at one training. Each expert has its own, who share its steps (`mates`); between the experts no gradient crosses, and they
+meet in the run folder, at every pair."""
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import torch
@@ -11,7 +12,9 @@ from accelerate import PartialState
 from studio.config import EXPERTS
 from studio.errors import Problem
 from studio.training import checkpoints
+from studio.training.mates import LONGEST_ANSWER, Mates, hearing_all
 from studio.training.pairs import pair_folder, read_pair
+from studio.training.schedule import num_lanes
 
 LOOK_SECONDS = 0.5
 LONGEST_PREPARATION = timedelta(days=2)  # accelerate gives up after half an hour: captions and class pictures may take longer
@@ -19,17 +22,20 @@ LONGEST_PREPARATION = timedelta(days=2)  # accelerate gives up after half an hou
 
 @dataclass(frozen=True)
 class Team:
-    """This process among those of a run."""
+    """This process among those of a run. num_lanes: experts that learn at the same time; rank r trains the one of lane r % num_lanes."""
 
     rank: int = 0
     size: int = 1
+    num_lanes: int = 1
+    mates: Mates = field(default_factory=Mates)
 
     @classmethod
-    def join(cls, size):
+    def join(cls, config, num_experts):
         """The team that accelerate finds in the environment. Problem if it is not of the size that the run was planned for.
 
-        It talks through gloo, on GPUs too: next to nothing is said, and Windows has no NCCL.
+        It talks through gloo, on GPUs too: Windows has no NCCL, and a process that has died is noticed at once.
         """
+        size, lanes = config.processes, num_lanes(config, num_experts)
         options = {"backend": "gloo", "cpu": not torch.cuda.is_available(), "timeout": LONGEST_PREPARATION} if size > 1 else {}
         state = PartialState(**options)
         if state.num_processes != size:
@@ -38,7 +44,7 @@ class Team:
                 cost="Nothing was lost.",
                 fix="Start it from the studio or with the train command, which start them all; or set 'Graphics cards' to 1.",
             )
-        return cls(state.process_index, size)
+        return cls(state.process_index, size, lanes, _find_mates(state.process_index, size, lanes))
 
     @property
     def is_main(self):
@@ -49,26 +55,29 @@ class Team:
         return self.size > 1
 
     def trains(self, expert):
-        return EXPERTS.index(expert) % self.size == self.rank
+        """Whether this process does; a base model with one expert has one lane, and all processes are in it."""
+        return EXPERTS.index(expert) % self.num_lanes == self.rank % self.num_lanes
 
     @contextmanager
     def in_turn(self):
         """The main process goes through the block before the others; all of them must come to it."""
         if self.is_shared and not self.is_main:
-            torch.distributed.barrier()
+            _wait_for_all()
         yield
         if self.is_shared and self.is_main:
-            torch.distributed.barrier()
+            _wait_for_all()
 
     def save_state(self, run_dir, state, expert, tensors, numbers):
-        """checkpoints.save_state, beside what the other process has saved meanwhile."""
+        """checkpoints.save_state, beside what the other expert's lead has saved meanwhile; one that is no lead leaves it to its own."""
+        if not self.mates.is_lead:
+            return state
         if not self.is_shared:
             return checkpoints.save_state(run_dir, state, expert, tensors, numbers)
         with checkpoints.resume_lock(run_dir):
             return checkpoints.save_state(run_dir, _beside(state, expert, checkpoints.newest_state(run_dir)), expert, tensors, numbers)
 
     def restore_expert(self, run_dir, state, expert, optimizer):
-        """checkpoints.restore_expert; the other process may have put newer states in the place of this one meanwhile."""
+        """checkpoints.restore_expert; the other expert's may have put newer states in the place of this one meanwhile."""
         if not self.is_shared:
             checkpoints.restore_expert(state, expert, optimizer)
             return
@@ -84,18 +93,39 @@ class Team:
         with checkpoints.resume_lock(run.run_dir):
             return checkpoints.save_pair(run.run_dir, checkpoints.newest_state(run.run_dir), run.config, run.base, saved_by=saved_by)
 
-    def close_span(self, run, state, end):
-        """The state at which the pair of step `end` is due, once every expert is there; None if a stop was asked for while waiting.
+    def close_span(self, run, state, end, save_pair):
+        """save_pair(state) of step `end` once every expert is there. Returns the state; None if a stop was asked for while waiting.
 
         A process that is not the main one waits for the pair: beyond that it would overwrite what the pair is made of.
         """
         if not self.is_shared:
+            save_pair(state)
             return state
+        is_reached = self._wait_for(run, end)
+        if is_reached and self.is_main:
+            save_pair(checkpoints.newest_state(run.run_dir))
+        return None if self.mates.any(not is_reached) else checkpoints.newest_state(run.run_dir)
+
+    def _wait_for(self, run, end):
+        """Whether the pair of step `end` is there, or can be made by this process; False if a stop was asked for."""
         while not (self.is_main and checkpoints.newest_state(run.run_dir).step >= end) and not read_pair(pair_folder(run.run_dir, end)):
             if run.should_stop():
-                return None
+                return False
             time.sleep(LOOK_SECONDS)
-        return checkpoints.newest_state(run.run_dir)
+        return True
+
+
+def _find_mates(rank, size, num_lanes):
+    """The Mates of a process; every process must take part in making every group."""
+    if size == num_lanes:
+        return Mates()
+    lanes = [torch.distributed.new_group(range(lane, size, num_lanes), LONGEST_ANSWER, "gloo") for lane in range(num_lanes)]
+    return Mates(rank // num_lanes, size // num_lanes, lanes[rank % num_lanes])
+
+
+def _wait_for_all():
+    with hearing_all():
+        torch.distributed.barrier()
 
 
 def leave_team():

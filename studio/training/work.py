@@ -13,6 +13,7 @@ from studio.clocks import awake_seconds
 from studio.config import TrainConfig, to_dict
 from studio.errors import Problem
 from studio.models.catalogue import BaseModel
+from studio.models.compiled import describe_failure, is_compiler_failure
 from studio.models.lora import trainable_lora
 from studio.training.backoff import Backoff, is_out_of_memory
 from studio.training.batches import Batches
@@ -62,11 +63,13 @@ class Work:
         self.parameters = trainable_lora(model)
         self.optimizer = LoraOptimizer(run.config.optimizer, self.parameters, run.config.lora.precision)
         run.team.restore_expert(run.run_dir, state, expert, self.optimizer)
+        self.mates = run.team.mates
         self.batches = Batches(run.config, run.project, run.base, expert, samples)
         self.monitor = LossMonitor(state.recent_losses[expert])
         self.pace = deque(maxlen=PACE_STEPS)
         self.must_reload = False
         self._plan_step()
+        (self.step,) = self.mates.highest(state.step)  # the other expert's steps may have been read at different moments
 
     def _plan_step(self):
         self.plan = StepPlan.of(self.run.backoff.memory, len(self.model.blocks))
@@ -75,10 +78,14 @@ class Work:
     def train_step(self):
         """Batch, loss, backward, clip, check, step, report. Whether the step was taken: not if it was broken off, or must_reload."""
         started, group = awake_seconds(), self.batches.group(self.expert_step)
-        found = self._within_memory(group.rows + group.class_rows, lambda before_block: self._gradients(group, before_block))
-        if found is None:
+        mine = group.part(self.mates.place, self.mates.count)
+        losses = self._within_memory(
+            mine.rows + mine.class_rows,
+            lambda before_block: accumulate_gradients(self.model, mine, self.run.device, self.plan, self.shelf, before_block),
+        )
+        if losses is None:
             return False
-        loss, preservation, nothing, grad_norm = found
+        loss, preservation, nothing, grad_norm = self._clip(losses)
         if wrong := self.monitor.check(loss, grad_norm, nothing):
             self._roll_back(wrong)
             return False
@@ -88,32 +95,48 @@ class Work:
         self._report(loss, preservation if group.class_rows else None, rate, grad_norm)
         return True
 
-    def _gradients(self, group, before_block):
-        """Clipped gradients; [loss, preservation loss, loss of a model that predicts nothing, norm before clipping]."""
-        losses = accumulate_gradients(self.model, group, self.run.device, self.plan, self.shelf, before_block)
+    def _clip(self, losses):
+        """The mates' gradients together, clipped; [loss, preservation loss, loss of a model that predicts nothing, norm before clipping]."""
+        self.mates.add_up([losses, *(p.grad for p in self.parameters.values())])
         norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.run.config.optimizer.max_grad_norm)
         return torch.cat([losses, norm[None].to(losses)]).tolist()  # the step's one wait for the device
 
     def _within_memory(self, rows, compute):
-        """compute(before_block), again and with less memory as long as the GPU's runs out; None if it was broken off or the expert must be reloaded."""
+        """compute(before_block), again and with less memory as long as a mate's GPU runs out of it; None if it was broken off or the expert must be reloaded."""
         while not self.must_reload:
-            ran_out = False
+            found, ran_out, not_compiled = None, False, ""
             try:
-                return compute(StopBetweenBlocks(self.run.should_stop, self.run.device, self._usual_seconds()))
+                found = compute(StopBetweenBlocks(self.run.should_stop, self.run.device, self._usual_seconds()))
             except BrokenOff:
                 pass
             except RuntimeError as e:
-                if not is_out_of_memory(e):
+                ran_out, not_compiled = is_out_of_memory(e), describe_failure(e) if is_compiler_failure(e) else ""
+                if not (ran_out or not_compiled):
                     raise
-                ran_out = True
-            self._forget_gradients()  # not in the handler, whose traceback holds what the walk had in memory
-            if not ran_out:
+            # not in the handler, whose traceback holds what the walk had in memory
+            if not_compiled:
+                self._forget_gradients()
+                self.run.backoff.stop_compiling(self.step + 1, not_compiled)
+                self._plan_step()
+                continue
+            one_ran_out, one_did_not_finish = self.mates.highest(ran_out, found is None)
+            if not one_did_not_finish:
+                return found
+            self._forget_gradients()
+            if not one_ran_out:
                 return None
             if self.monitor.is_calm:
                 self.save()
-            self.must_reload = self.run.backoff.take_notch(self.step + 1, len(rows), self._input_bytes(rows))
-            self._plan_step()
+            self.must_reload = self.mates.any(ran_out and self._back_off(rows))
+            if not ran_out:
+                self.run.report("note", message=f"The memory of another GPU ran out at step {self.step + 1}. It goes on with less.")
         return None
+
+    def _back_off(self, rows):
+        """One notch less memory for a step of these rows. Whether the expert must be loaded again."""
+        is_moved = self.run.backoff.take_notch(self.step + 1, len(rows), self._input_bytes(rows))
+        self._plan_step()
+        return is_moved
 
     def _forget_gradients(self):
         for p in self.parameters.values():
@@ -125,7 +148,7 @@ class Work:
     def _input_bytes(self, rows):
         """Of what all blocks would keep as inputs for rows, each as long as the longest."""
         config = self.model.config
-        tokens = max(row.latents[0].numel() for row in rows) // math.prod(config.patch_size)
+        tokens = max((row.latents[0].numel() for row in rows), default=0) // math.prod(config.patch_size)
         size = config.num_attention_heads * config.attention_head_dim * self.model.dtype.itemsize
         return len(rows) * tokens * size * len(self.model.blocks)
 
@@ -164,8 +187,14 @@ class Work:
         if not self.batches.samples.held_out:
             return
         rows = list(self.batches.held_out_rows())
-        losses = self._within_memory(rows, lambda before_block: evaluate(self.model, rows, self.run.device, self.plan, before_block))
-        if losses is not None:
+        mine = slice(self.mates.place, None, self.mates.count)
+        found = self._within_memory(
+            rows[mine], lambda before_block: evaluate(self.model, rows[mine], self.run.device, self.plan, before_block)
+        )
+        if found is not None:
+            losses = torch.zeros(len(rows), device=self.run.device)
+            losses[mine] = found
+            self.mates.add_up([losses])
             facts = {"loss": losses.mean().item(), "bands": self.batches.held_out_bands(losses)}
             self.run.report("held_out", step=self.step, expert=self.expert, expert_step=self.expert_step, **facts)
 
@@ -182,7 +211,7 @@ class Work:
             )
             tensors, numbers = self.optimizer.tensors(), self.optimizer.numbers()
             self.state = when_there_is_space(
-                self.run, self.step, lambda: self.run.team.save_state(self.run.run_dir, state, self.expert, tensors, numbers)
+                self.run, self.step, lambda: self.run.team.save_state(self.run.run_dir, state, self.expert, tensors, numbers), self.mates
             )
         return self.state
 

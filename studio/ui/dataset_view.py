@@ -3,7 +3,7 @@
 import functools
 from dataclasses import dataclass
 
-from studio.data import dataset
+from studio.data import dataset, persons
 from studio.data.captions import audit, check_caption, class_prompt
 from studio.data.thumbnails import version_of
 from studio.jobs import state
@@ -21,6 +21,7 @@ SHOWN = {
     "clips": "Clips",
     "no-caption": "Without caption",
     "remark": "Caption with a remark",
+    "doubt": "Kept with a doubt",
 }
 SOURCES = {"hand": "written by you", "auto": "written by the studio", "imported": "came with the file", "": "not written yet"}
 _FILTERS = {
@@ -30,6 +31,7 @@ _FILTERS = {
     "clips": lambda item, look: item.kind == "clip",
     "no-caption": lambda item, look: not item.caption,
     "remark": lambda item, look: bool(item.caption and look.remarks[item.id]),
+    "doubt": lambda item, look: item.keep and bool(doubts_of(item)),
 }
 
 
@@ -44,6 +46,11 @@ class Look:
     @property
     def kept(self):
         return [item for item in self.items if item.keep]
+
+
+def doubts_of(item):
+    """What the check saw in a picture that is no reason to leave it out; what it says of all of them is said once, elsewhere."""
+    return [words for words in item.measurements.get("warnings", []) if words != persons.SEVERAL]
 
 
 def look_at(project):
@@ -166,6 +173,9 @@ def thumbnail(project, item, look):
         badges.append({"text": "no caption", "tone": "warn"})
     elif look.remarks[item.id]:
         badges.append({"text": "caption", "tone": "warn"})
+    doubts = doubts_of(item) if item.keep else []
+    if doubts:
+        badges.append({"text": "doubt", "tone": "plain"})
     said = ", ".join([item.id, *[badge["text"] for badge in badges]])
     return {
         "id": item.id,
@@ -173,7 +183,7 @@ def thumbnail(project, item, look):
         "keep": item.keep,
         "badges": badges,
         "said": said,
-        "why": item.reason,
+        "why": item.reason if not item.keep else "; ".join(doubts),
     }
 
 
@@ -205,6 +215,7 @@ def read_viewer(project, look, item):
         "placeholder": f"{trigger or 'the trigger'}, a {noun} with ..., in ...",
         "keep": item.keep,
         "reason": item.reason,
+        "doubts": "; ".join(doubts_of(item)) if item.keep else "",
         "problem": item.problem,
     }
 

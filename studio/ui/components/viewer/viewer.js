@@ -34,6 +34,7 @@ const redraw = mount(
         <button data-do="remove" class="quiet" id="remove-item">Remove</button>
       </div>
       ${v.keep ? "" : html`<p class="remark out">Left out${v.reason ? html`: ${v.reason}` : ""}.</p>`}
+      ${v.doubts ? html`<p class="remark">Kept, with a doubt: ${v.doubts}.</p>` : ""}
       ${v.kind === "clip"
         ? html`<details class="cut"><summary>Cut this clip</summary>
             <div class="cut-row">

@@ -1,0 +1,181 @@
+"""Several processes at one training: four, two an expert, compute what one does; they stop, give up memory and go on together, and none waits for a dead one."""
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import time
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from training_kit import Events, lora_bits, new_project, new_run, small_config
+
+from studio.config import TrainConfig
+from studio.errors import Problem
+from studio.jobs.siblings import _free_port, ranks, stop_file
+from studio.jobs.state import last_safe_step
+from studio.models.lora_files import read_lora_file
+from studio.training.loop import train
+from studio.training.pairs import list_run_pairs
+from studio.training.schedule import fit_to_experts, num_lanes, num_mates
+
+PATIENCE_SECONDS = 120
+# a process that has loaded torch, and computed nothing, is the mother of all where there is such a thing: loading takes longer than training
+context = multiprocessing.get_context("forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn")
+if context.get_start_method() == "forkserver":
+    context.set_forkserver_preload(
+        ["studio.training.loop", "studio.models.loading", "diffusers.models.transformers.transformer_wan", "peft"]
+    )
+
+
+def config(**changes):
+    """Three pictures a step: of two mates one has two, and the other one."""
+    return small_config(**{"steps": 8, "save_every": 4, "resume_every": 1, "held_out_every": 2, "accumulation": 3} | changes)
+
+
+@pytest.fixture(scope="module")
+def project(tiny_base):
+    return new_project(tiny_base, photos=6)
+
+
+@pytest.fixture(scope="module")
+def alone(project):
+    """(run folder, {(event, expert, its step): loss}) of one process: what several must equal."""
+    run_dir, events = new_run(project), Events()
+    train(config(), run_dir, report=events)
+    return run_dir, losses(events)
+
+
+def losses(*told):
+    return {
+        (event, fields["expert"], fields["expert_step"]): fields["loss"]
+        for events in told
+        for event, fields in events
+        if event in ("step", "held_out")
+    }
+
+
+def assert_same(run_dir, curve, alone):
+    """Every step is there; when the pictures set aside are checked hangs on what an expert knows of the other's steps."""
+    whole, expected = alone
+    assert {key for key in curve if key[0] == "step"} == {key for key in expected if key[0] == "step"}
+    common = curve.keys() & expected.keys()
+    assert len(common) >= 12 and max(abs(curve[key] - expected[key]) for key in common) <= 1e-5
+    for ours, theirs in zip(list_run_pairs(run_dir), list_run_pairs(whole), strict=True):
+        for expert, file in ours.files.items():
+            found, wanted = read_lora_file(file)[0], read_lora_file(theirs.files[expert])[0]
+            apart = {key: ((found[key] - tensor).norm() / tensor.norm()).item() for key, tensor in wanted.items()}
+            assert max(apart.values()) < 1e-3, max(apart.items(), key=lambda item: item[1])
+
+
+# -- processes
+
+
+def run_team(size, run_dir, plot, **changes):
+    """{rank: (events, result, or how it failed)} of the processes that spoke at their end."""
+    told, port = context.Queue(), _free_port()
+    team = [
+        context.Process(target=member, args=(rank, size, port, config(processes=size, **changes), run_dir, plot, told))
+        for rank in range(size)
+    ]
+    for process in team:
+        process.start()
+    answers, end = {}, time.monotonic() + PATIENCE_SECONDS
+    while any(process.is_alive() for process in team) or not told.empty():
+        assert time.monotonic() < end, f"{sorted(answers)} have ended, the others have not"
+        with contextlib.suppress(queue.Empty):
+            rank, *answer = told.get(timeout=0.1)
+            answers[rank] = answer
+    stop_file(run_dir).unlink(missing_ok=True)
+    return answers
+
+
+def member(rank, size, port, config, run_dir, plot, told):
+    os.environ.update(ranks(rank, size, port))
+    torch.set_num_threads(1)
+    events = Events()
+    try:
+        with plot(rank, run_dir) as should_stop:
+            result = train(config, run_dir, report=events, should_stop=lambda: should_stop() or stop_file(run_dir).exists())
+    except Problem as error:
+        result = {"error": type(error).__name__} | error.to_dict()
+        stop_file(run_dir).touch()  # as the process that runs the job tells all others
+    told.put((rank, list(events), result))
+
+
+@contextlib.contextmanager
+def nothing_happens(rank, run_dir):
+    yield lambda: False
+
+
+@contextlib.contextmanager
+def one_dies(rank, run_dir):
+    yield lambda: rank == 2 and last_safe_step(run_dir) >= 3 and os._exit(1)
+
+
+class BusyDevice(TorchDispatchMode):
+    """After a safety copy another program holds the memory for a moment: two products are refused."""
+
+    def __init__(self, run_dir):
+        super().__init__()
+        self.run_dir, self.refusals = run_dir, 2
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if self.refusals and "addmm" in str(func) and last_safe_step(self.run_dir) >= 2:
+            self.refusals -= 1
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return func(*args, **(kwargs or {}))
+
+
+@contextlib.contextmanager
+def memory_runs_out_on_one_and_only_followers_hear_the_stop(rank, run_dir):
+    with BusyDevice(run_dir) if rank == 2 else contextlib.nullcontext():
+        yield lambda: rank >= 2 and last_safe_step(run_dir) >= 5
+
+
+def test_two_processes_train_an_expert_each_to_the_same_bits(project, alone):
+    run_dir = new_run(project)
+    told = run_team(2, run_dir, nothing_happens)
+    assert losses(told[0][0], told[1][0]) == alone[1] and lora_bits(run_dir) == lora_bits(alone[0])
+
+
+def test_four_processes_follow_the_curve_of_one_even_if_one_dies_on_the_way(project, alone):
+    run_dir = new_run(project)
+    before = run_team(4, run_dir, one_dies)
+    assert before.keys() == {0, 1, 3} and before[0][1]["error"] == "MateLost" and before[0][1]["action"] == "resume"
+    after = run_team(4, run_dir, nothing_happens)
+    assert [answer[1]["step"] for answer in after.values()] == [8] * 4
+    assert not after[2][0] and not after[3][0]  # the leads speak for all
+    assert_same(run_dir, losses(before[0][0], before[1][0], after[0][0], after[1][0]), alone)
+
+
+def test_mates_give_up_memory_together_and_a_stop_that_one_hears_ends_them_all_after_the_same_step(project, alone):
+    run_dir = new_run(project)
+    before = run_team(4, run_dir, memory_runs_out_on_one_and_only_followers_hear_the_stop)
+    assert all(answer[1]["stopped"] for answer in before.values())
+    notes = [fields["message"] for event, fields in before[0][0] if event == "note"]
+    assert sum("memory of another GPU ran out" in note for note in notes) == 2
+    after = run_team(4, run_dir, nothing_happens)
+    assert_same(run_dir, losses(before[0][0], before[1][0], after[0][0], after[1][0]), alone)
+
+
+# -- settings
+
+
+def test_processes_are_one_or_an_even_number():
+    for wrong in (3, 15, 17, 0):
+        with pytest.raises(ValueError, match="processes"):
+            TrainConfig(processes=wrong)
+    with pytest.raises(ValueError, match=r"1 or an even number.*try 4"):
+        TrainConfig(processes=5)
+
+
+def test_a_step_has_a_picture_for_each_mate_or_the_setting_to_change_is_named():
+    eight = TrainConfig(processes=8, accumulation=4)
+    both, one = ("high_noise", "low_noise"), ("low_noise",)
+    assert (num_lanes(eight, 2), num_mates(eight, 2)) == (2, 4) and fit_to_experts(eight, both) == eight
+    assert (num_lanes(eight, 1), num_mates(eight, 1)) == (1, 8)
+    with pytest.raises(ValueError, match=r"8 share the pictures of a step, and there are 4; raise 'Pictures a step' \(accumulation\)"):
+        fit_to_experts(eight, one)
+    assert num_mates(TrainConfig(), 2) == num_mates(TrainConfig(processes=2), 2) == 1
