@@ -7,6 +7,8 @@ from studio.data import dataset, persons
 from studio.data.captions import audit, check_caption, class_prompt
 from studio.data.thumbnails import version_of
 from studio.jobs import state
+from studio.models.catalogue import model_preset, takes_first_picture
+from studio.training.material import learnable, why_nothing_to_learn
 from studio.ui import actions
 from studio.ui import formatting as f
 
@@ -80,11 +82,15 @@ def describe_next(project, look):
     ):
         if kind in running:
             return {"text": words}
+    preset = model_preset(project.read()["base_model"])
     if not items:
-        text = "add 10 to 30 varied photos of the person, or 12 to 20 clips of 4 to 8 seconds."
-        return {"text": text, **actions.button("upload")}
+        photos = "" if takes_first_picture(preset) else "10 to 30 varied photos of the person, or "
+        return {"text": f"add {photos}12 to 20 clips of 4 to 8 seconds.", **actions.button("upload")}
     if not kept:
         return {"text": "keep some photos: everything is left out, so there is nothing to train with."}
+    if reason := why_nothing_to_learn(kept, preset):
+        return {"text": "add clips of the person.", "reason": reason, **actions.button("upload")}
+    kept = learnable(kept, preset)
     bare = [item for item in kept if not item.caption]
     if len(bare) >= WORTH_CHECKING and not any(item.measurements for item in items):
         reason = "Blurred, dark and doubled pictures, and other people, are found before you write captions for them."
@@ -96,8 +102,9 @@ def describe_next(project, look):
         text = f"look at {f.count(len(wrong), 'caption')} with a remark, beginning with {wrong[0].id}."
         return {"text": text, "reason": look.remarks[wrong[0].id][0], **actions.button("see-remarks")}
     if len(kept) < 10:
-        reason = f"{count_media(kept)} can be trained; 10 to 30 varied photos give a better likeness."
-        return {"text": "train, or add more photos.", "reason": reason, **actions.button("open-train")}
+        more, many = ("clips", "12 to 20 varied clips") if takes_first_picture(preset) else ("photos", "10 to 30 varied photos")
+        reason = f"{count_media(kept)} can be trained; {many} give a better likeness."
+        return {"text": f"train, or add more {more}.", "reason": reason, **actions.button("open-train")}
     return {"text": f"train with {count_media(kept)}.", **actions.button("open-train")}
 
 
