@@ -24,8 +24,7 @@ def build(page):
 def build_download(page):
     """The base model, while it is not on this computer."""
     panel = component("download")
-    page.acts(panel.start, lambda project, event: download_view.start(project.read()["base_model"], project.workspace))
-    page.acts(panel.stop, lambda project, event: download_view.stop(project.read()["base_model"], project.workspace))
+    download_view.connect(page, panel, lambda project: project.read()["base_model"])
     page.reads(lambda project: [download_view.read_download(project)], [panel], tab=ID)
 
 
