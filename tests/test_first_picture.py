@@ -291,7 +291,7 @@ SWEEP = SweepConfig(prompts=PROMPTS, strengths=(1.0,), width=48, height=32, num_
 
 
 def ids(pictures):
-    return [picture["item"] for picture in pictures]
+    return [picture.id for picture in pictures]
 
 
 def test_test_clips_begin_with_the_photos_that_fill_them_best(base, project):
@@ -316,7 +316,7 @@ def test_without_photos_they_begin_as_the_clips_do_that_training_sets_aside(base
     with pytest.raises(Problem, match="no picture of the person that test clips could begin with"):
         choose_first_pictures(project, 1, (48, 32))
     shutil.copytree(finished[1], project.runs_dir / "train-001")
-    assert "no picture of the person" in evaluate_choice.what_prevents(project)
+    assert "no picture of the person" in evaluate_choice.estimate(project)
 
 
 def start_sweep(project, should_stop=lambda: False):
@@ -334,7 +334,7 @@ def test_pairs_are_compared_from_the_same_pictures_and_a_stopped_comparison_goes
     assert (result["rendered"], result["failed"], result["stopped"]) == (4, 0, False)
     folder = project.sweep_dir(result["sweep"])
     sweep = sweeps.read_sweep(folder)
-    assert ids(prompt["first_picture"] for prompt in sweep["prompts"]) == ["0001", "0002"]
+    assert [prompt["first_picture"]["item"] for prompt in sweep["prompts"]] == ["0001", "0002"]
     assert "begins with 0002" in (folder / "report.html").read_text(encoding="utf-8")
     assert len({cell["key"] for cell in sweep["cells"]}) == 4
 
@@ -359,9 +359,9 @@ def draw_alone(base, project, text, photos):
 def test_another_first_picture_is_another_clip_and_the_window_names_them(base, finished):
     other = finished[0]
     plan = sweeps.plan_sweep(other, SWEEP)
-    assert describe_first_pictures(plan["prompts"]) == "Each clip begins with a picture of the person: the photos 0001, 0002."
+    assert describe_first_pictures(plan["prompts"]) == "Each clip begins with a picture of the person: 0001, 0002."
     evaluate_choice.save_choice(other, prompts="\n".join(PROMPTS))
-    assert evaluate_choice.estimate(other).endswith("the photos 0001, 0002.")
+    assert evaluate_choice.estimate(other).endswith("of the person: 0001, 0002.")
     sample = sweeps.plan_sweep(other, train_samples.sample_config(other))
     whole = sweeps.plan_sweep(other, evaluate_choice.read_choice(other)[0])
     assert {cell["key"] for cell in sample["cells"]} < {cell["key"] for cell in whole["cells"]}, "a look at a training is part of it"
@@ -370,6 +370,24 @@ def test_another_first_picture_is_another_clip_and_the_window_names_them(base, f
     assert not {cell["key"] for cell in plan["cells"] if cell["prompt"] == 0} & {cell["key"] for cell in changed["cells"]}
     assert {c["key"] for c in plan["cells"] if c["prompt"] == 1} == {c["key"] for c in changed["cells"] if c["prompt"] == 1}
     set_keep(other, "0001", True)
+
+
+def test_a_prompt_can_name_what_it_begins_with(base, finished, project):
+    prompts = ("[trigger] waving [picture clip-02]", "Calm | [trigger]", "[picture 0001] [trigger] turning")
+    plan = sweeps.plan_sweep(finished[0], dataclasses.replace(SWEEP, prompts=prompts))
+    assert [(p["text"], p["first_picture"]["item"]) for p in plan["prompts"]] == [
+        ("ohwx waving", "clip-02"), ("ohwx", "0002"), ("ohwx turning", "0001"),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="no photo or clip 0009 that test clips could begin with; 0001 is one"):
+        sweeps.plan_sweep(finished[0], dataclasses.replace(SWEEP, prompts=("[trigger] [picture 0009]",)))
+    evaluate_choice.save_choice(project, prompts="[trigger] [picture 0009]")
+    with pytest.raises(ValueError, match="prompt 1 is empty"):
+        sweeps.plan_sweep(finished[0], dataclasses.replace(SWEEP, prompts=("[picture 0001]",)))
+    shutil.copytree(finished[1], project.runs_dir / "train-001")
+    assert evaluate_choice.estimate(project).startswith("There is no photo or clip 0009"), "the tab goes on, whatever a prompt names"
+    project.update(base_model="tiny")
+    with pytest.raises(ValueError, match=r"draws from words alone; take \[picture \.\.\.\] out"):
+        sweeps.plan_sweep(project, dataclasses.replace(SWEEP, prompts=prompts))
 
 
 def test_the_standard_prompts_tell_what_happens_next(base, finished):
