@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,6 @@ from safetensors.torch import load_file
 from studio.config import EXPERTS, TrainConfig, merge, to_dict
 from studio.data.importer import import_media
 from studio.jobs import launcher, metrics, state
-from studio.jobs.siblings import _free_port
 from studio.jobs.worker import run_job
 from studio.training.pairs import list_pairs
 from studio.workspace import Workspace
@@ -183,7 +183,9 @@ def test_four_processes_are_one_job_that_ends_when_one_dies_and_can_go_on(projec
 
 def test_two_machines_by_accelerates_launcher_train_to_the_same_tensors_as_one_process(project, prepared, tmp_path):
     """Two launches on this computer stand for two computers that share a folder; they are told to use GPUs, as on a real one, and find none."""
-    port, home = str(_free_port()), project.workspace.home
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port, home = str(free.getsockname()[1]), project.workspace.home
     settings = [f"--set={name}={value}" for name, value in flat(SETTINGS).items()]
     env = launcher.worker_environment() | {"CUDA_VISIBLE_DEVICES": ""}
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "2", "--num_processes", "2"]

@@ -1,32 +1,21 @@
 """Several processes at one training: four, two an expert, compute what one does; they stop, give up memory and go on together, and none waits for a dead one."""
 
 import contextlib
-import multiprocessing
 import os
-import queue
-import time
 
+import psutil
 import pytest
 import torch
+from team_kit import losses, nothing_happens, run_team
 from torch.utils._python_dispatch import TorchDispatchMode
 from training_kit import Events, lora_bits, new_project, new_run, small_config
 
 from studio.config import TrainConfig
-from studio.errors import Problem
-from studio.jobs.siblings import _free_port, ranks, stop_file
 from studio.jobs.state import last_safe_step
 from studio.models.lora_files import read_lora_file
 from studio.training.loop import train
 from studio.training.pairs import list_run_pairs
 from studio.training.schedule import fit_to_experts, num_lanes, num_mates
-
-PATIENCE_SECONDS = 120
-# a process that has loaded torch, and computed nothing, is the mother of all where there is such a thing: loading takes longer than training
-context = multiprocessing.get_context("forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn")
-if context.get_start_method() == "forkserver":
-    context.set_forkserver_preload(
-        ["studio.training.loop", "studio.models.loading", "diffusers.models.transformers.transformer_wan", "peft"]
-    )
 
 
 def config(**changes):
@@ -47,15 +36,6 @@ def alone(project):
     return run_dir, losses(events)
 
 
-def losses(*told):
-    return {
-        (event, fields["expert"], fields["expert_step"]): fields["loss"]
-        for events in told
-        for event, fields in events
-        if event in ("step", "held_out")
-    }
-
-
 def assert_same(run_dir, curve, alone):
     """Every step is there; when the pictures set aside are checked hangs on what an expert knows of the other's steps."""
     whole, expected = alone
@@ -67,46 +47,6 @@ def assert_same(run_dir, curve, alone):
             found, wanted = read_lora_file(file)[0], read_lora_file(theirs.files[expert])[0]
             apart = {key: ((found[key] - tensor).norm() / tensor.norm()).item() for key, tensor in wanted.items()}
             assert max(apart.values()) < 1e-3, max(apart.items(), key=lambda item: item[1])
-
-
-# -- processes
-
-
-def run_team(size, run_dir, plot, **changes):
-    """{rank: (events, result, or how it failed)} of the processes that spoke at their end."""
-    told, port = context.Queue(), _free_port()
-    team = [
-        context.Process(target=member, args=(rank, size, port, config(processes=size, **changes), run_dir, plot, told))
-        for rank in range(size)
-    ]
-    for process in team:
-        process.start()
-    answers, end = {}, time.monotonic() + PATIENCE_SECONDS
-    while any(process.is_alive() for process in team) or not told.empty():
-        assert time.monotonic() < end, f"{sorted(answers)} have ended, the others have not"
-        with contextlib.suppress(queue.Empty):
-            rank, *answer = told.get(timeout=0.1)
-            answers[rank] = answer
-    stop_file(run_dir).unlink(missing_ok=True)
-    return answers
-
-
-def member(rank, size, port, config, run_dir, plot, told):
-    os.environ.update(ranks(rank, size, port))
-    torch.set_num_threads(1)
-    events = Events()
-    try:
-        with plot(rank, run_dir) as should_stop:
-            result = train(config, run_dir, report=events, should_stop=lambda: should_stop() or stop_file(run_dir).exists())
-    except Problem as error:
-        result = {"error": type(error).__name__} | error.to_dict()
-        stop_file(run_dir).touch()  # as the process that runs the job tells all others
-    told.put((rank, list(events), result))
-
-
-@contextlib.contextmanager
-def nothing_happens(rank, run_dir):
-    yield lambda: False
 
 
 @contextlib.contextmanager
@@ -134,17 +74,27 @@ def memory_runs_out_on_one_and_only_followers_hear_the_stop(rank, run_dir):
         yield lambda: rank in (1, 3) and last_safe_step(run_dir) >= 5
 
 
+@contextlib.contextmanager
+def nobody_beyond_this_computer_is_listened_to(rank, run_dir):
+    def should_stop():
+        listening = {found.laddr.ip for found in psutil.Process().net_connections("inet") if found.status == psutil.CONN_LISTEN}
+        assert listening <= {"127.0.0.1", "::1"}, listening
+        return False
+
+    yield should_stop
+
+
 def test_two_processes_train_an_expert_each_to_the_same_bits(project, alone):
     run_dir = new_run(project)
-    told = run_team(2, run_dir, nothing_happens)
+    told = run_team(config(processes=2), run_dir, nobody_beyond_this_computer_is_listened_to)
     assert losses(told[0][0], told[1][0]) == alone[1] and lora_bits(run_dir) == lora_bits(alone[0])
 
 
 def test_four_processes_follow_the_curve_of_one_even_if_one_dies_on_the_way(project, alone):
     run_dir = new_run(project)
-    before = run_team(4, run_dir, one_dies)
+    before = run_team(config(processes=4), run_dir, one_dies)
     assert before.keys() == {0, 2, 3} and before[0][1]["error"] == "MateLost" and before[0][1]["action"] == "resume"
-    after = run_team(4, run_dir, nothing_happens)
+    after = run_team(config(processes=4), run_dir, nothing_happens)
     assert [answer[1]["step"] for answer in after.values()] == [8] * 4
     assert not after[1][0] and not after[3][0]  # the leads speak for all
     assert_same(run_dir, losses(before[0][0], before[2][0], after[0][0], after[2][0]), alone)
@@ -152,11 +102,11 @@ def test_four_processes_follow_the_curve_of_one_even_if_one_dies_on_the_way(proj
 
 def test_mates_give_up_memory_together_and_a_stop_that_one_hears_ends_them_all_after_the_same_step(project, alone):
     run_dir = new_run(project)
-    before = run_team(4, run_dir, memory_runs_out_on_one_and_only_followers_hear_the_stop)
+    before = run_team(config(processes=4), run_dir, memory_runs_out_on_one_and_only_followers_hear_the_stop)
     assert all(answer[1]["stopped"] for answer in before.values())
     notes = [fields["message"] for event, fields in before[0][0] if event == "note"]
     assert sum("memory of another GPU ran out" in note for note in notes) == 2
-    after = run_team(4, run_dir, nothing_happens)
+    after = run_team(config(processes=4), run_dir, nothing_happens)
     assert_same(run_dir, losses(before[0][0], before[2][0], after[0][0], after[2][0]), alone)
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from comfyui_kit import SMALL, add_small_model, make_comfyui
 from safetensors import safe_open
+from team_kit import losses, run_team
 from training_kit import Events, add_photo, small_config
 
 from studio.config import SweepConfig, TrainConfig, load_preset, to_dict
@@ -102,6 +103,20 @@ def test_a_person_is_learned_compared_and_exported(base, workspace):
     assert export_pair(project, pair, "bundle").is_dir()
     with pytest.raises(Problem, match="can't be exported to musubi"):
         export_pair(project, pair, "musubi")
+
+
+def test_all_graphics_cards_share_the_steps_of_the_one_expert(base, workspace):
+    project = workspace.create_project("Anna", trigger="ohwx", class_noun="person", base_model=SMALL)
+    for number in range(1, 5):
+        add_photo(project, number)
+    alone, told = Events(), {}
+    for processes in (1, 2):
+        config, run_dir = small_config(steps=3, save_every=3, processes=processes), project.new_run_dir("train")
+        write_json(run_dir / "config.json", {"kind": "train", "trigger": "ohwx", "class_noun": "person", "base_model": SMALL})
+        told = run_team(config, run_dir) if processes > 1 else train(config, run_dir, report=alone)
+    curve, expected = losses(told[0][0]), losses(alone)
+    assert curve.keys() == expected.keys() and not told[1][0]
+    assert max(abs(curve[key] - expected[key]) for key in expected) <= 1e-5
 
 
 def test_the_window_shows_one_lane(base, workspace):

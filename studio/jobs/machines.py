@@ -19,7 +19,7 @@ from studio.clocks import awake_seconds
 from studio.errors import Problem
 from studio.workspace import read_json, write_json
 
-RANK_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # as accelerate reads them
+RANK_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")  # as accelerate reads them
 LAUNCHED = "TORCHELASTIC_RUN_ID"  # set by its launcher alone
 BEAT_SECONDS = 5.0
 SILENT_SECONDS = 120.0  # without a beat, after which a process counts as gone
@@ -60,7 +60,7 @@ def gather(place, run_name=""):
     from studio.training.team import announce, meet_all
 
     require_gpus(place.local_size)
-    _talk_through_the_right_card()
+    os.environ.update({name: os.environ.get(name, value) for name, value in talking_through(os.environ["MASTER_ADDR"]).items()})
     meet_all()
     return announce(run_name)
 
@@ -79,11 +79,10 @@ def require_gpus(size):
         )
 
 
-def _talk_through_the_right_card():
-    """Name the network card that leads to the first computer: gloo takes the one of the host's name, which many a Linux maps to the loopback."""
-    if os.name == "posix":
-        name = network_card_towards(os.environ["MASTER_ADDR"])
-        os.environ.update({"GLOO_SOCKET_IFNAME": name} if name and "GLOO_SOCKET_IFNAME" not in os.environ else {})
+def talking_through(address):
+    """Environment that lets gloo use the network card that leads to an address: by itself it takes the host name's, which may be any of them."""
+    name = network_card_towards(address) if os.name == "posix" else ""
+    return {"GLOO_SOCKET_IFNAME": name} if name else {}
 
 
 def network_card_towards(address):

@@ -6,14 +6,15 @@ Where a launcher started them all, they are invited instead: see studio.jobs.mac
 """
 
 import os
-import socket
 import subprocess
 import sys
 import time
 import traceback
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from studio.config import MEETING_FILE
 from studio.errors import MateLost, Problem
 from studio.jobs import launcher, machines, state
 from studio.jobs.problems import KEPT, explain
@@ -34,6 +35,8 @@ def team(run_dir, size, recorder):
         yield recorder
         return
     voice, lost, place = Voice(run_dir, recorder), None, machines.find_place()
+    if place:
+        recorder.report("note", message=f"Waiting until all {place.size} processes are here.")
     with machines.invited(run_dir, place) if place else _started(run_dir, size) as voice.siblings:
         try:
             with _leaving_at_once():
@@ -53,9 +56,8 @@ def team(run_dir, size, recorder):
 def _started(run_dir, size):
     """The processes of all siblings on this computer; inside, this one is a member of their team."""
     machines.require_gpus(size)
-    port = _free_port()
-    with _environment(ranks(0, size, port)):
-        yield [_start(run_dir, rank, size, port) for rank in range(1, size)]
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder, _environment(ranks(0, size, folder)):
+        yield [_start(run_dir, rank, size, folder) for rank in range(1, size)]
 
 
 class Voice:
@@ -151,20 +153,20 @@ def reports_file(run_dir):
     return Path(run_dir) / "siblings.jsonl"
 
 
-def ranks(rank, size, port):
-    """The environment variables of a process of a team on this computer."""
-    values = dict(zip(machines.RANK_VARIABLES, (rank, rank, size, size, "127.0.0.1", port)))
-    return {name: str(value) for name, value in values.items()}
+def ranks(rank, size, folder):
+    """The environment variables of a process of a team on this computer, whose processes meet in a folder and talk through the loopback."""
+    values = dict(zip(machines.RANK_VARIABLES, (rank, rank, size, size))) | {MEETING_FILE: Path(folder) / "store"}
+    return {name: str(value) for name, value in values.items()} | machines.talking_through("127.0.0.1")
 
 
-def _start(run_dir, rank, size, port):
+def _start(run_dir, rank, size, folder):
     me = state.own_identity()
     command = [sys.executable, "-m", "studio.jobs.siblings", str(run_dir), str(me["pid"]), repr(me["create_time"])]
     flags = (
         {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {"start_new_session": True}
     )  # Ctrl-C is the job's to hear
     with open(Path(run_dir) / "log.txt", "ab") as log:
-        env = launcher.worker_environment() | ranks(rank, size, port)
+        env = launcher.worker_environment() | ranks(rank, size, folder)
         return subprocess.Popen(command, cwd=launcher.ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **flags)
 
 
@@ -196,12 +198,6 @@ def _leaving_at_once():
         raise
 
 
-def _free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
 def main(run_dir, pid, create_time):
     """Take part in the training of a run folder until it is done, a stop is asked for, or the job's process is gone."""
     return take_part(Path(run_dir), lambda: not state.is_alive(int(pid), float(create_time)))
@@ -220,7 +216,7 @@ def follow(project, place):
         )
     with machines.Pulse(run_dir, place.rank) as pulse, stop_on_signals(lambda: launcher.request_stop(run_dir)):
         first = machines.Remote(run_dir, 0)
-        pulse.code = take_part(run_dir, lambda: first.poll() is not None)
+        pulse.code = take_part(run_dir, lambda: first.poll() is not None) or first.poll() or 0
     return run_dir.name, pulse.code
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from studio.config import TrainConfig, list_settings
 from studio.machine import GIB
 from studio.training import estimates
-from studio.training.memory import Rows, block_bytes, ram_parts, rows_per_step, vram_parts
-from studio.training.schedule import of_one_process
+from studio.training.memory import Rows, block_bytes, lora_parameters, ram_parts, rows_per_step, vram_parts
+from studio.training.schedule import num_mates, of_one_process
 
 PHOTO_SIZES = (1024, 896, 768, 640, 512, 448, 384, 320, 256)
 CLIP_FRAMES = (81, 65, 49, 33, 17, 9)
@@ -47,7 +47,10 @@ class Room:
 
     def ram_parts(self, config, device="cuda"):
         """[(what, gb)] in the RAM of this computer."""
-        return ram_parts(self.facts, self.part(config), device, self.rows(config), self.num_here or config.processes)
+        num_here = self.num_here or config.processes
+        parts = ram_parts(self.facts, self.part(config), device, self.rows(config), num_here)
+        exchanged = num_here * lora_parameters(self.facts, config) * 4 / GIB
+        return [*parts, ("gradients on their way", exchanged)] if num_mates(config, self.facts["num_experts"]) > 1 else parts
 
     @property
     def has_clips(self):

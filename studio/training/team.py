@@ -1,6 +1,7 @@
 """Several processes at one training. Each expert has its own, who share its steps (`mates`); between the experts no gradient crosses, and they
 meet in the run folder, at every pair."""
 
+import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from datetime import timedelta
 import torch
 from accelerate import PartialState
 
-from studio.config import EXPERTS
+from studio.config import EXPERTS, MEETING_FILE
 from studio.errors import Problem
 from studio.training import checkpoints
 from studio.training.mates import LONGEST_ANSWER, Mates, hearing_all
@@ -118,9 +119,16 @@ class Team:
 
 
 def meet_all():
-    """accelerate's state, once all processes that the environment tells of have found each other."""
+    """accelerate's state, once all processes that the environment tells of have found each other.
+
+    On one computer they meet in a file: torch's server for that would listen to the whole network.
+    """
+    options = {"backend": "gloo", "cpu": not torch.cuda.is_available(), "timeout": LONGEST_PREPARATION}
     with hearing_all():
-        return PartialState(backend="gloo", cpu=not torch.cuda.is_available(), timeout=LONGEST_PREPARATION)
+        if file := os.environ.get(MEETING_FILE):
+            rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+            options |= {"store": torch.distributed.FileStore(file, size), "rank": rank, "world_size": size}
+        return PartialState(**options)
 
 
 def announce(text):
