@@ -23,6 +23,7 @@ TEST_ALONE = ROOT / "tests/requirements-alone.txt"  # installed without what the
 LOG = VENV / "setup.log"
 LOCK = VENV / "setup.lock"
 UV = "uv==0.13.9"  # chooses the PyTorch build that fits the graphics card's driver
+FOR_NVIDIA = "bitsandbytes==0.50.2"  # 8-bit AdamW; peft imports it where it is, and on other computers it only complains
 OLDEST, NEWEST = (3, 11), (3, 13)
 NEEDED_GB = 8.0
 STILL_WORKING_SECONDS = 60.0
@@ -147,7 +148,9 @@ def stamp_file(requirements):
 def stamp_of(requirements, version):
     """What the stamp says once everything in `requirements` is installed."""
     stamp = {"requirements": hashlib.sha256(requirements.read_bytes()).hexdigest(), "python": version}
-    return stamp | ({"torch": torch_backend()} if requirements == REQUIREMENTS else {})
+    if requirements != REQUIREMENTS:
+        return stamp
+    return stamp | {"torch": torch_backend()} | ({"nvidia": FOR_NVIDIA} if uses_nvidia() else {})
 
 
 def read_stamp(requirements):
@@ -187,6 +190,11 @@ def _normal(name):
 def torch_backend():
     """Which PyTorch build: "pip" = whatever plain pip gives; anything else is for `uv --torch-backend` ("auto", "cpu", "cu128", ...)."""
     return os.environ.get("STUDIO_TORCH_BACKEND", "").strip().lower() or ("auto" if graphics_card() else "pip")
+
+
+def uses_nvidia():
+    """Whether the PyTorch that is installed computes on an NVIDIA card. Plain pip's does on Linux alone."""
+    return graphics_card() == "NVIDIA" and torch_backend() not in (("cpu", "pip") if WINDOWS else ("cpu",))
 
 
 def graphics_card():
@@ -302,6 +310,8 @@ def install(requirements, version):
         pip_install(["-r", str(requirements)], "The libraries could not be installed")
     else:
         install_for_graphics_card(requirements, changed=(previous or {}).get("torch") != torch_backend())
+    if requirements == REQUIREMENTS and uses_nvidia():
+        install_for_nvidia()
     write_stamp(requirements, version)
 
 
@@ -320,6 +330,15 @@ def install_for_graphics_card(requirements, *, changed):
     run(command, "PyTorch could not be installed (STUDIO_TORCH_BACKEND=pip takes the ordinary build instead)")
     say("Step 3 of 3: installing the other libraries (a few minutes)...")
     pip_install(["-r", str(requirements)], "The libraries could not be installed")
+
+
+def install_for_nvidia():
+    """What one option needs, and no more than that option is lost with it. Alone: nothing may exchange the PyTorch that was chosen."""
+    say("Installing what 8-bit AdamW needs (40 MB)...")
+    try:
+        pip_install(["--no-deps", "--only-binary=:all:", FOR_NVIDIA], "8-bit AdamW, an option that saves GPU memory, cannot be used here")
+    except SetupProblem as problem:
+        say(f"{problem} Everything else works. To try again: {VENV_PYTHON} -m pip install --no-deps {FOR_NVIDIA}")
 
 
 def pip_install(arguments, failure):

@@ -19,7 +19,7 @@ COMMANDS = {
     "doctor": ("doctor", "doctor", "what this computer has, and whether everything works"),
     "new": ("projects", "new", "make a project for one person"),
     "models": ("models", "models", "the base models, whether they are here, and where they come from"),
-    "download": ("models", "download", "fetch a base model; interrupted, it goes on where it was"),
+    "download": ("models", "download", "fetch a base model or a captioner; interrupted, it goes on where it was"),
     "list": ("projects", "list_projects", "the projects there are"),
     "import": ("projects", "import_media", "add photos, clips, folders, zips"),
     "curate": ("projects", "curate", "measure the pictures and propose the best varied set"),
@@ -195,7 +195,7 @@ _ARGUMENTS = {
         _argument("--offline", choices=("on", "off"), help="on: nothing is fetched, whoever asks"),
     ],
     "download": [
-        _argument("name", metavar="NAME", help="the base model, as `models` names it"),
+        _argument("name", metavar="NAME", help="the base model or captioner, as `models` names it"),
         _argument("--yes", action="store_true", help="do not ask whether to begin"),
         _argument("--background", action="store_true", help="begin, and return at once"),
     ],

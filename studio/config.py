@@ -367,7 +367,10 @@ class SweepConfig(Section):
     strengths: tuple[float, ...] = setting((0.7, 1.0), "How strongly the LoRA is applied.", label="Strengths", term="LoRA scale")
     seeds: tuple[int, ...] = setting((42,), "The same seeds for every pair, so that only the pair differs.", label="Seeds", term="seeds")
     prompts: tuple[str, ...] = setting(
-        (), "What is drawn; [trigger] stands for the person. Empty: the standard test prompts.", label="Prompts", term="prompts"
+        (),
+        "What is drawn; [trigger] stands for the person, and [picture 0003] for what an image-to-video model begins with. Empty: the standard test prompts.",
+        label="Prompts",
+        term="prompts",
     )
     width: int = setting(480, "Width of the test clips.", label="Width", term="width", unit="px", minimum=32, maximum=1280)
     height: int = setting(832, "Height of the test clips.", label="Height", term="height", unit="px", minimum=32, maximum=1280)

@@ -41,16 +41,17 @@ def make_repository():
     for sub in ("transformer", "transformer_2"):
         config = json.loads(files[f"{sub}/config.json"]) | load_preset("models", MODEL)["expect"]
         files[f"{sub}/config.json"] = json.dumps(config).encode()
-    files |= _in_shards(load(files.pop("transformer/diffusion_pytorch_model.safetensors")))
+    files |= in_shards(load(files.pop("transformer/diffusion_pytorch_model.safetensors")))
     return files
 
 
-def _in_shards(tensors, sub="transformer", stem="diffusion_pytorch_model"):
+def in_shards(tensors, sub="transformer", stem="diffusion_pytorch_model"):
     names = sorted(tensors)
     shards = {f"{stem}-0000{i + 1}-of-00002.safetensors": names[i::2] for i in range(2)}
     index = {"metadata": {}, "weight_map": {name: shard for shard, part in shards.items() for name in part}}
-    written = {f"{sub}/{shard}": save({name: tensors[name].contiguous() for name in part}) for shard, part in shards.items()}
-    return written | {f"{sub}/{stem}.safetensors.index.json": json.dumps(index).encode()}
+    below = f"{sub}/" if sub else ""
+    written = {f"{below}{shard}": save({name: tensors[name].contiguous() for name in part}) for shard, part in shards.items()}
+    return written | {f"{below}{stem}.safetensors.index.json": json.dumps(index).encode()}
 
 
 @dataclass
@@ -72,6 +73,7 @@ class FakeHub:
     """
 
     files: dict
+    repository: str = REPOSITORY
     token: str = ""  # required, if there is one
     rate: float = 0.0  # bytes a second
     cdn: object = None  # another FakeHub, to which large files are redirected
@@ -109,7 +111,15 @@ class FakeHub:
             if len(data) >= LFS_BYTES:
                 entry["lfs"] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "pointerSize": 134}
             siblings.append(entry)
-        return {"id": REPOSITORY, "modelId": REPOSITORY, "sha": COMMIT, "private": False, "gated": False, "tags": [], "siblings": siblings}
+        return {
+            "id": self.repository,
+            "modelId": self.repository,
+            "sha": COMMIT,
+            "private": False,
+            "gated": False,
+            "tags": [],
+            "siblings": siblings,
+        }
 
 
 def _make_handler(hub):
@@ -127,7 +137,7 @@ def _make_handler(hub):
 
         def answer(self):
             path = unquote(urlsplit(self.path).path)
-            found = re.fullmatch(rf"/{REPOSITORY}/resolve/([^/]+)/(.+)", path)
+            found = re.fullmatch(rf"/{hub.repository}/resolve/([^/]+)/(.+)", path)
             name = found[2] if found else path.removeprefix("/cdn/") if path.startswith("/cdn/") else ""
             start = int((re.match(r"bytes=(\d+)-", self.headers.get("range", "")) or [0, 0])[1])
             request = Request(self.command, self.path, name, start, {k.lower(): v for k, v in self.headers.items()})
@@ -141,7 +151,7 @@ def _make_handler(hub):
                 code = 403 if self.headers.get("authorization") else 401
                 sent = self.headers.get("authorization", "")  # a rude hub repeats what it was sent
                 return self.say(code, json.dumps({"error": f"no: {sent}"}).encode(), {"X-Error-Code": "GatedRepo", "X-Error-Message": sent})
-            if path == f"/api/models/{REPOSITORY}/revision/main":
+            if path == f"/api/models/{hub.repository}/revision/main":
                 return self.say(200, json.dumps(hub.listing()).encode(), {"Content-Type": "application/json"})
             if name not in hub.files or (found and found[1] not in (COMMIT, "main")):
                 return self.say(404, b'{"error": "Entry not found"}', {"X-Error-Code": "EntryNotFound"})

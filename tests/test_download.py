@@ -11,24 +11,30 @@ import time
 from pathlib import Path
 
 import pytest
-from hub_kit import DECOYS, MODEL, FakeHub, files_below, make_repository
+from hub_kit import DECOYS, MODEL, FakeHub, files_below, in_shards, make_repository
+from safetensors.torch import load
 
 from studio import cli
+from studio.commands import models as models_command
+from studio.config import PRESETS_DIR
 from studio.data import dataset
+from studio.data.captioner import find_captioner
 from studio.data.importer import import_media
 from studio.errors import Problem
 from studio.jobs import launcher, state, worker
 from studio.jobs.recorder import Recorder
 from studio.models import sources
+from studio.models.captioners import describe_captioner
 from studio.models.catalogue import describe_model, find_model, model_preset
 from studio.models.download import PARTS, WAITS, download_model, list_needed, needed_names
 from studio.models.folders import check_folder
-from studio.ui import download_view, sidebar, train_choice, train_view
+from studio.ui import actions, dataset_view, download_view, sidebar, train_choice, train_view
 from studio.workspace import Workspace
 
 TOKEN = "hf_secretSECRETsecret0123456789"
 LOW = "transformer_2/diffusion_pytorch_model.safetensors"
 SHARDS = [f"transformer/diffusion_pytorch_model-0000{i}-of-00002.safetensors" for i in (1, 2)]
+CAPTIONER = "Qwen3-VL-8B-Instruct"
 QUICK = (0.01, 0.02, 0.03)
 
 
@@ -758,6 +764,13 @@ def download_in_browser(page, hub, expect):
     expect(panel).to_contain_text("about 126 GB")
     expect(panel).to_contain_text("Apache-2.0")
     assert not hub.requests  # nothing is asked before the press
+    for is_offline, sentence in ((True, "nothing is downloaded"), (False, "Downloads come from")):
+        if is_offline:
+            panel.locator("#hub summary").click()
+        panel.locator("[name=offline]").set_checked(is_offline)
+        panel.locator("[data-do=hub]").click()
+        expect(page.locator("#studio-notice")).to_contain_text(sentence)
+        expect(page.locator("#start-download")).to_be_enabled(enabled=not is_offline)
     page.locator("#start-download").click()
     expect(panel).to_contain_text("MB/s")
     page.reload()
@@ -780,3 +793,121 @@ def test_files_that_are_gated_while_the_list_is_public_are_fetched_with_the_logi
     assert_whole(workspace, hub.files)
     sent = ["authorization" in r.headers for r in hub.requests]
     assert sent[:2] == [False, False] and all(sent[2:])
+
+
+# -- the captioner
+
+
+@pytest.fixture
+def captioner_files():
+    """The embedded captioner as the hub has the large one: weights in two shards, and files that nobody needs."""
+    folder = PRESETS_DIR / "tiny" / "captioner"
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    files |= dict.fromkeys(("README.md", "pytorch_model.bin"), b"not needed " * 40)
+    return files | in_shards(load(files.pop("model.safetensors")), "", "model")
+
+
+@pytest.fixture
+def captioner_hub(hub, captioner_files):
+    hub.files, hub.repository = captioner_files, model_repository(CAPTIONER)
+    return hub
+
+
+def model_repository(name):
+    return sources.preset_of(name)["repository"]
+
+
+def test_the_captioner_is_fetched_resumed_checked_and_then_found(captioner_hub, workspace):
+    shard = "model-00001-of-00002.safetensors"
+    captioner_hub.faults[shard] = [("cut", 50_000), ("wrong",)]
+    watch, options = Watch(), {"waits": QUICK, "free_gb": lambda folder: 500.0}
+    seen = []
+
+    def look(events):
+        seen.append(describe_captioner(CAPTIONER, workspace)["available"])
+        return False
+
+    watch.stop_when = look
+    result = download_model(CAPTIONER, workspace, report=watch.report, should_stop=watch.should_stop, **options)
+    fetched = files_below(workspace.models_dir / CAPTIONER)
+    assert {name: path.read_bytes() for name, path in fetched.items()} == {
+        name: data for name, data in captioner_hub.files.items() if name not in ("README.md", "pytorch_model.bin")
+    }
+    assert result["files"] == len(fetched) and [r.start for r in captioner_hub.asked(shard)][:2] == [0, 50_000]
+    assert not any(seen[:-1]) and describe_captioner(CAPTIONER, workspace)["available"]
+    assert find_captioner("", None, workspace) == workspace.models_dir / CAPTIONER
+
+
+def test_a_captioner_without_one_of_its_shards_or_with_half_of_one_is_not_whole(captioner_files, workspace):
+    folder = workspace.models_dir / CAPTIONER
+    folder.mkdir(parents=True)
+    for name, data in captioner_files.items():
+        (folder / name).write_bytes(data)
+    assert describe_captioner(CAPTIONER, workspace)["available"]
+    shard = folder / "model-00002-of-00002.safetensors"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    assert not describe_captioner(CAPTIONER, workspace)["available"]
+    shard.unlink()
+    assert "model-00002-of-00002.safetensors missing" in describe_captioner(CAPTIONER, workspace)["reason"]
+
+
+def test_a_captioner_that_is_here_already_is_linked(run, captioner_files, workspace, tmp_path):
+    folder = tmp_path / "my models" / "qwen"
+    folder.mkdir(parents=True)
+    assert run("models", "--link", CAPTIONER, str(folder))[0] == 2
+    for name, data in captioner_files.items():
+        (folder / name).write_bytes(data)
+    assert run("models", "--link", CAPTIONER, str(folder))[0] == 0
+    assert find_captioner("", None, workspace) == folder
+
+
+def test_the_command_fetches_the_captioner_and_lists_it(run, captioner_hub, workspace, monkeypatch):
+    monkeypatch.setattr("studio.models.download.free_disk_gb", lambda path: 500.0)
+    monkeypatch.setattr(models_command, "free_disk_gb", lambda path: 500.0)
+    code, out, _ = run("download", CAPTIONER, "--yes", "--json")
+    assert code == 0 and json.loads(out)["state"] == "done"
+    code, out, _ = run("models", "--json")
+    row = next(row for row in json.loads(out)["models"] if row["name"] == CAPTIONER)
+    assert row["available"] and row["size_gb"] > 0 and row["repository"] == model_repository(CAPTIONER)
+
+
+def test_the_dataset_tab_offers_the_captioner_while_captions_are_missing(hub, person, media, monkeypatch):
+    monkeypatch.setattr(sources, "free_disk_gb", lambda path: 500.0)
+    assert download_view.read_captioner(person) == {}
+    import_media(person, [media / "person_a_1.jpg"])
+    view = download_view.read_captioner(person)
+    assert view["what"] == "captioner" and view["label"] == "Download it (17.5 GB)" and "on this computer alone" in view["about"]
+    step = dataset_view.next_step(person)
+    assert step["action"] == "click:#download-captioner" and "get the captioner" in step["text"]
+    with pytest.raises(Problem, match="is not on this computer") as missing:
+        actions.write_captions(None, person)
+    assert missing.value.action == "download-captioner"
+    download_view.start(CAPTIONER, person.workspace)
+    dataset.set_caption(person, "0001", "ohwx, a person, in a garden")
+    assert download_view.read_captioner(person)["state"] == "waiting in the queue"  # shown as long as it comes
+    assert not hub.requests
+
+
+def test_a_base_model_that_brings_its_own_captioner_offers_none(project, media):
+    import_media(project, [media / "person_a_1.jpg"])
+    assert download_view.read_captioner(project) == {} and dataset_view.next_step(project)["action"] == "write-captions"
+
+
+# -- where downloads come from, in the window
+
+
+def test_a_mirror_and_the_offline_mode_are_fields_beside_the_button(person, monkeypatch):
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    monkeypatch.setenv(sources.WISH, "0")
+    workspace = person.workspace
+    assert download_view.read_download(person)["hub"] == {"mirror": "", "offline": False, "fixed": ""}
+    assert "mirror.example" in download_view.save_hub(workspace, " https://mirror.example/hub/ ", False)
+    assert download_view.read_download(person)["hub"]["mirror"] == "https://mirror.example/hub"
+    assert "mirror.example" in dict(download_view.read_download(person)["facts"])["From"]
+    with pytest.raises(Problem, match="mirror's address"):
+        download_view.save_hub(workspace, "https://me:secret@mirror.example", True)
+    assert not sources.is_offline(workspace) and "secret" not in (workspace.home / "workspace.json").read_text(encoding="utf-8")
+    assert "nothing is downloaded" in download_view.save_hub(workspace, "huggingface.co", True)
+    assert download_view.read_download(person)["hub"] == {"mirror": "", "offline": True, "fixed": ""}
+    monkeypatch.setenv("HF_ENDPOINT", "https://other.example")
+    assert "HF_ENDPOINT" in download_view.read_download(person)["hub"]["fixed"]

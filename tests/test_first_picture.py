@@ -31,7 +31,7 @@ from studio.models.catalogue import BaseModel, link_model
 from studio.models.download import needed_names
 from studio.models.first_picture import encode_first_picture
 from studio.models.loading import check_weights, load_expert, load_text_encoder, load_vae
-from studio.models.lora import add_lora, lora_off, trainable_lora
+from studio.models.lora import add_lora, apply_lora, lora_off, read_lora_file, trainable_lora
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
 from studio.training.batches import Batches
 from studio.training.class_pictures import STAGE
@@ -41,7 +41,8 @@ from studio.training.planner import propose
 from studio.training.samples import Samples, split
 from studio.training.step import Group, Row, accumulate_gradients
 from studio.training.walk import StepPlan
-from studio.ui import evaluate_choice
+from studio.ui import dataset_view, evaluate_choice, train_samples
+from studio.ui.sidebar import CLIPS_ALONE, new_person_options
 from studio.ui.train_choice import what_prevents
 from studio.workspace import Workspace, read_json, write_json
 
@@ -120,13 +121,15 @@ def test_two_stages_from_a_picture_equal_the_stock_pipeline_bit_for_bit(base, pi
     assert not np.array_equal(drawn["picture"], drawn["nothing"])
 
 
-def draw_stock(base, settings, picture):
-    """The clip by diffusers alone."""
+def draw_stock(base, settings, picture, lora_files=()):
+    """The clip by diffusers alone; lora_files: of the high-noise expert, and of the low-noise one."""
     pipeline = WanImageToVideoPipeline.from_pretrained(base.folder, dtype=torch.float32, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     kind = {"unipc": UniPCMultistepScheduler, "euler": FlowMatchEulerDiscreteScheduler}[settings.scheduler]
     options = {"flow_shift": settings.flow_shift} if settings.scheduler == "unipc" else {"shift": settings.flow_shift}
     pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **options)
+    for is_second, path in enumerate(lora_files):
+        pipeline.load_lora_weights(path, adapter_name="person", load_into_transformer_2=bool(is_second))
     return pipeline(
         Image.fromarray(picture),
         PROMPT,
@@ -262,6 +265,8 @@ def test_photos_alone_teach_nothing_and_that_is_said_before_anything_is_started(
     assert caught.value.action == "open-dataset"
     plan = propose(project, read_machine(), workspace=project.workspace)
     assert not plan.fits and "learns from clips alone" in plan.reasons[-1]
+    step = dataset_view.next_step(project)
+    assert step["text"] == "add clips of the person." and step["reason"] == plan.reasons[-1]
     assert what_prevents(project, plan) == (plan.reasons[-1], "open-dataset")
     with pytest.raises(Problem, match="learns from clips alone"):
         _require_pictures(project)
@@ -286,7 +291,7 @@ SWEEP = SweepConfig(prompts=PROMPTS, strengths=(1.0,), width=48, height=32, num_
 
 
 def ids(pictures):
-    return [picture["item"] for picture in pictures]
+    return [picture.id for picture in pictures]
 
 
 def test_test_clips_begin_with_the_photos_that_fill_them_best(base, project):
@@ -311,7 +316,7 @@ def test_without_photos_they_begin_as_the_clips_do_that_training_sets_aside(base
     with pytest.raises(Problem, match="no picture of the person that test clips could begin with"):
         choose_first_pictures(project, 1, (48, 32))
     shutil.copytree(finished[1], project.runs_dir / "train-001")
-    assert "no picture of the person" in evaluate_choice.what_prevents(project)
+    assert "no picture of the person" in evaluate_choice.estimate(project)
 
 
 def start_sweep(project, should_stop=lambda: False):
@@ -329,33 +334,37 @@ def test_pairs_are_compared_from_the_same_pictures_and_a_stopped_comparison_goes
     assert (result["rendered"], result["failed"], result["stopped"]) == (4, 0, False)
     folder = project.sweep_dir(result["sweep"])
     sweep = sweeps.read_sweep(folder)
-    assert ids(prompt["first_picture"] for prompt in sweep["prompts"]) == ["0001", "0002"]
+    assert [prompt["first_picture"]["item"] for prompt in sweep["prompts"]] == ["0001", "0002"]
     assert "begins with 0002" in (folder / "report.html").read_text(encoding="utf-8")
     assert len({cell["key"] for cell in sweep["cells"]}) == 4
 
     cell = sweeps.find_cell(sweep, None, 1, SWEEP.seeds[0], 0.0)
     drawn = read_clip(folder / cell["clip"]).astype(float)
-    right, wrong = (draw_alone(base, project, sweep["prompts"][1]["text"], photo) for photo in ("0002", "0001"))
+    right, wrong = draw_alone(base, project, sweep["prompts"][1]["text"], ("0002", "0001"))
     assert abs(drawn - right).mean() < abs(drawn - wrong).mean() / 3
 
 
-def draw_alone(base, project, text, photo):
-    """The base's clip by the plain way: (F, H, W, 3) uint8."""
+def draw_alone(base, project, text, photos):
+    """The base's clips from these photos by the plain way: (F, H, W, 3) each."""
     vae, encoder = load_vae(base, device=CPU), load_text_encoder(base, device=CPU, dtype=torch.float32)
-    item = next(item for item in list_items(project) if item.id == photo)
-    state = start_state(base, SWEEP, SWEEP.seeds[0], encode_condition(vae, item, (48, 32), SWEEP.num_frames, base))
+    items = {item.id: item for item in list_items(project)}
+    given = [encode_condition(vae, items[photo], (48, 32), SWEEP.num_frames, base) for photo in photos]
+    states, embeds = [start_state(base, SWEEP, SWEEP.seeds[0], one) for one in given], [encoder.encode([t]) for t in (text, "")]
     for expert in EXPERTS:
         model = load_expert(base, expert, dtype=torch.float32, device=CPU)
-        state = draw_stage(model, base, SWEEP, expert, state, encoder.encode([text]), encoder.encode([""]), device=CPU)
-    return to_bytes(decode_frames(vae, state["latents"], CPU)).astype(float)
+        states = [draw_stage(model, base, SWEEP, expert, state, *embeds, device=CPU) for state in states]
+    return [to_bytes(decode_frames(vae, state["latents"], CPU)).astype(float) for state in states]
 
 
 def test_another_first_picture_is_another_clip_and_the_window_names_them(base, finished):
     other = finished[0]
     plan = sweeps.plan_sweep(other, SWEEP)
-    assert describe_first_pictures(plan["prompts"]) == "Each clip begins with a picture of the person: the photos 0001, 0002."
+    assert describe_first_pictures(plan["prompts"]) == "Each clip begins with a picture of the person: 0001, 0002."
     evaluate_choice.save_choice(other, prompts="\n".join(PROMPTS))
-    assert evaluate_choice.estimate(other).endswith("the photos 0001, 0002.")
+    assert evaluate_choice.estimate(other).endswith("of the person: 0001, 0002.")
+    sample = sweeps.plan_sweep(other, train_samples.sample_config(other))
+    whole = sweeps.plan_sweep(other, evaluate_choice.read_choice(other)[0])
+    assert {cell["key"] for cell in sample["cells"]} < {cell["key"] for cell in whole["cells"]}, "a look at a training is part of it"
     set_keep(other, "0001", False)
     changed = sweeps.plan_sweep(other, SWEEP)
     assert not {cell["key"] for cell in plan["cells"] if cell["prompt"] == 0} & {cell["key"] for cell in changed["cells"]}
@@ -363,11 +372,37 @@ def test_another_first_picture_is_another_clip_and_the_window_names_them(base, f
     set_keep(other, "0001", True)
 
 
+def test_a_prompt_can_name_what_it_begins_with(base, finished, project):
+    prompts = ("[trigger] waving [picture clip-02]", "Calm | [trigger]", "[picture 0001] [trigger] turning")
+    plan = sweeps.plan_sweep(finished[0], dataclasses.replace(SWEEP, prompts=prompts))
+    assert [(p["text"], p["first_picture"]["item"]) for p in plan["prompts"]] == [
+        ("ohwx waving", "clip-02"), ("ohwx", "0002"), ("ohwx turning", "0001"),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="no photo or clip 0009 that test clips could begin with; 0001 is one"):
+        sweeps.plan_sweep(finished[0], dataclasses.replace(SWEEP, prompts=("[trigger] [picture 0009]",)))
+    evaluate_choice.save_choice(project, prompts="[trigger] [picture 0009]")
+    with pytest.raises(ValueError, match="prompt 1 is empty"):
+        sweeps.plan_sweep(finished[0], dataclasses.replace(SWEEP, prompts=("[picture 0001]",)))
+    shutil.copytree(finished[1], project.runs_dir / "train-001")
+    assert evaluate_choice.estimate(project).startswith("There is no photo or clip 0009"), "the tab goes on, whatever a prompt names"
+    project.update(base_model="tiny")
+    with pytest.raises(ValueError, match=r"draws from words alone; take \[picture \.\.\.\] out"):
+        sweeps.plan_sweep(project, dataclasses.replace(SWEEP, prompts=prompts))
+
+
 def test_the_standard_prompts_tell_what_happens_next(base, finished):
     assert standard_prompts(finished[0], SMALL) == standard_prompts(finished[0], A14B) != standard_prompts(finished[0], "wan22-t2v-a14b")
 
 
 # -- where it comes from, and where it goes
+
+
+def test_a_new_person_is_told_that_such_a_model_needs_clips_and_others_go_first(base, home, tmp_path):
+    models = {model["name"]: model["reason"] for model in new_person_options(home)["models"]}
+    assert models[SMALL] == f"Ready to use. {CLIPS_ALONE}" and models[A14B].endswith(CLIPS_ALONE)
+    names = [model["name"] for model in new_person_options(Workspace(tmp_path))["models"]]
+    assert names.index("wan22-t2v-a14b") < names.index(A14B)
+    assert not any("clips" in reason for name, reason in models.items() if name not in (SMALL, A14B))
 
 
 def test_comfyuis_files_are_the_same_model(base, tmp_path):
@@ -397,6 +432,21 @@ def test_the_true_model_is_linked_from_comfyuis_files_and_planned_from_clips(tmp
         assert plan.fits and plan.recipe == "person-clips" and plan.predicted["vram_gb"] <= vram
     same = propose(text, read_machine(), workspace=home, vram_gb=24, ram_gb=64, recipe="person-clips")
     assert plan.predicted["disk_gb"] > same.predicted["disk_gb"], "what is given takes its place in the cache"
+
+
+def test_the_exported_pair_draws_in_the_stock_pipeline_as_it_does_here(base, finished, picture):
+    pair = list_pairs(finished[0])[0]
+    folder = export_pair(finished[0], pair, "comfyui")
+    files = [next(folder.glob(f"*_{noise}_noise.safetensors")) for noise in ("HIGH", "LOW")]
+    vae, encoder = load_vae(base, device=CPU), load_text_encoder(base, device=CPU, dtype=torch.float32)
+    state = start_state(base, SETTINGS, SEED, encode_first_picture(vae, to_model_range(picture[None]), SETTINGS.num_frames, 4))
+    for expert in EXPERTS:
+        model = load_expert(base, expert, dtype=torch.float32, device=CPU)
+        apply_lora(model, read_lora_file(pair.files[expert])[0], 1.0)
+        state = draw_stage(model, base, SETTINGS, expert, state, encoder.encode([PROMPT]), encoder.encode([NEGATIVE]), device=CPU)
+    drawn = decode_frames(vae, state["latents"], CPU)
+    assert np.array_equal(drawn, draw_stock(base, SETTINGS, picture, files))
+    assert not np.array_equal(drawn, draw_stock(base, SETTINGS, picture))
 
 
 def test_a_pair_is_exported_under_the_models_own_names(base, finished):

@@ -317,6 +317,32 @@ def test_with_a_graphics_card_uv_chooses_the_pytorch_build_and_pip_keeps_it(laun
     assert launch("doctor", PIP_FIND_LINKS="/nowhere").stderr == ""
 
 
+def has_for_nvidia(launch):
+    name, version = load_bootstrap().FOR_NVIDIA.split("==")
+    return any((launch.root / ".venv/lib").glob(f"python*/site-packages/{name}-{version}.dist-info"))
+
+
+@linux_only
+def test_with_an_nvidia_card_8_bit_adamw_s_library_comes_too_and_alone(launch, tmp_path, wheels):
+    name, version = load_bootstrap().FOR_NVIDIA.split("==")
+    assert launch("doctor").returncode == 0 and not has_for_nvidia(launch)
+    make_wheel(shutil.copytree(wheels, tmp_path / "more"), name, version, {f"{name}.py": ""}, needs="something-that-is-nowhere")
+    add_tool(launch, "nvidia-smi", "echo 'GPU 0: a card'")
+    assert launch("doctor", STUDIO_TORCH_BACKEND="cpu").returncode == 0 and not has_for_nvidia(launch)
+    done = launch("doctor", STUDIO_TORCH_BACKEND="pip", PIP_FIND_LINKS=str(tmp_path / "more"))
+    assert done.returncode == 0 and "8-bit AdamW" in done.stderr and has_for_nvidia(launch)
+    assert launch("doctor", STUDIO_TORCH_BACKEND="pip", PIP_FIND_LINKS="/nowhere").stderr == ""
+
+
+@linux_only
+def test_without_8_bit_adamw_s_library_only_that_option_is_missing_and_no_start_waits_for_it_again(launch):
+    add_tool(launch, "nvidia-smi", "echo 'GPU 0: a card'")
+    done = launch("doctor", STUDIO_TORCH_BACKEND="pip")
+    assert done.returncode == 0 and "8-bit AdamW, an option that saves GPU memory, cannot be used here" in done.stderr
+    assert "Everything else works" in done.stderr and "Everything is installed." in done.stderr and not has_for_nvidia(launch)
+    assert launch("doctor", STUDIO_TORCH_BACKEND="pip").stderr == ""
+
+
 @linux_only
 def test_the_pytorch_build_can_be_chosen_by_hand(launch):
     add_tool(launch, "nvidia-smi", "echo 'GPU 0: a card'")

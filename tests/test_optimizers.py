@@ -1,19 +1,24 @@
 """Optimizers: each learns, goes on exactly from a file, takes the memory that the plan counts; rounding by chance, schedules, the average."""
 
+import importlib.util
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors import safe_open
 from training_kit import Events, lora_bits, new_project, new_run, small_config
 
+from studio import bootstrap
+from studio.commands import doctor
 from studio.config import OPTIMIZERS, OptimizerConfig
 from studio.errors import Problem
+from studio.machine import Gpu, Machine
 from studio.models.lora import read_lora_file
 from studio.training import checkpoints
 from studio.training.checkpoints import State, save_state
 from studio.training.loop import train
-from studio.training.optimizer_facts import lora_bytes_per_parameter, why_not_usable
+from studio.training.optimizer_facts import EIGHT_BIT_LIBRARY, EIGHT_BIT_VERSION, lora_bytes_per_parameter, why_not_usable
 from studio.training.optimizers import BETAS, LoraOptimizer, round_by_chance
 from studio.training.pairs import list_run_pairs, verify_pair
 from studio.training.schedule import learning_rate, steps_of_expert
@@ -127,6 +132,21 @@ def test_8_bit_adamw_says_why_it_cannot_be_used(tiny_base, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert "bitsandbytes, which is not installed" in why_not_usable("adamw8bit", "cuda")
     assert [why_not_usable(name, "cpu") for name in ("adamw", "prodigy", "adafactor")] == ["", "", ""]
+
+
+def test_the_doctor_tells_where_there_is_an_nvidia_gpu_whether_8_bit_adamw_can_be_used():
+    gpu = Gpu(0, "RTX 4090", 23.99, 22.1, "555")
+    machine = Machine(gpus=(gpu,), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cores=16)
+    [found] = doctor._eight_bit_optimizer(machine)
+    if importlib.util.find_spec("bitsandbytes"):
+        assert "is there" in found["text"]
+    else:
+        assert found["state"] == "look" and f"pip install --no-deps {bootstrap.FOR_NVIDIA}" in found["text"]
+    assert not list(doctor._eight_bit_optimizer(replace(machine, gpus=())))
+
+
+def test_the_launcher_installs_the_version_of_8_bit_adamw_that_was_tested():
+    assert f"{EIGHT_BIT_LIBRARY}=={EIGHT_BIT_VERSION}" == bootstrap.FOR_NVIDIA
 
 
 # -- bf16, rounded by chance

@@ -38,7 +38,7 @@ from studio.ui import (
 from studio.ui import formatting as f
 from studio.ui.app import build, make_app
 from studio.ui.page import Page, describe_error
-from studio.ui.settings_form import build_form, flatten
+from studio.ui.settings_form import build_form, flatten, place_field, search_index
 from studio.workspace import Workspace, read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -508,6 +508,48 @@ def test_an_edit_is_kept_on_disk_and_an_illegal_one_changes_nothing(filled):
     assert train_choice.make_plan(filled).config.steps == shown["steps"]
 
 
+def test_a_fraction_in_a_field_for_whole_numbers_is_told_and_not_cut_off(filled):
+    demo, here = build(filled.workspace), {"project": filled.slug}
+    for elem_id, words in (
+        ("train-steps", "Steps must be a whole number, got 2.5"),
+        ("sweep-num-inference-steps", "Drawing steps must be a"),
+    ):
+        [field] = [block for block in demo.blocks.values() if getattr(block, "elem_id", "") == elem_id]
+        typed = field.preprocess(2.5)
+        before = filled.read()
+        assert words in fire(demo, elem_id, "blur", **here, **{elem_id.replace("-", "_"): typed})["text"]
+        assert filled.read() == before
+    fire(demo, "train-steps", "blur", **here, train_steps=field.preprocess(8.0))
+    assert filled.read()["train_choice"]["overrides"] == {"steps": 8}
+
+
+def test_a_time_to_finish_by_that_is_none_is_told_with_an_example(filled):
+    with pytest.raises(Problem, match="got '7 am'") as wrong:
+        train_choice.save_edits(filled, {"finish_by": "7 am"})
+    assert "07:00" in wrong.value.fix
+    train_choice.save_edits(filled, {"finish_by": "07:00"})
+    assert train_choice.make_plan(filled).config.finish_by == "07:00"
+
+
+def test_each_section_is_a_fold_whose_title_says_what_was_changed_and_a_search_finds_every_setting(filled):
+    with gr.Blocks():
+        form = build_form(TrainConfig, "train")
+    assert [fold.open for fold in form.groups.values()] == [True] + [False] * (len(form.groups) - 1)
+    train_choice.save_edits(filled, {"lora.rank": 4, "memory.compile_blocks": True})
+    titles = dict(zip(form.groups, (update["label"] for update in form.describe_groups(TrainConfig, train_choice.read_choice(filled)[1]))))
+    assert titles["lora"] == "The LoRA (changed: size of the lora 4)" and titles["memory"] == "Memory (changed: compile the blocks on)"
+    assert titles["data"] == "Photos and clips"
+    index = search_index(TrainConfig, "train")["folds"]
+    assert set(index) == {fold.elem_id for fold in form.groups.values()} and sum(map(len, index.values())) == len(form.fields)
+
+
+def test_a_field_may_stand_apart_from_its_form(filled):
+    with gr.Blocks():
+        apart = place_field(TrainConfig, "finish_by", "train")
+        form = build_form(TrainConfig, "train", placed={"finish_by": apart})
+    assert form.fields["finish_by"] is apart and apart.elem_id == "train-finish-by"
+
+
 def fire(demo, elem_id, event, **shown):
     """What the server does when that control says so, with the other controls as that browser showed them then."""
     [control] = [block for block in demo.blocks.values() if getattr(block, "elem_id", "") == elem_id]
@@ -706,7 +748,7 @@ def test_the_train_tab_s_values_fit_its_fields(filled):
     with gr.Blocks():
         form = build_form(TrainConfig, "train")
     values = train_tab.read_plan(filled, form)
-    assert len(values) == 6 + len(form.fields) and values[0] == "person-photos"
+    assert len(values) == 6 + len(form.groups) + len(form.fields) and values[0] == "person-photos"
     assert len(train_tab.read_plan(None, form)) == len(values)
 
 

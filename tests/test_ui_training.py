@@ -215,3 +215,15 @@ def test_a_training_that_learns_too_fast_goes_on_with_half_the_speed_at_one_pres
         launcher.change_settings(run_dir, {})
     launcher.request_stop(run_dir)
     assert run(run_dir).state == "stopped"  # it takes the new speed without complaint
+
+
+def test_a_person_chooses_what_a_test_clip_shows(project):
+    choices = train_samples.read_prompts(project)
+    assert len(choices["choices"]) > 2 and choices["value"] == choices["choices"][0][1]
+    name, prompt = choices["choices"][2]
+    assert prompt.startswith(name) and "|" not in name
+    train_samples.choose_prompt(project, prompt)
+    assert train_samples.read_prompts(project)["value"] == prompt and train_samples.sample_config(project).prompts == (prompt,)
+    evaluate_choice.save_choice(project, prompts="[trigger] smiling")  # the test prompts are others now
+    assert train_samples.sample_config(project).prompts == ("[trigger] smiling",)
+    assert train_samples.read_prompts(None)["choices"] == []

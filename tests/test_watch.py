@@ -146,3 +146,25 @@ def test_other_events_of_a_console_are_none_of_ours_and_patience_ends():
 def test_elsewhere_a_long_job_needs_nothing():
     with windows.long_job(None):
         pass
+
+
+@pytest.mark.parametrize(("message", "answer"), [(windows.MAY_SESSION_END, 1), (windows.SESSION_ENDS, 0)])
+def test_a_windows_session_that_ends_waits_until_the_job_has_saved(message, answer):
+    asked, ended, answers = threading.Event(), threading.Event(), []
+    window = threading.Thread(target=lambda: answers.append(windows.answer_session(message, True, asked.set, ended)))
+    window.start()
+    assert asked.wait(5) and not answers
+    ended.set()
+    window.join(5)
+    assert answers == [answer]
+
+
+def test_a_windows_session_that_goes_on_and_other_messages_stop_nothing():
+    def never():
+        raise AssertionError("stopped")
+
+    assert windows.answer_session(windows.SESSION_ENDS, False, never, threading.Event()) == 0
+    assert windows.answer_session(windows.CLOSE, True, never, threading.Event()) is None
+    assert (
+        windows.answer_session(windows.MAY_SESSION_END, True, lambda: None, threading.Event(), asked_seconds=0.01) == 1
+    )  # no time to save

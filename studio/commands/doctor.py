@@ -11,6 +11,7 @@ from pathlib import Path
 
 from studio.jobs.problems import explain
 from studio.machine import free_disk_gb, long_paths_work, read_machine, read_torch_build
+from studio.training.optimizer_facts import EIGHT_BIT_LIBRARY, EIGHT_BIT_VERSION, how_to_use
 from studio.workspace import write_json
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent.parent / "requirements.txt"
@@ -30,6 +31,7 @@ def doctor(args, workspace, out):
         _python(),
         *_libraries(),
         _torch(machine),
+        *_eight_bit_optimizer(machine),
         _ffmpeg(),
         _writing(workspace),
         *_path(workspace.home, long_paths_work()),
@@ -126,6 +128,20 @@ def _torch(machine):
     if not machine.gpus:
         return _finding("torch", GOOD, f"{torch.__version__} runs on the processor")
     return _finding("torch", BAD, read_torch_build().why_not(machine.gpus[0]) or f"{torch.__version__} cannot use the GPU: {why_no_gpu()}")
+
+
+def _eight_bit_optimizer(machine):
+    """Whether the library of 8-bit AdamW is there, where it can be of use."""
+    if not machine.gpus:
+        return
+    try:
+        installed = importlib.metadata.version(EIGHT_BIT_LIBRARY)
+    except importlib.metadata.PackageNotFoundError:
+        yield _finding("8-bit AdamW", LOOK, f"{EIGHT_BIT_LIBRARY} is not installed. {how_to_use('adamw8bit', 'cuda')}")
+        return
+    tested = installed.partition("+")[0] == EIGHT_BIT_VERSION
+    text = f"{EIGHT_BIT_LIBRARY} {installed} is there" + ("" if tested else f", tested with {EIGHT_BIT_VERSION}")
+    yield _finding("8-bit AdamW", GOOD if tested else LOOK, text)
 
 
 def _ffmpeg():

@@ -1,4 +1,4 @@
-"""models, download: the base models there are, and how one comes to this computer."""
+"""models, download: the base models and captioners there are, and how one comes to this computer."""
 
 import sys
 
@@ -6,13 +6,13 @@ from studio.commands.output import duration, finish_here
 from studio.errors import Problem
 from studio.machine import describe_gb, free_disk_gb
 from studio.models import sources
-from studio.models.catalogue import describe_model, link_model, model_preset
+from studio.models.captioners import link_captioner
+from studio.models.catalogue import link_model
 
 
 def models(args, workspace, out):
     offline = None if args.offline is None else args.offline == "on"
-    mirror = "" if (args.mirror or "").rstrip("/").removeprefix("https://") in ("", "huggingface.co") else args.mirror
-    sources.set_hub(workspace, mirror=None if args.mirror is None else mirror, offline=offline)
+    sources.set_hub(workspace, mirror=args.mirror, offline=offline)
     if args.link:
         _link(args.link, workspace, out)
     rows = sources.describe_models(workspace)
@@ -32,10 +32,14 @@ def _link(words, workspace, out):
     name, *paths = words
     if not paths:
         raise Problem(f"--link {name} needs the folder where the model lies.", fix=f"Write it behind the name: --link {name} FOLDER.")
+    if sources.is_captioner(name):
+        folder = link_captioner(name, paths[0], workspace)
+        return out.print(f"{sources.preset_of(name)['title']} is ready to use, from {folder}.")
     base = link_model(name, paths, workspace)
     out.print(f"{base.title} is ready to use, from {base.folder}.")
     for line in base.source.describe():
         out.print(f"  {line}")
+    return None
 
 
 def _where(row):
@@ -52,9 +56,9 @@ def download(args, workspace, out):
     from studio.jobs import launcher
     from studio.models.download import list_needed
 
-    title = model_preset(args.name)["title"]
+    title = sources.preset_of(args.name)["title"]
     sources.require_source(args.name, workspace)
-    if describe_model(args.name, workspace)["available"]:
+    if sources.describe(args.name, workspace)["available"]:
         out.print(f"{title} is here already; nothing was fetched.")
         return {"model": args.name, "state": "there"}
     _require_none_running(args.name, title, workspace)

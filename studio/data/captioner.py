@@ -10,7 +10,7 @@ from studio.config import load_preset
 from studio.data import captions, dataset
 from studio.data.caption_answer import read_answer
 from studio.errors import Problem
-from studio.workspace import read_path
+from studio.models.captioners import captioner_folder, check_captioner
 
 PHOTO_PIXELS = 768 * 768  # about 600 tokens of Qwen3-VL
 FRAME_PIXELS = 384 * 384
@@ -27,38 +27,9 @@ def find_captioner(name, base, workspace):
 
     models/<name>.path, one line of text, may say where the folder really is. Problem in words if it is not there or not whole.
     """
-    name = (name or "").strip() or str(base.captioner if base else DEFAULT_CAPTIONER)
-    folder = workspace.models_dir / name  # an absolute name is its own place
-    link = workspace.models_dir / f"{folder.name}.path"
-    if not folder.is_dir() and link.is_file():
-        folder = read_path(link)
+    folder = captioner_folder((name or "").strip() or str(base.captioner if base else DEFAULT_CAPTIONER), workspace)
     check_captioner(folder)
     return folder
-
-
-def check_captioner(folder):
-    """Problem if the folder, or a file in it that a captioner needs, is not there."""
-    if not folder.is_dir():
-        raise Problem(
-            f"the captioner {folder.name!r} is not on this computer",
-            cost="Nothing was changed.",
-            fix=f"put the model's folder at {folder}, or its place as one line of text into {folder.name}.path beside it, "
-            "or write the captions by hand in the Dataset tab",
-            action="open-dataset",
-        )
-    needed = {
-        "config.json": ["config.json"],
-        "weights as *.safetensors": ["*.safetensors"],
-        "a processor (processor_config.json or preprocessor_config.json)": ["processor_config.json", "preprocessor_config.json"],
-        "a tokenizer (tokenizer.json or vocab.json)": ["tokenizer.json", "vocab.json"],
-    }
-    missing = [what for what, patterns in needed.items() if not any(any(folder.glob(p)) for p in patterns)]
-    if missing:
-        raise Problem(
-            f"the captioner in {folder.name!r} is not whole: {', '.join(missing)} missing",
-            cost="Nothing was changed.",
-            fix="download the model's folder again, every file of it; only safetensors weights are read",
-        )
 
 
 def write_captions(project, *, captioner_path, config, only=None, overwrite_auto=False, report, should_stop):

@@ -8,26 +8,35 @@ from studio.data.dataset import kept_items, list_items
 from studio.errors import Problem
 from studio.training.material import held_out_first, share_held_out
 
-NO_PICTURE = "There is no picture of the person that test clips could begin with."
 
+def add_first_pictures(project, prompts, size):
+    """The prompts of `resolve_prompts`, each with a "first_picture", {"item", "kind", "sha256"}: the one it names, else one that is chosen.
 
-def has_first_picture(project):
-    return any(not item.problem for item in kept_items(project))
+    ValueError for a name that no photo or clip has.
+    """
+    known, with_pictures = {item.id: item for item in list_items(project) if not item.problem}, []
+    for prompt, item in zip(prompts, choose_first_pictures(project, len(prompts), size), strict=True):
+        if (named := prompt.get("picture", item.id)) not in known:
+            raise ValueError(f"there is no photo or clip {named} that test clips could begin with; {item.id} is one")
+        item = known[named]
+        with_pictures.append(prompt | {"first_picture": {"item": item.id, "kind": item.kind, "sha256": item.sha256}})
+    return with_pictures
 
 
 def choose_first_pictures(project, count, size):
-    """`count` of {"item", "kind", "sha256"}, one for each prompt, in turn: the person's kept photos, which such a model never learned from.
+    """`count` items, one for each prompt, in turn: the person's kept photos, which a model that begins with them never learned from.
 
-    Those come first that fill the size (width, height) best. Without photos, first frames of the clips that training sets aside by default, or
-    of one clip where it sets none aside. Problem if nothing is kept.
+    Those come first that fill the size (width, height) best. Without photos, the clips that training sets aside by default, or one clip where it
+    sets none aside. Problem if nothing is kept.
     """
     items = [item for item in kept_items(project) if not item.problem]
     photos = sorted((item for item in items if item.kind == "photo"), key=lambda item: _misfit(item, size))
     clips = held_out_first([item for item in items if item.kind == "clip"])
     chosen = photos or clips[: max(1, share_held_out(len(clips), DataConfig().held_out_items))]
     if not chosen:
-        raise Problem(NO_PICTURE, fix="Keep a photo or a clip.", action="open-dataset")
-    return [{"item": item.id, "kind": item.kind, "sha256": item.sha256} for item in islice(cycle(chosen), count)]
+        message = "There is no picture of the person that test clips could begin with."
+        raise Problem(message, fix="Keep a photo or a clip in the Dataset tab.", action="open-dataset")
+    return list(islice(cycle(chosen), count))
 
 
 def _misfit(item, size):
@@ -38,7 +47,7 @@ def _misfit(item, size):
 
 
 def find_first_picture(project, picture):
-    """The item of an entry of `choose_first_pictures`. Problem if it is gone or changed since."""
+    """The item of a "first_picture". Problem if it is gone or changed since."""
     for item in list_items(project):
         if item.sha256 == picture["sha256"]:
             return item
@@ -52,9 +61,5 @@ def find_first_picture(project, picture):
 
 def describe_first_pictures(prompts):
     """A sentence on what the clips of a plan's prompts begin with; "" where the base model draws from words alone."""
-    pictures = list(dict.fromkeys((p["first_picture"]["kind"], p["first_picture"]["item"]) for p in prompts if "first_picture" in p))
-    if not pictures:
-        return ""
-    kind = "photo" if pictures[0][0] == "photo" else "first frame of the clip"
-    names = ", ".join(item for _, item in pictures)
-    return f"Each clip begins with a picture of the person: the {kind}{'s' * (len(pictures) > 1)} {names}."
+    names = dict.fromkeys(prompt["first_picture"]["item"] for prompt in prompts if "first_picture" in prompt)
+    return f"Each clip begins with a picture of the person: {', '.join(names)}." if names else ""

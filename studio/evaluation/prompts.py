@@ -10,6 +10,7 @@ from studio.errors import Problem
 from studio.models.catalogue import model_preset, takes_first_picture
 from studio.workspace import clean_line
 
+PICTURE = re.compile(r"\s*\[picture ([\w-]+)\]")  # in a prompt: the photo or clip that its clips begin with
 MAX_PROMPTS = 100
 MAX_LENGTH = 2000
 DEFAULT_SETS = {False: "person", True: "person-from-picture"}  # by whether the base model draws from a first picture
@@ -46,10 +47,15 @@ def read_prompts_file(path):
 
 
 def resolve_prompts(prompts, trigger, class_noun):
-    """[{"label", "text", "kind"}] with placeholders filled; kind "person" if the trigger is asked for, else "class"."""
+    """[{"label", "text", "kind"}] with placeholders filled; kind "person" if the trigger is asked for, else "class".
+
+    "picture" too where the prompt names the item that its clips begin with.
+    """
     resolved = []
     for line in _checked(tuple(prompts), "prompts"):
         label, text = _split(line)
+        named = PICTURE.search(text)
+        text = PICTURE.sub("", text).strip()
         if "[trigger]" in text and not trigger:
             raise Problem(
                 "This project has no trigger word, and the test prompts need one.",
@@ -58,7 +64,7 @@ def resolve_prompts(prompts, trigger, class_noun):
             )
         text = fill(text, trigger, class_noun)
         kind = "person" if trigger and re.search(rf"(?<!\w){re.escape(trigger)}(?!\w)", text, re.IGNORECASE) else "class"
-        resolved.append({"label": label or _short(text), "text": text, "kind": kind})
+        resolved.append({"label": label or _short(text), "text": text, "kind": kind} | ({"picture": named[1]} if named else {}))
     return resolved
 
 
@@ -75,7 +81,7 @@ def _checked(lines, where):
     if len(lines) > MAX_PROMPTS:
         raise ValueError(f"{where}: {len(lines)} prompts are more than the {MAX_PROMPTS} a comparison can hold; keep the telling ones")
     for number, line in enumerate(lines, 1):
-        if not _split(line)[1]:
+        if not PICTURE.sub("", _split(line)[1]):
             raise ValueError(f"{where}: prompt {number} is empty; write what is to be drawn or remove it")
         if len(line) > MAX_LENGTH:
             raise ValueError(f"{where}: prompt {number} has {len(line)} characters; use at most {MAX_LENGTH}")

@@ -11,7 +11,7 @@ from statistics import median
 
 from studio.config import EXPERTS, SweepConfig, from_dict, to_dict
 from studio.errors import Problem
-from studio.evaluation.first_pictures import choose_first_pictures
+from studio.evaluation.first_pictures import add_first_pictures
 from studio.evaluation.prompts import resolve_prompts, standard_prompts
 from studio.evaluation.references import needs_scores, scores_key
 from studio.training.pairs import file_sha256, list_pairs
@@ -53,8 +53,9 @@ def plan_sweep(project, config, pairs=None):
     prompts = resolve_prompts(config.prompts or standard_prompts(project, data["base_model"]), data["trigger"], data["class_noun"])
     entries = [_pair_entry(pair) for pair in select_pairs(project, pairs)]
     if base.first_picture:
-        pictures = choose_first_pictures(project, len(prompts), (config.width, config.height))
-        prompts = [prompt | {"first_picture": picture} for prompt, picture in zip(prompts, pictures, strict=True)]
+        prompts = add_first_pictures(project, prompts, (config.width, config.height))
+    elif any("picture" in prompt for prompt in prompts):
+        raise ValueError(f"{base.title} draws from words alone; take [picture ...] out of the prompts")
     return {
         "created": time.time(),
         "base_model": data["base_model"],

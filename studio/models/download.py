@@ -1,7 +1,7 @@
-"""Fetch a base model from the hub: only the files it needs, resumable at any byte, each checked before it counts. Torch-free.
+"""Fetch a base model or a captioner from the hub: only the files it needs, resumable at any byte, each checked before it counts. Torch-free.
 
 models/<name>/.download holds what is not finished: a file moves to its place only when its checksum is right, the weights after the small
-files. So a folder whose files are all there is a whole model, and `folders.check_folder` stays the judge of that.
+files. So a folder whose files are all there is a whole model, and `check_folder` or `check_captioner` stays the judge of that.
 """
 
 import collections
@@ -16,8 +16,10 @@ from dataclasses import dataclass
 
 from studio.errors import Problem, is_disk_full
 from studio.machine import describe_gb, free_disk_gb
-from studio.models import catalogue, folders
-from studio.models.sources import RESERVE_GB, model_folder, require_source
+from studio.models import captioners, folders
+from studio.models.catalogue import experts_of
+from studio.models.needed import needed_names, needed_of_captioner
+from studio.models.sources import RESERVE_GB, is_captioner, model_folder, preset_of, require_source
 from studio.workspace import read_json, replace, safe_join, write_json
 
 WAITS = (1, 2, 4, 8, 15, 30, 60, 60, 60, 120, 120, 120)  # seconds between tries; they begin anew whenever something has come
@@ -27,7 +29,6 @@ REPORT_SECONDS = 1.0
 SPEED_SECONDS = 20.0  # the speed is that of the last so many
 HASH_BYTES = 8_000_000
 PARTS = ".download"
-TOKENIZER_EXTRAS = ("special_tokens_map.json", "added_tokens.json")
 _KEPT = "What was fetched is kept."
 
 
@@ -37,7 +38,7 @@ class _Stopped(Exception):
 
 @dataclass(frozen=True)
 class Needed:
-    """What a base model consists of on the hub, and how much of it is here."""
+    """What a model consists of on the hub, and how much of it is here."""
 
     repository: object  # hub.Repository
     files: list  # hub.RemoteFile, in the order in which they are fetched
@@ -58,51 +59,18 @@ def list_needed(name, workspace):
 
 
 def download_model(name, workspace, *, report, should_stop, free_gb=free_disk_gb, waits=WAITS):
-    """Fetch what is missing of a base model into models/<name>, until it is complete or `should_stop()`.
+    """Fetch what is missing of a base model or a captioner into models/<name>, until it is complete or `should_stop()`.
 
     Returns {"stopped", "bytes", "fetched_bytes", "files", "folder"}. Problem if it can't go on; what was fetched is kept then, too.
     """
     return Download(name, workspace, report=report, should_stop=should_stop, free_gb=free_gb, waits=waits).run()
 
 
-def needed_names(names, read_json_file, num_experts=2):
-    """The files that `folders.check_folder` wants, of those in a repository: weights as safetensors only, and none of them twice.
-
-    `read_json_file(name)` gives the content of an index of shards. Problem naming the first file that the repository lacks.
-    """
-    found = ["model_index.json", *(f"{sub}/{folders.CONFIGS[sub]}" for sub in folders.parts_of(folders.CONFIGS, num_experts))]
-    vocabulary = next((n for n in ("tokenizer/tokenizer.json", "tokenizer/spiece.model") if n in names), "tokenizer/tokenizer.json")
-    found += [vocabulary, *(name for extra in TOKENIZER_EXTRAS if (name := f"tokenizer/{extra}") in names)]
-    weights = []
-    for sub in folders.parts_of(folders.WEIGHTS, num_experts):
-        single = f"{sub}/{folders.WEIGHTS[sub]}.safetensors"
-        index = f"{single}.index.json"
-        if index in names:
-            found.append(index)
-            weights += [f"{sub}/{shard}" for shard in _shards(index, read_json_file)]
-        else:
-            weights.append(single)
-    missing = next((name for name in found + weights if name not in names), None)
-    if missing:
-        raise Problem(f"The repository does not hold {missing}.", fix="It must be in diffusers form, with safetensors; check the mirror.")
-    return found + weights
-
-
-def _shards(index, read_json_file):
-    try:
-        shards = sorted({str(name) for name in read_json_file(index)["weight_map"].values()})
-    except (ValueError, KeyError, TypeError, AttributeError):
-        shards = []
-    if not shards or any("/" in name or not name.endswith(".safetensors") for name in shards):
-        raise Problem(f"{index} on the hub is damaged.", fix="Try again later, or use another mirror.")
-    return shards
-
-
 class Download:
-    """One base model on its way. Whatever waits for the network runs beside, so that a stop is always seen."""
+    """One model on its way. Whatever waits for the network runs beside, so that a stop is always seen."""
 
     def __init__(self, name, workspace, *, report=lambda *_, **__: None, should_stop=lambda: False, free_gb=free_disk_gb, waits=WAITS):
-        self.preset = catalogue.model_preset(name)
+        self.preset, self.is_captioner = preset_of(name), is_captioner(name)
         self.folder, self.parts = model_folder(name, workspace), model_folder(name, workspace) / PARTS
         self.source = require_source(name, workspace)
         self.report, self.should_stop, self.free_gb, self.waits = report, should_stop, free_gb, waits
@@ -125,7 +93,7 @@ class Download:
                     self._fetch(file)
         except _Stopped:
             return self._result(stopped=True)
-        folders.check_folder(self.folder, self.preset)
+        self._check_whole()
         self._clean_up()
         self._say("done")
         return self._result(stopped=False)
@@ -146,10 +114,20 @@ class Download:
 
     def _list(self):
         repository = self.hub.read_repository(self.source.repository)
-        num_experts = len(catalogue.experts_of(self.preset))
-        names = needed_names(repository.files, lambda name: json.loads(self.hub.read_file(repository, name)), num_experts)
+        names = self._list_names(repository.files, lambda name: json.loads(self.hub.read_file(repository, name)))
         files = [repository.files[name] for name in names]
         return Needed(repository, files, sum(self._bytes_here(file) for file in files))
+
+    def _list_names(self, names, read_json_file):
+        if self.is_captioner:
+            return needed_of_captioner(names, read_json_file)
+        return needed_names(names, read_json_file, len(experts_of(self.preset)))
+
+    def _check_whole(self):
+        if self.is_captioner:
+            captioners.check_captioner(self.folder)
+        else:
+            folders.check_folder(self.folder, self.preset)
 
     def _bytes_here(self, file):
         """How much of a file is here, by its length alone."""

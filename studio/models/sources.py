@@ -1,4 +1,4 @@
-"""Where base models can be fetched from, and what that takes: a mirror, an offline mode, sizes and licences from the presets. Never goes online."""
+"""Where base models and captioners can be fetched from, and what that takes: a mirror, an offline mode, sizes and licences from the presets. Never goes online."""
 
 import os
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from studio.errors import Problem
 from studio.machine import describe_gb, free_disk_gb
+from studio.models.captioners import captioner_folder, captioner_preset, describe_captioner, list_captioners
 from studio.models.catalogue import describe_model, list_models, model_preset
 
 HUB = "https://huggingface.co"
@@ -59,34 +60,49 @@ def check_endpoint(address):
 
 
 def set_hub(workspace, *, mirror=None, offline=None):
-    """Remember a mirror ("" is huggingface.co), or the offline mode; None leaves it."""
+    """Remember a mirror ("" or huggingface.co: the hub itself), or the offline mode; None leaves it."""
     if mirror is not None:
-        workspace.update(hub_mirror=check_endpoint(mirror) if mirror else "")
+        is_hub = mirror.strip().rstrip("/").removeprefix("https://") in ("", urlsplit(HUB).netloc)
+        workspace.update(hub_mirror="" if is_hub else check_endpoint(mirror))
     if offline is not None:
         workspace.update(hub_offline=bool(offline))
 
 
+def is_captioner(name):
+    return name in list_captioners()
+
+
+def preset_of(name):
+    """The preset of a captioner, or of a base model."""
+    return captioner_preset(name) if is_captioner(name) else model_preset(name)
+
+
+def describe(name, workspace):
+    """{"name", "title", "available", "reason"} of a captioner, or of a base model."""
+    return describe_captioner(name, workspace) if is_captioner(name) else describe_model(name, workspace)
+
+
 def model_folder(name, workspace):
-    """Where a download of a base model goes."""
+    """Where a download of a model goes."""
     return workspace.models_dir / name
 
 
 def require_source(name, workspace):
-    """The Source of a base model. Problem if it has none, or the offline mode is on."""
-    preset = model_preset(name)
+    """The Source of a model. Problem if it has none, or the offline mode is on."""
+    preset = preset_of(name)
     if "pack" in preset:
         raise Problem(f"{preset['title']} is built in; there is nothing to download.")
     if not preset.get("repository"):
         raise Problem(f"{preset['title']} can't be downloaded from here.", fix="Link the folder you have.")
     if is_offline(workspace):
-        fix = "Switch it off with `python -m studio models --offline off`, and take HF_HUB_OFFLINE out of the environment."
+        fix = "Switch it off where the download is offered or with `python -m studio models --offline off`, and take HF_HUB_OFFLINE out of the environment."
         raise Problem("The offline mode is on: nothing was fetched.", fix=fix)
     return Source(preset["repository"], endpoint(workspace))
 
 
 def describe_download(name, workspace):
     """What a person should know before a download, from the preset and the disk; "prevented" says why it can't be started, or ""."""
-    preset, folder = model_preset(name), model_folder(name, workspace)
+    preset, folder = preset_of(name), model_folder(name, workspace)
     size, here, free = float(preset.get("download_gb", 0)), folder_gb(folder), free_disk_gb(folder)
     prevented, host = "", ""
     try:
@@ -111,10 +127,10 @@ def describe_download(name, workspace):
 
 
 def describe_models(workspace):
-    """Every base model: name, title, whether it is there (and why not), its size and its folder."""
+    """Every base model and captioner: name, title, whether it is there (and why not), its size and its folder."""
     rows = []
-    for name in list_models():
-        preset, model = model_preset(name), describe_model(name, workspace)
+    for name in [*list_models(), *list_captioners()]:
+        preset, model = preset_of(name), describe(name, workspace)
         folder, size = _place_and_size(name, workspace)
         rows.append(
             {
@@ -133,6 +149,9 @@ def _place_and_size(name, workspace):
     """(folder, GB of the model's weights)."""
     from studio.models.catalogue import find_model
 
+    if is_captioner(name):
+        folder = captioner_folder(name, workspace)
+        return folder, sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e9
     try:
         model = find_model(name, workspace)
     except Problem:

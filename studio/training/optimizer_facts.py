@@ -42,4 +42,4 @@ def how_to_use(name, device):
     other = "Choose adamw, or adafactor, which takes even less memory"
     if device != "cuda":
         return f"{other}, as the way of learning (optimizer)."
-    return f"Install it with: python -m pip install {EIGHT_BIT_LIBRARY}=={EIGHT_BIT_VERSION} (the python of .venv). {other}."
+    return f"Install it with: python -m pip install --no-deps {EIGHT_BIT_LIBRARY}=={EIGHT_BIT_VERSION} (the python of .venv). {other}."

@@ -149,15 +149,16 @@ def _choose_recipe(recipe, items, model):
     """(name, reasons): the one asked for, else by what the dataset holds most of; both count where neither is a few beside the other."""
     num_clips = sum(item.kind == "clip" for item in items)
     num_photos = len(items) - num_clips
-    if takes_first_picture(model):  # photos teach it nothing
-        found = "person-clips"
+    why = f"the dataset has {_count(num_photos, 'photo')} and {_count(num_clips, 'clip')}"
+    if takes_first_picture(model):
+        found, why = "person-clips", f"{model['title']} learns from clips alone"
     elif items and min(num_clips, num_photos) >= MIXED_SHARE * len(items):
         found = "person-mixed"
     else:
         found = "person-clips" if num_clips > num_photos else "person-photos"
     name = recipe or found
     preset = load_preset("recipes", name)
-    chosen = "" if recipe or not items else f", because the dataset has {_count(num_photos, 'photo')} and {_count(num_clips, 'clip')}"
+    chosen = "" if recipe or not items else f", because {why}"
     return name, (f"Recipe '{preset['title']}'{chosen}: {preset['description']}",)
 
 

@@ -3,11 +3,13 @@
 from studio.config import CaptionConfig, TrainConfig, from_dict, merge, to_dict
 from studio.errors import Problem
 from studio.jobs import launcher, state
+from studio.ui import download_view
 
 IN_BROWSER = {
     "open-dataset": ("Open Dataset", "tab:dataset"),
     "link-model": ("Choose its folder", "tab:dataset/about-person"),
     "download-model": ("Download it", "click:#download-model"),
+    "download-captioner": ("Download it", "click:#download-captioner"),
     "open-train": ("Open Train", "tab:train"),
     "open-evaluate": ("Open Evaluate", "tab:evaluate"),
     "open-settings": ("Open the settings", "tab:train/all-settings"),
@@ -58,6 +60,10 @@ def is_busy(project, kind):
 def write_captions(page, project):
     if is_busy(project, "caption"):
         raise Problem("Captions are being written already.")
+    if missing := download_view.read_captioner(project):
+        raise Problem(
+            f"{missing['title']}.", fix="Get it with the button above, or write the captions by hand.", action="download-captioner"
+        )
     queue(project, "caption", {"config": to_dict(CaptionConfig()), "only": None, "overwrite_auto": False}, "Write captions")
     return "Captions are being written; the ones you wrote yourself stay as they are."
 

@@ -7,7 +7,7 @@ from studio.data.captions import check_trigger
 from studio.data.clips import cut_clip
 from studio.errors import Problem
 from studio.models.catalogue import describe_model, link_model, list_models
-from studio.ui import actions, dataset_view, results_view, uploads
+from studio.ui import actions, dataset_view, download_view, results_view, uploads
 from studio.ui.components import component
 
 ID, TITLE = "dataset", "Dataset"
@@ -17,6 +17,7 @@ def build(page):
     next_step = component("next_step", elem_id="next-dataset")
     place = gr.State({"id": "", "page": 0, "show": "all"})  # the chosen picture, the page of the grid, the filter
     page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
+    build_captioner(page)
     fold = build_import(page)
     build_results(page, place)
     pictures = build_pictures(page, place)
@@ -29,6 +30,13 @@ def build(page):
 def read_tab(project, place):
     next_step, is_empty, *pictures = dataset_view.read_all(project, place)
     return [next_step, gr.update(open=is_empty), *pictures]
+
+
+def build_captioner(page):
+    """The model that writes captions, while it is not on this computer and there is something to caption."""
+    panel = component("download", elem_id="studio-download-captioner")
+    download_view.connect(page, panel, download_view.captioner_of)
+    page.reads(lambda project: [download_view.read_captioner(project)], [panel], tab=ID)
 
 
 def build_import(page):

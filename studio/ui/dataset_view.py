@@ -7,7 +7,9 @@ from studio.data import dataset, persons
 from studio.data.captions import audit, check_caption, class_prompt
 from studio.data.thumbnails import version_of
 from studio.jobs import state
-from studio.ui import actions
+from studio.models.catalogue import model_preset, takes_first_picture
+from studio.training.material import learnable, why_nothing_to_learn
+from studio.ui import actions, download_view
 from studio.ui import formatting as f
 
 PER_PAGE = 60
@@ -80,25 +82,42 @@ def describe_next(project, look):
     ):
         if kind in running:
             return {"text": words}
+    preset = model_preset(project.read()["base_model"])
     if not items:
-        text = "add 10 to 30 varied photos of the person, or 12 to 20 clips of 4 to 8 seconds."
-        return {"text": text, **actions.button("upload")}
+        photos = "" if takes_first_picture(preset) else "10 to 30 varied photos of the person, or "
+        return {"text": f"add {photos}12 to 20 clips of 4 to 8 seconds.", **actions.button("upload")}
     if not kept:
         return {"text": "keep some photos: everything is left out, so there is nothing to train with."}
+    if reason := why_nothing_to_learn(kept, preset):
+        return {"text": "add clips of the person.", "reason": reason, **actions.button("upload")}
+    kept = learnable(kept, preset)
     bare = [item for item in kept if not item.caption]
     if len(bare) >= WORTH_CHECKING and not any(item.measurements for item in items):
         reason = "Blurred, dark and doubled pictures, and other people, are found before you write captions for them."
         return {"text": f"have {count_media(kept)} checked.", "reason": reason, **actions.button("check-photos")}
     if bare:
-        return {"text": f"write captions for {count_media(bare)}.", "action": "write-captions", "label": "Write captions"}
+        return write_or_get_captioner(project, count_media(bare))
     wrong = [item for item in kept if look.remarks[item.id]]
     if wrong:
         text = f"look at {f.count(len(wrong), 'caption')} with a remark, beginning with {wrong[0].id}."
         return {"text": text, "reason": look.remarks[wrong[0].id][0], **actions.button("see-remarks")}
     if len(kept) < 10:
-        reason = f"{count_media(kept)} can be trained; 10 to 30 varied photos give a better likeness."
-        return {"text": "train, or add more photos.", "reason": reason, **actions.button("open-train")}
+        more, many = ("clips", "12 to 20 varied clips") if takes_first_picture(preset) else ("photos", "10 to 30 varied photos")
+        reason = f"{count_media(kept)} can be trained; {many} give a better likeness."
+        return {"text": f"train, or add more {more}.", "reason": reason, **actions.button("open-train")}
     return {"text": f"train with {count_media(kept)}.", **actions.button("open-train")}
+
+
+def write_or_get_captioner(project, what):
+    """The next step where captions are missing: writing them, or the model that does it."""
+    missing = download_view.read_captioner(project)
+    if not missing:
+        return {"text": f"write captions for {what}.", "action": "write-captions", "label": "Write captions"}
+    if missing["state"] != "missing":
+        return {"text": f"wait for the captioner, or write captions for {what} by hand meanwhile."}
+    reason = "It writes captions on this computer alone. You can also write them by hand, beside each picture."
+    get = actions.button("download-captioner") if missing.get("label") else {}
+    return {"text": f"get the captioner, for {what} without a caption.", "reason": reason, **get}
 
 
 def words_of(project):

@@ -1,9 +1,13 @@
-"""A base model that is not on this computer: what a download takes, how far it is, how it ended; and the two buttons that start and stop it."""
+"""A base model or captioner that is not on this computer: what a download takes, from where, how far it is, how it ended; and its buttons."""
 
+import os
+
+from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.jobs import launcher, state
-from studio.models.catalogue import describe_model, model_preset
-from studio.models.sources import RESERVE_GB, describe_download
+from studio.models import sources
+from studio.models.catalogue import find_model, model_preset
+from studio.models.sources import RESERVE_GB, describe, describe_download, preset_of
 from studio.ui import formatting as f
 
 USUAL_MBIT = 100  # a second; only to give an idea of the time
@@ -11,19 +15,65 @@ USUAL_MBIT = 100  # a second; only to give an idea of the time
 
 def read_download(project):
     """What the Train tab shows about the project's base model; {} if it is there."""
-    if project is None:
+    return {} if project is None else read_model(project.read()["base_model"], project.workspace)
+
+
+def read_captioner(project):
+    """What the Dataset tab shows about the captioner, while there is something to caption or it is on its way; {} if there is nothing to say."""
+    if project is None or not (name := captioner_of(project)):
         return {}
-    name, workspace = project.read()["base_model"], project.workspace
-    model, job = describe_model(name, workspace), newest_job(name, workspace)
+    found = read_model(name, project.workspace)
+    is_wanted = bool(found) and (found["state"] != "missing" or any(not item.caption for item in kept_items(project)))
+    is_wanted = is_wanted and not lies_in_base_model(project)
+    return found | {"about": preset_of(name)["description"]} if is_wanted else {}
+
+
+def captioner_of(project):
+    """The name of the captioner that the project's base model asks for; "" if it brings its own."""
+    name = model_preset(project.read()["base_model"])["captioner"]
+    return name if sources.is_captioner(name) else ""
+
+
+def lies_in_base_model(project):
+    """Whether somebody put the captioner into the base model's own folder."""
+    try:
+        return find_model(project.read()["base_model"], project.workspace).captioner.parent != project.workspace.models_dir
+    except Problem:  # no base model yet
+        return False
+
+
+def read_model(name, workspace):
+    """What is shown about a model that is not there: what a download takes, or how far it is; {} if it is there."""
+    model, job = describe(name, workspace), newest_job(name, workspace)
     if model["available"]:
         return {}
+    what = {"what": "captioner" if sources.is_captioner(name) else "model"}
     if job and not job.is_over:
-        return {"title": job.title, **describe_running(job)}
+        return what | {"title": job.title, **describe_running(job)}
     ended = job if job and job.state != "done" else None
     title = f"{model['title']} is not on this computer" if not ended else f"{ended.title}: {f.STATES[ended.state]}"
     offered = offer(name, workspace)
     reason = "" if offered and not offered["here"] else model["reason"]  # what is said beside the button need not be said twice
-    return {"title": title, "state": "missing", "sentence": how_it_ended(ended) or reason, **offered}
+    return what | {"title": title, "state": "missing", "sentence": how_it_ended(ended) or reason, "hub": read_hub(workspace), **offered}
+
+
+def read_hub(workspace):
+    """{"mirror", "offline", "fixed"}: where downloads come from; fixed: why that can't be changed here, or ""."""
+    mirror, is_offline = workspace.read().get("hub_mirror") or "", sources.is_offline(workspace)
+    fixed = []
+    if os.environ.get("HF_ENDPOINT"):
+        fixed.append("HF_ENDPOINT of this computer names the address, and comes before this one.")
+    if is_offline and workspace.read().get("hub_offline") is not True:
+        fixed.append("HF_HUB_OFFLINE of this computer keeps the studio offline; start it without.")
+    return {"mirror": mirror, "offline": is_offline, "fixed": " ".join(fixed)}
+
+
+def save_hub(workspace, mirror, is_offline):
+    """Remember from where downloads come, and whether there are any; a sentence about it."""
+    sources.set_hub(workspace, mirror=str(mirror or ""), offline=bool(is_offline))
+    if sources.is_offline(workspace):
+        return "The offline mode is on: nothing is downloaded."
+    return f"Downloads come from {sources.endpoint(workspace)}."
 
 
 def why_not_ready(model, workspace):
@@ -88,8 +138,8 @@ def offer(name, workspace):
 
 def start(name, workspace):
     """Put the download in its queue, or go on with the one that broke off; a sentence about it."""
-    title = model_preset(name)["title"]
-    if describe_model(name, workspace)["available"]:
+    title = preset_of(name)["title"]
+    if describe(name, workspace)["available"]:
         return f"{title} is here already."
     job = newest_job(name, workspace)
     if job and not job.is_over:
@@ -102,6 +152,13 @@ def start(name, workspace):
         launcher.enqueue(workspace.download_jobs(name), "download", {"model": name}, f"Download {title}")
     launcher.ensure_worker(workspace.downloads)
     return f"{title} is being downloaded; you may close this window, it goes on."
+
+
+def connect(page, panel, name_of):
+    """The panel's buttons; name_of(project): the model that it is about."""
+    page.acts(panel.start, lambda project, event: start(name_of(project), project.workspace))
+    page.acts(panel.stop, lambda project, event: stop(name_of(project), project.workspace))
+    page.acts(panel.hub, lambda project, event: save_hub(project.workspace, event.mirror, event.offline))
 
 
 def stop(name, workspace):

@@ -5,10 +5,10 @@ import re
 from studio.config import SweepConfig, to_dict
 from studio.errors import Problem
 from studio.evaluation import sweeps
-from studio.evaluation.first_pictures import NO_PICTURE, describe_first_pictures, has_first_picture
+from studio.evaluation.first_pictures import describe_first_pictures
 from studio.evaluation.prompts import standard_prompts
 from studio.jobs import state
-from studio.models.catalogue import model_preset, sweep_config, takes_first_picture
+from studio.models.catalogue import model_preset, sweep_config
 from studio.training.pairs import list_pairs
 from studio.ui import actions
 from studio.ui import formatting as f
@@ -80,17 +80,18 @@ def what_prevents(project):
     """Why no comparison can be started, or ""."""
     if not list_pairs(project):
         return "There is no checkpoint pair yet; train first."
-    if takes_first_picture(model_preset(project.read()["base_model"])) and not has_first_picture(project):
-        return f"{NO_PICTURE} Keep a photo or a clip in the Dataset tab."
     if any(job.kind == "sweep" and not job.is_over for job in state.list_jobs(project.workspace, project)):
         return "A comparison is being drawn."
     return ""
 
 
 def estimate(project):
-    """How many clips, how many of them exist, how long the rest takes: a sentence."""
+    """How many clips, how many of them exist, how long the rest takes: a sentence. What can't be drawn as it is chosen is said instead."""
     config, pairs = read_choice(project)
-    plan = sweeps.plan_sweep(project, config, pairs)
+    try:
+        plan = sweeps.plan_sweep(project, config, pairs)
+    except ValueError as e:  # the photo that a prompt names may be gone since; the tab must still be there to choose another
+        return " ".join(f.sentence(part) for part in (str(e), getattr(e, "fix", "")) if part)
     there = {c["key"] for folder in sweeps.list_sweeps(project) for c in sweeps.read_sweep(folder)["cells"] if c["state"] == "done"}
     for cell in plan["cells"]:
         if cell["key"] in there:

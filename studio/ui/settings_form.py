@@ -1,6 +1,7 @@
 """A form made from a config class: one field a setting, with its label, its technical term in small, its help and its limits."""
 
-from dataclasses import dataclass
+import contextlib
+import dataclasses
 
 import gradio as gr
 
@@ -17,10 +18,11 @@ GROUPS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Form:
     fields: dict  # dotted name -> component
     texts: frozenset = frozenset()  # names of settings that are a text, and may be empty
+    groups: dict = dataclasses.field(default_factory=dict)  # section -> the fold that its fields are in
 
     @property
     def components(self):
@@ -42,27 +44,65 @@ class Form:
     def parse(self, shown):
         """The same from {dotted name: what its field shows}, for some of the fields."""
         held = {name: (value or "").strip() if name in self.texts else value for name, value in shown.items()}
-        return {name: parse(self.fields[name], value) for name, value in held.items() if name in self.texts or value not in (None, "")}
+        return {name: parse(value) for name, value in held.items() if name in self.texts or value not in (None, "")}
+
+    def describe_groups(self, cls, edits):
+        """An update for each fold, whose title says what of it a person changed: {dotted name: value}."""
+
+        def title(group):
+            changed = [f"{label_of(cls, name).lower()} {as_words(value)}" for name, value in edits.items() if section_of(name) == group]
+            return GROUPS[group] + (f" (changed: {', '.join(changed)})" if changed else "")
+
+        return [gr.update(label=title(group)) for group in self.groups]
 
 
-def build_form(cls, prefix, skip=()):
-    """All settings of a config class but `skip`, grouped by section."""
-    fields, groups, texts = {}, {}, set()
-    for name, field, kind in list_settings(cls):
-        if name not in skip:
-            texts |= {name} if kind is str and not field.metadata["choices"] else set()
-            groups.setdefault(name.rpartition(".")[0], []).append((name, field, kind))
-    for group, members in groups.items():
-        if len(groups) > 1:
-            gr.HTML(f"<h3>{GROUPS.get(group, group)}</h3>", apply_default_css=False, elem_classes="form-heading")
-        with gr.Row(elem_classes="settings"):
-            for name, field, kind in members:
-                fields[name] = make_field(name, field, kind, f"{prefix}-{name.replace('.', '-').replace('_', '-')}")
-    return Form(fields, frozenset(texts))
+def search_index(cls, prefix):
+    """What the search over a form goes by: {"folds": {id of a fold: [what each of its fields says]}}. A closed fold's fields are not on the page."""
+    folds = {}
+    for name, field, _ in list_settings(cls):
+        texts = folds.setdefault(fold_id(prefix, section_of(name)), [])
+        texts.append(f"{field.metadata['label']} {describe(field.metadata)}".lower())
+    return {"folds": folds}
 
 
-def make_field(name, field, kind, elem_id):
+def fold_id(prefix, section):
+    return f"{prefix}-group-{section or 'run'}"
+
+
+def build_form(cls, prefix, skip=(), placed=None):
+    """All settings of a config class but `skip`, each section in a fold of its own where there are several.
+
+    placed: {dotted name: component} of those that stand elsewhere on the page (see `place_field`), and belong to the form all the same.
+    """
+    placed, settings = placed or {}, [entry for entry in list_settings(cls) if entry[0] not in skip]
+    sections, fields, folds = {}, {}, {}
+    for entry in settings:
+        sections.setdefault(section_of(entry[0]), []).append(entry)
+    for section, members in sections.items():
+        with contextlib.ExitStack() as around:
+            if len(sections) > 1:
+                folds[section] = fold = gr.Accordion(
+                    GROUPS[section], open=not section, elem_id=fold_id(prefix, section), elem_classes="fold settings-group"
+                )
+                around.enter_context(fold)
+            around.enter_context(gr.Row(elem_classes="settings"))
+            fields |= {name: placed.get(name) or make_field(name, field, kind, prefix) for name, field, kind in members}
+    texts = frozenset(name for name, field, kind in settings if kind is str and not field.metadata["choices"])
+    return Form(fields, texts, folds)
+
+
+def place_field(cls, name, prefix):
+    """The field of one setting, here: to be given to `build_form` as `placed`."""
+    return next(make_field(known, field, kind, prefix) for known, field, kind in list_settings(cls) if known == name)
+
+
+def section_of(name):
+    return name.rpartition(".")[0]
+
+
+def make_field(name, field, kind, prefix):
     meta = field.metadata
+    elem_id = f"{prefix}-{name.replace('.', '-').replace('_', '-')}"
     label = meta["label"] or name
     unit = f" ({meta['unit']})" if meta["unit"] else ""
     options = dict(label=label + unit, info=describe(meta), elem_id=elem_id, min_width=220)
@@ -71,8 +111,8 @@ def make_field(name, field, kind, elem_id):
     if meta["choices"]:
         return gr.Dropdown(list(meta["choices"]), value=field.default, **options)
     if kind in (int, float):
-        # the limits are checked when the setting is used, with a sentence; the browser would silently change what was typed
-        return gr.Number(field.default, precision=0 if kind is int else None, step=1 if kind is int else None, **options)
+        # limits and fractions are checked when the setting is used, with a sentence; gradio would silently change what was typed
+        return gr.Number(field.default, step=1 if kind is int else None, **options)
     return gr.Textbox(show(field.default), lines=1, **options)
 
 
@@ -103,15 +143,21 @@ def show(value):
     return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value) if isinstance(value, (list, tuple)) else value
 
 
-def parse(component, value):
-    """As a config takes it."""
-    return int(value) if isinstance(component, gr.Number) and component.precision == 0 and float(value).is_integer() else value
+def parse(value):
+    """As a config takes it: a browser knows one kind of number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def as_words(value):
+    return ("off", "on")[value] if isinstance(value, bool) else show(value)
 
 
 def check_limits(cls, edits):
-    """ValueError, in the form's own words, for the first number of {dotted name: value} that is out of its limits."""
-    for name, field, _ in list_settings(cls):
+    """ValueError, in the form's own words, for the first number of {dotted name: value} that is out of its limits, or has a fraction."""
+    for name, field, kind in list_settings(cls):
         value, low, high = edits.get(name), field.metadata["minimum"], field.metadata["maximum"]
+        if kind is int and isinstance(value, float) and not value.is_integer():
+            raise ValueError(f"{field.metadata['label']} must be a whole number, got {value:g}")
         if isinstance(value, int | float) and None not in (low, high) and not low <= value <= high:
             limit = f"at most {number(high)}" if value > high else f"at least {number(low)}"
             raise ValueError(f"{field.metadata['label']} must be {limit}, got {number(value)}")

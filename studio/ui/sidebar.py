@@ -8,7 +8,7 @@ from studio.data.captions import check_trigger, suggest_trigger
 from studio.errors import Problem
 from studio.jobs import launcher, state
 from studio.machine import free_disk_gb, read_machine
-from studio.models.catalogue import describe_model, list_models
+from studio.models.catalogue import describe_model, list_models, model_preset, takes_first_picture
 from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
 from studio.ui.components import component
@@ -16,6 +16,7 @@ from studio.ui.page import QUIET
 
 PERMISSION = "I am this person, or they agreed that I train a model of them and make pictures with it."
 CLASSES = ("person", "woman", "man", "girl", "boy")
+CLIPS_ALONE = "It carries first pictures on, and learns from clips alone."
 DOWNLOADS = "downloads:"  # before the id of a job that belongs to no project
 REMEMBERED = dict(storage_key="likeness-studio", secret="likeness-studio")  # which project was open; nothing private
 
@@ -84,7 +85,9 @@ def project_choices(workspace):
 def new_person_options(workspace):
     models = [describe_model(name, workspace) for name in list_models()]
     models = [model if model["available"] else model | offer_download(model["name"], workspace) for model in models]
-    models = sorted(models, key=lambda m: (not m["available"], m["name"] == "tiny"))
+    needs_clips = {m["name"] for m in models if takes_first_picture(model_preset(m["name"]))}
+    models = [m | {"reason": f"{m['reason'] or 'Ready to use.'} {CLIPS_ALONE}"} if m["name"] in needs_clips else m for m in models]
+    models = sorted(models, key=lambda m: (not m["available"], m["name"] == "tiny", m["name"] in needs_clips))
     return {"models": models, "classes": CLASSES, "permission": PERMISSION}
 
 

@@ -1,6 +1,6 @@
 """What a person chose for the next training: a recipe and the settings they changed. Kept in project.json, so that a reload loses nothing."""
 
-from studio.config import TrainConfig, from_dict, nest
+from studio.config import TIME_OF_DAY, TrainConfig, from_dict, nest
 from studio.data.captions import check_trigger
 from studio.data.dataset import kept_items
 from studio.errors import Problem
@@ -40,6 +40,8 @@ def save_edits(project, values):
     edits = {name: value for name, value in values.items() if value != shown.get(name)}
     if edits:
         check_limits(TrainConfig, edits)
+        if edits.get("finish_by") and not TIME_OF_DAY.fullmatch(edits["finish_by"]):
+            raise Problem(f"Finish by must be a time of day, got {edits['finish_by']!r}.", fix="For example 07:00 or 23:30.")
         from_dict(TrainConfig, nest(shown | edits), "settings")
         project.update(train_choice={"recipe": recipe, "overrides": overrides | edits})
 

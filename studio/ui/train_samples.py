@@ -1,6 +1,8 @@
-"""Sample clips of a training's pairs, drawn when wanted with the first test prompt through the sweep's own code, as a job that waits its turn."""
+"""Sample clips of a training's pairs, drawn when wanted with one of the test prompts through the sweep's own code, as a job that waits its turn."""
 
 from dataclasses import replace
+
+import gradio as gr
 
 from studio.config import to_dict
 from studio.errors import Problem
@@ -14,7 +16,26 @@ WAITS = "It is drawn when its turn comes; a training that runs is not disturbed.
 def sample_config(project):
     """The comparison's settings with one prompt, one seed and one strength: a clip of the pair and one of the base."""
     config, _ = evaluate_choice.read_choice(project)
-    return replace(config, prompts=config.prompts[:1], seeds=config.seeds[:1], strengths=config.strengths[:1])
+    return replace(config, prompts=(chosen_prompt(project, config),), seeds=config.seeds[:1], strengths=config.strengths[:1])
+
+
+def chosen_prompt(project, config):
+    """The test prompt that a person chose for sample clips; the first one if it is not among the test prompts (any more)."""
+    chosen = project.read().get("sample_prompt")
+    return chosen if chosen in config.prompts else config.prompts[0]
+
+
+def choose_prompt(project, prompt):
+    project.update(sample_prompt=str(prompt or ""))
+
+
+def read_prompts(project):
+    """The test prompts to choose from, by their short names."""
+    if project is None:
+        return gr.update(choices=[], value=None)
+    config, _ = evaluate_choice.read_choice(project)
+    named = [(prompt.partition("|")[0].strip()[:60], prompt) for prompt in config.prompts]
+    return gr.update(choices=named, value=chosen_prompt(project, config))
 
 
 def draw(project, pair_id):

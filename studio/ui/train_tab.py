@@ -7,7 +7,7 @@ from studio.jobs import launcher
 from studio.ui import actions, download_view, train_choice, train_samples, train_view
 from studio.ui.components import component
 from studio.ui.rehearsal_view import read_rehearsal
-from studio.ui.settings_form import build_form, flatten, show
+from studio.ui.settings_form import build_form, flatten, place_field, search_index, show
 
 ID, TITLE = "train", "Train"
 
@@ -24,8 +24,7 @@ def build(page):
 def build_download(page):
     """The base model, while it is not on this computer."""
     panel = component("download")
-    page.acts(panel.start, lambda project, event: download_view.start(project.read()["base_model"], project.workspace))
-    page.acts(panel.stop, lambda project, event: download_view.stop(project.read()["base_model"], project.workspace))
+    download_view.connect(page, panel, lambda project: project.read()["base_model"])
     page.reads(lambda project: [download_view.read_download(project)], [panel], tab=ID)
 
 
@@ -66,14 +65,21 @@ def build_plan(page):
             )
         with gr.Column(scale=3, min_width=280):
             plan = gr.HTML("", apply_default_css=False, elem_id="plan")
+    with gr.Row(elem_classes="settings", elem_id="before-start"):
+        finish_by = place_field(TrainConfig, "finish_by", "train")
+        info = "Drawn of a saved pair when you ask for it, beside the pair."
+        clip = gr.Dropdown([], label="A test clip shows", info=info, elem_id="sample-prompt", min_width=220)
     with gr.Row(elem_classes="start-row"):
         start = gr.Button("Start training", elem_id="start-training", scale=0, min_width=200)
         rehearse = gr.Button("Rehearse", elem_id="rehearse", scale=0, min_width=140)
         reason = gr.HTML("", apply_default_css=False, elem_id="start-reason")
     taken = gr.HTML("", apply_default_css=False, elem_id="taken-config")
     with gr.Accordion("All settings", open=False, elem_id="all-settings", elem_classes="fold"):
-        form = build_form(TrainConfig, "train")
+        component("find_setting", search_index(TrainConfig, "train"))
+        form = build_form(TrainConfig, "train", placed={"finish_by": finish_by})
         reset = gr.Button("Back to the recipe's settings", elem_id="reset-settings", scale=0)
+    page.acts(clip.input, train_samples.choose_prompt, [clip])
+    page.reads(lambda project: [train_samples.read_prompts(project)], [clip], tab=ID)
     page.acts(recipe.input, train_choice.choose_recipe, [recipe])
     page.acts(reset.click, train_choice.forget_edits)
     page.acts(config.upload, train_choice.take_config, [config])
@@ -85,7 +91,8 @@ def build_plan(page):
     )
     page.acts(start.click, lambda project, *values: start_training(project, form, values), form.components)
     page.acts(rehearse.click, lambda project, *values: start_rehearsal(project, form, values), form.components)
-    page.reads(lambda project: read_plan(project, form), [recipe, choice, plan, start, rehearse, reason, *form.components], tab=ID)
+    shown = [recipe, choice, plan, start, rehearse, reason, *form.groups.values(), *form.components]
+    page.reads(lambda project: read_plan(project, form), shown, tab=ID)
 
 
 def recipe_choices():
@@ -105,9 +112,10 @@ def start_rehearsal(project, form, values):
 
 
 def read_plan(project, form):
-    """Values of the recipe radio, the remark under it, the plan, the two buttons, their reason, and every field."""
+    """Values of the recipe radio, the remark under it, the plan, the two buttons, their reason, every fold's title, and every field."""
     if project is None:
-        return [None, "", "", gr.update(interactive=False), gr.update(interactive=False), "", *[gr.skip() for _ in form.components]]
+        off = gr.update(interactive=False)
+        return [None, "", "", off, off, "", *[gr.skip() for _ in (*form.groups, *form.components)]]
     plan = train_choice.make_plan(project)
     settings = flatten(plan.config)
     label, reason, interactive = train_view.start_button(project, plan)
@@ -121,5 +129,6 @@ def read_plan(project, form):
         button,
         rehearse,
         reason + rehearsal.html,
+        *form.describe_groups(TrainConfig, train_choice.read_choice(project)[1]),
         *fields,
     ]

@@ -10,7 +10,7 @@ from studio.machine import read_machine
 from studio.training.pairs import list_pairs, list_run_pairs
 from studio.ui import actions, download_view, train_choice, train_samples
 from studio.ui import formatting as f
-from studio.ui.settings_form import label_of, show
+from studio.ui.settings_form import as_words, label_of
 from studio.ui.train_lanes import read_lanes, read_notes
 
 PAUSED = " when the GPU is to be used again (no waiting job begins before)"
@@ -103,10 +103,6 @@ def describe_choice(project, plan):
         else "The base model and this computer may ask for other numbers; the plan shows what will run."
     )
     return f'<p>{f.escape(about)}</p><p class="muted">{f.escape(remark)}</p>'
-
-
-def as_words(value):
-    return ("off", "on")[value] if isinstance(value, bool) else show(value)
 
 
 def describe_import(project):
