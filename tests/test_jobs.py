@@ -599,7 +599,7 @@ def test_a_sibling_that_cannot_start_is_said_instead_of_waited_for(project):
     with Recorder(run_dir) as recorder:
         voice = siblings.Voice(run_dir, recorder)
         voice.siblings = [subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])]
-        with pytest.raises(Problem, match="other expert ended without a word"):
+        with pytest.raises(Problem, match="another graphics card ended without a word"):
             voice.wait_until_all_are_here()
         voice.end()
         recorder.end("failed")
