@@ -19,9 +19,7 @@ PATIENCE_SECONDS = 120
 # a process that has loaded torch, and computed nothing, is the mother of all where there is such a thing: loading takes longer than training
 context = multiprocessing.get_context("forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn")
 if context.get_start_method() == "forkserver":
-    context.set_forkserver_preload(
-        ["studio.training.loop", "studio.models.loading", "diffusers.models.transformers.transformer_wan", "peft"]
-    )
+    context.set_forkserver_preload(["studio.training.loop", "diffusers.models.transformers.transformer_wan", "peft", "torch._dynamo"])
 
 
 @contextlib.contextmanager

@@ -319,8 +319,8 @@ def test_sigterm_asks_a_worker_to_save_and_stop(project):
 import sys, time
 from pathlib import Path
 from studio.jobs.recorder import Recorder
-from studio.jobs.worker import _stop_on_signals
-with Recorder(Path(sys.argv[1])) as recorder, _stop_on_signals(recorder):
+from studio.jobs.worker import stop_on_signals
+with Recorder(Path(sys.argv[1])) as recorder, stop_on_signals(recorder.stop_now):
     print("ready", flush=True)
     while not recorder.should_stop():
         time.sleep(0.01)
@@ -599,7 +599,7 @@ def test_a_sibling_that_cannot_start_is_said_instead_of_waited_for(project):
     with Recorder(run_dir) as recorder:
         voice = siblings.Voice(run_dir, recorder)
         voice.siblings = [subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])]
-        with pytest.raises(Problem, match="other expert ended without a word"):
+        with pytest.raises(Problem, match="another graphics card ended without a word"):
             voice.wait_until_all_are_here()
         voice.end()
         recorder.end("failed")
@@ -631,9 +631,9 @@ import signal, sys, time
 from pathlib import Path
 from studio.commands.output import Output
 from studio.jobs.recorder import Recorder
-from studio.jobs.worker import _stop_on_signals
+from studio.jobs.worker import stop_on_signals
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-with Recorder(Path(sys.argv[1]), Output().report) as recorder, _stop_on_signals(recorder):
+with Recorder(Path(sys.argv[1]), Output().report) as recorder, stop_on_signals(recorder.stop_now):
     recorder.report("checkpoint", step=1)
     while not recorder.should_stop():
         time.sleep(0.01)

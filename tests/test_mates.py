@@ -2,20 +2,24 @@
 
 import contextlib
 import os
+import time
 
 import psutil
 import pytest
 import torch
-from team_kit import losses, nothing_happens, run_team
+from team_kit import PATIENCE_SECONDS, context, losses, nothing_happens, run_team
 from torch.utils._python_dispatch import TorchDispatchMode
 from training_kit import Events, lora_bits, new_project, new_run, small_config
 
 from studio.config import TrainConfig
+from studio.errors import Problem
+from studio.jobs.siblings import ranks
 from studio.jobs.state import last_safe_step
 from studio.models.lora_files import read_lora_file
 from studio.training.loop import train
 from studio.training.pairs import list_run_pairs
 from studio.training.schedule import fit_to_experts, num_lanes, num_mates
+from studio.training.team import Team, leave_team
 
 
 def config(**changes):
@@ -108,6 +112,33 @@ def test_mates_give_up_memory_together_and_a_stop_that_one_hears_ends_them_all_a
     assert sum("memory of another GPU ran out" in note for note in notes) == 2
     after = run_team(config(processes=4), run_dir, nothing_happens)
     assert_same(run_dir, losses(before[0][0], before[2][0], after[0][0], after[2][0]), alone)
+
+
+def one_of_two(rank, folder, told):
+    """The first fails, and holds the error as long as it lives; the second waits for its answer."""
+    os.environ.update(ranks(rank, 2, folder))
+    team = Team.join(TrainConfig(processes=2), num_experts=1)
+    team.mates.any(False)
+    try:
+        if rank == 0:
+            raise Problem("The lamp went out.")
+        team.mates.any(True)
+    except Problem as error:
+        leave_team()
+        told.put(type(error).__name__)
+        time.sleep(PATIENCE_SECONDS)
+
+
+def test_one_that_fails_lets_go_of_the_others_at_once(tmp_path):
+    told = context.Queue()
+    both = [context.Process(target=one_of_two, args=(rank, tmp_path, told)) for rank in (0, 1)]
+    try:
+        for process in both:
+            process.start()
+        assert [told.get(timeout=PATIENCE_SECONDS / 2) for _ in both] == ["Problem", "MateLost"]
+    finally:
+        for process in both:
+            process.kill()
 
 
 # -- settings

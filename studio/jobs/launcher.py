@@ -27,6 +27,8 @@ JOB_ENVIRONMENT = dict(  # no library calls home; GPUs are numbered as NVML numb
     CUDA_DEVICE_ORDER="PCI_BUS_ID",
     OMP_DYNAMIC="FALSE",  # a busy computer must not change how many threads add up a sum: the same run, the same bits
     MKL_DYNAMIC="FALSE",
+    NCCL_P2P_DISABLE="1",  # accelerate refuses several RTX 40 with an older driver without these two, and nothing here uses NCCL
+    NCCL_IB_DISABLE="1",
     OMP_WAIT_POLICY="PASSIVE",  # waiting threads sleep instead of spinning: 20 times faster where other programs are busy too
     **({"PYTORCH_ALLOC_CONF": "expandable_segments:True"} if sys.platform == "linux" else {}),  # sizes vary from bucket to bucket
 )

@@ -39,6 +39,7 @@ def train(config, run_dir, *, report=print_event, should_stop=lambda: False, sho
     Problem if it can't go on: no photos, the loss broke down, the disk is full, the settings don't fit what was begun.
     """
     run = open_run(config, Path(run_dir), report, should_stop, should_save)
+    report = run.report
     with run.team.in_turn():
         if run.team.is_main:
             checkpoints.remove_leftovers(run.run_dir)

@@ -3,6 +3,7 @@
 All of them ask the same questions in the same order, and go by the common answer: none may stop, back off or save alone, or the others wait in vain.
 """
 
+import weakref
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -18,7 +19,8 @@ class Mates:
 
     def __init__(self, place=0, count=1, group=None):
         """group: of torch.distributed, on gloo; None for a process that trains its expert alone."""
-        self.place, self.count, self.group = place, count, group
+        self.place, self.count = place, count
+        self._group = weakref.ref(group) if group else None  # else the traceback of a failed training kept its connections open
         self._buffer = torch.empty(0)
 
     @property
@@ -35,7 +37,7 @@ class Mates:
             return numbers
         told = torch.tensor(numbers, dtype=torch.int64)
         with hearing_all():
-            torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX, self.group)
+            torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX, self._group())
         return tuple(told.tolist())
 
     @torch.no_grad()
@@ -50,7 +52,7 @@ class Mates:
         for part, tensor in zip(parts, tensors):
             part.copy_(tensor.flatten())
         with hearing_all():
-            torch.distributed.all_reduce(self._buffer, group=self.group)
+            torch.distributed.all_reduce(self._buffer, group=self._group())
         for part, tensor in zip(parts, tensors):
             tensor.copy_(part.view_as(tensor))
 
