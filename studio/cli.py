@@ -189,7 +189,7 @@ _ARGUMENTS = {
             "--link",
             nargs="+",
             metavar=("NAME", "FOLDER"),
-            help="use the base model NAME that is on this computer already: a diffusers folder, or ComfyUI's folder (or several folders or files of it)",
+            help="use the base model or captioner NAME that is on this computer already: its folder, or for a base model ComfyUI's (or several folders or files of it)",
         ),
         _argument("--mirror", metavar="URL", help="fetch from this address from now on; huggingface.co: back to the hub itself"),
         _argument("--offline", choices=("on", "off"), help="on: nothing is fetched, whoever asks"),

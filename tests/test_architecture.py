@@ -48,6 +48,7 @@ TORCH_FREE = {
     "models/folders.py",
     "models/comfyui.py",
     "models/comfyui_folders.py",
+    "training/deadline.py",
     "training/pairs.py",
     "training/planner.py",
     "training/estimates.py",

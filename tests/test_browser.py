@@ -255,12 +255,24 @@ def train(page, project):
     open_tab(page, "train")
     expect(page.locator("#plan .plan")).to_contain_text("7 photos and 1 clip")  # this project's plan, not the demo's
     page.get_by_role("button", name="All settings").first.click()
+    find_a_setting(page)
     for name, value in {"train-steps": STEPS, "train-save-every": 10, "train-accumulation": 1, "train-held-out-every": 5}.items():
         set_number(page, name, value)
         expect(page.locator("#tab-train")).to_contain_text(re.compile(rf"Changed by you: .*\b{value}\b"))
     page.click("#start-training")
     expect(page.locator("#studio-notice")).to_contain_text("Training starts")
     page.wait_for_selector(".training", timeout=20_000)
+
+
+def find_a_setting(page):
+    """A search opens the folds that hold what it finds, and leaves nothing else."""
+    search = page.get_by_label("Find a setting")
+    search.fill("size lora")
+    expect(page.locator("#train-lora-rank input")).to_be_visible()
+    expect(page.locator("#train-lora-precision")).to_be_hidden()
+    expect(page.locator("#train-steps")).to_be_hidden()
+    search.fill("")
+    expect(page.locator("#train-steps input")).to_be_visible()
 
 
 def wait_for_training(page, project):

@@ -157,7 +157,7 @@ def test_the_doctor_finds_this_machine_in_order(run_json, workspace):
     code, data = run_json("doctor")
     found = {f["what"]: f for f in data["findings"]}
     assert code == 0 and found["workspace"]["state"] == found["ffmpeg"]["state"] == found["Python"]["state"] == "good"
-    assert {"RAM", "disk", "libraries", "torch", "model tiny", "model wan22-t2v-a14b"} <= set(found)
+    assert {"RAM", "disk", "libraries", "torch", "model tiny", "model wan22-t2v-a14b", "model Qwen3-VL-8B-Instruct"} <= set(found)
 
 
 def test_a_damaged_project_is_named_and_hides_no_other(run, run_json, project):

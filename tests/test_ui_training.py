@@ -3,6 +3,8 @@
 import ast
 import errno
 import shutil
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -227,3 +229,18 @@ def test_a_person_chooses_what_a_test_clip_shows(project):
     evaluate_choice.save_choice(project, prompts="[trigger] smiling")  # the test prompts are others now
     assert train_samples.sample_config(project).prompts == ("[trigger] smiling",)
     assert train_samples.read_prompts(None)["choices"] == []
+
+
+def test_the_plan_says_how_far_a_training_gets_before_its_end(project):
+    train_choice.save_edits(project, {"finish_by": "07:00", "steps": 3000})
+    plan = train_choice.make_plan(project)
+    six = time.mktime((2026, 3, 3, 6, 0, 0, 0, 0, -1))
+
+    def text(hours, seconds_per_step):
+        known = replace(plan, predicted=plan.predicted | {"hours": hours, "seconds_per_step": seconds_per_step})
+        return train_view.finish_text(known, six)
+
+    assert text(None, None) == "07:00, with a saved pair" and text(0.9, 1.0) == "07:00; there is time for all of it"
+    assert text(5.1, 6.0).endswith("time for about 540 of 3,000 steps")  # 360 s go beside the steps
+    assert text(90.0, 6.0).endswith("about 0 of 3,000 steps")
+    assert "Finish by" in train_view.describe_plan(plan)

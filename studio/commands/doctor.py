@@ -174,10 +174,12 @@ def _path(home, any_length):
 
 
 def _models(workspace):
-    from studio.models.catalogue import describe_model, list_models
+    from studio.models.captioners import list_captioners
+    from studio.models.catalogue import list_models
+    from studio.models.sources import describe
 
-    for name in list_models():
-        model = describe_model(name, workspace)
+    for name in [*list_models(), *list_captioners()]:
+        model = describe(name, workspace)
         yield _finding(f"model {name}", GOOD if model["available"] else LOOK, model["reason"] or "ready")
 
 

@@ -160,8 +160,14 @@ def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
     if device.type == "cpu" and config.memory.precision == "bf16":
         report("note", message="There is no GPU: the model is kept as fp32 instead of bf16.")
     backoff = Backoff(config.memory, base.num_blocks, report)
-    if config.memory.compile_blocks and (why := _why_not_compiled(config.memory, device)):
-        backoff.stop_compiling(0, why)
+    if config.memory.compile_blocks:
+        if why := _why_not_compiled(config.memory, device):
+            backoff.stop_compiling(0, why)
+        else:
+            report(
+                "note",
+                message="The blocks are compiled during the first steps, and at a new size of picture; each time that takes minutes.",
+            )
     return Run(
         config=config,
         run_dir=run_dir,

@@ -7,6 +7,7 @@ from studio.config import TrainConfig, load_preset
 from studio.data.dataset import kept_items
 from studio.jobs import launcher, state
 from studio.machine import read_machine
+from studio.training.deadline import next_time
 from studio.training.pairs import list_pairs, list_run_pairs
 from studio.ui import actions, download_view, train_choice, train_samples
 from studio.ui import formatting as f
@@ -131,6 +132,7 @@ def describe_plan(plan):
         meter("Memory", "RAM", p["ram_gb"], p.get("ram_free_gb")),
         meter("Disk", "", p["disk_gb"], p.get("disk_free_gb")),
         row("Time", "", time_text(p, plan.config.steps)),
+        *([row("Finish by", "", finish_text(plan))] if plan.config.finish_by else []),
         row("Steps", "", f"{plan.config.steps:,}, a checkpoint pair every {plan.config.save_every:,}"),
     ]
     verdict = "" if plan.fits else '<p class="remark">It does not fit as it is; the last reason says what helps.</p>'
@@ -156,6 +158,21 @@ def time_text(predicted, steps):
         return f"not known yet: {predicted['how_sure'].partition(';')[2].strip() or predicted['how_sure']}"
     speed = f.seconds_per_step(predicted["seconds_per_step"])
     return f"about {f.duration(predicted['hours'] * 3600)}, {speed} ({predicted['how_sure'].partition(';')[0]})"
+
+
+def finish_text(plan, now=None):
+    """How far a training that starts now gets before its "finish by"."""
+    config, predicted = plan.config, plan.predicted
+    if predicted["hours"] is None:
+        return f"{config.finish_by}, with a saved pair"
+    now = time.time() if now is None else now
+    seconds = next_time(config.finish_by, now) - now
+    if seconds >= predicted["hours"] * 3600:
+        return f"{config.finish_by}; there is time for all of it"
+    beside_steps = predicted["hours"] * 3600 - predicted["seconds_per_step"] * config.steps
+    steps = max(0.0, (seconds - beside_steps) / predicted["seconds_per_step"])
+    coarse = int(float(f"{steps:.1e}"))  # two digits: it must not change with every look
+    return f"{config.finish_by}; from now until then there is time for about {coarse:,} of {config.steps:,} steps"
 
 
 def row(label, term, text):
