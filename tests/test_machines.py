@@ -6,8 +6,11 @@ import sys
 
 import pytest
 
+from studio.cli import _parse
+from studio.commands.training import _resume
+from studio.config import TrainConfig, to_dict
 from studio.errors import Problem
-from studio.jobs import launcher, machines
+from studio.jobs import launcher, machines, state
 from studio.jobs.machines import SILENT_SECONDS, Place, Pulse, Remote, find_place, network_card_towards, pulse_file
 from studio.workspace import write_json
 
@@ -72,7 +75,19 @@ def test_more_processes_than_graphics_cards_name_the_setting(monkeypatch):
     machines.require_gpus(3)
     with pytest.raises(Problem, match="for 4 graphics cards, and 3 can be used") as caught:
         machines.require_gpus(4)
-    assert "'Graphics cards' to 2" in caught.value.fix
+    assert "--resume --set processes=2" in caught.value.fix and caught.value.action == "use-fewer-cards"
+
+
+def test_a_resumed_run_keeps_its_settings_but_for_the_number_of_processes(project):
+    run_dir = launcher.enqueue(project, "train", {"config": to_dict(TrainConfig(processes=4))})
+    launcher.cancel(run_dir)
+    command = ["train", "anna", "--resume", "--background", "--set"]
+    with pytest.raises(Problem, match="keeps its settings"):
+        _resume(_parse([*command, "lora.rank=8"]), project, {})
+    with pytest.raises(ValueError, match="even number"):
+        _resume(_parse([*command, "processes=3"]), project, {})
+    _resume(_parse([*command, "processes=2"]), project, {})
+    assert state.read_config(run_dir)["config"]["processes"] == 2 and state.read_status(run_dir).state == "queued"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="only there the network card is named")

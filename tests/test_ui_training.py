@@ -16,6 +16,7 @@ from studio.errors import Problem
 from studio.jobs import launcher, state, worker
 from studio.jobs.problems import explain
 from studio.jobs.recorder import Recorder
+from studio.machine import Gpu, read_machine
 from studio.training.history import read_history
 from studio.ui import actions, evaluate_choice, evaluate_view, train_choice, train_samples, train_view
 from studio.ui.settings_form import label_of
@@ -217,6 +218,22 @@ def test_a_training_that_learns_too_fast_goes_on_with_half_the_speed_at_one_pres
         launcher.change_settings(run_dir, {})
     launcher.request_stop(run_dir)
     assert run(run_dir).state == "stopped"  # it takes the new speed without complaint
+
+
+def test_a_training_for_more_graphics_cards_than_there_are_goes_on_with_fewer_at_one_press(project, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    run_dir = launcher.enqueue(project, "train", {"config": merge(to_dict(TrainConfig()), SMALL, {"processes": 4})})
+    job = run(run_dir)
+    assert job.state == "failed" and "for 4 graphics cards, and 3 can be used" in job.error["message"]
+    view = train_view.describe_run(project, job)
+    assert view["action"] == f"use-fewer-cards:{run_dir.name}"
+    card = Gpu(0, "RTX 4090", 24.0, 23.0, "550")
+    monkeypatch.setattr(actions, "read_machine", lambda: replace(read_machine(), gpus=(card,) * 3))
+    assert "2 graphics cards now" in actions.act(None, project, view["action"])
+    assert read_json(run_dir / "config.json")["config"]["processes"] == 2 and state.read_status(run_dir).state == "queued"
 
 
 def test_a_person_chooses_what_a_test_clip_shows(project):

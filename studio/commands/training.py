@@ -188,8 +188,10 @@ def _resume(args, project, change):
     from studio.jobs import launcher
     from studio.jobs.state import list_jobs
 
-    if args.steps is not None or args.set or args.recipe:
-        raise Problem("a resumed run keeps its settings", fix="Leave out --steps, --set and --recipe, or start a new run without --resume.")
+    change = parse_settings(args.set) | change
+    if args.steps is not None or args.recipe or change.keys() - {"processes"}:
+        fix = "Leave out --steps, --recipe and --set (but for --set processes=N), or start a new run without --resume."
+        raise Problem("a resumed run keeps its settings", fix=fix)
     runs = [job for job in list_jobs(project.workspace, project) if job.kind == "train"]
     if not runs:
         raise Problem(f"{project.read()['name']} has no training run yet", fix=f"Start one with: python -m studio train {project.slug}")

@@ -69,13 +69,16 @@ def require_gpus(size):
     """Problem if this computer has GPUs, and fewer than processes."""
     import torch
 
+    from studio.training.schedule import processes_for
+
     count = torch.cuda.device_count()
     if 0 < count < size:
+        fewer = processes_for(count)
         raise Problem(
             f"This training is for {size} graphics cards, and {count} can be used.",
             cost="Nothing was lost.",
-            fix=f"Set 'Graphics cards' to {count // 2 * 2 or 1} and start a new run.",
-            action="open-settings",
+            fix=f"Let it go on with {fewer}, in a terminal with: train PROJECT --resume --set processes={fewer}",
+            action="use-fewer-cards",
         )
 
 

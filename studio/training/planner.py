@@ -13,7 +13,7 @@ from studio.training import estimates
 from studio.training.material import fit_to_material, learnable, why_left_out, why_nothing_to_learn
 from studio.training.measured import find_rehearsal, find_seconds
 from studio.training.placement import Room, place
-from studio.training.schedule import fit_to_experts, num_lanes, num_mates
+from studio.training.schedule import fit_to_experts, num_lanes, num_mates, processes_for
 
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
 MIXED_SHARE = 0.25  # of a dataset: as many clips, or photos, and they count beside the others
@@ -302,7 +302,7 @@ def _judge(at, config, predicted, kept):
     if at.gpu and not at.is_imagined and num_here > at.num_gpus:
         problems.append(
             f"It is for {num_here} graphics cards in this computer, and there {'is one' if at.num_gpus == 1 else f'are {at.num_gpus}'}; "
-            f"set 'Graphics cards' (processes) to {at.num_gpus // 2 * 2 or 1}."
+            f"set 'Graphics cards' (processes) to {processes_for(at.num_gpus)}."
         )
     if at.gpu and predicted["vram_gb"] > at.gpu.vram_free_gb:
         text = f"It needs about {describe_gb(predicted['vram_gb'])} of GPU memory, and {describe_gb(at.gpu.vram_free_gb)} are free."

@@ -61,6 +61,11 @@ def num_mates(config, num_experts):
     return config.processes // num_lanes(config, num_experts)
 
 
+def processes_for(num_gpus):
+    """The most processes of a run for which there are so many graphics cards."""
+    return max(1, num_gpus // 2 * 2)
+
+
 def of_one_process(config, num_experts):
     """The config of a run whose steps are as much work as this process's part of a step."""
     return replace(config, processes=1, accumulation=-(-config.accumulation // num_mates(config, num_experts)))

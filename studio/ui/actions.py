@@ -3,6 +3,8 @@
 from studio.config import CaptionConfig, TrainConfig, from_dict, merge, to_dict
 from studio.errors import Problem
 from studio.jobs import launcher, state
+from studio.machine import read_machine
+from studio.training.schedule import processes_for
 from studio.ui import download_view
 
 IN_BROWSER = {
@@ -96,6 +98,13 @@ def halve_learning_rate(job):
     return f"The learning speed is {used / 2:g} now (it was {used:g}); {go_on(job)}"
 
 
+def use_fewer_cards(job):
+    """Let a training go on with the graphics cards that there are: one, or an even number of them."""
+    count = processes_for(len(read_machine().gpus))
+    launcher.change_settings(job.run_dir, {"processes": count})
+    return f"It uses {count} graphics card{'s' if count > 1 else ''} now; {go_on(job)}"
+
+
 def go_on_with_queue(page, project):
     launcher.release_queue(page.workspace)
     launcher.ensure_worker(page.workspace)
@@ -113,10 +122,11 @@ LABELS = {
     "resume": "Resume",
     "go-on-queue": "Let the queue go on",
     "halve-learning-rate": "Halve the learning speed and go on",
+    "use-fewer-cards": "Go on with fewer graphics cards",
 }
 ON_SERVER = {
     "write-captions": write_captions,
     "check-photos": check_photos,
     "go-on-queue": go_on_with_queue,
 }
-ON_RUN = {"resume": go_on, "halve-learning-rate": halve_learning_rate}
+ON_RUN = {"resume": go_on, "halve-learning-rate": halve_learning_rate, "use-fewer-cards": use_fewer_cards}

@@ -52,6 +52,7 @@ def next_after_end(job):
     words = {
         "resume": f"resume {job.name}{PAUSED if launcher.is_held(job.project.workspace) else ''}, or start anew below.",
         "halve-learning-rate": f"let {job.name} go on with half the learning speed, or start anew below.",
+        "use-fewer-cards": f"let {job.name} go on with the graphics cards that there are, or start anew below.",
         "open-log": f"see why {job.name} ended; it can be resumed, or started anew below.",
     }
     button = (
