@@ -159,7 +159,7 @@ def test_a_shutdown_or_a_person_who_wants_the_gpu_back_need_not_wait_for_a_long_
 
 def test_four_processes_are_one_job_that_ends_when_one_dies_and_can_go_on(project, prepared, tmp_path):
     """What they compute is in test_mates.py."""
-    settings = {"steps": 40, "save_every": 24, "high_noise_share": 0.4, "accumulation": 2}
+    settings = {"steps": 24, "save_every": 16, "high_noise_share": 0.4, "accumulation": 2}
     run_dir = train(project, processes=4, resume_every=4, **settings)
 
     def experts_seen(job):
@@ -175,10 +175,10 @@ def test_four_processes_are_one_job_that_ends_when_one_dies_and_can_go_on(projec
     )
     assert len(siblings) == 3 and not any(process.is_running() for process in siblings)
     launcher.change_settings(run_dir, {"processes": 1})  # the card is broken
-    assert run_job(launcher.resume(run_dir, foreground=True)).result["step"] == 40
+    assert run_job(launcher.resume(run_dir, foreground=True)).result["step"] == 24
     series = metrics.read_metrics(run_dir)  # after a death, which expert's last steps count anew is told by their order alone
-    assert sorted(series["high_noise"]["step"] + series["low_noise"]["step"]) == list(range(1, 41))
-    assert [pair.step for pair in list_pairs(project)] == [24, 40] and not list(run_dir.glob("siblings*"))
+    assert sorted(series["high_noise"]["step"] + series["low_noise"]["step"]) == list(range(1, 25))
+    assert [pair.step for pair in list_pairs(project)] == [16, 24] and not list(run_dir.glob("siblings*"))
 
 
 def test_two_machines_by_accelerates_launcher_train_to_the_same_tensors_as_one_process(project, prepared, tmp_path):
