@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 import yaml
 from comfyui_kit import SMALL, make_comfyui, make_true_comfyui
-from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler, WanImageToVideoPipeline
+from diffusers import WanImageToVideoPipeline
 from first_picture_kit import CONDITION, link_picture_model
 from PIL import Image
+from stock_kit import draw_by_pipeline
 from training_kit import Events, add_clip, add_photo, small_config
 
 from studio.commands.training import _require_pictures
@@ -125,25 +126,9 @@ def draw_stock(base, settings, picture, lora_files=()):
     """The clip by diffusers alone; lora_files: of the high-noise expert, and of the low-noise one."""
     pipeline = WanImageToVideoPipeline.from_pretrained(base.folder, dtype=torch.float32, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
-    kind = {"unipc": UniPCMultistepScheduler, "euler": FlowMatchEulerDiscreteScheduler}[settings.scheduler]
-    options = {"flow_shift": settings.flow_shift} if settings.scheduler == "unipc" else {"shift": settings.flow_shift}
-    pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **options)
     for is_second, path in enumerate(lora_files):
         pipeline.load_lora_weights(path, adapter_name="person", load_into_transformer_2=bool(is_second))
-    return pipeline(
-        Image.fromarray(picture),
-        PROMPT,
-        negative_prompt=NEGATIVE,
-        height=settings.height,
-        width=settings.width,
-        num_frames=settings.num_frames,
-        num_inference_steps=settings.num_inference_steps,
-        guidance_scale=settings.guidance_scale_high,
-        guidance_scale_2=settings.guidance_scale_low,
-        generator=torch.Generator("cpu").manual_seed(SEED),
-        max_sequence_length=base.max_prompt_tokens,
-        output_type="np",
-    ).frames[0]
+    return draw_by_pipeline(pipeline, settings, SEED, Image.fromarray(picture), PROMPT, max_prompt_tokens=base.max_prompt_tokens)[0]
 
 
 # -- what is learned

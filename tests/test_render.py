@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
+from stock_kit import draw_by_pipeline
 
 from studio.config import SweepConfig
 from studio.models import lora
@@ -63,26 +63,11 @@ def draw(base, parts, settings, pair_files=None, strength=1.0, between=lambda st
 def draw_stock(base, settings, pair_files=None, strength=1.0, output_type="latent"):
     """The same clip by diffusers alone."""
     pipeline = load_pipeline(base)
-    kind = {"unipc": UniPCMultistepScheduler, "euler": FlowMatchEulerDiscreteScheduler}[settings.scheduler]
-    options = {"flow_shift": settings.flow_shift} if settings.scheduler == "unipc" else {"shift": settings.flow_shift}
-    pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **options)
     if pair_files:
         pipeline.load_lora_weights(pair_files["high_noise"], adapter_name="person")
         pipeline.load_lora_weights(pair_files["low_noise"], adapter_name="person", load_into_transformer_2=True)
         pipeline.set_adapters(["person"], [strength])
-    return pipeline(
-        PROMPT,
-        negative_prompt=NEGATIVE,
-        height=settings.height,
-        width=settings.width,
-        num_frames=settings.num_frames,
-        num_inference_steps=settings.num_inference_steps,
-        guidance_scale=settings.guidance_scale_high,
-        guidance_scale_2=settings.guidance_scale_low,
-        generator=torch.Generator("cpu").manual_seed(SEED),
-        max_sequence_length=base.max_prompt_tokens,
-        output_type=output_type,
-    ).frames
+    return draw_by_pipeline(pipeline, settings, SEED, PROMPT, output_type=output_type, max_prompt_tokens=base.max_prompt_tokens)
 
 
 @pytest.mark.parametrize("scheduler", ["unipc", "euler"])
