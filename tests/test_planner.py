@@ -13,6 +13,7 @@ from studio.training import estimates, memory, planner
 from studio.training.memory import Rows
 from studio.training.placement import Room, place
 from studio.training.planner import propose
+from studio.training.schedule import steps_in_turn
 from studio.training.simulate import Shape, simulate_step
 from studio.training.walk import StepPlan
 from studio.workspace import append_jsonl, write_json
@@ -180,7 +181,7 @@ def test_several_cards_take_a_share_of_the_pictures_each_and_a_share_of_the_time
     one, two, four = (config_of(processes=count, accumulation=4, memory={"blocks_swapped": 20}) for count in (1, 2, 4))
     seconds = [place_in.seconds(config) for config in (one, two, four)]
     assert seconds[0] == seconds[1] and seconds[2] == pytest.approx(seconds[0] / 2 + estimates.exchange_seconds(facts, four), rel=0.01)
-    hours = [estimates.run_seconds(facts, config, each) for config, each in zip((one, two, four), seconds)]
+    hours = [each * steps_in_turn(config) for config, each in zip((one, two, four), seconds)]
     assert hours[1] == hours[0] / 2 and hours[2] < hours[1] / 1.5
     assert place_in.vram(four) < place_in.vram(two) == place_in.vram(one)
     assert replace(place_in, num_here=2).ram(four) == pytest.approx(place_in.ram(four) / 2, rel=0.1)

@@ -253,11 +253,13 @@ def test_the_plan_says_how_far_a_training_gets_before_its_end(project):
     plan = train_choice.make_plan(project)
     six = time.mktime((2026, 3, 3, 6, 0, 0, 0, 0, -1))
 
-    def text(hours, seconds_per_step):
-        known = replace(plan, predicted=plan.predicted | {"hours": hours, "seconds_per_step": seconds_per_step})
+    def text(hours, seconds_per_step, processes=1):
+        config = replace(plan.config, processes=processes)
+        known = replace(plan, config=config, predicted=plan.predicted | {"hours": hours, "seconds_per_step": seconds_per_step})
         return train_view.finish_text(known, six)
 
     assert text(None, None) == "07:00, with a saved pair" and text(0.9, 1.0) == "07:00; there is time for all of it"
     assert text(5.1, 6.0).endswith("time for about 540 of 3,000 steps")  # 360 s go beside the steps
+    assert text(2.6, 6.0, processes=2).endswith("time for about 1,100 of 3,000 steps")  # both experts learn at once
     assert text(90.0, 6.0).endswith("about 0 of 3,000 steps")
     assert "Finish by" in train_view.describe_plan(plan)

@@ -18,7 +18,7 @@ from studio.training.memory import (
     rows_per_walk,
     swapped_blocks,
 )
-from studio.training.schedule import longest_share, num_lanes, num_mates
+from studio.training.schedule import num_lanes, num_mates
 
 
 def count_tokens(facts, width, height, num_frames=1):
@@ -104,11 +104,6 @@ def loading_seconds(facts, config):
         * expert_gb
         / load_preset("speeds", "gpus")["assumptions"]["load_gb_per_second"]
     )
-
-
-def run_seconds(facts, config, seconds_per_step):
-    """Time of all steps of a run, of which each process takes its expert's."""
-    return seconds_per_step * config.steps * longest_share(config, facts["num_experts"])
 
 
 def disk_parts(facts, config, rows):

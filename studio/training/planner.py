@@ -13,7 +13,7 @@ from studio.training import estimates
 from studio.training.material import fit_to_material, learnable, why_left_out, why_nothing_to_learn
 from studio.training.measured import find_rehearsal, find_seconds
 from studio.training.placement import Room, place
-from studio.training.schedule import fit_to_experts, num_lanes, num_mates, processes_for
+from studio.training.schedule import fit_to_experts, num_lanes, num_mates, processes_for, steps_in_turn
 
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
 MIXED_SHARE = 0.25  # of a dataset: as many clips, or photos, and they count beside the others
@@ -252,7 +252,7 @@ def _predict(project, at, config, rehearsal):
             parts["vram_parts"] = [(how_sure, rehearsal.vram_gb)]
     elif not at.is_imagined and (found := find_seconds(project, config, at.device)):
         seconds, how_sure = found[0], f"measured in {found[1]}"
-    hours = None if seconds is None else (estimates.run_seconds(at.facts, config, seconds) + _seconds_beside_steps(at, config)) / 3600
+    hours = None if seconds is None else (seconds * steps_in_turn(config) + _seconds_beside_steps(at, config)) / 3600
     totals = {name.replace("_parts", "_gb"): sum(gb for _, gb in values) for name, values in parts.items()}
     totals["vram_gb"] = totals["vram_gb"] if at.gpu else None
     free = {"vram_free_gb": at.gpu.vram_free_gb if at.gpu else None, "ram_free_gb": at.ram_free_gb, "disk_free_gb": at.disk_free_gb}

@@ -71,10 +71,9 @@ def of_one_process(config, num_experts):
     return replace(config, processes=1, accumulation=-(-config.accumulation // num_mates(config, num_experts)))
 
 
-def longest_share(config, num_experts):
-    """The share of all steps that one process takes part in, and the run has to wait for."""
-    share = config.high_noise_share
-    return max(share, 1 - share) if num_lanes(config, num_experts) > 1 else 1.0
+def steps_in_turn(config):
+    """How many of a run's steps follow each other: with several processes those of the expert that has more, as the experts learn at once."""
+    return config.steps if config.processes == 1 else config.steps * max(config.high_noise_share, 1 - config.high_noise_share)
 
 
 def steps_of_expert(config, expert):

@@ -9,6 +9,7 @@ from studio.jobs import launcher, state
 from studio.machine import read_machine
 from studio.training.deadline import next_time
 from studio.training.pairs import list_pairs, list_run_pairs
+from studio.training.schedule import steps_in_turn
 from studio.ui import actions, download_view, train_choice, train_samples
 from studio.ui import formatting as f
 from studio.ui.settings_form import as_words, label_of
@@ -170,8 +171,9 @@ def finish_text(plan, now=None):
     seconds = next_time(config.finish_by, now) - now
     if seconds >= predicted["hours"] * 3600:
         return f"{config.finish_by}; there is time for all of it"
-    beside_steps = predicted["hours"] * 3600 - predicted["seconds_per_step"] * config.steps
-    steps = max(0.0, (seconds - beside_steps) / predicted["seconds_per_step"])
+    learning = predicted["seconds_per_step"] * steps_in_turn(config)
+    beside_steps = predicted["hours"] * 3600 - learning
+    steps = max(0.0, (seconds - beside_steps) / learning * config.steps)
     coarse = int(float(f"{steps:.1e}"))  # two digits: it must not change with every look
     return f"{config.finish_by}; from now until then there is time for about {coarse:,} of {config.steps:,} steps"
 
