@@ -16,7 +16,7 @@ from studio.training.placement import Room, place
 from studio.training.schedule import fit_to_experts, num_lanes, num_mates, processes_for, steps_in_turn
 
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
-MIXED_SHARE = 0.25  # of a dataset: as many clips, or photos, and they count beside the others
+MIXED_SHARE, MIXED_LEAST = 0.25, 4  # of a dataset: as many clips, or photos, and they count beside the others
 FREE_SHARE = 0.94  # of a GPU that is only imagined (`--vram`): the desktop takes the rest
 
 
@@ -152,7 +152,7 @@ def _choose_recipe(recipe, items, model):
     why = f"the dataset has {_count(num_photos, 'photo')} and {_count(num_clips, 'clip')}"
     if takes_first_picture(model):
         found, why = "person-clips", f"{model['title']} learns from clips alone"
-    elif items and min(num_clips, num_photos) >= MIXED_SHARE * len(items):
+    elif min(num_clips, num_photos) >= max(MIXED_LEAST, MIXED_SHARE * len(items)):
         found = "person-mixed"
     else:
         found = "person-clips" if num_clips > num_photos else "person-photos"
