@@ -334,7 +334,16 @@ def test_clips_make_clips_the_recipe_and_cost_more(wan, media):
 
 @pytest.mark.parametrize(
     ("photos", "clips", "recipe"),
-    [(0, 0, "photos"), (20, 0, "photos"), (20, 3, "photos"), (3, 1, "photos"), (12, 4, "mixed"), (8, 12, "mixed"), (2, 14, "clips"), (0, 12, "clips")],
+    [
+        (0, 0, "photos"),
+        (20, 0, "photos"),
+        (20, 3, "photos"),
+        (3, 1, "photos"),
+        (12, 4, "mixed"),
+        (8, 12, "mixed"),
+        (2, 14, "clips"),
+        (0, 12, "clips"),
+    ],
 )
 def test_the_recipe_is_for_what_the_dataset_holds(photos, clips, recipe):
     items = [SimpleNamespace(kind="photo")] * photos + [SimpleNamespace(kind="clip")] * clips

@@ -435,6 +435,12 @@ def test_captions_that_say_too_little_are_named_and_lead_to_their_picture(filled
     assert [item.id for item in dataset_view.shown_items(dataset_view.look_at(filled), place)] == ["0002"]
 
 
+def test_the_model_that_the_studio_is_made_for_is_offered_first(workspace):
+    offered = [model["name"] for model in sidebar.new_person_options(workspace)["models"]]
+    assert offered[:2] == ["tiny", "wan22-t2v-a14b"]  # what is here already, and then the one to fetch
+    assert dataset_tab.model_choices(workspace)[0][1] == "wan22-t2v-a14b"
+
+
 def test_what_the_check_doubts_in_a_kept_picture_is_shown_at_it(filled):
     item = dataset.list_items(filled)[0]
     doubts = ["a little soft in the middle", "much like 0002"]

@@ -203,6 +203,12 @@ def describe_model(name, workspace):
     return {"name": name, "title": preset["title"], "available": not reason, "reason": reason}
 
 
+def models_to_choose(workspace):
+    """describe_model of each, in the order in which they are offered: what the studio is made for comes first."""
+    names = sorted(list_models(), key=lambda name: model_preset(name)["order"])
+    return [describe_model(name, workspace) for name in names]
+
+
 def has_small_files(name, workspace):
     """Whether a base model that is here has fp8 files: kept as they are they lose nothing, and bf16 would give nothing back."""
     try:

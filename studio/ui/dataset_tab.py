@@ -6,7 +6,7 @@ from studio.data import dataset
 from studio.data.captions import check_trigger
 from studio.data.clips import cut_clip
 from studio.errors import Problem
-from studio.models.catalogue import describe_model, link_model, list_models
+from studio.models.catalogue import link_model, models_to_choose
 from studio.ui import actions, dataset_view, download_view, results_view, uploads
 from studio.ui.components import component
 
@@ -167,7 +167,7 @@ def link_folder(project, base, folder):
 
 
 def model_choices(workspace):
-    models = [describe_model(name, workspace) for name in list_models()]
+    models = models_to_choose(workspace)
     return [(m["title"] if m["available"] else f"{m['title']} (not on this computer yet)", m["name"]) for m in models]
 
 
