@@ -42,7 +42,7 @@ from studio.training.planner import propose
 from studio.training.samples import Samples, split
 from studio.training.step import Group, Row, accumulate_gradients
 from studio.training.walk import StepPlan
-from studio.ui import dataset_view, evaluate_choice, train_samples
+from studio.ui import dataset_view, evaluate_choice, train_samples, train_view
 from studio.ui.sidebar import CLIPS_ALONE, new_person_options
 from studio.ui.train_choice import what_prevents
 from studio.workspace import Workspace, read_json, write_json
@@ -388,6 +388,16 @@ def test_a_new_person_is_told_that_such_a_model_needs_clips_and_others_go_first(
     names = [model["name"] for model in new_person_options(Workspace(tmp_path))["models"]]
     assert names.index("wan22-t2v-a14b") < names.index(A14B)
     assert not any("clips" in reason for name, reason in models.items() if name not in (SMALL, A14B))
+
+
+def test_an_empty_project_asks_for_clips_in_both_tabs(home):
+    wanted = {}
+    for name in (A14B, "wan22-t2v-a14b"):
+        project = home.create_project(f"Empty {name}", trigger="ohwx", base_model=name, permission={"granted": True})
+        _, _, grid, *_ = dataset_view.read_all(project, {"id": "", "page": 0, "show": "all"})
+        wanted[name] = [grid["empty"]["title"], train_view.next_step(project)["text"]]
+        assert ("photos" in grid["empty"]["text"]) == (name != A14B)
+    assert wanted == {A14B: ["No clips yet", "add clips first."], "wan22-t2v-a14b": ["No photos yet", "add photos first."]}
 
 
 def test_comfyuis_files_are_the_same_model(base, tmp_path):

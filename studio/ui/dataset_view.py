@@ -13,6 +13,7 @@ from studio.ui import actions, download_view
 from studio.ui import formatting as f
 
 PER_PAGE = 60
+DIFFERENCES = "Different places, light, clothes and angles matter more than the number."
 WORTH_CHECKING = 5  # fewer pictures are quicker looked at
 SHOWN = {
     "all": "All",
@@ -160,8 +161,16 @@ def read_grid(project, look, shown, place, chosen):
         "show": place["show"],
         "counters": counters(look.items, look.kept),
         "undo": dataset.can_undo(project),
-        "empty": not look.items,
+        "empty": {} if look.items else describe_empty(project),
     }
+
+
+def describe_empty(project):
+    """{"title", "text"} in place of the grid while there is nothing; a model that is given first pictures learns from clips alone."""
+    clips = "12 to 20 clips of 4 to 8 seconds"
+    if takes_first_picture(model_preset(project.read()["base_model"])):
+        return {"title": "No clips yet", "text": f"Drop in {clips} of one person. {DIFFERENCES}"}
+    return {"title": "No photos yet", "text": f"Drop in 10 to 30 photos of one person, or {clips}. {DIFFERENCES}"}
 
 
 def counters(items, kept):

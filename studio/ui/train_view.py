@@ -7,6 +7,7 @@ from studio.config import TrainConfig, load_preset
 from studio.data.dataset import kept_items
 from studio.jobs import launcher, state
 from studio.machine import read_machine
+from studio.models.catalogue import model_preset, takes_first_picture
 from studio.training.deadline import next_time
 from studio.training.pairs import list_pairs, list_run_pairs
 from studio.training.schedule import steps_in_turn
@@ -33,7 +34,8 @@ def next_step(project):
             return {"text": "let the queue go on; it is paused.", **actions.button("go-on-queue")}
         return {"text": "wait for the job before this one."}
     if not kept_items(project):
-        return {"text": "add photos first.", **actions.button("open-dataset")}
+        what = "clips" if takes_first_picture(model_preset(project.read()["base_model"])) else "photos"
+        return {"text": f"add {what} first.", **actions.button("open-dataset")}
     if job and job.state != "done":
         return next_after_end(job)
     if actions.is_busy(project, "rehearse"):

@@ -1,8 +1,8 @@
 mount(
   (v) =>
-    v.empty
-      ? html`<div class="grid-empty"><h2>No photos yet</h2>
-          <p>Drop in 10 to 30 photos of one person, or 12 to 20 clips of 4 to 8 seconds. Different places, light, clothes and angles matter more than the number.</p>
+    v.empty?.title
+      ? html`<div class="grid-empty"><h2>${v.empty.title}</h2>
+          <p>${v.empty.text}</p>
           <p class="muted">They stay on this computer.</p></div>`
       : v.items
         ? html`<div class="grid-head">
