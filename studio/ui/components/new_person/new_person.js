@@ -55,8 +55,7 @@ mount(
             <div class="model-download" data-download="${m.name}">${downloadView(m)}</div>`)}
         </fieldset>
         <label class="choice"><input type="checkbox" name="permission" /><span>${v.permission}</span></label>
-        <p class="form-error" role="alert"></p>
-        <div class="buttons"><button type="button" data-do="close">Cancel</button><button type="button" class="primary" data-do="create" id="create-person">Make the project</button></div>
+        <div class="buttons"><p class="form-error" role="alert"></p><button type="button" data-do="close">Cancel</button><button type="button" class="primary" data-do="create" id="create-person">Make the project</button></div>
       </form>
     </dialog>`,
   {
