@@ -110,9 +110,10 @@ class Work:
             except BrokenOff:
                 pass
             except RuntimeError as e:
-                ran_out, not_compiled = is_out_of_memory(e), describe_failure(e) if is_compiler_failure(e) else ""
-                if not (ran_out or not_compiled):
+                ran_out = is_out_of_memory(e)
+                if not ran_out and not is_compiler_failure(e):
                     raise
+                not_compiled = "" if ran_out else describe_failure(e)
             # not in the handler, whose traceback holds what the walk had in memory
             if not_compiled:
                 self._forget_gradients()
