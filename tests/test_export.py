@@ -14,6 +14,7 @@ from PIL import Image
 from studio.config import PreservationConfig, TrainConfig, from_dict, to_dict
 from studio.errors import Problem
 from studio.evaluation.clips import write_clip
+from studio.evaluation.verdict import VERDICT_VERSION
 from studio.export import TARGETS, export_pair
 from studio.export.configs import to_toml
 from studio.export.lora_files import check_lora
@@ -252,7 +253,7 @@ def test_a_bundle_brings_the_report_of_the_comparison(trained):
     for number in (1, 2):
         folder = trained.sweeps_dir / f"sweep-00{number}"
         write_json(folder / "sweep.json", {"pairs": [{"id": PAIR}], "cells": []})
-        write_json(folder / "verdict.json", {"pair": PAIR, "number": number})
+        write_json(folder / "verdict.json", {"pair": PAIR, "number": number, "verdict_version": VERDICT_VERSION})
         (folder / "report.html").write_text(f"report {number}", encoding="utf-8")
     files = all_bytes(export_pair(trained, PAIR, "bundle"))
     assert files["report.html"] == b"report 2"

@@ -7,9 +7,10 @@ import pytest
 
 from studio.config import SweepConfig, to_dict
 from studio.evaluation.clips import write_clip, write_poster
-from studio.evaluation.report import render_report, write_report
+from studio.evaluation.report import has_current_report, render_report, write_report
 from studio.evaluation.sweeps import read_sweep, write_sweep
 from studio.evaluation.verdict import verdict
+from studio.workspace import write_json
 
 SCORES = {"motion": 0.9, "sharpness": 1.0, "flicker": 0.0, "base_flicker": 0.0, "clipping": 0.0, "change": 0.1, "applied": True}
 PAIR = "train-001/step-000030"
@@ -68,11 +69,19 @@ def test_words_from_prompts_and_errors_are_shown_and_not_run(project, sweep_dir)
 def test_the_report_says_what_the_verdict_says_and_what_was_not_measured(project, sweep_dir):
     decision = verdict(project, read_sweep(sweep_dir))
     page = write_report(project, sweep_dir).read_text(encoding="utf-8")
-    assert f"Use {PAIR} at strength 0.7." in page
-    assert "Likeness is not measured yet" in page
+    assert "Likeness was not measured: look at the faces." in page
+    assert "Use train" not in page and 'class="best"' not in page
     assert "not measured" in page
     assert "1 clip could not be drawn" in " ".join(decision["why"])
     assert "Step 30 at 0.7" in page
+
+
+def test_a_report_of_an_earlier_version_of_the_verdict_counts_as_missing(project, sweep_dir):
+    assert not has_current_report(sweep_dir)
+    write_report(project, sweep_dir)
+    assert has_current_report(sweep_dir)
+    write_json(sweep_dir / "verdict.json", {"pair": PAIR, "sure": "clear"})
+    assert not has_current_report(sweep_dir)
 
 
 def test_clips_beyond_the_bound_are_shown_as_stills(project, sweep_dir):
@@ -117,7 +126,7 @@ def test_likeness_stands_in_the_verdict_the_table_under_the_clips_and_in_a_chart
     assert 'aria-label="Likeness by step at strength 0.7. Base: identity 8 %' in page
     for words in ("Prompt followed is how much", "Copies says how near", "it copies training pictures, 2.4 times"):
         assert words in page
-    assert "Likeness is not measured" not in page
+    assert "Likeness was not measured" not in page
     assert "{{" not in page.replace("{{grid}}", "")
 
 

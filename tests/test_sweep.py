@@ -392,6 +392,47 @@ def test_the_person_drawn_well_wins_over_too_little_and_over_copies_that_took_st
     assert any(s.startswith("Step 30 of train-001 is over-trained: it copies training pictures") for s in found["why"])
 
 
+def weaken(state, factor):
+    """A LoRA state whose update is that many times as strong."""
+    return {key: tensor * factor if "lora_B" in key else tensor for key, tensor in state.items()}
+
+
+def record_losses(project, pair_id, losses):
+    """The held-out losses of a pair, in its manifest."""
+    run, _, step = pair_id.partition("/")
+    file = project.runs_dir / run / "checkpoints" / step / "manifest.json"
+    write_json(file, read_json(file) | {"held_out": dict(zip(EXPERTS, losses, strict=True))})
+
+
+def test_without_likeness_no_spoilt_copy_of_a_pair_wins_over_it(tiny_project, lora_states):
+    high, low, strange = (weaken(state, 3.0) for state in lora_states)
+    spoilt = {
+        "scaled": (weaken(high, 0.2), weaken(low, 0.2)),
+        "low emptied": (high, weaken(low, 0.0)),
+        "high emptied": (weaken(high, 0.0), low),
+        "swapped": (low, high),
+        "another person's": (strange, weaken(strange, 0.5)),
+    }
+    full = make_pair(tiny_project, 10, high, low)
+    record_losses(tiny_project, full, (0.30, 0.25))
+    for number, states in enumerate(spoilt.values(), 2):
+        record_losses(tiny_project, make_pair(tiny_project, 10, *states, run=f"train-{number:03d}"), (0.2, 0.2))
+        record_losses(tiny_project, make_pair(tiny_project, 20 + number, *states), (0.2, 0.2))  # and as a later step of the same run
+    result, _ = run(tiny_project, SweepConfig(**to_dict(CONFIG) | {"strengths": (0.7,)}))
+    sweep = sweeps.read_sweep(tiny_project.sweep_dir(result["sweep"]))
+    for others in ([p for p in sweep["pairs"] if p["id"] != full], *([p] for p in sweep["pairs"] if p["id"] != full)):
+        ids = {full, *(pair["id"] for pair in others)}
+        few = sweep | {
+            "pairs": [p for p in sweep["pairs"] if p["id"] in ids],
+            "cells": [c for c in sweep["cells"] if c["pair"] in (None, *ids)],
+        }
+        found = verdict(tiny_project, few)
+        assert found["pair"] in (None, full), ids
+        assert found["sure"] != "clear"
+        assert "over-trained" not in " ".join(found["why"])
+        assert found["why"][0].startswith("Likeness was not measured")
+
+
 def test_a_sweep_from_before_likeness_was_measured_is_measured_and_not_drawn(tiny_project, lora_states):
     put_photos(tiny_project, range(4))
     make_pair(tiny_project, 10, *lora_states[:2])

@@ -157,11 +157,11 @@ def _stamps(project):
 
 
 def _report(project, sweep):
-    from studio.evaluation.report import write_report
+    from studio.evaluation.report import has_current_report, write_report
 
     folder = project.sweep_dir(sweep["sweep"])
     report = folder / "report.html"
-    if report.is_file() and report.stat().st_mtime_ns >= (folder / "sweep.json").stat().st_mtime_ns:
+    if has_current_report(folder) and report.stat().st_mtime_ns >= (folder / "sweep.json").stat().st_mtime_ns:
         return report, "is up to date", True
     return write_report(project, folder), "written", False
 

@@ -27,12 +27,13 @@ def draw(project, folder, out):
     """Draw what a sweep still lacks, as a job; nothing to do is no job. {"sweep", "rendered", "reused", "failed", "total", "report"}."""
     from studio.evaluation import sweeps
     from studio.evaluation.first_pictures import describe_first_pictures
+    from studio.evaluation.report import has_current_report
 
     plan = sweeps.read_sweep(folder)
     counts = sweeps.count_states(plan)
     report = folder / "report.html"
     stale = sweeps.count_unmeasured(project, plan)
-    if not counts["waiting"] and not stale and report.is_file():
+    if not counts["waiting"] and not stale and has_current_report(folder):
         out.print(f"All {counts['done']} clips of {folder.name} are there already; nothing was drawn.")
         done = {"rendered": 0, "reused": counts["done"], "failed": counts["failed"], "total": len(plan["cells"]), "state": "done"}
         return {"sweep": folder.name, "report": report} | done
@@ -78,11 +79,14 @@ def find_sweep(project, name=""):
 
 def say_verdict(project, folder, out):
     from studio.evaluation.table import describe_rows
+    from studio.evaluation.verdict import NOT_MEASURED
     from studio.evaluation.verdict import verdict as judge
 
     found = judge(project, folder)
     if found["pair"]:
         out.print(f"Use {found['pair']} at strength {found['strength']:g} ({found['sure']}).")
+    elif found["sure"] == NOT_MEASURED:
+        out.print("No pair is named.")
     else:
         out.print("No pair can be named yet.")
     for reason in found["why"]:
@@ -100,7 +104,7 @@ def export(args, workspace, out):
     project = workspace.find_project(args.project)
     if args.to not in TARGETS:
         raise ValueError(f"--to must be one of {', '.join(TARGETS)}; got {args.to!r}")
-    pair, strength = choose_pair(project, args.pair)
+    pair, strength = choose_pair(project, out, args.pair)
     strength = strength if args.strength is None else args.strength
     folder = export_pair(project, pair, args.to, strength=strength)
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -110,15 +114,18 @@ def export(args, workspace, out):
     return {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files}
 
 
-def choose_pair(project, pair_id=""):
-    """(Pair, strength): the one asked for, else the verdict's, else the last one saved."""
+def choose_pair(project, out, pair_id=""):
+    """(Pair, strength): the one asked for, else the verdict's, else the last one saved, which is said."""
     from studio.evaluation.sweeps import list_sweeps, select_pairs
     from studio.evaluation.verdict import verdict as judge
 
-    strength = None
-    if not pair_id:
-        sweeps = list_sweeps(project, sample=False)
-        found = judge(project, sweeps[-1]) if sweeps else {"pair": None}
-        pair_id, strength = (found["pair"], found["strength"]) if found["pair"] else ("", None)
-    pairs = select_pairs(project, [pair_id] if pair_id else None)
-    return pairs[-1], strength
+    if pair_id:
+        return select_pairs(project, [pair_id])[-1], None
+    sweeps = list_sweeps(project, sample=False)
+    found = judge(project, sweeps[-1]) if sweeps else {"pair": None}
+    if found["pair"]:
+        return select_pairs(project, [found["pair"]])[-1], found["strength"]
+    pairs = select_pairs(project, None)
+    if len(pairs) > 1:
+        out.note(f"No comparison names a pair, so this is the last one saved of {len(pairs)}; --pair names another.")
+    return pairs[-1], None

@@ -11,8 +11,8 @@ from studio.evaluation.chart import clip_note, draw_chart
 from studio.evaluation.clips import MARK
 from studio.evaluation.sweeps import columns_of, find_cell, read_sweep
 from studio.evaluation.table import WATCHED_COLUMNS
-from studio.evaluation.verdict import CLEAR, verdict
-from studio.workspace import write_atomic, write_json
+from studio.evaluation.verdict import CLEAR, NOT_MEASURED, VERDICT_VERSION, verdict
+from studio.workspace import read_json, write_atomic, write_json
 
 MAX_EMBEDDED_BYTES = 48 * 2**20  # of clips; above that the still picture stands in
 TEMPLATE = Path(__file__).parent / "report_page.html"
@@ -38,8 +38,17 @@ def write_report(project, sweep_dir):
     decision = verdict(project, sweep)
     path = sweep_dir / "report.html"
     write_atomic(path, render_report(sweep_dir, sweep, decision).encode())
-    write_json(sweep_dir / "verdict.json", decision)
+    write_json(sweep_dir / "verdict.json", decision | {"verdict_version": VERDICT_VERSION})
     return path
+
+
+def has_current_report(sweep_dir):
+    """Whether its report is there and says what this version of the studio would say."""
+    try:
+        said = read_json(sweep_dir / "verdict.json")
+    except (OSError, ValueError):
+        return False
+    return said.get("verdict_version") == VERDICT_VERSION and (sweep_dir / "report.html").is_file()
 
 
 def render_report(sweep_dir, sweep, decision, max_bytes=MAX_EMBEDDED_BYTES):
@@ -84,7 +93,9 @@ def _subtitle(sweep, done):
 
 
 def _verdict(decision):
-    if decision["pair"] is None:
+    if decision["sure"] == NOT_MEASURED:
+        title = "Likeness was not measured: look at the faces."
+    elif decision["pair"] is None:
         title = "No pair can be named yet."
     elif decision["sure"] == CLEAR:
         title = f"Use {decision['pair']} at strength {decision['strength']:g}."

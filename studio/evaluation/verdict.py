@@ -1,19 +1,20 @@
-"""Which checkpoint pair, at which strength, and how sure: by likeness where it was measured, and by what may have gone wrong. Free of torch."""
+"""Which checkpoint pair, at which strength, and how sure, where likeness was measured; else what may have gone wrong. Free of torch."""
 
 from pathlib import Path
 
 from studio.evaluation import verdict_words as words
 from studio.evaluation.sweeps import read_sweep
-from studio.evaluation.table import HELD_OUT_MARGIN, SAME, TOLD_APART, USUAL_STRENGTH, count_faults, make_table
+from studio.evaluation.table import SAME, TOLD_APART, count_faults, make_table
 
-CLEAR, CLOSE = "clear", "too close to call"
+VERDICT_VERSION = 2  # raise it when the same scores would give another verdict: reports of earlier versions are written anew
+CLEAR, CLOSE, NOT_MEASURED = "clear", "too close to call", "not measured"
 
 
 def verdict(project, sweep):
     """{"pair", "strength", "summary", "why", "sure", "table", "not_measured"} for a sweep (dict, folder or name); pair None if none can be named.
 
-    sure is "clear" or "too close to call". table: one row for each pair and strength with everything that was measured.
-    summary: the likeness in a sentence, "" where it was not measured.
+    sure is "clear", "too close to call" or, without a likeness, "not measured". table: one row for each pair and strength with everything
+    that was measured. summary: the likeness in a sentence, "" where it was not measured.
     """
     if not isinstance(sweep, dict):
         sweep = read_sweep(project.sweep_dir(sweep) if isinstance(sweep, str) else Path(sweep))
@@ -23,10 +24,22 @@ def verdict(project, sweep):
     usable = [row for row in table if row["clips"] and row["applied"] is not False]
     if not usable:
         return found | {"pair": None, "strength": None, "summary": "", "sure": CLOSE, "why": words.nothing(sweep, table)}
-    best, rest = _by_likeness(sweep, usable) if seen else _by_guards(usable)
-    is_better = _is_clearly_more_like if seen else _is_clearly_better
-    clear = not rest or is_better(sweep, best, rest[0])
-    return found | {
+    return found | (_by_likeness(sweep, usable, table) if seen else _without_likeness(sweep, usable, table))
+
+
+def _without_likeness(sweep, rows, table):
+    """No pair goes before another. Whatever else is measured (held-out loss, motion, drift, change) is best where a LoRA does nothing:
+    a rank by it names the pair that learned least."""
+    return {"pair": None, "strength": None, "summary": "", "sure": NOT_MEASURED, "why": words.what_may_be_wrong(sweep, rows, table)}
+
+
+# -- with likeness
+
+
+def _by_likeness(sweep, rows, table):
+    best, rest = _rank_by_likeness(sweep, rows)
+    clear = not rest or _is_clearly_more_like(sweep, best, rest[0])
+    return {
         "pair": best["pair"],
         "strength": best["strength"],
         "summary": words.summary(best),
@@ -35,10 +48,7 @@ def verdict(project, sweep):
     }
 
 
-# -- with likeness
-
-
-def _by_likeness(sweep, rows):
+def _rank_by_likeness(sweep, rows):
     """(best row, the best row of every other pair): without faults before with, then the most like, but the earliest that can't be told from it."""
     ranked = sorted(rows, key=_likeness_rank)
     top = ranked[0]
@@ -76,36 +86,6 @@ def _is_clearly_more_like(sweep, best, second):
 
 def _cell_identity(cell):
     return cell["scores"].get("identity")
-
-
-# -- without
-
-
-def _by_guards(rows):
-    """(best row, the best row of every other pair) by what went wrong and the loss on set-aside pictures."""
-    ranked = sorted(_best_strengths(rows), key=_rank)
-    return ranked[0], ranked[1:]
-
-
-def _best_strengths(rows):
-    """One row a pair: the strength with the fewest problems, then the one nearest the usual start."""
-    chosen = {}
-    for row in sorted(rows, key=lambda r: (len(r["problems"]), abs(r["strength"] - USUAL_STRENGTH), r["strength"])):
-        chosen.setdefault(row["pair"], row)
-    return list(chosen.values())
-
-
-def _rank(row):
-    return (row["failed"] > 0, len(row["problems"]), row["held_out_excess"] or 0.0, row["drift_share"] or 0.0, row["step"])
-
-
-def _is_clearly_better(sweep, best, second):
-    """By held-out loss (both experts no worse, together lower by the margin) or by a sign test over the clips' faults."""
-    if len(best["problems"]) <= len(second["problems"]) and best["run"] == second["run"] and best["held_out_excess"] is not None:
-        no_worse = all(best["held_out"][e] <= second["held_out"].get(e, 0.0) for e in best["held_out"])
-        if no_worse and second["held_out_excess"] - best["held_out_excess"] > HELD_OUT_MARGIN:
-            return True
-    return _passes_sign_test(*_count_wins(sweep, best, second, _cell_faults(sweep)))
 
 
 # -- clip by clip

@@ -1,9 +1,9 @@
 """The verdict in plain sentences: what was measured, and nothing that was not. Free of torch."""
 
 from studio.config import EXPERTS
-from studio.evaluation.table import HELD_OUT_MARGIN, SAME, USUAL_STRENGTH, percent
+from studio.evaluation.table import HELD_OUT_MARGIN, SAME, percent
 
-NOT_MEASURED = "Likeness is not measured yet: look at the faces in the clips before you decide."
+NOT_MEASURED = "Likeness was not measured: look at the faces in the clips before you decide."
 TOO_FEW = "Likeness was not measured: keep at least 3 photos of one person in the dataset, then run the comparison again."
 NOBODY = "Likeness was not measured: no prompt asks for the person."
 WORSE = (  # what a later pair may do: score, 1 where more is better, margin, words for its value and the best pair's
@@ -16,35 +16,53 @@ WORSE = (  # what a later pair may do: score, 1 where more is better, margin, wo
 
 
 def summary(best):
-    """ "Identity 91 % of your photos; motion 94 % of the base.", or "" where likeness was not measured."""
-    if best["identity"] is None:
-        return ""
+    """ "Identity 91 % of your photos; motion 94 % of the base."."""
     motion = f"; motion {percent(best['motion'])} of the base" if best["motion"] is not None else ""
     return f"Identity {percent(best['identity'])} of your photos{motion}."
 
 
 def reasons(sweep, best, rest, table, clear):
-    """Sentences, the most important first."""
-    if best["identity"] is None:
-        why = [_held_out_sentence(best, rest), _motion_sentence(best), _artifact_sentence(best), _drift_sentence(best)]
-        why += [_usual_strength_sentence(best, table)]
-        why += [f"{name_pair(row)} has a problem: {'; '.join(row['problems'])}." for row in rest if row["problems"]][:3]
-    else:
-        why = [summary(best), *_likeness_sentences(best), "" if best["motion"] is not None else _motion_sentence(best)]
-        why += [_artifact_sentence(best), _drift_sentence(best)]
-        why += [_strength_sentence(best, table), *_compare_pairs(best, rest, table)]
-        why += [_held_out_sentence(best, rest)] if best["held_out"] else []
-    if any(row["applied"] is False for row in table):
-        names = sorted({row["pair"] for row in table if row["applied"] is False})
-        why.append(f"Left out, because the clips are exactly the base's: {', '.join(names)}. The file may be empty or of a wrong kind.")
-    failed = sum(row["failed"] for row in table)
-    if failed:
-        why.append(f"{failed} {'clip' if failed == 1 else 'clips'} could not be drawn; run the comparison again to try again.")
+    """Sentences for a pair that was named by its likeness, the most important first."""
+    why = [summary(best), *_likeness_sentences(best), "" if best["motion"] is not None else _motion_sentence(best)]
+    why += [_artifact_sentence(best), _drift_sentence(best)]
+    why += [_strength_sentence(best, table), *_compare_pairs(best, rest, table)]
+    why += [_held_out_sentence(best, rest)] if best["held_out"] else []
+    why += _left_out_sentences(table)
     if not clear:
         why.append(
             f"{name_pair(best)} and {name_pair(rest[0]).lower()} are too close to call by these measures: compare their clips and trust your eye."
         )
-    return [sentence for sentence in (*why, _unmeasured(sweep, table)) if sentence]
+    return [sentence for sentence in why if sentence]
+
+
+def what_may_be_wrong(sweep, rows, table):
+    """Sentences where likeness was not measured: why not, then each row's faults. They warn, and put no pair before another."""
+    faulty = [row for row in rows if row["problems"]]
+    why = [_unmeasured(sweep, table)]
+    why += ["These are what may have gone wrong:"] if faulty else []
+    why += [f"{name_pair(row)} at {row['strength']:g}: {'; '.join(row['problems'])}." for row in faulty]
+    why += [_clean_sentence(rows, faulty), *_left_out_sentences(table)]
+    if any(row["drift_share"] is None for row in rows):
+        why.append("Other people were not among the prompts, so whether they stay themselves is not known.")
+    return [sentence for sentence in why if sentence]
+
+
+def _clean_sentence(rows, faulty):
+    """The pairs that nothing speaks against, which is no praise: a pair that has learned nothing is among them."""
+    spoilt = {row["pair"] for row in faulty}
+    names = {row["pair"]: name_pair(row).lower() for row in rows if row["pair"] not in spoilt}
+    if not names:
+        return ""
+    return f"Nothing of the kind was found with {', '.join(names.values())}; a pair that has learned little looks like that, too."
+
+
+def _left_out_sentences(table):
+    nothing_done = sorted({row["pair"] for row in table if row["applied"] is False})
+    if nothing_done:
+        yield f"Left out, because the clips are exactly the base's: {', '.join(nothing_done)}. The file may be empty or of a wrong kind."
+    failed = sum(row["failed"] for row in table)
+    if failed:
+        yield f"{failed} {'clip' if failed == 1 else 'clips'} could not be drawn; run the comparison again to try again."
 
 
 def nothing(sweep, table):
@@ -132,7 +150,7 @@ def _worse(best, row):
     return found
 
 
-# -- one pair, with or without
+# -- one pair, beside its likeness
 
 
 def _held_out_sentence(best, rest):
@@ -169,12 +187,3 @@ def _drift_sentence(best):
     if "drift" in best["faults"]:
         return f"{text}: protect them while training, or use a lower strength."
     return f"{text}."
-
-
-def _usual_strength_sentence(best, table):
-    strengths = sorted(row["strength"] for row in table if row["pair"] == best["pair"])
-    if len(strengths) < 2:
-        return f"Only strength {best['strength']:g} was compared."
-    if best["strength"] == min(strengths, key=lambda s: abs(s - USUAL_STRENGTH)):
-        return f"Strength {best['strength']:g} is the usual start; nothing measured here speaks for another one."
-    return f"Strength {best['strength']:g} shows fewer problems than the others."

@@ -10,6 +10,7 @@ from pathlib import Path
 from studio.config import TrainConfig, from_dict, to_dict
 from studio.data.dataset import kept_items
 from studio.errors import Problem
+from studio.evaluation.report import has_current_report, write_report
 from studio.evaluation.sweeps import is_sample
 from studio.export import configs, texts
 from studio.export.dataset import copy_groups, group_items
@@ -23,6 +24,7 @@ EXPORT_VERSION = 1
 TARGETS = ("comfyui", "ai-toolkit", "diffusion-pipe", "musubi", "bundle")
 OF_ANY_MODEL = ("comfyui", "bundle")  # the trainers' configs are written for WAN 2.2 A14B
 WORDS = {"high_noise": "HIGH_noise", "low_noise": "LOW_noise"}
+REPORT_FILES = ("report.html", "verdict.json")
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
 
 
@@ -150,15 +152,19 @@ def _is_whole(folder, content):
 
 
 def _find_report(project, pair):
-    """(report.html, verdict.json) of the latest comparison that holds this pair, or None."""
+    """(report.html, verdict.json) of the latest comparison that holds this pair, or None; one of an earlier version is written anew."""
     found = []
     for folder in project.sweeps_dir.glob("sweep-*"):
-        files = folder / "report.html", folder / "verdict.json"
-        if all(file.is_file() for file in files):
+        if all((folder / name).is_file() for name in REPORT_FILES):
             sweep = read_json(folder / "sweep.json")
             if not is_sample(sweep) and any(entry["id"] == pair.id for entry in sweep["pairs"]):
-                found.append(files)
-    return max(found, key=lambda files: (len(files[0].parent.name), files[0].parent.name), default=None)
+                found.append(folder)
+    latest = max(found, key=lambda folder: (len(folder.name), folder.name), default=None)
+    if latest is None:
+        return None
+    if not has_current_report(latest):
+        write_report(project, latest)
+    return tuple(latest / name for name in REPORT_FILES)
 
 
 # -- writers: (source, folder, report)

@@ -2,8 +2,9 @@
 
 from studio.evaluation import sweeps
 from studio.evaluation.chart import clip_note, draw_chart
-from studio.evaluation.table import describe_rows
-from studio.evaluation.verdict import verdict
+from studio.evaluation.report import has_current_report
+from studio.evaluation.table import USUAL_STRENGTH, describe_rows
+from studio.evaluation.verdict import CLEAR, NOT_MEASURED, verdict
 from studio.jobs import state
 from studio.training.pairs import list_pairs
 from studio.ui import actions
@@ -74,7 +75,7 @@ def read_clips(project, name):
         "sweeps": [{"id": other.name, "label": other.name.replace("-", " ")} for other in sweeps.list_sweeps(project, sample=False)],
         "address": address,
         "verdict": describe_verdict(project, sweep) if counts["done"] and not running else None,
-        "report": f"{address}/report.html" if (folder / "report.html").is_file() else "",
+        "report": f"{address}/report.html" if has_current_report(folder) else "",
         "progress": job_progress(job) | {"state": f.STATES[job.state]} if running else None,
         "counts": counts,
         "columns": describe_columns(sweep),
@@ -110,11 +111,15 @@ def describe_cell(cell, columns):
 def describe_verdict(project, sweep):
     """What to use and why, in a line and a list; where likeness was measured, its charts and numbers."""
     found = verdict(project, sweep)
+    if found["sure"] == NOT_MEASURED:
+        usual = min((row["strength"] for row in found["table"]), key=lambda strength: abs(strength - USUAL_STRENGTH))
+        text = "Likeness was not measured: look at the faces, and use the pair you like best."
+        return {"pair": "", "strength": usual, "text": text, "why": found["why"]}
     if found["pair"] is None:
         return {"pair": "", "text": "No pair can be named yet.", "why": found["why"]}
-    measured = {} if found["not_measured"] else describe_measures(sweep, found["table"])
+    measured = describe_measures(sweep, found["table"])
     pair = next(p for p in sweep["pairs"] if p["id"] == found["pair"])
-    sure = "" if found["sure"] == "clear" else " It is too close to call; trust your eye."
+    sure = "" if found["sure"] == CLEAR else " It is too close to call; trust your eye."
     why = [sentence for sentence in found["why"] if sentence != found["summary"]]
     text = f"Use step {pair['step']:,} at {found['strength']:g}. {found['summary']}".rstrip() + sure
     return {"pair": found["pair"], "strength": found["strength"], "text": text, "why": why} | measured
