@@ -1,0 +1,152 @@
+"""What travels between rooms and lies in JSON files: frozen dataclasses, read and written by one mechanism that keeps fields it does not know."""
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from studio.errors import Problem
+from studio.workspace import FORMAT, read_json, write_json
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Base of what is carried. A field without a default must be in the data; one whose value equals its default is not written.
+
+    unknown: what else the data held, kept when it is written again: another version's fields, or a person's own.
+    """
+
+    ALWAYS_WRITTEN: ClassVar[
+        tuple[str, ...]
+    ] = ()  # fields that are written although they equal their default: other programs look for them
+    unknown: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, data: Any, where: str) -> Self:
+        """From plain JSON types. ValueError names what is missing or of a wrong kind, and where."""
+        if not isinstance(data, Mapping):
+            raise ValueError(f"{where} is damaged: expected a table of facts, got {str(data)[:60]!r}")
+        readers = _readers(cls)
+        missing = [name for name in _required(cls) if name not in data]
+        if missing:
+            raise ValueError(f"{where} is damaged: {missing[0]!r} is missing")
+        known = {name: readers[name](data[name], f"{where}, {name}") for name in data if name in readers}
+        return cls(**known, unknown={name: value for name, value in data.items() if name not in readers})
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types, unknown fields among them."""
+        written = dict(self.unknown)
+        for field in _fields(type(self)):
+            value = getattr(self, field.name)
+            if field.name in self.ALWAYS_WRITTEN or not _is_default(field, value):
+                written[field.name] = _to_json(value)
+        return written
+
+
+Kind = typing.TypeVar("Kind", bound=Facts)
+
+
+def read_facts(kind: type[Kind], path: Path) -> Kind:
+    """The facts in a JSON file. OSError if it is not there; ValueError if it is damaged; Problem if a newer version of the studio wrote it."""
+    data = read_json(path)
+    written_by = data.pop("format", FORMAT)
+    if not isinstance(written_by, int) or isinstance(written_by, bool):
+        raise ValueError(f"{path.name} is damaged: its format is {str(written_by)[:40]!r}")
+    if written_by > FORMAT:
+        raise Problem(
+            f"{path.name} was written by a newer version of the studio", fix="Update the studio to open it; nothing in it was changed."
+        )
+    return kind.from_json(data, path.name)
+
+
+def write_facts(path: Path, facts: Facts) -> None:
+    write_json(path, facts.to_json())
+
+
+# -- one field
+
+
+@functools.cache
+def _fields(kind: type[Facts]) -> tuple[dataclasses.Field[Any], ...]:
+    return tuple(field for field in dataclasses.fields(kind) if field.name != "unknown")
+
+
+@functools.cache
+def _required(kind: type[Facts]) -> tuple[str, ...]:
+    nothing = dataclasses.MISSING
+    return tuple(f.name for f in _fields(kind) if f.default is nothing and f.default_factory is nothing)
+
+
+def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    if field.default is not dataclasses.MISSING:
+        return bool(value == field.default)
+    return field.default_factory is not dataclasses.MISSING and bool(value == field.default_factory())
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, Facts):
+        return value.to_json()
+    if isinstance(value, Mapping):
+        return {key: _to_json(part) for key, part in value.items()}
+    return [_to_json(part) for part in value] if isinstance(value, (tuple, list)) else value
+
+
+Reader = Callable[[Any, str], Any]
+
+
+@functools.cache
+def _readers(kind: type[Facts]) -> dict[str, Reader]:
+    hints = typing.get_type_hints(kind)
+    return {field.name: _reader(hints[field.name]) for field in _fields(kind)}
+
+
+def _reader(hint: Any) -> Reader:
+    """What turns a JSON value into one of that type, or raises ValueError."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return lambda value, where: value
+    if origin in (typing.Union, types.UnionType):
+        return _optional(_reader(next(part for part in parts if part is not type(None))))
+    if origin is tuple:
+        return _list_of(_reader(parts[0]))
+    if origin in (dict, Mapping):
+        return _table_of(_reader(parts[1]))
+    if isinstance(hint, type) and issubclass(hint, Facts):
+        return hint.from_json
+    return _plain(hint)
+
+
+def _optional(read: Reader) -> Reader:
+    return lambda value, where: None if value is None else read(value, where)
+
+
+def _list_of(read: Reader) -> Reader:
+    def read_list(value: Any, where: str) -> tuple[Any, ...]:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"{where} is damaged: expected a list, got {str(value)[:60]!r}")
+        return tuple(read(part, f"{where}[{number}]") for number, part in enumerate(value))
+
+    return read_list
+
+
+def _table_of(read: Reader) -> Reader:
+    def read_table(value: Any, where: str) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{where} is damaged: expected a table, got {str(value)[:60]!r}")
+        return {key: read(part, f"{where}, {key}") for key, part in value.items()}
+
+    return read_table
+
+
+def _plain(kind: type) -> Reader:
+    accepted: tuple[type, ...] = (int, float) if kind is float else (kind,)
+
+    def read_plain(value: Any, where: str) -> Any:
+        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"{where} is damaged: expected {kind.__name__}, got {str(value)[:60]!r}")
+        return float(value) if kind is float else value
+
+    return read_plain

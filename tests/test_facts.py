@@ -1,0 +1,67 @@
+"""What travels has a type, and a file keeps what this version does not know."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from studio.errors import Problem
+from studio.facts import Facts, read_facts, write_facts
+from studio.workspace import FORMAT, read_json, write_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wheel(Facts):
+    size_inches: float
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Car(Facts):
+    ALWAYS_WRITTEN = ("title",)
+    title: str = ""
+    wheels: tuple[Wheel, ...] = ()
+    spare: Wheel | None = None
+    scores: dict[str, float | None] = field(default_factory=dict)
+
+
+def test_what_is_not_known_is_kept_at_every_depth_when_it_is_written_again(tmp_path):
+    file = tmp_path / "car.json"
+    data = {"title": "Red", "wheels": [{"size_inches": 17, "tyre": "winter"}], "later": {"a": [1]}}
+    write_json(file, data)
+    car = read_facts(Car, file)
+    assert (car.wheels[0].size_inches, car.spare, car.scores) == (17.0, None, {})
+    write_facts(file, car)
+    assert read_json(file) == {"format": FORMAT} | data
+
+
+def test_a_default_is_not_written_but_where_others_look_for_it():
+    assert Car().to_json() == {"title": ""}
+    assert Car(spare=Wheel(size_inches=3), scores={"a": None}).to_json() == {
+        "title": "",
+        "spare": {"size_inches": 3},
+        "scores": {"a": None},
+    }
+
+
+@pytest.mark.parametrize(("data", "words"), [
+    ({"wheels": [{}]}, "car.json, wheels[0] is damaged: 'size_inches' is missing"),
+    ({"wheels": 3}, "car.json, wheels is damaged: expected a list"),
+    ({"wheels": [{"size_inches": "wide"}]}, "car.json, wheels[0], size_inches is damaged: expected float"),
+    ({"wheels": [{"size_inches": True}]}, "expected float"),
+    ({"scores": []}, "car.json, scores is damaged: expected a table"),
+    ({"spare": 1}, "car.json, spare is damaged: expected a table of facts"),
+    ({"title": None}, "car.json, title is damaged: expected str"),
+    ({"format": "x"}, "its format is"),
+])  # fmt: skip
+def test_a_damaged_file_says_where(tmp_path, data, words):
+    write_json(tmp_path / "car.json", data)
+    with pytest.raises(ValueError) as e:
+        read_facts(Car, tmp_path / "car.json")
+    assert words in str(e.value)
+
+
+def test_a_file_of_a_newer_studio_is_not_touched(tmp_path):
+    write_json(tmp_path / "car.json", {"format": FORMAT + 1, "title": "Red"})
+    with pytest.raises(Problem) as e:
+        read_facts(Car, tmp_path / "car.json")
+    assert "newer version" in e.value.message and "Update the studio" in e.value.fix
