@@ -109,12 +109,12 @@ def test_this_computers_own_names_are_served(client, host):
 
 @pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}])
 def test_another_site_can_not_change_anything(client, headers):
-    assert client.post("/gradio_api/queue/join", json={}, headers=LOCAL | headers).status_code == 403
+    assert client.post("/gradio_api/run/predict", json={}, headers=LOCAL | headers).status_code == 403
 
 
 def test_our_own_page_may_post(client):
     same = {"origin": "http://127.0.0.1:7860", "sec-fetch-site": "same-origin"}
-    assert client.post("/gradio_api/queue/join", json={}, headers=LOCAL | same).status_code != 403
+    assert client.post("/gradio_api/run/predict", json={}, headers=LOCAL | same).status_code != 403
 
 
 def test_on_the_lan_everything_asks_for_the_password(served):
