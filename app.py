@@ -53,6 +53,7 @@ def port_number(text):
 
 
 def run(options):
+    from studio import surroundings
     from studio.ui import instance
     from studio.workspace import Workspace, default_home
 
@@ -69,6 +70,7 @@ def run(options):
     try:
         with instance.claim(workspace, port):
             print("Starting the studio...", file=sys.stderr, flush=True)
+            surroundings.put_aside(os.environ)
             from studio.ui.app import serve  # takes seconds: gradio
 
             serve(workspace, port=port, open_browser=not options.no_browser, **({"lan_password": password} if password else {}))

@@ -34,6 +34,14 @@ KNOWN_FAILURES = (  # (pattern in pip's or uv's words, our sentence); the first 
         "The disk is full: setting up needs about 8 GB beside app.py and 4 GB for temporary files. Free some space",
     ),
     (
+        r"dependencies for SOCKS support|Unable to determine SOCKS version|Not supported proxy scheme|Proxy URL had unsupported scheme",
+        "ALL_PROXY or HTTPS_PROXY names a SOCKS proxy, which cannot be used to install. Set HTTPS_PROXY to an HTTP proxy",
+    ),
+    (
+        r"Could not find a suitable TLS CA certificate bundle",
+        "REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE names a file of certificates that is not there. Take it out of your environment",
+    ),
+    (
         r"ProxyError|Proxy Authentication|tunnel connection failed|Cannot connect to proxy",
         "The proxy refused the connection. Check HTTPS_PROXY in your environment",
     ),

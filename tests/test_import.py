@@ -317,6 +317,7 @@ def test_hidden_files_system_folders_and_links_outside_are_passed_over(project, 
         (root / "link.png").symlink_to(outside)
         (root / "loop").symlink_to(root)
         (root / "dangling.png").symlink_to(root / "nothing.png")
+        (root / "round.png").symlink_to(root / "round.png")
     except OSError:  # Windows without the right to make links
         pass
     result = import_media(project, [root])
@@ -557,3 +558,114 @@ def test_a_folder_that_holds_the_workspace_gives_only_what_is_outside_it(project
     assert import_media(project, [tmp_path]).added == ["0001"]
     assert [item.original for item in dataset.list_items(project)] == ["mine.png"]
     assert import_media(project, [other.originals_dir]).added == ["0002"]  # asked for by name
+
+
+# -- one bad file never ends an import
+
+
+def test_equal_files_and_equal_names_in_one_import_are_taken_once_and_named(project, tmp_path):
+    first = save(tmp_path / "in" / "photo (1).png", halves())
+    (tmp_path / "in" / "photo (2).png").write_bytes(first.read_bytes())
+    here, there = save(tmp_path / "a" / "face.png", halves((96, 70))), save(tmp_path / "b" / "face.png", halves((96, 80)))
+    result = import_media(project, [first, tmp_path / "in" / "photo (2).png", here, there, there])
+    assert result.added == ["0001", "0002", "0003"] and result.rejected == []
+    assert result.duplicates == [("photo (2).png", "0001"), ("face.png", "0003")]
+
+
+def test_captions_chosen_with_photos_of_equal_names_go_by_their_folder(project, tmp_path):
+    chosen = []
+    for number, folder in enumerate("ab"):
+        chosen.append(save(tmp_path / folder / "face.png", halves((96, 64 + number))))
+        (tmp_path / folder / "face.txt").write_text(f"ohwx, in {folder}", encoding="utf-8")
+        chosen.append(tmp_path / folder / "face.txt")
+    result = import_media(project, chosen)
+    assert [item.caption for item in dataset.list_items(project)] == ["ohwx, in a", "ohwx, in b"] and result.rejected == []
+
+
+def three_photos(folder):
+    for number, name in enumerate("abc"):
+        save(folder / f"{name}.png", halves((96, 64 + number)))
+    return folder
+
+
+def at(name, act):
+    """A listener that acts once, when the import comes to the file of that name."""
+    waiting = [act]
+    return lambda event, **fields: waiting.pop()() if waiting and fields["message"].endswith(name) else None
+
+
+def test_a_file_that_vanishes_in_the_middle_is_named_and_the_others_come_in(project, tmp_path):
+    folder = three_photos(tmp_path / "in")
+    result = import_media(project, [folder], report=at("a.png", (folder / "b.png").unlink))
+    assert len(result.added) == 2 and [name for name, _ in result.rejected] == ["in/b.png"]
+    assert "is not there any more" in result.rejected[0][1]
+
+
+def test_a_file_that_becomes_a_folder_is_named_and_the_others_come_in(project, tmp_path):
+    folder = three_photos(tmp_path / "in")
+    result = import_media(project, [folder], report=at("a.png", lambda: ((folder / "b.png").unlink(), (folder / "b.png").mkdir())))
+    assert len(result.added) == 2 and [name for name, _ in result.rejected] == ["in/b.png"]
+
+
+def test_a_caption_that_vanishes_costs_no_photo(project, tmp_path):
+    folder = three_photos(tmp_path / "in")
+    (folder / "b.txt").write_text("ohwx, a person", encoding="utf-8")
+    result = import_media(project, [folder], report=at("a.png", (folder / "b.txt").unlink))
+    assert len(result.added) == 3 and [name for name, _ in result.notes] == ["in/b.png"] and "caption" in result.notes[0][1]
+
+
+@pytest.mark.parametrize("change", ["gone", "damaged", "another"])
+def test_an_archive_that_changes_in_the_middle_ends_nothing(project, tmp_path, change):
+    folder = three_photos(tmp_path / "in")
+    path = folder / "b2.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(folder / "b.png", "x.png")
+
+    def spoil():
+        path.unlink()
+        if change == "damaged":
+            path.write_bytes(b"PK\x03\x04 and then nothing")
+        if change == "another":
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.write(folder / "c.png", "y.png")
+
+    result = import_media(project, [folder], report=at("a.png", spoil))
+    assert len(result.added) == 3 and [name for name, _ in result.rejected] == ["in/b2.zip/x.png"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pipes in folders and no /proc")
+def test_what_can_not_even_be_looked_at_is_named_and_the_others_come_in(project, tmp_path):
+    good = save(tmp_path / "good.png", halves())
+    os.mkfifo(tmp_path / "pipe.jpg")  # reading it would wait for ever
+    (tmp_path / "round.jpg").symlink_to(tmp_path / "round.jpg")
+    (tmp_path / "broken disk.jpg").symlink_to("/proc/self/mem")  # opens, and can't be read
+    bad = [
+        tmp_path / "pipe.jpg",
+        tmp_path / "round.jpg",
+        tmp_path / "broken disk.jpg",
+        tmp_path / ("long" * 80 + ".jpg"),
+        "a\0b.jpg",
+        "~no such person/a.jpg",
+    ]
+    result = import_media(project, [*bad, good])
+    assert result.added == ["0001"] and len(result.rejected) == len(bad) and all(reason for _, reason in result.rejected)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="every folder is open to an administrator")
+def test_a_folder_that_may_not_be_opened_is_named_and_the_others_come_in(project, tmp_path):
+    folder = three_photos(tmp_path / "in")
+    (folder / "private").mkdir(mode=0)
+    result = import_media(project, [folder])
+    assert len(result.added) == 3 and [name for name, _ in result.rejected] == ["in/private"]
+
+
+def test_the_command_names_each_file_that_it_leaves_out(project, media, tmp_path):
+    for folder, name in (("a", "person_a_1.jpg"), ("b", "person_a_2.jpg"), ("c", "person_a_1.jpg")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "photo.jpg").write_bytes((media / name).read_bytes())
+    paths = [*(str(tmp_path / folder / "photo.jpg") for folder in "abc"), str(tmp_path / ("long" * 80 + ".jpg"))]
+    command = [sys.executable, "-m", "studio", "--home", str(project.workspace.home), "import", "anna", *paths]
+    done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert "Added 2 pictures and clips" in done.stdout and "photo.jpg is the same as 0001" in done.stdout
+    assert "was left out" in done.stdout and "Traceback" not in done.stderr

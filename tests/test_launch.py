@@ -390,6 +390,8 @@ def test_a_python_without_venv_gets_the_name_of_the_missing_package(monkeypatch,
     [
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "disk is full"),
         ("WARNING: Retrying after connection broken by 'ProxyError('Cannot connect to proxy.', OSError())'", "proxy"),
+        ("pip._vendor.requests.exceptions.InvalidSchema: Missing dependencies for SOCKS support.", "SOCKS proxy"),
+        ("OSError: Could not find a suitable TLS CA certificate bundle, invalid path: /no/such", "file of certificates that is not there"),
         ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed'))", "secure connection"),
         ("Failed to establish a new connection: [Errno -3] Temporary failure in name resolution", "no connection"),
         ("pip._vendor.urllib3.exceptions.ReadTimeoutError: Read timed out.", "no connection"),

@@ -1,13 +1,17 @@
 """The studio without a browser: what handlers read and do, what the web server refuses and serves."""
 
 import base64
+import hashlib
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
@@ -40,6 +44,9 @@ from studio.ui.app import build, make_app
 from studio.ui.page import Page, describe_error
 from studio.ui.settings_form import build_form, flatten, place_field, search_index
 from studio.workspace import Workspace, read_json, write_json
+
+with suppress(ImportError):  # not on Windows
+    import resource
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = {"host": "127.0.0.1:7860"}
@@ -109,12 +116,12 @@ def test_this_computers_own_names_are_served(client, host):
 
 @pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}])
 def test_another_site_can_not_change_anything(client, headers):
-    assert client.post("/gradio_api/queue/join", json={}, headers=LOCAL | headers).status_code == 403
+    assert client.post("/gradio_api/run/predict", json={}, headers=LOCAL | headers).status_code == 403
 
 
 def test_our_own_page_may_post(client):
     same = {"origin": "http://127.0.0.1:7860", "sec-fetch-site": "same-origin"}
-    assert client.post("/gradio_api/queue/join", json={}, headers=LOCAL | same).status_code != 403
+    assert client.post("/gradio_api/run/predict", json={}, headers=LOCAL | same).status_code != 403
 
 
 def test_on_the_lan_everything_asks_for_the_password(served):
@@ -310,7 +317,7 @@ def send(project, media, *names):
         sent.append(home / f"hash{number}" / "photo.jpg")  # every one of the same name
         sent[-1].write_bytes((media / name).read_bytes())
         (home / f"tmp{number}").touch()
-    dataset_tab.take_uploads(project, [str(path) for path in sent])
+    dataset_tab.take_uploads(project, [uploads.Sent(path, path.name) for path in sent])
     run = project.list_runs("import")[-1]
     [folder] = map(Path, state.read_config(run)["paths"])
     return folder, run
@@ -380,6 +387,84 @@ def test_a_person_s_own_folder_is_never_deleted_after_an_import(project, media, 
         worker.execute(run)
         uploads.clear_leftovers(project.workspace)
         assert (own / "a.jpg").exists()
+
+
+def send_at(project, *files):
+    """gradio's places for (name, content): a folder for each content, the name without the signs that gradio does not like."""
+    sent = []
+    for name, content in files:
+        path = uploads.browser_dir(project.workspace) / hashlib.sha256(content).hexdigest() / re.sub(r"[^\w. -]", "", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        sent.append(uploads.Sent(path, name))
+    return sent
+
+
+def run_import(project):
+    [run] = project.list_runs("import")
+    assert worker._claim(run)
+    worker.execute(run)
+    status = state.read_status(run)
+    assert status.state == "done", status.error
+    return status.result
+
+
+def nothing_sent_is_left(project):
+    return files_under(uploads.browser_dir(project.workspace)) == files_under(uploads.incoming_dir(project)) == []
+
+
+@pytest.mark.parametrize("second", ["photo (2).jpg", "photo (1).jpg", "photo 1.jpg"])
+def test_equal_files_of_one_drop_are_taken_once_and_the_other_is_named(project, media, idle, second):
+    """gradio keeps equal contents in one folder, and under one name if the names differ in brackets only."""
+    content, other = (media / "person_a_1.jpg").read_bytes(), (media / "person_a_2.jpg").read_bytes()
+    dataset_tab.take_uploads(project, send_at(project, ("photo (1).jpg", content), (second, content), ("photo (3).jpg", other)))
+    result = run_import(project)
+    assert result["added"] == ["0001", "0002"] and result["rejected"] == []
+    assert [name for name, _ in result["duplicates"]] in (["photo (1).jpg"], [second])
+    assert nothing_sent_is_left(project)
+
+
+def test_one_bad_file_of_a_drop_is_named_and_the_others_come_in(project, media, idle):
+    good = (media / "person_a_1.jpg").read_bytes()
+    gone, folder, fine = send_at(project, ("gone.jpg", b"x"), ("folder.jpg", b"y"), ("fine.jpg", good))
+    gone.path.unlink()
+    folder.path.unlink()
+    folder.path.mkdir()
+    dataset_tab.take_uploads(project, [gone, folder, fine])
+    result = run_import(project)
+    assert result["added"] == ["0001"] and dict(result["rejected"]).keys() == {"gone.jpg", "folder.jpg"}
+    assert nothing_sent_is_left(project)
+
+
+def test_a_drop_of_which_nothing_arrived_is_a_sentence_and_leaves_nothing(project, idle):
+    sent = send_at(project, ("gone.jpg", b"x"))
+    sent[0].path.unlink()
+    with pytest.raises(Problem, match=r"gone\.jpg: it is not there any more"):
+        dataset_tab.take_uploads(project, sent)
+    assert not project.list_runs("import") and nothing_sent_is_left(project)
+
+
+def test_a_caption_stays_with_the_photo_of_its_drop(project, media, idle):
+    photos = [(media / f"person_a_{n}.jpg").read_bytes() for n in (1, 2)]
+    files = [(name, content) for n, photo in enumerate(photos, 1) for name, content in (("a.jpg", photo), ("a.txt", b"ohwx, no %d" % n))]
+    dataset_tab.take_uploads(project, send_at(project, *files))
+    assert run_import(project)["rejected"] == []
+    assert [item.caption for item in dataset.list_items(project)] == ["ohwx, no 1", "ohwx, no 2"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on file size for a process")
+def test_a_drop_that_finds_no_place_in_the_queue_leaves_nothing(project, media, idle):
+    sent = send_at(project, ("a.jpg", (media / "person_a_1.jpg").read_bytes()))
+    project.runs_dir.mkdir(exist_ok=True)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[0][1]))  # as on a full disk: the job's config can't be written
+    try:
+        with pytest.raises(OSError):
+            dataset_tab.take_uploads(project, sent)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before[0])
+        signal.signal(signal.SIGXFSZ, before[1])
+    assert not project.list_runs("import") and nothing_sent_is_left(project)
 
 
 # -- how a job ended

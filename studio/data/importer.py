@@ -1,6 +1,7 @@
 """Photos and clips into a project: originals kept byte for byte, the dataset's copies ready to train on, nothing half done."""
 
 import errno
+import logging
 import re
 import shutil
 from contextlib import contextmanager, suppress
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from studio.data import clips, dataset, limits, media, sources
 from studio.errors import Problem
 
+log = logging.getLogger(__name__)
 _SPARE_BYTES = 256 * 1024**2  # left free on the disk
 _TRIGGER_PLACEHOLDER = re.compile(r"\[trigger\]", re.IGNORECASE)  # of AI Toolkit
 
@@ -77,7 +79,10 @@ def _import_one(project, source, folder, archives, result, should_stop):
     except OSError as e:
         if e.errno in clips.FULL_DISK:
             raise
-        result.rejected.append((name, f"it can't be read ({e.strerror or e}); check that you may open it"))
+        result.rejected.append((name, sources.why_unreadable(e)))
+    except Exception as e:  # ours or a library's; it costs this file and no other
+        log.exception("%s could not be taken in", name)
+        result.rejected.append((name, f"the studio could not take it in ({type(e).__name__}); the log says more"))
     finally:
         for leftover in folder.iterdir():
             with suppress(PermissionError):  # Windows: a virus scanner is still looking at it; the folder goes at the end
@@ -88,7 +93,7 @@ def _take_in(project, source, folder, original, sha256, archives, result, should
     """Make the dataset's copy of a staged original and add both; as `dataset.add_media`."""
     kind = media.sniff_file(original)
     ready, fields = _prepare_clip(original, folder, should_stop) if kind == "clip" else _prepare_photo(original, folder)
-    caption = _caption(project, sources.read_caption(source, archives))
+    caption = _caption(project, _read_caption(source, archives, result))
     if len(caption) > limits.MAX_CAPTION_CHARACTERS:
         caption = caption[: limits.MAX_CAPTION_CHARACTERS].rsplit(" ", 1)[0]
         result.notes.append((_shown(source.name), f"its caption was cut to {limits.MAX_CAPTION_CHARACTERS} characters"))
@@ -112,6 +117,15 @@ def _prepare_clip(original, folder, should_stop):
     info = transcode.prepare_clip(original, folder / "ready.mp4", should_stop)
     names = ("width", "height", "num_frames", "fps", "seconds")
     return folder / "ready.mp4", {"kind": "clip"} | {name: getattr(info, name) for name in names}
+
+
+def _read_caption(source, archives, result):
+    try:
+        return sources.read_caption(source, archives)
+    except (OSError, sources.Refused) as e:
+        why = sources.why_unreadable(e) if isinstance(e, OSError) else str(e)
+        result.notes.append((_shown(source.name), f"it came in without its caption: {why}"))
+        return ""
 
 
 def _caption(project, text):

@@ -20,6 +20,7 @@ _NOISE = {"__macosx", "thumbs.db", "desktop.ini", ".ds_store", "@eadir", "$recyc
 _CAPTION_SUFFIXES = (".txt", ".caption")
 _CHUNK = 1024 * 1024
 _ENCRYPTED = 0x1
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError)  # of a damaged or exchanged archive
 
 
 class Refused(ValueError):
@@ -50,23 +51,47 @@ class Source:
 
 def find_sources(paths, leave_out=None):
     """[Source] of everything under the given files, folders and archives, in order of name; not what lies in the folder `leave_out`."""
-    paths = [Path(path).expanduser() for path in paths]
-    texts = {p.stem.casefold(): p for p in paths if p.suffix.casefold() in _CAPTION_SUFFIXES and p.is_file()}
-    stems = {p.stem.casefold() for p in paths if p not in texts.values()}
+    paths = [_from_home(Path(path)) for path in paths]
+    texts = [path for path in paths if path.suffix.casefold() in _CAPTION_SUFFIXES]
+    stems = {path.stem.casefold() for path in paths if path not in texts}
     found = []
     for path in paths:
-        if path in texts.values() and path.stem.casefold() in stems:
+        if path in texts and path.stem.casefold() in stems:
             continue  # the caption of a photo chosen with it
-        if not path.exists():
-            found.append(Source(path.name or str(path), reason="there is no such file or folder; check the name"))
-        elif path.is_dir():
-            found += _walk(path.resolve(), limits.MAX_FILES - len(found), leave_out and leave_out.resolve())
-        else:
-            captions = _siblings(path.resolve()) | {stem: text.resolve() for stem, text in texts.items()}
-            found += _from_file(path.resolve(), path.name, captions, chosen=True)
+        try:
+            found += _from_chosen(path, texts, limits.MAX_FILES - len(found), leave_out)
+        except (OSError, RuntimeError) as e:  # RuntimeError: links in a circle
+            found.append(Source(path.name or str(path), reason=why_unreadable(e)))
     if len(found) > limits.MAX_FILES:
         raise ValueError(f"that is more than {limits.MAX_FILES:,} files; import the folders with this person's photos only")
     return found
+
+
+def why_unreadable(error: Exception) -> str:
+    """Why a file can't be read, in words."""
+    if isinstance(error, FileNotFoundError):
+        return "it is not there any more; see whether it was moved, or its disk was taken out"
+    return f"it can't be read ({getattr(error, 'strerror', None) or error}); check that you may open it"
+
+
+def _from_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # ~ and a name that nobody here has: a file may be called so
+        return path
+
+
+def _from_chosen(path: Path, texts: list[Path], room: int, leave_out: Path | None) -> list[Source]:
+    """The sources in what a person named: a file, with the caption chosen with it, or a folder."""
+    if not path.exists():
+        return [Source(path.name or str(path), reason="there is no such file or folder; check the name")]
+    if path.is_dir():
+        return _walk(path.resolve(), room, leave_out and leave_out.resolve())
+    if not path.is_file():
+        return [Source(path.name, reason="it is no file with a content of its own; choose photos, clips or a folder")]
+    nearest_last = sorted(texts, key=lambda text: text.parent == path.parent)
+    captions = _siblings(path.resolve()) | {text.stem.casefold(): text.resolve() for text in nearest_last}
+    return _from_file(path.resolve(), path.name, captions, chosen=True)
 
 
 @contextmanager
@@ -81,15 +106,12 @@ def open_archives():
 
 
 def read_caption(source, archives):
-    """The text beside a photo or clip, or ""."""
+    """The text beside a photo or clip, or "". Refused or OSError if there is one and it can't be read."""
     if not source.caption_from:
         return ""
     if source.archive:
-        try:
-            with archives(source.archive).zip.open(source.caption_from) as file:
-                return decode_text(file.read(limits.MAX_CAPTION_BYTES))
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError):
-            return ""
+        with _unpacking(), archives(source.archive).zip.open(source.caption_from) as file:
+            return decode_text(file.read(limits.MAX_CAPTION_BYTES))
     with open(source.caption_from, "rb") as file:
         return decode_text(file.read(limits.MAX_CAPTION_BYTES))
 
@@ -97,9 +119,18 @@ def read_caption(source, archives):
 def copy_source(source, target, archives):
     """Copy the bytes to `target` and return their sha256. Refused if there are more than a photo or clip may have."""
     if source.archive:
-        return archives(source.archive).copy(source.entry, target)
+        with _unpacking():
+            return archives(source.archive).copy(source.entry, target)
     with open(source.path, "rb") as file:
         return _copy(file, target, limits.MAX_CLIP_BYTES)
+
+
+@contextmanager
+def _unpacking():
+    try:
+        yield
+    except _BROKEN as e:
+        raise Refused("it can't be unpacked: the archive is damaged, packed in an unusual way, or was changed; unpack it yourself") from e
 
 
 def _copy(file, target, most, count=lambda size: None):
@@ -122,7 +153,11 @@ def _copy(file, target, most, count=lambda size: None):
 def _walk(root, room, leave_out):
     """Media files below a folder. Hidden files, system files, links that lead outside and a folder to leave out are passed over."""
     found, seen = [], set()
-    for folder, folders, names in os.walk(root):
+
+    def note_unreadable(error: OSError) -> None:
+        found.append(Source(Path(error.filename).relative_to(root.parent).as_posix(), reason=why_unreadable(error)))
+
+    for folder, folders, names in os.walk(root, onerror=note_unreadable):
         here = Path(folder)
         real = here.resolve()
         if (
@@ -138,9 +173,12 @@ def _walk(root, room, leave_out):
         names = sorted(name for name in names if not _is_noise(name))
         captions = _captions_by_stem(names)
         for name in names:
-            path = here / name
-            if path.resolve().is_relative_to(root) and path.is_file():
-                found += _from_file(path, path.relative_to(root.parent).as_posix(), captions)
+            path, shown = here / name, (here / name).relative_to(root.parent).as_posix()
+            try:
+                if path.is_file() and path.resolve().is_relative_to(root):
+                    found += _from_file(path, shown, captions)
+            except OSError as e:
+                found.append(Source(shown, reason=why_unreadable(e)))
             if len(found) > room:
                 return found
     return found
@@ -165,7 +203,7 @@ def _from_file(path, name, captions, chosen=False):
         with open(path, "rb") as file:
             head = file.read(media.SNIFF_BYTES)
     except OSError as e:
-        return [Source(name, reason=f"it can't be read ({e.strerror}); check that you may open it")]
+        return [Source(name, reason=why_unreadable(e))]
     if path.suffix.casefold() in _CAPTION_SUFFIXES:
         return [Source(name, reason="it is a text without a photo or clip of the same name beside it")] if chosen else []
     kind = media.sniff(head)
@@ -199,11 +237,8 @@ class _OpenArchive:
         entry = self.zip.getinfo(name)
         packed = min(entry.compress_size, self.size)
         most = min(limits.MAX_CLIP_BYTES, max(limits.ZIP_RATIO_FLOOR, packed * limits.MAX_ZIP_RATIO))
-        try:
-            with self.zip.open(entry) as file:
-                return _copy(file, target, most, self._count)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as e:
-            raise Refused("it can't be unpacked: the archive is damaged or packed in an unusual way; unpack it yourself") from e
+        with self.zip.open(entry) as file:
+            return _copy(file, target, most, self._count)
 
     def _count(self, size):
         self.unpacked += size
@@ -248,7 +283,7 @@ def _from_entry(archive, path, archive_name, entry, captions):
     try:
         with archive.open(entry) as file:
             head = file.read(media.SNIFF_BYTES)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError):
+    except (*_BROKEN, OSError):
         return (
             Source(shown, reason="it can't be unpacked: the archive is damaged or packed in an unusual way")
             if media.looks_like_media(shown)

@@ -14,6 +14,7 @@ from studio.config import MEETING_FILE, merge
 from studio.jobs import state
 from studio.jobs.machines import LAUNCHED, RANK_VARIABLES
 from studio.models.sources import note_wish
+from studio.surroundings import as_found
 from studio.workspace import locked, project_of, read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -240,7 +241,8 @@ def offline_environment():
 
 def worker_environment():
     """The environment of the worker: offline, UTF-8, a log that is written at once; the place that a launcher gave to this process is its own."""
-    inherited = {name: value for name, value in os.environ.items() if name not in (*RANK_VARIABLES, LAUNCHED, MEETING_FILE)}
+    found = as_found(os.environ)
+    inherited = {name: value for name, value in found.items() if name not in (*RANK_VARIABLES, LAUNCHED, MEETING_FILE)}
     return inherited | offline_environment() | dict(PYTHONUTF8="1", PYTHONUNBUFFERED="1", PYTHONFAULTHANDLER="1")
 
 

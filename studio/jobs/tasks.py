@@ -115,12 +115,17 @@ def _import(run_dir, config, recorder):
             for path in paths:
                 if path.is_relative_to(project.root):
                     shutil.rmtree(path, ignore_errors=True)
+    found.rejected[:0] = [tuple(entry) for entry in config.get("left_out", [])]  # what did not even get here
     return dataclasses.asdict(found)
 
 
 def _contents(folders):
-    """What lies in the folders of an upload, so that files are called by the names that the person knows."""
-    return [path for folder in folders for path in (sorted(folder.iterdir()) if folder.is_dir() else [folder])]
+    """The files in the folders of an upload, one by one: so they are called by the names that the person knows."""
+    return [path for folder in folders for path in (_files_in(folder) if folder.is_dir() else [folder])]
+
+
+def _files_in(folder):
+    return sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: (len(path.parts), path))
 
 
 def _curate(run_dir, config, recorder):

@@ -4,6 +4,7 @@ A person's token is read at the moment the hub asks for it, is sent, and is neve
 put into our own words, for both may repeat what was sent.
 """
 
+import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from huggingface_hub import HfApi, constants, get_session, get_token, hf_hub_url
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
 from studio.errors import Problem
+from studio.models.connection import CERTIFICATES, prepare_connection
 
 TIMEOUT_SECONDS = 15.0  # without a byte
 WORTH_ANOTHER_TRY = (408, 425, 429, 500, 502, 503, 504)
@@ -68,6 +70,7 @@ class Hub:
     """Asks without a name; with the person's own login only where the hub wants one."""
 
     def __init__(self, endpoint):
+        prepare_connection()
         self.endpoint, self.host = endpoint, urlsplit(endpoint).netloc
         self._token = False
 
@@ -163,10 +166,11 @@ class Hub:
             what = "has no such file" if status == 404 else f"refuses it (error {status})"
             return Problem(f"{self.host} {what}: {repo_id}.", cost=_KEPT, fix="Try again later, or use another mirror.")
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            named = next((f", and {name} of your environment" for name in CERTIFICATES if os.environ.get(name)), "")
             return Problem(
                 f"The secure connection to {self.host} can't be trusted: its certificate does not hold.",
                 cost=_KEPT,
-                fix="Check the computer's clock, and whether a proxy or a virus scanner looks into the connection.",
+                fix=f"Check the computer's clock, and whether a proxy or a virus scanner looks into the connection{named}.",
             )
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError):
             return ConnectionLost("can't be reached: this computer seems to be offline, or something blocks the way")

@@ -79,7 +79,7 @@ def serve(workspace, port=7860, open_browser=True, lan_password=None):
     """Run the studio until Ctrl-C. Listens on this computer only; with a password, on the local network."""
     prepare(workspace)
     host = "0.0.0.0" if lan_password else "127.0.0.1"
-    options = dict(log_level="warning", server_header=False, ws="none", timeout_graceful_shutdown=1)
+    options = dict(log_level="warning", server_header=False, ws="none", timeout_graceful_shutdown=1, workers=1, proxy_headers=False)
     config = uvicorn.Config(make_app(workspace, lan_password), host=host, port=port, **options)
     server, closing = Server(config), threading.Event()
     threading.Thread(target=announce, args=(server, port, open_browser), daemon=True).start()

@@ -44,6 +44,7 @@ def build_import(page):
     fold = gr.Accordion("Add photos and clips", open=False, elem_id="add-media", elem_classes="fold")
     with fold, gr.Row(equal_height=True):
         files = gr.File(label="Drop photos, clips or a zip here", file_count="multiple", elem_id="upload", height=136, scale=3)
+        files.preprocess = uploads.read_sent
         with gr.Column(scale=2, min_width=240):
             info = "Photos, clips and their caption files in it are copied; the folder stays as it is."
             folder = gr.Textbox(
@@ -66,8 +67,13 @@ def build_results(page, place):
 
 
 def take_uploads(project, files):
-    folder = uploads.take(project, files or [])
-    actions.queue(project, "import", {"paths": [str(folder)], "delete_after": True}, "Import")
+    taken = uploads.take(project, files or [])
+    config = {"paths": [str(taken.folder)], "delete_after": True, "left_out": taken.left_out}
+    try:
+        actions.queue(project, "import", config, "Import")
+    except BaseException:
+        uploads.give_up(taken)
+        raise
     return [None]
 
 

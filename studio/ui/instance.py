@@ -3,9 +3,9 @@
 import errno
 import os
 import socket
+import subprocess
 import sys
 import time
-import webbrowser
 from contextlib import contextmanager
 
 import psutil
@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from studio.errors import Problem
 from studio.jobs.state import is_alive, own_identity
+from studio.surroundings import as_found
 from studio.workspace import read_json, write_json
 
 LOOPBACK = "127.0.0.1"
@@ -132,4 +133,5 @@ def port_is_free(port, host=LOOPBACK):
 def open_in_browser(url):
     """Open a browser window where there is a desktop; never a text browser in the terminal."""
     if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        webbrowser.open(url)
+        command = [sys.executable, "-I", "-c", "import sys, webbrowser; webbrowser.open(sys.argv[1])", url]
+        subprocess.run(command, env=as_found(os.environ), stdin=subprocess.DEVNULL, check=False)  # a browser wants the person's proxy

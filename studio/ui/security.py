@@ -1,16 +1,18 @@
-"""Who may talk to the studio: this computer only, under its own name, from its own page."""
+"""Who may talk to the studio, and of what: this computer only, under its own name, from its own page, at the addresses that the page uses."""
 
 import base64
 import ipaddress
 import secrets
 import socket
 
+from studio.ui.doors import is_open
+
 LOCAL_NAMES = {"127.0.0.1", "localhost", "[::1]"}
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 class Guard:
-    """ASGI middleware: refuses a foreign Host (DNS rebinding), a change asked for by another site's page, and on a LAN anyone without the password."""
+    """ASGI middleware: refuses a foreign Host (DNS rebinding), what another site's page asks for, on a LAN anyone without the password, and
+    every address that is no open door."""
 
     def __init__(self, app, lan_password=None):
         self.app, self.lan_password = app, lan_password
@@ -18,25 +20,23 @@ class Guard:
     async def __call__(self, scope, receive, send):
         if scope["type"] in ("http", "websocket"):
             headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-            refusal = self.refusal(scope.get("method", "GET"), headers)
+            refusal = self.refusal(scope.get("method", "WEBSOCKET"), scope["path"], headers)
             if refusal:
                 return await refuse(scope, send, *refusal)
-            if scope["type"] == "http":
-                return await self.app(scope, receive, with_privacy_headers(send))
+            return await self.app(scope, receive, with_privacy_headers(send))
         return await self.app(scope, receive, send)
 
-    def refusal(self, method, headers):
+    def refusal(self, method, path, headers):
         """(status, sentence) or None."""
         host = headers.get("host", "")
         if not self.is_own_name(host):
             return 403, f"The studio does not answer to {host[:80]!r}; open it as http://127.0.0.1 with its port."
-        origin = headers.get("origin")
-        if origin and (method not in SAFE_METHODS or headers.get("upgrade")) and origin.split("://", 1)[-1] != host:
-            return 403, "Another website may not change anything here."
-        if method not in SAFE_METHODS and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            return 403, "Another website may not change anything here."
+        if is_from_another_site(headers, host) and not is_visit(method, path, headers):
+            return 403, "Another website may not change or read anything here."
         if self.lan_password and not self.knows_password(headers.get("authorization", "")):
             return 401, "The studio asks for its password."
+        if not is_open(method, path):
+            return 404, "The studio has nothing at this address."
         return None
 
     def is_own_name(self, host):
@@ -51,6 +51,23 @@ class Guard:
         except ValueError:
             return False
         return secrets.compare_digest(user_and_password.partition(":")[2].encode(), self.lan_password.encode())
+
+
+def is_from_another_site(headers: dict[str, str], host: str) -> bool:
+    """Whether the page of another website asks, or that of another program on this computer: by what browsers say of a request.
+
+    Our own page names itself nowhere but in Origin (the studio sends no Referer), and an address that a person typed comes from nobody.
+    """
+    if headers.get("sec-fetch-site", "none") in ("cross-site", "same-site"):
+        return True
+    named = [headers[name] for name in ("origin", "referer") if headers.get(name)]
+    return any(address.split("://", 1)[-1].split("/", 1)[0] != host for address in named)
+
+
+def is_visit(method: str, path: str, headers: dict[str, str]) -> bool:
+    """A link that a person followed to the page itself: it opens, as every website does, and the one that linked learns nothing."""
+    is_navigation = headers.get("sec-fetch-mode", "navigate") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
+    return method in ("GET", "HEAD") and path == "/" and "origin" not in headers and is_navigation
 
 
 def _is_address(name):

@@ -1,10 +1,15 @@
 """Files that a browser sent: moved into the project for the import job, and deleted as soon as it is over, however it ended."""
 
 import logging
+import os
 import shutil
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from studio.errors import Problem
+from studio.data.records import portable_name
+from studio.data.sources import why_unreadable
+from studio.errors import Problem, is_disk_full
 from studio.jobs import state
 from studio.workspace import new_numbered_dir
 
@@ -21,33 +26,101 @@ def browser_dir(workspace):
     return workspace.home / "uploads"
 
 
-def take(project, files):
-    """Move uploaded temporary files into a new folder uploads/import-NNN/; its path. Equal names get folders of their own."""
+@dataclass(frozen=True)
+class Sent:
+    """One file that a browser sent. gradio files it by its content: equal files share a folder, and those of one name share the place."""
+
+    path: Path
+    name: str  # as the person knows it; gradio's own is poorer by the signs that it does not like
+
+
+def read_sent(payload) -> list[Sent]:
+    """What a gr.File holds (ListFiles or None), with the names that its own `preprocess` forgets. gradio has checked the places."""
+    return [Sent(Path(file.path), file.orig_name or Path(file.path).name) for file in payload or []]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of the files of one drop: the folder for the import, and (name, reason) of each that did not get there."""
+
+    folder: Path
+    left_out: list[tuple[str, str]]
+
+
+def take(project, files: list[Sent]) -> Taken:
+    """Move what a browser sent into a new folder uploads/import-NNN/. Equal names get folders of their own. Nothing stays at gradio's place."""
     if not files:
         raise Problem("No file arrived.", fix="Drop the photos or clips again.")
-    folder = new_numbered_dir(incoming_dir(project), "import")
-    for path in map(Path, files):
-        target = folder / path.name
-        if target.exists():
-            target = new_numbered_dir(folder, "more") / path.name
-        shutil.move(path, target)
-        _forget_place_of(project.workspace, path)
-    return folder
+    folder, left_out = new_numbered_dir(incoming_dir(project), "import"), []
+    try:
+        _move_all(files, folder, left_out)
+        if len(left_out) == len(files):
+            name, reason = left_out[0]
+            raise Problem(f"None of the files could be taken: {name}: {reason}.", fix="Drop the photos or clips again.")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        forget(project.workspace, [file.path for file in files])
+    return Taken(folder, left_out)
+
+
+def give_up(taken: Taken) -> None:
+    """Delete what was taken and found no import."""
+    shutil.rmtree(taken.folder, ignore_errors=True)
+
+
+def _move_all(files, folder, left_out):
+    moved = {}  # place -> where its content is now
+    for file in files:
+        try:
+            target = _free_place(folder, "".join(portable_name(file.name)))
+            if file.path.is_dir():
+                left_out.append((file.name, "it is a folder; drop the files in it, or name the folder beside the drop zone"))
+            elif file.path in moved:
+                _name_again(moved[file.path], target)
+            else:
+                shutil.move(file.path, target)
+                moved[file.path] = target
+        except OSError as e:
+            if is_disk_full(e):
+                raise Problem("The disk is full; nothing was imported.", fix="Free some space, then drop the files again.") from e
+            left_out.append((file.name, why_unreadable(e)))
+
+
+def _free_place(folder, name):
+    """The second file of a name goes into more-001, the third into more-002: a caption stays with the photo that was sent with it."""
+    target, number = folder / name, 0
+    while target.exists():
+        number += 1
+        target = folder / f"more-{number:03d}" / name
+    target.parent.mkdir(exist_ok=True)
+    return target
+
+
+def _name_again(path, target):
+    """One content under another name, for the import to see and to tell: a link where the disk knows such, for a clip is large."""
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
 
 
 def forget(workspace, files):
-    """Delete files that a browser sent and that were read at once."""
+    """Delete files that a browser sent, where they still are."""
     for path in map(Path, files):
         if path.is_relative_to(browser_dir(workspace)):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # a folder in its place, or open in a virus scanner: gone at the studio's end
+                path.unlink()
             _forget_place_of(workspace, path)
 
 
 def _forget_place_of(workspace, path):
-    """Remove the folder that gradio made for one upload, and the empty marker files it leaves beside those folders."""
+    """Remove the folder that gradio made for one content, and the empty marker files it leaves beside those folders."""
     place, home = path.parent, browser_dir(workspace)
     if place.parent == home:
-        shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError):  # an equal file of another drop is in it
+            place.rmdir()
     for marker in home.glob("tmp*"):
         if marker.is_file() and marker.stat().st_size == 0:
             marker.unlink(missing_ok=True)
