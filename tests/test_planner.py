@@ -90,7 +90,7 @@ def test_a_large_model_without_a_gpu_is_refused_for_that_reason_and_no_other(wan
 def test_a_run_of_another_length_than_its_recipe_says_so(project, wan):
     assert not any(reason.startswith("Here ") for reason in plan_for(wan, 24).reasons)
     assert "Here 500 steps and a checkpoint pair every 500: as you asked." in plan_for(wan, 24, steps=500).reasons
-    assert any("asks for that" in reason for reason in propose(project, MACHINE, workspace=project.workspace).reasons)
+    assert any("asks for other numbers" in reason for reason in propose(project, MACHINE, workspace=project.workspace).reasons)
 
 
 def test_the_prediction_is_the_sum_of_its_parts(wan):

@@ -13,7 +13,7 @@ from studio.training.memory import (
     kept_blocks,
     latent_channels,
     lora_parameters,
-    preserved_rows,
+    mean_preserved_rows,
     rows_per_step,
     rows_per_walk,
     swapped_blocks,
@@ -32,13 +32,15 @@ def seconds_per_step(facts, config, rows, tflops, link_gb_per_second=0.0):
     """Time of one optimizer step on a GPU: its arithmetic, or the way between RAM and the GPU where that takes longer; the two go on at once.
 
     A row costs a forward, a recompute and a backward (3 forwards, 2 where a block's results are kept); protection adds one without and one
-    row with gradients. Weights in 8 bits are made anew for each.
+    row with gradients, at pictures of others or at the items themselves. Weights in 8 bits are made anew for each.
     """
     assumed = load_preset("speeds", "gpus")["assumptions"]
     main = 3 - kept_blocks(facts, config) / facts["num_blocks"]
-    forwards = config.accumulation * main + preserved_rows(config) * (1 + main)
-    arithmetic = forwards * forward_operations(facts, rows.mean_tokens) / (tflops * 1e12 * assumed["utilisation"])
-    making = forwards / config.memory.rows_per_pass * _making_seconds(facts, config, assumed)
+    learned, protected = config.accumulation * main, mean_preserved_rows(config) * (1 + main)
+    class_tokens = rows.class_tokens if count_class_pictures(config.preservation) and rows.class_tokens else rows.mean_tokens
+    operations = learned * forward_operations(facts, rows.mean_tokens) + protected * forward_operations(facts, class_tokens)
+    arithmetic = operations / (tflops * 1e12 * assumed["utilisation"])
+    making = (learned + protected) / config.memory.rows_per_pass * _making_seconds(facts, config, assumed)
     return max(arithmetic + making, transfer_seconds(facts, config, rows, link_gb_per_second))
 
 

@@ -35,7 +35,7 @@ class Room:
         photo = estimates.count_tokens(self.facts, data.photo_size, data.photo_size)
         clip = estimates.count_tokens(self.facts, data.clip_size, data.clip_size, data.clip_frames)
         tokens = [clip if item.kind == "clip" else photo for item in self.items] or [clip if self.has_clips else photo]
-        return Rows(max(tokens), sum(tokens) / len(tokens), len(self.items))
+        return Rows(max(tokens), sum(tokens) / len(tokens), len(self.items), photo)
 
     def part(self, config):
         """The config of one process's part of a step."""

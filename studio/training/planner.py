@@ -13,6 +13,7 @@ from studio.training import estimates
 from studio.training.material import fit_to_material, learnable, why_left_out, why_nothing_to_learn
 from studio.training.measured import find_rehearsal, find_seconds
 from studio.training.placement import Room, place
+from studio.training.plan_words import why_length, why_other_numbers, why_protected
 from studio.training.schedule import fit_to_experts, num_lanes, num_mates, processes_for, steps_in_turn
 
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
@@ -193,9 +194,7 @@ def _layer(at, recipe, hardware, overrides):
     chosen = fit_to_experts(from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings"), experts_of(at.model))
     chosen, why = fit_to_material(chosen, at.model)
     reasons += [*why, *_why_cards(at, chosen)]
-    reasons += _why_length(at, chosen, from_dict(TrainConfig, layers[0]), overrides)
-    if others := estimates.count_class_pictures(chosen.preservation):
-        reasons.append(f"The base model first draws {others} pictures of other people; training keeps it as it was at those.")
+    reasons += [*why_length(chosen, overrides), *why_other_numbers(at.model, layers[0], overrides), why_protected(chosen.preservation)]
     if at.gpu:
         chosen, why = place(at.room(overrides), chosen)
         reasons += why
@@ -213,15 +212,6 @@ def _why_cards(at, config):
         pictures = f"the {config.accumulation} pictures of each step"
         reasons.append(f"{mates} cards {'of each expert ' if lanes > 1 else ''}share {pictures}: the same result as on one, sooner.")
     return reasons
-
-
-def _why_length(at, config, recipe, overrides):
-    """Why a run is not as long as its recipe says."""
-    names = ("steps", "save_every")
-    if all(getattr(config, name) == getattr(recipe, name) for name in names):
-        return []
-    why = "as you asked" if any(name in overrides for name in names) else f"the preset of {at.model['title']} asks for that"
-    return [f"Here {config.steps:,} steps and a checkpoint pair every {min(config.save_every, config.steps):,}: {why}."]
 
 
 def _limit(config, preset, has_clips):
