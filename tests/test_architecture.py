@@ -51,6 +51,8 @@ TORCH_FREE = {
     "training/deadline.py",
     "training/pairs.py",
     "training/planner.py",
+    "training/plan_words.py",
+    "training/cards.py",
     "training/estimates.py",
     "training/optimizer_facts.py",
     "training/history.py",
