@@ -50,6 +50,7 @@ TORCH_FREE = {
     "models/comfyui_folders.py",
     "training/deadline.py",
     "training/pairs.py",
+    "evaluation/estimates.py",
     "training/planner.py",
     "training/plan_words.py",
     "training/cards.py",

@@ -40,15 +40,15 @@ def seconds_per_step(facts, config, rows, tflops, link_gb_per_second=0.0, memory
     class_tokens = rows.class_tokens if count_class_pictures(config.preservation) and rows.class_tokens else rows.mean_tokens
     operations = learned * forward_operations(facts, rows.mean_tokens) + protected * forward_operations(facts, class_tokens)
     arithmetic = operations / (tflops * 1e12 * assumed["utilisation"])
-    making = (learned + protected) / config.memory.rows_per_pass * _making_seconds(facts, config, memory_gb_per_second)
+    making = (learned + protected) / config.memory.rows_per_pass * making_seconds(facts, config.memory.precision, memory_gb_per_second)
     return max(arithmetic + making, transfer_seconds(facts, config, rows, link_gb_per_second))
 
 
-def _making_seconds(facts, config, memory_gb_per_second):
+def making_seconds(facts, precision, memory_gb_per_second=0.0):
     """Time to make an expert's weights from 8 bits once: read, write, read."""
-    if config.memory.precision not in SMALL:
+    if precision not in SMALL:
         return 0.0
-    num_bytes = facts["num_blocks"] * facts["block_parameters"] * (1 + 2 * BYTES[config.memory.precision])
+    num_bytes = facts["num_blocks"] * facts["block_parameters"] * (1 + 2 * BYTES[precision])
     return num_bytes / 1e9 / (memory_gb_per_second or load_preset("speeds", "gpus")["assumptions"]["gpu_memory_gb_per_second"])
 
 
