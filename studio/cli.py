@@ -223,7 +223,13 @@ _ARGUMENTS = {
     ],
     "plan": [
         _PROJECT,
-        _argument("--vram", type=float, metavar="GB", help="plan for a GPU of this size"),
+        _argument("--vram", type=float, metavar="GB", help="plan for a GPU of this size, as quick as the usual card that has it"),
+        _argument(
+            "--gpu",
+            default="",
+            metavar="NAME",
+            help="plan for this graphics card, for example 'RTX 4070 Ti SUPER'; with --vram of that size",
+        ),
         _argument("--ram", type=float, metavar="GB", help="plan for this much RAM"),
         _argument("--steps", type=int),
         _RECIPE,

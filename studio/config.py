@@ -92,11 +92,16 @@ class PreservationConfig(Section):
         term="Differential Output Preservation",
     )
     multiplier: float = setting(
-        1.0, "How strongly other people are protected.", label="Protection strength", term="DOP multiplier", minimum=0.0, maximum=20.0
+        1.0,
+        "How strongly other people are protected over the whole run, however seldom; every recipe has 1.",
+        label="Protection strength",
+        term="DOP multiplier",
+        minimum=0.0,
+        maximum=20.0,
     )
     every: int = setting(
         1,
-        "Protect at every n-th picture only, n times as strongly: cheaper.",
+        "Protect at every n-th picture only, there n times as strongly, so that it is as much over the whole run: cheaper.",
         label="Protect every n pictures",
         term="DOP interval",
         minimum=1,

@@ -50,6 +50,22 @@ def test_ten_steps_are_taken_most_on_the_largest_item_and_nothing_of_them_stays(
     assert not events.of("step") and {p["stage"] for p in events.of("progress")} >= {"Rehearsal"}
 
 
+def test_pictures_of_others_are_rehearsed_at_their_size_and_not_drawn(tiny_base, monkeypatch):
+    """Beside clips they are much the smaller, so that the clips in their place would take longer, and more memory, than the training."""
+    project, groups = new_project(tiny_base, photos=0), []
+    add_clip(project, 1)
+    run_dir, config = rehearsal_of(project, small_config(preservation={"pictures": 3, "every": 1}, data={"photo_size": 64}))
+    step = Work.train_step
+    monkeypatch.setattr(Work, "train_step", lambda work: groups.append(work.batches.group(work.expert_step)) or step(work))
+    events = Events()
+    assert rehearse(config, run_dir, report=events)["seconds_per_step"] > 0
+    assert len(groups) == 10
+    for group in groups:
+        assert {row.latents.shape[1] for row in group.rows} == {2}
+        assert {tuple(row.latents.shape[1:]) for row in group.class_rows} == {(1, 16, 16)} and len(group.class_rows) == config.accumulation
+    assert "Other people" not in {p["stage"] for p in events.of("progress")}
+
+
 def test_what_was_measured_corrects_the_plan_of_the_same_work_alone(tiny_base):
     project = new_project(tiny_base)
     run_dir, _ = rehearsal_of(project, small_config())

@@ -1,8 +1,9 @@
 """sweep, verdict, export: which pair is best, and its files."""
 
-from studio.commands.output import run_here
+from studio.commands.output import duration, run_here
 from studio.commands.training import parse_settings
 from studio.errors import Problem
+from studio.machine import read_machine
 
 
 def sweep(args, workspace, out):
@@ -26,6 +27,7 @@ def make_sweep_config(project, overrides=None):
 def draw(project, folder, out):
     """Draw what a sweep still lacks, as a job; nothing to do is no job. {"sweep", "rendered", "reused", "failed", "total", "report"}."""
     from studio.evaluation import sweeps
+    from studio.evaluation.estimates import estimate_drawing
     from studio.evaluation.first_pictures import describe_first_pictures
     from studio.evaluation.report import has_current_report
 
@@ -39,6 +41,10 @@ def draw(project, folder, out):
         return {"sweep": folder.name, "report": report} | done
     measure = f"; {stale} of them are measured anew" if stale else ""
     out.note(f"{folder.name}: {counts['waiting']} clips to draw, {counts['done']} are there already{measure}")
+    if counts["waiting"]:
+        found = estimate_drawing(project, plan, read_machine())
+        known = found.seconds is not None
+        out.note(f"About {duration(found.seconds)} ({found.how_sure})." if known else f"{found.how_sure[0].upper()}{found.how_sure[1:]}.")
     if pictures := describe_first_pictures(plan["prompts"]):
         out.note(pictures)
     pairs = [pair["id"] for pair in plan["pairs"]]

@@ -10,7 +10,7 @@ from studio.machine import describe_gb
 
 def plan(args, workspace, out):
     project = workspace.find_project(args.project)
-    proposed = make_plan(project, workspace, args, vram_gb=args.vram, ram_gb=args.ram)
+    proposed = make_plan(project, workspace, args, vram_gb=args.vram, ram_gb=args.ram, gpu_name=args.gpu)
     say_plan(proposed, out)
     return {"project": project.slug} | proposed.to_dict()
 
@@ -130,7 +130,7 @@ def say_plan(plan, out):
         if need is not None:
             out.print(f"  {label:5} about {describe_gb(need)} of {describe_gb(free)} free")
     known = p["seconds_per_step"] is not None and p["hours"] is not None
-    time = f"about {duration(p['hours'] * 3600)}, {p['seconds_per_step']:.1f} s a step ({p['how_sure']})" if known else p["how_sure"]
+    time = f"about {duration(p['hours'] * 3600)}, {p['seconds_per_step']:.1f} s a step ({p['how_sure']})" if known else f"{p['how_sure']}."
     out.print(f"  time  {time}")
     for reason in plan.reasons:
         out.print(f"  - {reason}")

@@ -19,6 +19,7 @@ from studio.evaluation.references import needs_scores
 from studio.evaluation.report import write_report
 from studio.evaluation.scores import compare
 from studio.evaluation.stages import StageStore
+from studio.evaluation.sweeps import STAGE_KEYS, WAVE_CELLS
 from studio.evaluation.watching import Watcher
 from studio.models.catalogue import find_model
 from studio.models.loading import dtype_of, load_expert, load_text_encoder, load_vae, pick_device, release
@@ -27,8 +28,6 @@ from studio.models.render import Stopped, decode_frames, draw_stage, stage_steps
 from studio.training.pairs import file_sha256, find_pair
 from studio.workspace import project_of, read_json, write_json
 
-WAVE_CELLS = 12  # about this many clips share one change of experts; a row (one prompt and seed) is never split
-KEYS = {"high_noise": "high_key", "low_noise": "key"}  # what a finished stage of each expert is called in a cell
 STAGE_TITLES = {"high_noise": "Layout and motion (high noise)", "low_noise": "Detail (low noise)"}
 
 
@@ -132,7 +131,7 @@ class Drawing:
 
     def _tasks(self, expert, cells):
         """One cell for every stage of this expert that is neither drawn nor behind a drawn one."""
-        name = KEYS[expert]
+        name = STAGE_KEYS[expert]
         waiting = (c for c in cells if c["state"] == "waiting" and not self.store.has(c[name]) and not self.store.has(c["key"]))
         return list({c[name]: c for c in waiting}.values())
 
@@ -168,7 +167,7 @@ class Drawing:
         started, resumed = time.monotonic(), False
         for expert in self.base.experts:
             tasks = self._tasks(expert, wave)
-            resumed |= len(tasks) < len({c[KEYS[expert]] for c in wave})
+            resumed |= len(tasks) < len({c[STAGE_KEYS[expert]] for c in wave})
             self._draw_expert(expert, tasks)
         self._decode(wave)
         if not resumed:
@@ -247,7 +246,7 @@ class Drawing:
             return self._fail(
                 expert, [cell], f"the drawing came out as no picture (NaN) in the stage {self._title(expert)}; try a lower strength"
             )
-        self.store.save(cell[KEYS[expert]], {"latents": state["latents"]} if last else state)
+        self.store.save(cell[STAGE_KEYS[expert]], {"latents": state["latents"]} if last else state)
         return None
 
     def _lora_sha(self, cell, expert):
@@ -264,7 +263,7 @@ class Drawing:
 
     def _fail(self, expert, cells, message):
         """Give up the clips that need these stages, with a sentence; the rest goes on."""
-        name = KEYS[expert]
+        name = STAGE_KEYS[expert]
         keys = {c[name] for c in cells}
         for cell in self.sweep["cells"]:
             if cell["state"] == "waiting" and cell[name] in keys:

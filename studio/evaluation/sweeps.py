@@ -17,6 +17,8 @@ from studio.evaluation.references import needs_scores, scores_key
 from studio.training.pairs import file_sha256, list_pairs
 from studio.workspace import FORMAT, new_numbered_dir, read_json, safe_join, write_json
 
+WAVE_CELLS = 12  # about this many clips share one change of experts; a row (one prompt and seed) is never split
+STAGE_KEYS = {"high_noise": "high_key", "low_noise": "key"}  # what a finished stage of each expert is called in a cell
 RENDER_VERSION = 2  # raise it when the same cell would look different
 RESULTS = ("scores", "scored_by", "clip_sha256", "seconds")  # what a finished cell carries beside its state
 PICTURE_SETTINGS = (

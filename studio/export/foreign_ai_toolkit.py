@@ -61,6 +61,8 @@ def read_ai_toolkit(data, found):
     for theirs, (ours, table) in CHOICES.items():
         if (chosen := values.take_choice(theirs, table)) is not None:
             found.settings[ours] = chosen
+    if found.settings.get("preservation.enabled"):
+        found.settings |= {"preservation.every": 1, "preservation.pictures": 0}  # as it protects: at each of the own photos
     _take_average(values)
     values.take_kind_of_network("network.type")
     _take_sizes(values, [name.removesuffix("folder_path") for name in values.named("folder_path", "datasets.")])

@@ -65,9 +65,13 @@ class Batches:
         draw = generator(self.config.seed, self.expert, expert_step, "class pictures")
         rows = []
         for number, sigma in zip(torch.randint(len(pictures), (len(sigmas),), generator=draw).tolist(), sigmas):
-            latents, prompt = self.cache.load_class_picture(pictures[number])
+            latents, prompt = self._load_picture(pictures[number])
             rows.append(Row(latents.float(), torch.randn(latents.shape, generator=draw), sigma, prompt))
         return tuple(rows)
+
+    def _load_picture(self, picture):
+        """(latents, prompt) of a class picture."""
+        return self.cache.load_class_picture(picture)
 
     def _sample_at(self, position):
         """Every picture once in each epoch, in an order of the epoch's own."""

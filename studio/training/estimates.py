@@ -13,7 +13,7 @@ from studio.training.memory import (
     kept_blocks,
     latent_channels,
     lora_parameters,
-    preserved_rows,
+    mean_preserved_rows,
     rows_per_step,
     rows_per_walk,
     swapped_blocks,
@@ -28,26 +28,28 @@ def count_tokens(facts, width, height, num_frames=1):
     return max(1, round(width / pixels)) * max(1, round(height / pixels)) * frames
 
 
-def seconds_per_step(facts, config, rows, tflops, link_gb_per_second=0.0):
+def seconds_per_step(facts, config, rows, tflops, link_gb_per_second=0.0, memory_gb_per_second=0.0):
     """Time of one optimizer step on a GPU: its arithmetic, or the way between RAM and the GPU where that takes longer; the two go on at once.
 
     A row costs a forward, a recompute and a backward (3 forwards, 2 where a block's results are kept); protection adds one without and one
-    row with gradients. Weights in 8 bits are made anew for each.
+    row with gradients, at pictures of others or at the items themselves. Weights in 8 bits are made anew for each.
     """
     assumed = load_preset("speeds", "gpus")["assumptions"]
     main = 3 - kept_blocks(facts, config) / facts["num_blocks"]
-    forwards = config.accumulation * main + preserved_rows(config) * (1 + main)
-    arithmetic = forwards * forward_operations(facts, rows.mean_tokens) / (tflops * 1e12 * assumed["utilisation"])
-    making = forwards / config.memory.rows_per_pass * _making_seconds(facts, config, assumed)
+    learned, protected = config.accumulation * main, mean_preserved_rows(config) * (1 + main)
+    class_tokens = rows.class_tokens if count_class_pictures(config.preservation) and rows.class_tokens else rows.mean_tokens
+    operations = learned * forward_operations(facts, rows.mean_tokens) + protected * forward_operations(facts, class_tokens)
+    arithmetic = operations / (tflops * 1e12 * assumed["utilisation"])
+    making = (learned + protected) / config.memory.rows_per_pass * making_seconds(facts, config.memory.precision, memory_gb_per_second)
     return max(arithmetic + making, transfer_seconds(facts, config, rows, link_gb_per_second))
 
 
-def _making_seconds(facts, config, assumed):
+def making_seconds(facts, precision, memory_gb_per_second=0.0):
     """Time to make an expert's weights from 8 bits once: read, write, read."""
-    if config.memory.precision not in SMALL:
+    if precision not in SMALL:
         return 0.0
-    num_bytes = facts["num_blocks"] * facts["block_parameters"] * (1 + 2 * BYTES[config.memory.precision])
-    return num_bytes / 1e9 / assumed["gpu_memory_gb_per_second"]
+    num_bytes = facts["num_blocks"] * facts["block_parameters"] * (1 + 2 * BYTES[precision])
+    return num_bytes / 1e9 / (memory_gb_per_second or load_preset("speeds", "gpus")["assumptions"]["gpu_memory_gb_per_second"])
 
 
 def transfer_seconds(facts, config, rows, link_gb_per_second=0.0):
@@ -119,13 +121,3 @@ def disk_parts(facts, config, rows):
         ("safety copy, and a new one beside it", 2 * lora * 12 / 1e9),
         ("prepared photos, clips and captions", rows.num_items * (latents + embeddings) / 1e9),
     ]
-
-
-def tflops_of(gpu_name):
-    """Data-sheet throughput of a GPU, by the longest name that fits; None for one that is not in the table, and for laptops' slower ones."""
-    table = load_preset("speeds", "gpus")["tflops"]
-    words = gpu_name.casefold().split()
-    if "laptop" in words:
-        return None
-    found = [key for key in table if all(word in words for word in key.casefold().split())]
-    return table[max(found, key=len)] if found else None

@@ -4,6 +4,7 @@ The formula was fitted to `studio.training.simulate`, which counts the real step
 the two within 2 % of each other. facts: a base model preset's `[memory]` table, see presets/models.
 """
 
+import math
 from dataclasses import dataclass
 
 from studio.machine import GIB
@@ -31,11 +32,15 @@ ROPE = 8  # bytes for each token and dimension of a head: cosine and sine in fp3
 
 @dataclass(frozen=True)
 class Rows:
-    """What one row of a step can be: tokens of the largest item, the mean over the dataset, and how many items there are."""
+    """What one row of a step can be: tokens of the largest item, the mean over the dataset, and how many items there are.
+
+    class_tokens: of a picture of others, where the base model draws them; 0: as many as an item.
+    """
 
     largest_tokens: int
     mean_tokens: float
     num_items: int
+    class_tokens: int = 0
 
 
 def rows_per_step(config):
@@ -44,7 +49,14 @@ def rows_per_step(config):
 
 
 def preserved_rows(config):
-    return -(-config.accumulation // config.preservation.every) if config.preservation.enabled else 0
+    """The most of them in a step."""
+    return math.ceil(mean_preserved_rows(config))
+
+
+def mean_preserved_rows(config):
+    """Of a step, over the whole run: where it has fewer pictures than lie between two protected ones, not every step has one."""
+    protection = config.preservation
+    return config.accumulation / protection.every if protection.enabled and protection.multiplier else 0.0
 
 
 def rows_per_walk(config):

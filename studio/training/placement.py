@@ -17,7 +17,7 @@ CLIP_SIZES = (832, 720, 640, 480, 416, 368, 320, 256)
 class Room:
     """What each process of a run is placed in. by_hand: {section: {setting: value}} that the person chose, and that stays.
 
-    num_here: how many of the run's processes share this RAM; 0: all.
+    num_here: how many of the run's processes share this RAM; 0: all. memory_gb_per_second: of the GPU's memory; 0: as is usual.
     """
 
     facts: dict
@@ -28,6 +28,7 @@ class Room:
     link_gb_per_second: float
     by_hand: dict
     num_here: int = 0
+    memory_gb_per_second: float = 0.0
 
     def rows(self, config):
         """Sizes of what a step sees, from the kept items; from the sizes alone while the dataset is empty."""
@@ -35,7 +36,7 @@ class Room:
         photo = estimates.count_tokens(self.facts, data.photo_size, data.photo_size)
         clip = estimates.count_tokens(self.facts, data.clip_size, data.clip_size, data.clip_frames)
         tokens = [clip if item.kind == "clip" else photo for item in self.items] or [clip if self.has_clips else photo]
-        return Rows(max(tokens), sum(tokens) / len(tokens), len(self.items))
+        return Rows(max(tokens), sum(tokens) / len(tokens), len(self.items), photo)
 
     def part(self, config):
         """The config of one process's part of a step."""
@@ -71,7 +72,8 @@ class Room:
         """Time of a step; of its transfers alone where the GPU's speed is not known."""
         if self.tflops is None:
             return self.transfer_seconds(config)
-        computing = estimates.seconds_per_step(self.facts, self.part(config), self.rows(config), self.tflops, self.link_gb_per_second)
+        speeds = (self.tflops, self.link_gb_per_second, self.memory_gb_per_second)
+        computing = estimates.seconds_per_step(self.facts, self.part(config), self.rows(config), *speeds)
         return computing + estimates.exchange_seconds(self.facts, config)
 
     def transfer_seconds(self, config):

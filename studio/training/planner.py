@@ -10,9 +10,11 @@ from studio.data.dataset import kept_items
 from studio.machine import Gpu, describe_gb, free_disk_gb, read_torch_build
 from studio.models.catalogue import experts_of, has_small_files, memory_facts, model_preset, sweep_config, takes_first_picture
 from studio.training import estimates
+from studio.training.cards import Card, find_card, named_card, why_no_time
 from studio.training.material import fit_to_material, learnable, why_left_out, why_nothing_to_learn
 from studio.training.measured import find_rehearsal, find_seconds
 from studio.training.placement import Room, place
+from studio.training.plan_words import why_length, why_other_numbers, why_protected
 from studio.training.schedule import fit_to_experts, num_lanes, num_mates, processes_for, steps_in_turn
 
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
@@ -60,6 +62,7 @@ class _Situation:
     has_small_files: bool = False  # fp8, of the base model
     num_gpus: int = 0  # in this computer
     num_here: int = 0  # processes of the run on this computer; 0: all of them
+    card: Card | None = None  # the GPU's data sheet, where it is known
 
     @property
     def device(self):
@@ -69,14 +72,11 @@ class _Situation:
     def facts(self):
         return memory_facts(self.model)
 
-    @property
-    def tflops(self):
-        return estimates.tflops_of(self.gpu.name) if self.gpu else None
-
     def room(self, by_hand=None):
         """The Room that a run has here; without a GPU there is none to place it in, and sizes alone are asked of it."""
-        gpu = (self.gpu.vram_free_gb, self.gpu.link_gb_per_second) if self.gpu else (0.0, 0.0)
-        return Room(self.facts, self.items, gpu[0], self.ram_free_gb, self.tflops, gpu[1], by_hand or {}, self.num_here)
+        vram, link = (self.gpu.vram_free_gb, self.gpu.link_gb_per_second) if self.gpu else (0.0, 0.0)
+        tflops, bandwidth = (self.card.tflops, self.card.memory_gb_per_second) if self.card else (None, 0.0)
+        return Room(self.facts, self.items, vram, self.ram_free_gb, tflops, link, by_hand or {}, self.num_here, bandwidth)
 
 
 def dataset_key(items):
@@ -84,15 +84,19 @@ def dataset_key(items):
     return hashlib.sha256(json.dumps([[item.id, item.sha256, item.caption] for item in items]).encode()).hexdigest()[:16]
 
 
-def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=None, ram_gb=None, num_here=0):
-    """A Plan for training this project here, or on a machine with that much memory. Later layers win: defaults, recipe, base model,
-    hardware preset (GPU only), overrides (nested dicts). num_here: how many of the run's processes this computer has, 0: all of them.
-    ValueError for an unknown setting, recipe or model."""
+def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=None, ram_gb=None, gpu_name="", num_here=0):
+    """A Plan for training this project here, or on a machine with that much memory, or that graphics card. Later layers win: defaults,
+    recipe, base model, hardware preset (GPU only), overrides (nested dicts). num_here: how many of the run's processes this computer has,
+    0: all of them. ValueError for an unknown setting, recipe, model or card."""
     model_name = project.read()["base_model"]
     model = model_preset(model_name)
     kept = kept_items(project)
     items = learnable(kept, model)
-    gpu, notes = _choose_gpu(machine, vram_gb, num_here or (overrides or {}).get("processes", 1))
+    is_imagined = vram_gb is not None or bool(gpu_name)
+    if is_imagined:
+        gpu, notes = _imagine_gpu(vram_gb, gpu_name)
+    else:
+        gpu, notes = _choose_gpu(machine, num_here or (overrides or {}).get("processes", 1))
     if ram_gb is not None and not 1 <= ram_gb <= 16_384:
         raise ValueError(f"ram must be 1 to 16384 GB, got {ram_gb:g}")
     ram_free = machine.ram_free_gb if ram_gb is None else ram_gb * 0.9
@@ -103,10 +107,11 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
         gpu,
         ram_free,
         free_disk_gb(project.root),
-        vram_gb is not None,
+        is_imagined,
         gpu is not None and has_small_files(model_name, workspace),
         len(machine.gpus),
         num_here,
+        find_card(gpu.name) if gpu else None,
     )
     recipe, why_recipe = _choose_recipe(recipe, items, model)
     hardware, why_hardware = _choose_hardware(gpu)
@@ -119,15 +124,25 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
     return Plan(config, hardware, recipe, reasons, predicted, fits, at.device)
 
 
-def _choose_gpu(machine, vram_gb, num_here):
+def _imagine_gpu(vram_gb, name):
+    """(Gpu, reasons): the card of that name, with that much memory if it is told; without a name the usual card of that size."""
+    if vram_gb is not None and not 1 <= vram_gb <= 1024:
+        raise ValueError(f"vram must be 1 to 1024 GB, got {vram_gb:g}")
+    if name:
+        card = named_card(name)
+        vram_gb = card.vram_gb if vram_gb is None else vram_gb
+        what, speed = f"{card.with_article} with {vram_gb:g} GB", ""
+    else:
+        hardware, _ = _choose_hardware(Gpu(0, "", vram_gb, vram_gb * FREE_SHARE, ""))
+        card = named_card(load_preset("hardware", hardware)["usual_card"])
+        what, speed = f"a GPU with {vram_gb:g} GB", f" Times are as on {card.with_article}, the usual one; --gpu NAME names another."
+    gpu = Gpu(0, card.name, vram_gb, vram_gb * FREE_SHARE, "", pcie=card.pcie)
+    free = f"of which {gpu.vram_free_gb:.1f} GB are free"
+    return gpu, (f"Planned for {what}, {free}; not for what is in this computer.{speed}",)
+
+
+def _choose_gpu(machine, num_here):
     """(Gpu or None, reasons): of several that the run uses, the one with the least free memory."""
-    if vram_gb is not None:
-        if not 1 <= vram_gb <= 1024:
-            raise ValueError(f"vram must be 1 to 1024 GB, got {vram_gb:g}")
-        gpu = Gpu(0, f"A GPU with {vram_gb:g} GB", vram_gb, vram_gb * FREE_SHARE, "")
-        return gpu, (
-            f"Planned for a GPU with {vram_gb:g} GB, of which {gpu.vram_free_gb:.1f} GB are free; not for the one in this computer.",
-        )
     if not machine.gpus:
         return None, ("No NVIDIA GPU was found: training runs on the processor.", *machine.notes)
     used = machine.gpus[: max(1, num_here)] if isinstance(num_here, int) else machine.gpus[:1]
@@ -193,9 +208,9 @@ def _layer(at, recipe, hardware, overrides):
     chosen = fit_to_experts(from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings"), experts_of(at.model))
     chosen, why = fit_to_material(chosen, at.model)
     reasons += [*why, *_why_cards(at, chosen)]
-    reasons += _why_length(at, chosen, from_dict(TrainConfig, layers[0]), overrides)
-    if others := estimates.count_class_pictures(chosen.preservation):
-        reasons.append(f"The base model first draws {others} pictures of other people; training keeps it as it was at those.")
+    reasons += [*why_length(chosen, overrides), *why_other_numbers(at.model, layers[0], overrides), why_protected(chosen.preservation)]
+    if at.card and not at.card.has_bf16_units:
+        reasons.append(f"The chip of the {at.card.name} has no units for bf16: it computes on ordinary ones, several times slower.")
     if at.gpu:
         chosen, why = place(at.room(overrides), chosen)
         reasons += why
@@ -213,15 +228,6 @@ def _why_cards(at, config):
         pictures = f"the {config.accumulation} pictures of each step"
         reasons.append(f"{mates} cards {'of each expert ' if lanes > 1 else ''}share {pictures}: the same result as on one, sooner.")
     return reasons
-
-
-def _why_length(at, config, recipe, overrides):
-    """Why a run is not as long as its recipe says."""
-    names = ("steps", "save_every")
-    if all(getattr(config, name) == getattr(recipe, name) for name in names):
-        return []
-    why = "as you asked" if any(name in overrides for name in names) else f"the preset of {at.model['title']} asks for that"
-    return [f"Here {config.steps:,} steps and a checkpoint pair every {min(config.save_every, config.steps):,}: {why}."]
 
 
 def _limit(config, preset, has_clips):
@@ -262,16 +268,18 @@ def _predict(project, at, config, rehearsal):
 def _seconds_beside_steps(at, config):
     """Loading experts, and drawing class pictures where the GPU's speed is known."""
     seconds = estimates.loading_seconds(at.facts, config)
-    if at.tflops is None:
+    if at.card is None:
         return seconds
-    return seconds + estimates.class_picture_seconds(at.facts, config, sweep_config(at.model), at.tflops, at.gpu.link_gb_per_second)
+    return seconds + estimates.class_picture_seconds(at.facts, config, sweep_config(at.model), at.card.tflops, at.gpu.link_gb_per_second)
 
 
 def _seconds_per_step(at, config):
     """(seconds or None, how sure we are), reckoned for a known GPU."""
-    if at.tflops is None:
-        return None, "not known for this computer; the first steps will tell"
-    return at.room().seconds(config), "a rough estimate from the GPU's data sheet; the first steps will tell"
+    if at.gpu is None:
+        return None, "not known for this computer; Rehearse measures it in minutes"
+    if at.card is None:
+        return None, f"not known, as there is no data sheet here of {at.gpu.name}; {why_no_time(at.gpu.name)}"
+    return at.room().seconds(config), f"a rough estimate, as on {at.card.with_article} by its data sheet; Rehearse measures it in minutes"
 
 
 def _use_rehearsal(project, at, config):

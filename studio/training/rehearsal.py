@@ -14,7 +14,9 @@ from studio.models.catalogue import experts_of, model_preset
 from studio.training.backoff import is_out_of_memory
 from studio.training.batches import Batches
 from studio.training.checkpoints import State, remove_resume
+from studio.training.class_pictures import drawing_settings, plan_class_pictures
 from studio.training.loop import open_run, opened_expert
+from studio.training.material import fit_to_material
 from studio.training.measured import REHEARSAL_FILE
 from studio.training.memory import CONTEXT_GB
 from studio.training.samples import prepare_samples
@@ -32,13 +34,15 @@ def rehearse(config, run_dir, *, report, should_stop=lambda: False):
     runs out it goes on with less of it, as training does. Problem if it can't be done at all.
     """
     steps = LARGEST_STEPS + USUAL_STEPS
-    config = replace(config, steps=steps, save_every=steps, finish_by="", preservation=replace(config.preservation, pictures=0))
-    facts = read_json(Path(run_dir) / "config.json")
-    config = of_one_process(config, len(experts_of(model_preset(facts["base_model"]))))
-    run = open_run(config, Path(run_dir), _only_what_matters(report), should_stop)
+    preset = model_preset(read_json(Path(run_dir) / "config.json")["base_model"])
+    config, _ = fit_to_material(replace(config, steps=steps, save_every=steps, finish_by=""), preset)
+    config = of_one_process(config, len(experts_of(preset)))
+    undrawn = replace(config, preservation=replace(config.preservation, pictures=0))
+    run = open_run(undrawn, Path(run_dir), _only_what_matters(report), should_stop)
     samples = prepare_samples(run)
+    pictures = plan_class_pictures(config, run.base, run.class_noun)
     try:
-        measured = None if samples is None else _measure(run, replace(samples, held_out=()))
+        measured = None if samples is None else _measure(run, replace(samples, held_out=(), class_pictures=pictures))
     finally:
         remove_resume(run.run_dir)
     if measured is None:
@@ -46,6 +50,19 @@ def rehearse(config, run_dir, *, report, should_stop=lambda: False):
     measured |= {"memory": asdict(run.backoff.memory), "stopped": False}
     write_json(run.run_dir / REHEARSAL_FILE, measured)
     return measured
+
+
+class _Undrawn(Batches):
+    """Batches in which an empty picture stands for each picture of others: a step takes the same, and to draw them takes longer than to rehearse."""
+
+    def __init__(self, config, project, base, expert, samples):
+        super().__init__(config, project, base, expert, samples)
+        settings = drawing_settings(config, base)
+        self._shape = base.latent_shape(settings.num_frames, settings.height, settings.width)
+
+    def _load_picture(self, picture):
+        _, _, class_prompt = self.cache.load(self.samples.learned[0])
+        return torch.zeros(self._shape), class_prompt
 
 
 def _only_what_matters(report):
@@ -95,7 +112,7 @@ def _take_steps(run, work, samples):
     if run.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(run.device)
     for what, count, learned in (("largest", LARGEST_STEPS, (largest,)), ("usual", USUAL_STEPS, samples.learned)):
-        work.batches = Batches(run.config, run.project, run.base, work.expert, replace(samples, learned=learned))
+        work.batches = _Undrawn(run.config, run.project, run.base, work.expert, replace(samples, learned=learned))
         for _ in range(count):
             if run.should_stop() or not work.train_step():
                 return None

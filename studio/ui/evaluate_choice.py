@@ -5,9 +5,11 @@ import re
 from studio.config import SweepConfig, to_dict
 from studio.errors import Problem
 from studio.evaluation import sweeps
+from studio.evaluation.estimates import estimate_drawing
 from studio.evaluation.first_pictures import describe_first_pictures
 from studio.evaluation.prompts import standard_prompts
 from studio.jobs import state
+from studio.machine import read_machine
 from studio.models.catalogue import model_preset, sweep_config
 from studio.training.pairs import list_pairs
 from studio.ui import actions
@@ -100,8 +102,8 @@ def estimate(project):
     total = f.count(len(plan["cells"]), "clip")
     if not missing:
         return f"{total}; all of them are there already.{_remeasure(project, plan)}"
-    seconds = sweeps.estimate_seconds(project, plan)
-    time = "how long that takes is not known yet" if seconds is None else f"about {f.duration(seconds)}"
+    found = estimate_drawing(project, plan, read_machine())
+    time = found.how_sure if found.seconds is None else f"about {f.duration(found.seconds)} ({found.how_sure})"
     old = f", {len(plan['cells']) - missing} of them are there already" if missing < len(plan["cells"]) else ""
     return f"{total}{old}; {time}. {describe_first_pictures(plan['prompts'])}".strip()
 
