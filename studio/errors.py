@@ -21,6 +21,14 @@ class Problem(ValueError):
         return {"message": self.message, "cost": self.cost, "fix": self.fix, "action": self.action}
 
 
+class Damaged(Problem):
+    """A file of the person's work can't be used. name: what it belongs to, a pair's id or a folder's name."""
+
+    def __init__(self, name: str, message: str, *, cost: str, fix: str):
+        super().__init__(message, cost=cost, fix=fix)
+        self.name = name
+
+
 class DiskFull(Problem):
     """No space is left for what had to be saved. Whoever can wait may try again."""
 

@@ -88,6 +88,10 @@ class Workspace:
         readable = [(p.read_or_none(), p) for p in found]
         return [p for data, p in sorted(((d, p) for d, p in readable if d), key=lambda x: (x[0]["name"].casefold(), x[1].slug))]
 
+    def list_slugs(self) -> list[str]:
+        """The folder names of all projects: the readable ones by their names, then the damaged ones."""
+        return [project.slug for project in self.list_projects()] + [slug for slug, _ in self.damaged_projects()]
+
     def damaged_projects(self):
         """[(folder name, sentence)] of the projects that `list_projects` can't show."""
         found = []

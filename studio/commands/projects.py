@@ -5,6 +5,7 @@ import time
 
 from studio import config as settings
 from studio.commands.output import run_here
+from studio.commands.results import list_damaged
 from studio.errors import Problem
 
 STATEMENT = "I am this person, or they agreed that I train a model of them and make pictures with it."
@@ -45,6 +46,7 @@ def list_projects(args, workspace, out):
             continue
         row = {"slug": project.slug, "name": data["name"], "base_model": data["base_model"], "trigger": data["trigger"]}
         rows.append(row | {"items": len(items), "kept": sum(item.keep for item in items), "pairs": len(list_pairs(project))})
+        damaged += [(project.slug, f"{data['name']}: {problem.message} {problem.fix}".rstrip(".")) for problem in list_damaged(project)]
     if rows:
         out.table([[r[k] for k in rows[0]] for r in rows], ["project", "name", "model", "trigger", "pictures", "kept", "pairs"])
     elif not damaged:
