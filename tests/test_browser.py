@@ -486,16 +486,23 @@ def choose_project(page, name):
 
 def save_while_the_page_lags_behind(page, kim, carla):
     """The chooser says Carla, the page still shows Kim: nothing but what is saved gets through to the server."""
-    held = []
-    page.route("**/gradio_api/**", lambda route: route.continue_() if "in the rain" in (route.request.post_data or "") else held.append(route))
+    page.route("**/gradio_api/**", let_through("in the rain"))
     choose_project(page, "Carla")
     page.locator("#caption-text").fill("ohwx, Kim in the rain")
     page.click("#save-caption")
     expect(page.locator("#studio-notice")).to_contain_text("This page showed Kim; Carla is chosen now: nothing was changed.")
     assert [caption_on_disk(project, "0001") for project in (kim, carla)] == ["ohwx, Kim by a window", "ohwx, Carla by a window"]
-    page.unroute("**/gradio_api/**")
-    for route in held:
-        route.continue_()
+    page.unroute("**/gradio_api/**")  # what was held back goes on
+
+
+def let_through(words):
+    """A network on which only requests with these words arrive."""
+
+    def route(request):
+        if words in (request.request.post_data or ""):
+            request.continue_()
+
+    return route
 
 
 def test_comfyuis_folder_is_named_in_the_window_and_a_wrong_one_is_told_in_words(browser, tmp_path):

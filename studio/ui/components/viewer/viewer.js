@@ -84,6 +84,7 @@ const saveDraft = () => {
   const draft = JSON.parse(sessionStorage.getItem(DRAFT) || "null");
   if (!draft || !props.value?.id || props.value.project !== draft.project) return;
   sessionStorage.removeItem(DRAFT);
-  trigger("save", { id: draft.id, version: draft.version, text: draft.text, next: false });
+  const { id, version, text } = draft;
+  requestAnimationFrame(() => setTimeout(() => trigger("save", { id, version, text, next: false }))); // when the rest of the page has come, too
 };
 watch("value", saveDraft);
