@@ -17,6 +17,10 @@ class Problem(ValueError):
         super().__init__(message)
         self.message, self.cost, self.fix, self.action = message, cost, fix, action
 
+    def in_words(self) -> str:
+        """All of it on one line."""
+        return " ".join(part for part in (self.message, self.cost, self.fix) if part)
+
     def to_dict(self):
         return {"message": self.message, "cost": self.cost, "fix": self.fix, "action": self.action}
 

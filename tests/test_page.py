@@ -95,7 +95,7 @@ def test_a_broken_project_file_is_in_the_chooser_and_its_page_says_what_to_do(pe
     window = Window(kim.workspace, "kim")
     window.choose("carla")
     window.look()
-    assert len(window.troubles) == 1 and "project.json of carla is damaged; its photos, runs and clips are all there" in window.troubles[0]
+    assert len(window.troubles) == 1 and "project.json of carla is damaged. The photos, runs and clips are all there." in window.troubles[0]
     assert "backup" in window.troubles[0] and "kim" not in window.shown().replace(str(window.troubles), "")
     assert window.value("studio-viewer") == {} and window.value("trigger") == "" and window.value("train-steps") is None
     assert "New person" not in str(window.value("next-dataset"))
@@ -128,8 +128,7 @@ def test_what_can_not_be_read_is_in_the_log_once(people, caplog):
         for _ in range(3):
             window.look()
         told = [(record.message, record.exc_info) for record in caplog.records]
-    readers = {key for key in window.page.failures if key[1] == "carla"}
-    assert readers and len(told) == len(readers) and all(info for _, info in told)
+    assert len(window.page.failures) > 3 and len(told) == 1 and told[0][1]  # with its traceback
 
 
 # -- what is pressed on a page that shows another project

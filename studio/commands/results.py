@@ -23,7 +23,7 @@ def sweep(args, workspace, out):
 def note_damaged(problems: list[Damaged], out: Output):
     """Name what is left out because a file of it is damaged."""
     for problem in problems:
-        out.note(" ".join(part for part in (problem.message, problem.cost, problem.fix) if part))
+        out.note(problem.in_words())
 
 
 def list_damaged(project: Project) -> list[Damaged]:

@@ -196,7 +196,7 @@ def _damaged(folder):
         folder.name,
         f"sweep.json of {folder.name} {what}.",
         cost=f"The clips of that comparison are all there, in the folder cells of {folder.name}.",
-        fix=f"Restore that file from a backup, or delete the folder {folder.name} in sweeps: then its clips are drawn again when you ask for them.",
+        fix=f"Restore that file from a backup, or delete the folder {folder.name}: then its clips are drawn again when you ask for them. It lies in {folder.parent}.",
     )
 
 

@@ -101,7 +101,7 @@ def _unusable(folder, reason):
         f"{run}/{folder.name}",
         f"The checkpoint pair {run}/{folder.name} can't be used: {reason}.",
         cost="The other pairs are as they were.",
-        fix=f"Restore that file from a backup, or delete the folder {folder.name} in checkpoints of {run} to do without the pair.",
+        fix=f"Restore that file from a backup, or delete the folder {folder.name} to do without the pair. It lies in {folder.parent}.",
     )
 
 

@@ -17,6 +17,7 @@ from studio.workspace import Project, safe_join
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 2.0
+MOST_TROUBLES = 4  # at once above the tabs; when one is mended, the next one comes
 QUIET = dict(show_progress="hidden", api_visibility="private", queue=False)
 
 
@@ -162,9 +163,9 @@ class Page:
         try:
             read = reader.read(project, *own)
         except Exception as error:
-            if self.failures.get(key) != repr(error):  # not every two seconds
+            if (key[1], repr(error)) not in {(slug, words) for (_, slug), words in self.failures.copy().items()}:  # once for all its parts
                 log.warning("a part of the page could not be read", exc_info=error)
-                self.failures[key] = repr(error)
+            self.failures[key] = repr(error)
             return list(reader.blank or (() if reader.warns else reader.read(None, *own))), [describe_trouble(error)]
         self.failures.pop(key, None)
         return ([], [describe_trouble(problem) for problem in read]) if reader.warns else (read, [])
@@ -174,7 +175,8 @@ class Page:
         told = []
         for number, notices in troubles.items():
             told += [notice for notice in notices if self.readers[number].tab in ("", tab) and notice not in told]
-        return {"troubles": told} if told else {}
+        more = [{"text": f"And {len(told) - MOST_TROUBLES} more of that kind.", "tone": "bad"}] if len(told) > MOST_TROUBLES else []
+        return {"troubles": told[:MOST_TROUBLES] + more} if told else {}
 
     def look_for_news(self, *values):
         """Another number if `read_all` would send anything. gradio takes its time for every output, changed or not: the poll has one."""

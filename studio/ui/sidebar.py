@@ -76,7 +76,7 @@ def project_choices(workspace):
     """(name, slug) of every project; two of the same name are told apart by their folder. A damaged one comes last: its page says what to do."""
     named = [(p.read_or_none() or {"name": p.slug}, p.slug) for p in workspace.list_projects()]
     names = [data["name"] for data, _ in named]
-    damaged = [(f"{slug} (damaged)", slug) for slug, _ in workspace.damaged_projects()]
+    damaged = [(f"{damaged.name} (damaged)", damaged.name) for damaged in workspace.damaged_projects()]
     return [(data["name"] if names.count(data["name"]) == 1 else f"{data['name']} ({slug})", slug) for data, slug in named] + damaged
 
 
