@@ -17,8 +17,20 @@ class Problem(ValueError):
         super().__init__(message)
         self.message, self.cost, self.fix, self.action = message, cost, fix, action
 
+    def in_words(self) -> str:
+        """All of it on one line."""
+        return " ".join(part for part in (self.message, self.cost, self.fix) if part)
+
     def to_dict(self):
         return {"message": self.message, "cost": self.cost, "fix": self.fix, "action": self.action}
+
+
+class Damaged(Problem):
+    """A file of the person's work can't be used. name: what it belongs to, a pair's id or a folder's name."""
+
+    def __init__(self, name: str, message: str, *, cost: str, fix: str):
+        super().__init__(message, cost=cost, fix=fix)
+        self.name = name
 
 
 class DiskFull(Problem):

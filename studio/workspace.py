@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.errors import Damaged
+
 FORMAT = 1
 RETRY_SECONDS = 2.0  # Windows: a virus scanner or a reader may hold a file for a moment
 FOLDER_RETRY_SECONDS = 30.0  # it looks through a whole new folder for longer, and hours of training may lie in that
@@ -88,14 +90,23 @@ class Workspace:
         readable = [(p.read_or_none(), p) for p in found]
         return [p for data, p in sorted(((d, p) for d, p in readable if d), key=lambda x: (x[0]["name"].casefold(), x[1].slug))]
 
-    def damaged_projects(self):
-        """[(folder name, sentence)] of the projects that `list_projects` can't show."""
+    def list_slugs(self) -> list[str]:
+        """The folder names of all projects: the readable ones by their names, then the damaged ones."""
+        return [project.slug for project in self.list_projects()] + [damaged.name for damaged in self.damaged_projects()]
+
+    def damaged_projects(self) -> list[Damaged]:
+        """What is wrong with each project that `list_projects` leaves out, and what can be done; `name` is its folder's."""
         found = []
         for file in sorted(self.projects_dir.glob("*/project.json")):
             try:
                 Project(file.parent).read()
-            except (OSError, ValueError) as e:
-                found.append((file.parent.name, str(e)))
+            except Damaged as e:
+                found.append(e)
+            except OSError as e:
+                fix = "Check who owns that file, and whether it is open elsewhere."
+                found.append(
+                    Damaged(file.parent.name, f"project.json of {file.parent.name} can't be read ({e.strerror or e}).", cost="", fix=fix)
+                )
         return found
 
     def create_project(self, name, *, trigger="", class_noun="person", base_model="wan22-t2v-a14b", permission=None):
@@ -163,15 +174,18 @@ class Project:
         return Workspace(self.root.parent.parent)
 
     def read(self):
-        """project.json as a dict: name, trigger, class_noun, base_model, permission, created. ValueError says what to do if it is damaged."""
+        """project.json as a dict: name, trigger, class_noun, base_model, permission, created. Damaged says what to do if it can't be used."""
         try:
             data = read_json(self.file)
         except ValueError:
             data = {}
         if not all(isinstance(data.get(key), str) for key in ("name", "trigger", "class_noun", "base_model")):
-            raise ValueError(
-                f"project.json of {self.slug} is damaged; its photos, runs and clips are all there. "
-                "Restore that file from a backup, or copy another project's there and write this person's name and trigger into it"
+            raise Damaged(
+                self.slug,
+                f"project.json of {self.slug} is damaged.",
+                cost="The photos, runs and clips are all there.",
+                fix="Restore that file from a backup, or copy another project's there and write this person's name and trigger into it. "
+                f"It lies in {self.root}.",
             )
         return data
 
@@ -331,10 +345,15 @@ def read_json(path):
     try:
         data = parse_json(patiently(Path(path).read_bytes, RETRY_SECONDS))
     except ValueError as e:
-        raise ValueError(f"{Path(path).name} is damaged ({e}); restore it from a backup or delete it") from None
+        raise ValueError(f"{_place(path)} is damaged ({e}); restore it from a backup or delete it") from None
     if not isinstance(data, dict):
-        raise ValueError(f"{Path(path).name} is damaged (not a JSON object)")
+        raise ValueError(f"{_place(path)} is damaged (not a JSON object); restore it from a backup or delete it")
     return data
+
+
+def _place(path):
+    """train-001/config.json: many folders have a file of that name."""
+    return "/".join(Path(path).parts[-2:])
 
 
 def read_path(path):

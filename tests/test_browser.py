@@ -14,6 +14,8 @@ import pytest
 from comfyui_kit import make_true_comfyui
 
 from studio.config import load_preset
+from studio.data.dataset import set_caption
+from studio.data.importer import import_media
 from studio.workspace import Workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -225,7 +227,7 @@ def write_captions_by_hand(page, project):
     items = [item.id for item in list_items(project)]
     for number, item in enumerate(items):
         page.locator(f".thumb[data-id='{item}']").click()
-        box = page.locator(f"#caption-text[data-key='caption-{item}']")
+        box = page.locator(f"#caption-text[data-key$='/{item}']")
         box.fill(f"zxqv, a person wearing a blue coat, scene {number}")
         box.press("Control+Enter")
         expect(page.locator(f".thumb[data-id='{item}'] .badge.warn")).to_have_count(0)
@@ -441,7 +443,7 @@ def test_a_closed_studio_is_told_calmly_and_the_page_is_back_with_it(browser, tm
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{port}")
         page.locator(".thumb[data-id='0002']").click()
-        box = page.locator("#caption-text[data-key='caption-0002']")
+        box = page.locator("#caption-text[data-key$='/0002']")
         expect(box).to_be_visible()
         page.wait_for_function("window.studioPulse")
         box.fill("ohwx, a person, half a senten")
@@ -458,6 +460,60 @@ def test_a_closed_studio_is_told_calmly_and_the_page_is_back_with_it(browser, tm
         context.close()
     finally:
         stop_studio(process)
+
+
+def test_a_damaged_project_shows_nothing_of_the_one_before_and_no_words_go_to_the_wrong_person(browser, tmp_path):
+    workspace, port = Workspace(tmp_path), free_port()
+    kim, carla = (make_person(workspace, name, photo) for name, photo in (("Kim", "person_a_1.jpg"), ("Carla", "person_b_1.jpg")))
+    carla.update(base_model="wan99-future")
+    process = start_studio(tmp_path, port)
+    try:
+        with window(browser, f"http://127.0.0.1:{port}", 1280, 860) as page:
+            choose_project(page, "Kim")
+            expect(page.locator("#caption-text")).to_have_value("ohwx, Kim by a window")
+            save_while_the_page_lags_behind(page, kim, carla)
+            expect(page.locator("#caption-text")).to_have_value("ohwx, Carla by a window")
+            expect(page.locator("#studio-trouble")).to_contain_text("There is no base model named 'wan99-future'.")
+            carla.curation_file.write_bytes(b'{"items"')
+            expect(page.locator("#studio-trouble")).to_contain_text("curation.json of carla is damaged.")
+            expect(page.locator(".viewer, .thumb")).to_have_count(0)
+            page.locator("#studio-trouble").get_by_role("button", name="Choose a base model").click()
+            expect(page.locator("#base-model input")).to_have_value("wan99-future (not known here)")
+    finally:
+        stop_studio(process)
+
+
+def make_person(workspace, name, photo):
+    project = workspace.create_project(name, trigger="ohwx", base_model="tiny", permission={"granted": True})
+    import_media(project, [ROOT / "tests" / "media" / photo])
+    set_caption(project, "0001", f"ohwx, {name} by a window")
+    return project
+
+
+def choose_project(page, name):
+    page.locator("#project input").click()
+    page.get_by_role("option", name=name).click()
+
+
+def save_while_the_page_lags_behind(page, kim, carla):
+    """The chooser says Carla, the page still shows Kim: nothing but what is saved gets through to the server."""
+    page.route("**/gradio_api/**", let_through("in the rain"))
+    choose_project(page, "Carla")
+    page.locator("#caption-text").fill("ohwx, Kim in the rain")
+    page.click("#save-caption")
+    expect(page.locator("#studio-notice")).to_contain_text("This page showed Kim; Carla is chosen now: nothing was changed.")
+    assert [caption_on_disk(project, "0001") for project in (kim, carla)] == ["ohwx, Kim by a window", "ohwx, Carla by a window"]
+    page.unroute("**/gradio_api/**")  # what was held back goes on
+
+
+def let_through(words):
+    """A network on which only requests with these words arrive."""
+
+    def route(request):
+        if words in (request.request.post_data or ""):
+            request.continue_()
+
+    return route
 
 
 def test_comfyuis_folder_is_named_in_the_window_and_a_wrong_one_is_told_in_words(browser, tmp_path):

@@ -5,6 +5,7 @@ import time
 
 from studio import config as settings
 from studio.commands.output import run_here
+from studio.commands.results import list_damaged
 from studio.errors import Problem
 
 STATEMENT = "I am this person, or they agreed that I train a model of them and make pictures with it."
@@ -36,21 +37,22 @@ def list_projects(args, workspace, out):
     from studio.data.dataset import list_items
     from studio.training.pairs import list_pairs
 
-    rows, damaged = [], workspace.damaged_projects()
+    rows, damaged = [], [(found.name, found.in_words()) for found in workspace.damaged_projects()]
     for project in workspace.list_projects():
         try:
             data, items = project.read(), list_items(project)
-        except ValueError as e:  # one damaged project does not hide the others
-            damaged.append((project.slug, str(e)))
+        except Problem as e:  # one damaged project does not hide the others
+            damaged.append((project.slug, e.in_words()))
             continue
         row = {"slug": project.slug, "name": data["name"], "base_model": data["base_model"], "trigger": data["trigger"]}
         rows.append(row | {"items": len(items), "kept": sum(item.keep for item in items), "pairs": len(list_pairs(project))})
+        damaged += [(project.slug, f"{data['name']}: {problem.in_words()}") for problem in list_damaged(project)]
     if rows:
         out.table([[r[k] for k in rows[0]] for r in rows], ["project", "name", "model", "trigger", "pictures", "kept", "pairs"])
     elif not damaged:
         out.print("There are no projects yet. Make one with: python -m studio new NAME --trigger WORD")
     for _, sentence in damaged:
-        out.print(f"{sentence}.")
+        out.print(sentence)
     return {"home": workspace.home, "projects": rows, "damaged": [{"project": slug, "message": words} for slug, words in damaged]}
 
 

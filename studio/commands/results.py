@@ -1,21 +1,38 @@
 """sweep, verdict, export: which pair is best, and its files."""
 
-from studio.commands.output import duration, run_here
+from studio.commands.output import Output, duration, run_here
 from studio.commands.training import parse_settings
-from studio.errors import Problem
+from studio.errors import Damaged, Problem
 from studio.machine import read_machine
+from studio.workspace import Project
 
 
 def sweep(args, workspace, out):
     from studio.evaluation.prompts import read_prompts_file
     from studio.evaluation.sweeps import open_sweep
+    from studio.training.pairs import damaged_pairs
 
     project = workspace.find_project(args.project)
+    note_damaged(damaged_pairs(project), out)
     overrides = parse_settings(args.set) | {"strengths": args.strengths}
     if args.prompts:
         overrides["prompts"] = read_prompts_file(args.prompts)
     folder = open_sweep(project, make_sweep_config(project, overrides), _choose_pairs(project, args.pairs))
     return {"project": project.slug} | draw(project, folder, out)
+
+
+def note_damaged(problems: list[Damaged], out: Output):
+    """Name what is left out because a file of it is damaged."""
+    for problem in problems:
+        out.note(problem.in_words())
+
+
+def list_damaged(project: Project) -> list[Damaged]:
+    """What is wrong with the pairs and comparisons of a project."""
+    from studio.evaluation.sweeps import damaged_sweeps
+    from studio.training.pairs import damaged_pairs
+
+    return [*damaged_pairs(project), *damaged_sweeps(project)]
 
 
 def make_sweep_config(project, overrides=None):
@@ -67,14 +84,18 @@ def _choose_pairs(project, text):
 def verdict(args, workspace, out):
     project = workspace.find_project(args.project)
     folder = find_sweep(project, args.sweep)
+    note_damaged(list_damaged(project), out)
     return {"project": project.slug, "sweep": folder.name} | say_verdict(project, folder, out)
 
 
 def find_sweep(project, name=""):
     """The sweep of that name, or the last one."""
-    from studio.evaluation.sweeps import list_sweeps
+    from studio.evaluation.sweeps import damaged_sweeps, list_sweeps
 
-    found = list_sweeps(project, sample=False)
+    found, damaged = list_sweeps(project, sample=False), damaged_sweeps(project)
+    for problem in damaged:
+        if not found or name == problem.name:
+            raise problem
     if not found:
         raise Problem(f"{project.read()['name']} has no test clips yet", fix=f"Draw them with: python -m studio sweep {project.slug}")
     chosen = [folder for folder in found if name in ("", folder.name)]
@@ -110,6 +131,7 @@ def export(args, workspace, out):
     project = workspace.find_project(args.project)
     if args.to not in TARGETS:
         raise ValueError(f"--to must be one of {', '.join(TARGETS)}; got {args.to!r}")
+    note_damaged(list_damaged(project), out)
     pair, strength = choose_pair(project, out, args.pair)
     strength = strength if args.strength is None else args.strength
     folder = export_pair(project, pair, args.to, strength=strength)

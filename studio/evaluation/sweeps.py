@@ -10,12 +10,12 @@ from pathlib import Path
 from statistics import median
 
 from studio.config import EXPERTS, SweepConfig, from_dict, to_dict
-from studio.errors import Problem
+from studio.errors import Damaged, Problem
 from studio.evaluation.first_pictures import add_first_pictures
 from studio.evaluation.prompts import resolve_prompts, standard_prompts
 from studio.evaluation.references import needs_scores, scores_key
-from studio.training.pairs import file_sha256, list_pairs
-from studio.workspace import FORMAT, new_numbered_dir, read_json, safe_join, write_json
+from studio.training.pairs import damaged_pairs, file_sha256, list_pairs, require_whole
+from studio.workspace import FORMAT, Project, new_numbered_dir, read_json, safe_join, write_json
 
 WAVE_CELLS = 12  # about this many clips share one change of experts; a row (one prompt and seed) is never split
 STAGE_KEYS = {"high_noise": "high_key", "low_noise": "key"}  # what a finished stage of each expert is called in a cell
@@ -73,11 +73,14 @@ def plan_sweep(project, config, pairs=None):
 def select_pairs(project, pairs=None):
     """The pairs of these ids in their own order; all of them for None."""
     found = {pair.id: pair for pair in list_pairs(project)}
+    if not found and (damaged := damaged_pairs(project)):
+        raise damaged[-1]
     if not found:
         raise Problem("There is no checkpoint pair yet.", fix="Train first; a pair is saved at every save interval.", action="open-train")
     if pairs is None:
         return list(found.values())
     unknown = [p for p in pairs if p not in found]
+    require_whole(project, unknown)
     if unknown or not pairs:
         raise ValueError(f"there is no pair {', '.join(unknown) or '(none chosen)'}; there are {', '.join(found)}")
     return [pair for id, pair in found.items() if id in pairs]
@@ -136,16 +139,20 @@ def open_sweep(project, config, pairs=None, sample=None):
 
     Finished cells are kept if their files are whole, and taken from other sweeps where the key is the same. sample: whether it is only
     a look at how a training goes, and no comparison yet; None leaves that as it is, and what was asked for as a comparison stays one.
+    Problem if a comparison is damaged: it may be this one, and hours of drawing would be done twice.
     """
     plan = plan_sweep(project, config, pairs)
+    for problem in damaged_sweeps(project):
+        raise problem
     folder = find_sweep(project, plan)
     if folder:
         old = read_sweep(folder)
         known, sample = {_place(cell): cell for cell in old["cells"]}, sample is not False and is_sample(old)
         plan |= {"created": old["created"], "cells": [known.get(_place(c), c) for c in plan["cells"]]}
-    else:
-        folder = new_numbered_dir(project.sweeps_dir, "sweep")
     plan |= {"sample": True} if sample else {}
+    if folder is None:
+        folder = new_numbered_dir(project.sweeps_dir, "sweep")
+        write_sweep(folder, plan)  # before any clip is in it, so that a folder of clips without this file is a damaged one
     check_cells(folder, plan)
     reuse_cells(project, folder, plan)
     if (
@@ -171,12 +178,32 @@ def _continues(old, new):
 
 
 def list_sweeps(project, sample=None):
-    """Sweep folders, oldest first; a folder without a readable sweep.json is left out.
+    """Sweep folders, oldest first; a folder without a readable sweep.json is left out: `damaged_sweeps`.
 
     sample: True for those only that are samples of a training, False for the others.
     """
-    found = [f for f in sorted(project.sweeps_dir.glob("sweep-*"), key=lambda f: (len(f.name), f.name)) if _is_sweep(f)]
+    found = [f for f in _sweep_folders(project) if _is_sweep(f)]
     return found if sample is None else [f for f in found if is_sample(read_json(f / "sweep.json")) == sample]
+
+
+def damaged_sweeps(project: Project | None) -> list[Damaged]:
+    """What is wrong with each sweep that `list_sweeps` leaves out, and what can be done. An empty folder is no sweep (yet)."""
+    folders = _sweep_folders(project) if project else []
+    return [_damaged(f) for f in folders if not _is_sweep(f) and ((f / "sweep.json").exists() or (f / "cells").exists())]
+
+
+def _damaged(folder):
+    what = "is damaged" if (folder / "sweep.json").exists() else "is missing"
+    return Damaged(
+        folder.name,
+        f"sweep.json of {folder.name} {what}.",
+        cost=f"The clips of that comparison are all there, in the folder cells of {folder.name}.",
+        fix=f"Restore that file from a backup, or delete the folder {folder.name}: then its clips are drawn again when you ask for them. It lies in {folder.parent}.",
+    )
+
+
+def _sweep_folders(project):
+    return sorted(project.sweeps_dir.glob("sweep-*"), key=lambda f: (len(f.name), f.name))
 
 
 def is_sample(sweep):

@@ -157,7 +157,7 @@ def model_preset(name):
     if name not in list_models():
         near = difflib.get_close_matches(str(name), list_models(), 1)
         hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(list_models())}."
-        raise Problem(f"There is no base model named {name!r}.", fix=hint)
+        raise Problem(f"There is no base model named {name!r}.", fix=hint, action="choose-model")
     return load_preset("models", name)
 
 

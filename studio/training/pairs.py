@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.config import EXPERTS
-from studio.workspace import project_of, read_json, safe_join
+from studio.errors import Damaged
+from studio.workspace import Project, project_of, read_json, safe_join
 
 _FOLDER = re.compile(r"step-(\d{6,})")
 
@@ -34,15 +35,23 @@ class Pair:
 
 
 def list_pairs(project):
-    """Every whole pair of every run of a project, oldest first. A folder with a missing file or a damaged manifest is left out."""
+    """Every whole pair of every run of a project, oldest first. A folder with a missing file or a damaged manifest is left out: `damaged_pairs`."""
     return [pair for run_dir in project.list_runs("train") for pair in list_run_pairs(run_dir)]
+
+
+def damaged_pairs(project: Project | None) -> list[Damaged]:
+    """What is wrong with each pair that `list_pairs` leaves out, and what can be done."""
+    folders = [folder for run_dir in project.list_runs("train") for folder in _pair_folders(run_dir)] if project else []
+    return [problem for folder in folders if (problem := _open_pair(folder)[1])]
 
 
 def list_run_pairs(run_dir):
     """The whole pairs of one run, by step."""
-    folders = [p for p in (Path(run_dir) / "checkpoints").glob("step-*") if _FOLDER.fullmatch(p.name)]
-    found = [read_pair(folder) for folder in sorted(folders, key=_step_of)]
-    return [pair for pair in found if pair]
+    return [pair for folder in _pair_folders(run_dir) if (pair := read_pair(folder))]
+
+
+def _pair_folders(run_dir):
+    return sorted((p for p in (Path(run_dir) / "checkpoints").glob("step-*") if _FOLDER.fullmatch(p.name)), key=_step_of)
 
 
 def find_pair(project, pair_id):
@@ -51,20 +60,49 @@ def find_pair(project, pair_id):
     for pair in pairs:
         if pair.id == pair_id:
             return pair
+    require_whole(project, [pair_id])
     raise ValueError(f"there is no checkpoint pair {pair_id!r} (pairs: {', '.join(p.id for p in pairs) or 'none yet'})")
+
+
+def require_whole(project: Project, pair_ids: list[str]):
+    """Damaged of the first pair of these ids that is there, and damaged."""
+    for pair_id in pair_ids:
+        run, _, name = pair_id.partition("/")
+        folder = next((f for f in _pair_folders(project.runs_dir / run) if f.name == name), None)
+        if folder and (problem := _open_pair(folder)[1]):
+            raise problem
 
 
 def read_pair(folder):
     """The pair in a folder, or None unless manifest and both files are there."""
-    folder = Path(folder)
+    return _open_pair(Path(folder))[0]
+
+
+def _open_pair(folder: Path) -> tuple[Pair | None, Damaged | None]:
+    """The pair in a folder, or why there is none."""
     try:
         manifest = read_json(folder / "manifest.json")
         files = {expert: safe_join(folder, entry["file"]) for expert, entry in manifest["experts"].items() if expert in EXPERTS}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    if not files or not all(path.is_file() for path in files.values()):
-        return None
-    return Pair(folder.parent.parent.name, _step_of(folder), folder, files.get("high_noise"), files.get("low_noise"), manifest)
+    except FileNotFoundError:
+        return None, _unusable(folder, "its manifest.json is missing")
+    except OSError as e:
+        return None, _unusable(folder, f"its manifest.json can't be read ({e.strerror or e})")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, _unusable(folder, "its manifest.json is damaged")
+    lost = [path.name for path in files.values() if not path.is_file()]
+    if lost or not files:
+        return None, _unusable(folder, f"the file {lost[0]} is missing" if lost else "its manifest.json names no file")
+    return Pair(folder.parent.parent.name, _step_of(folder), folder, files.get("high_noise"), files.get("low_noise"), manifest), None
+
+
+def _unusable(folder, reason):
+    run = folder.parent.parent.name
+    return Damaged(
+        f"{run}/{folder.name}",
+        f"The checkpoint pair {run}/{folder.name} can't be used: {reason}.",
+        cost="The other pairs are as they were.",
+        fix=f"Restore that file from a backup, or delete the folder {folder.name} to do without the pair. It lies in {folder.parent}.",
+    )
 
 
 def verify_pair(pair):

@@ -7,9 +7,11 @@ from studio.machine import read_machine
 from studio.training.schedule import processes_for
 from studio.ui import download_view
 
+MEND_FIRST = {"text": "mend what is named above."}  # the next step where there is none to be read
 IN_BROWSER = {
     "open-dataset": ("Open Dataset", "tab:dataset"),
     "link-model": ("Choose its folder", "tab:dataset/about-person"),
+    "choose-model": ("Choose a base model", "tab:dataset/about-person"),
     "download-model": ("Download it", "click:#download-model"),
     "download-captioner": ("Download it", "click:#download-captioner"),
     "open-train": ("Open Train", "tab:train"),

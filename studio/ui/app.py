@@ -35,6 +35,8 @@ def build(workspace):
             with gr.Column(elem_id="main", scale=1, min_width=0):
                 page.notice.render()
                 page.news.render()
+                page.shows.render()
+                page.trouble.render()
                 with gr.Tabs(elem_id="tabs") as tabs:
                     for number, part in enumerate((dataset_tab, train_tab, evaluate_tab), 1):
                         with gr.Tab(f"{number} {part.TITLE}", id=part.ID, elem_id=f"tab-{part.ID}", render_children=True) as tab:

@@ -5,10 +5,12 @@ import gradio as gr
 from studio.data import dataset
 from studio.data.captions import check_trigger
 from studio.data.clips import cut_clip
+from studio.data.thumbnails import version_of
 from studio.errors import Problem
 from studio.models.catalogue import link_model, models_to_choose
 from studio.ui import actions, dataset_view, download_view, results_view, uploads
 from studio.ui.components import component
+from studio.workspace import Project
 
 ID, TITLE = "dataset", "Dataset"
 
@@ -21,15 +23,16 @@ def build(page):
     fold = build_import(page)
     build_results(page, place)
     pictures = build_pictures(page, place)
-    page.reads(read_tab, [next_step, fold, *pictures], [place], tab=ID)
+    page.reads(lambda project: [dataset_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
+    page.reads(read_pictures, [fold, *pictures], [place], tab=ID)
     with gr.Row(elem_classes="folded"):
         build_find_and_replace(page)
         build_person(page)
 
 
-def read_tab(project, place):
-    next_step, is_empty, *pictures = dataset_view.read_all(project, place)
-    return [next_step, gr.update(open=is_empty), *pictures]
+def read_pictures(project, place):
+    is_empty, *pictures = dataset_view.read_pictures(project, place)
+    return [gr.update(open=is_empty), *pictures]
 
 
 def build_captioner(page):
@@ -97,16 +100,21 @@ def build_pictures(page, place):
     page.acts(grid.act, lambda project, event: actions.act(page, project, event.action))
     page.acts(grid.undo, undo)
     page.acts(viewer.save, save_caption, [place], [place])
-    page.acts(
-        viewer.keep, lambda project, event: dataset.set_keep(project, event.id, bool(event.keep), "" if event.keep else "left out by you")
-    )
+    page.acts(viewer.keep, keep)
     page.acts(viewer.remove, remove)
     page.acts(viewer.cut, cut)
     return [grid, viewer, findings]
 
 
+def check_item(project: Project, event: gr.EventData):
+    """Problem unless the picture of that id is the one that the page showed; another may have come in its place."""
+    if version_of(dataset.get_item(project, event.id)) != event.version:
+        raise Problem(f"{event.id} is another picture now than the one this page showed: nothing was changed.", fix="Look at it again.")
+
+
 def save_caption(project, place, event):
     """Save what was typed; with `next`, go to the item after it."""
+    check_item(project, event)
     dataset.set_caption(project, event.id, str(event.text))
     if not event.next:
         return [place]
@@ -119,12 +127,19 @@ def undo(project):
     return dataset.undo(project) or "There is nothing to undo."
 
 
+def keep(project, event):
+    check_item(project, event)
+    dataset.set_keep(project, event.id, bool(event.keep), "" if event.keep else "left out by you")
+
+
 def remove(project, event):
+    check_item(project, event)
     dataset.remove_item(project, event.id)
     return "Removed; Undo brings it back. The file you imported stays in the originals folder."
 
 
 def cut(project, event):
+    check_item(project, event)
     try:
         start, end = float(event.start), float(event.end)
     except (TypeError, ValueError):
@@ -172,15 +187,18 @@ def link_folder(project, base, folder):
     return f"{found.title} is ready to use. {files[:1].upper()}{files[1:]}".strip()
 
 
-def model_choices(workspace):
+def model_choices(workspace, chosen=""):
+    """(title, name) of every base model, and of the chosen one where it is not known here."""
     models = models_to_choose(workspace)
-    return [(m["title"] if m["available"] else f"{m['title']} (not on this computer yet)", m["name"]) for m in models]
+    choices = [(m["title"] if m["available"] else f"{m['title']} (not on this computer yet)", m["name"]) for m in models]
+    return choices if not chosen or chosen in [name for _, name in choices] else [*choices, (f"{chosen} (not known here)", chosen)]
 
 
 def read_person(workspace, project):
     if project is None:
         return ["", "", None, ""]
-    data, choices = project.read(), model_choices(workspace)
+    data = project.read()
+    choices = model_choices(workspace, data["base_model"])
     return [data["trigger"], data["class_noun"], gr.update(choices=choices, value=data["base_model"]), dataset_view.permission_line(data)]
 
 

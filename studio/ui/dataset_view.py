@@ -137,15 +137,15 @@ def shown_items(look, place):
     return [item for item in look.items if wanted(item, look)]
 
 
-def read_all(project, place):
-    """Values of the whole tab from one look at the folder: the next step, whether the drop zone is open, grid, viewer, findings."""
+def read_pictures(project, place):
+    """From one look at the folder: whether the drop zone is open, grid, viewer, findings."""
     if project is None:
-        return [next_step(None), False, {}, {}, ""]
+        return [False, {}, {}, ""]
     look = look_at(project)
     shown = shown_items(look, place)
     chosen = next((item for item in look.items if item.id == place["id"]), None) or next(iter(shown), None)
     grid = read_grid(project, look, shown, place, chosen)
-    return [describe_next(project, look), not look.items, grid, read_viewer(project, look, chosen), look.findings]
+    return [not look.items, grid, read_viewer(project, look, chosen), look.findings]
 
 
 def read_grid(project, look, shown, place, chosen):
@@ -222,6 +222,8 @@ def read_viewer(project, look, item):
         facts += [f"{item.seconds:.1f} s", f"{item.fps:.3g} frames a second"]
     return {
         "id": item.id,
+        "project": project.slug,
+        "version": version_of(item),
         "kind": item.kind,
         "src": media_address(project, "previews", item),
         "poster": media_address(project, "thumbnails", item),

@@ -11,7 +11,7 @@ from studio.evaluation.prompts import standard_prompts
 from studio.jobs import state
 from studio.machine import read_machine
 from studio.models.catalogue import model_preset, sweep_config
-from studio.training.pairs import list_pairs
+from studio.training.pairs import damaged_pairs, list_pairs
 from studio.ui import actions
 from studio.ui import formatting as f
 from studio.ui.settings_form import check_limits
@@ -81,7 +81,11 @@ READERS = {  # what a field of the form shows -> the setting
 def what_prevents(project):
     """Why no comparison can be started, or ""."""
     if not list_pairs(project):
+        if damaged := damaged_pairs(project):
+            return damaged[-1].message
         return "There is no checkpoint pair yet; train first."
+    if damaged := sweeps.damaged_sweeps(project):
+        return damaged[0].message
     if any(job.kind == "sweep" and not job.is_over for job in state.list_jobs(project.workspace, project)):
         return "A comparison is being drawn."
     return ""

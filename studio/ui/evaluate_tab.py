@@ -3,8 +3,9 @@
 import gradio as gr
 
 from studio.config import SweepConfig
-from studio.evaluation.sweeps import select_pairs
+from studio.evaluation.sweeps import damaged_sweeps, select_pairs
 from studio.export import export_pair
+from studio.training.pairs import damaged_pairs
 from studio.ui import actions, evaluate_choice, evaluate_view
 from studio.ui.components import component
 from studio.ui.settings_form import build_form, show
@@ -15,7 +16,9 @@ ID, TITLE = "evaluate", "Evaluate"
 def build(page):
     next_step = component("next_step", elem_id="next-evaluate")
     page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
-    page.reads(lambda project: [evaluate_view.next_step(project)], [next_step], tab=ID)
+    page.reads(lambda project: [evaluate_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
+    page.warns(damaged_pairs, tab=ID)
+    page.warns(damaged_sweeps, tab=ID)
     build_clips(page)
     build_choice(page)
 
@@ -81,7 +84,8 @@ def build_choice(page):
 
 def read_choice(project, form):
     if project is None:
-        return [gr.skip()] * 5 + [gr.update(interactive=False), ""] + [gr.skip() for _ in form.components]
+        nothing = [gr.update(open=False), gr.update(choices=[], value=[]), gr.update(value=[]), "", ""]
+        return [*nothing, gr.update(interactive=False), "", *form.blank()]
     config, chosen = evaluate_choice.read_choice(project)
     choices = evaluate_view.pair_choices(project)
     chosen = chosen or [id for _, id in choices]

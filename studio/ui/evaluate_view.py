@@ -6,7 +6,7 @@ from studio.evaluation.report import has_current_report
 from studio.evaluation.table import USUAL_STRENGTH, describe_rows
 from studio.evaluation.verdict import CLEAR, NOT_MEASURED, verdict
 from studio.jobs import state
-from studio.training.pairs import list_pairs
+from studio.training.pairs import damaged_pairs, list_pairs
 from studio.ui import actions
 from studio.ui import formatting as f
 from studio.ui.train_view import job_progress
@@ -18,6 +18,8 @@ def next_step(project):
     job = newest_job(project)
     if job and not job.is_over:
         return {"text": "wait while the clips are drawn; the ones that are ready can be watched below."}
+    if sweeps.damaged_sweeps(project) or (damaged_pairs(project) and not list_pairs(project)):
+        return actions.MEND_FIRST
     if not list_pairs(project):
         return {"text": "train first; every checkpoint pair can then be compared here.", **actions.button("open-train")}
     if not has_sweep(project):

@@ -37,6 +37,11 @@ class Form:
             for event in (component.input,) if isinstance(component, gr.Checkbox | gr.Dropdown) else (component.submit, component.blur):
                 connect(event, name, component)
 
+    def blank(self) -> list:
+        """What the fields show while nothing is known."""
+        values = {gr.Checkbox: False, gr.Textbox: ""}
+        return [values.get(type(component)) for component in self.components]
+
     def read(self, values):
         """{dotted name: value} of what the form holds; lists from comma-separated text; empty fields are left out, but for texts."""
         return self.parse(dict(zip(self.fields, values)))

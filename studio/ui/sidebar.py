@@ -36,8 +36,8 @@ def build(page):
     page.acts(dialog.download, lambda project, event: start_download(page.workspace, event), needs_project=False)
     page.acts(status.go_on, lambda project: actions.go_on_with_queue(page, project), needs_project=False)
     page.acts(status.stop, lambda project, event: stop_job(page.workspace, event), needs_project=False)
-    page.reads(lambda project: [read_chooser(page.workspace, project)], [page.project])
-    page.reads(lambda project: [read_status_line(page.workspace)], [status])
+    page.reads(lambda project: [read_chooser(page.workspace, project)], [page.project], blank=[gr.skip()])
+    page.reads(lambda project: [read_status_line(page.workspace)], [status], blank=[{}])
     return page
 
 
@@ -73,10 +73,11 @@ def read_chooser(workspace, project):
 
 
 def project_choices(workspace):
-    """(name, slug) of every project; two of the same name are told apart by their folder."""
+    """(name, slug) of every project; two of the same name are told apart by their folder. A damaged one comes last: its page says what to do."""
     named = [(p.read_or_none() or {"name": p.slug}, p.slug) for p in workspace.list_projects()]
     names = [data["name"] for data, _ in named]
-    return [(data["name"] if names.count(data["name"]) == 1 else f"{data['name']} ({slug})", slug) for data, slug in named]
+    damaged = [(f"{damaged.name} (damaged)", damaged.name) for damaged in workspace.damaged_projects()]
+    return [(data["name"] if names.count(data["name"]) == 1 else f"{data['name']} ({slug})", slug) for data, slug in named] + damaged
 
 
 # -- a new person

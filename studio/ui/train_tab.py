@@ -4,6 +4,7 @@ import gradio as gr
 
 from studio.config import TrainConfig, list_presets, load_preset
 from studio.jobs import launcher
+from studio.training.pairs import damaged_pairs
 from studio.ui import actions, download_view, train_choice, train_samples, train_view
 from studio.ui.components import component
 from studio.ui.rehearsal_view import read_rehearsal
@@ -15,7 +16,8 @@ ID, TITLE = "train", "Train"
 def build(page):
     next_step = component("next_step", elem_id="next-train")
     page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
-    page.reads(lambda project: [train_view.next_step(project)], [next_step], tab=ID)
+    page.reads(lambda project: [train_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
+    page.warns(damaged_pairs, tab=ID)
     build_download(page)
     build_run(page)
     build_plan(page)
@@ -114,8 +116,8 @@ def start_rehearsal(project, form, values):
 def read_plan(project, form):
     """Values of the recipe radio, the remark under it, the plan, the two buttons, their reason, every fold's title, and every field."""
     if project is None:
-        off = gr.update(interactive=False)
-        return [None, "", "", off, off, "", *[gr.skip() for _ in (*form.groups, *form.components)]]
+        start, rehearse = gr.update(value="Start training", interactive=False), gr.update(interactive=False)
+        return [None, "", "", start, rehearse, "", *form.describe_groups(TrainConfig, {}), *form.blank()]
     plan = train_choice.make_plan(project)
     settings = flatten(plan.config)
     label, reason, interactive = train_view.start_button(project, plan)

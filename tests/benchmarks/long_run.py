@@ -132,7 +132,7 @@ def watch(home):
     Page.__init__ = lambda page, where: (original(page, where), made.append(page))[0]
     build(Workspace(home))
     [page], [project] = made, Workspace(home).list_projects()
-    values = [component.value for _, _, inputs, _ in page.readers for component in inputs]
+    values = [component.value for reader in page.readers for component in reader.inputs]
     seen, process = {"project": project.slug}, psutil.Process()
     print("open", flush=True)
     while True:

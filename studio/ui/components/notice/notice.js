@@ -10,7 +10,7 @@ const redraw = mount(
           <button class="quiet small" data-do="close" aria-label="Close this message">Close</button>
         </div>`,
   {
-    act: (button) => (/^(tab|click):/.test(button.dataset.action) ? goTo(button.dataset.action) : trigger("act", { action: button.dataset.action })),
+    act: (button) => (/^(tab|click):/.test(button.dataset.action) ? goTo(button.dataset.action) : trigger("act", { action: button.dataset.action, project: props.value.project })),
     close: () => {
       hidden = shown(props.value);
       redraw();

@@ -1,18 +1,20 @@
 let pending = null; // what was sent and not yet seen back from the disk
+const keyOf = (v) => `caption-${v.project}/${v.id}`; // two projects have pictures of the same number
+const itemOf = (v) => ({ id: v.id, version: v.version });
 const box = () => element.querySelector("textarea");
 const save = (next) => {
   const v = props.value;
   const text = box().value.trim();
-  if (box().dataset.key !== `caption-${v.id}` || (text === v.caption && !next)) return;
-  pending = { id: v.id, text };
-  trigger("save", { id: v.id, text, next: Boolean(next) });
+  if (box().dataset.key !== keyOf(v) || (text === v.caption && !next)) return;
+  pending = { key: keyOf(v), text };
+  trigger("save", { ...itemOf(v), text, next: Boolean(next) });
 };
 const numberOf = (name) => element.querySelector(`[name=${name}]`);
 
 const redraw = mount(
   (v) => {
     if (!v.id) return "";
-    if (pending && (pending.id !== v.id || pending.text === v.caption)) pending = null;
+    if (pending && (pending.key !== keyOf(v) || pending.text === v.caption)) pending = null;
     const text = pending ? pending.text : v.caption;
     return html`<article class="viewer" aria-label="${v.id}">
       <div class="stage" data-key="stage-${v.src}">
@@ -23,7 +25,7 @@ const redraw = mount(
       <p class="facts"><b>${v.id}</b> ${v.facts.map((f) => html` · ${f}`)}</p>
       ${v.problem ? html`<p class="remark">${v.problem}</p>` : ""}
       <label class="caption-label" for="caption-text">Caption <small>${v.source}</small></label>
-      <textarea id="caption-text" data-key="caption-${v.id}" rows="4" spellcheck="true" placeholder="${v.placeholder}">${text}</textarea>
+      <textarea id="caption-text" data-key="${keyOf(v)}" rows="4" spellcheck="true" placeholder="${v.placeholder}">${text}</textarea>
       ${v.problems.map((p) => html`<p class="remark">${p}</p>`)}
       ${v.class_prompt ? html`<p class="class-prompt">Other people, for protection <small>class prompt</small><br />${v.class_prompt}</p>` : ""}
       <div class="viewer-buttons">
@@ -50,10 +52,10 @@ const redraw = mount(
   {
     save: () => save(false),
     next: () => save(true),
-    keep: () => trigger("keep", { id: props.value.id, keep: !props.value.keep }),
-    remove: () => trigger("remove", { id: props.value.id }),
+    keep: () => trigger("keep", { ...itemOf(props.value), keep: !props.value.keep }),
+    remove: () => trigger("remove", itemOf(props.value)),
     mark: (button) => (numberOf(button.dataset.field).value = element.querySelector("video").currentTime.toFixed(1)),
-    cut: () => trigger("cut", { id: props.value.id, start: numberOf("start").value, end: numberOf("end").value }),
+    cut: () => trigger("cut", { ...itemOf(props.value), start: numberOf("start").value, end: numberOf("end").value }),
   },
 );
 element.addEventListener("focusout", (event) => event.target === box() && !event.relatedTarget?.closest?.("#save-caption, #save-next") && save(false));
@@ -73,16 +75,16 @@ new MutationObserver(() => {
 }).observe(element, { childList: true, subtree: true });
 /* A caption that was still being typed when the page went away (the studio was closed, the page reloaded) is saved when it is back. */
 const DRAFT = "likeness-studio-draft";
-const projectOf = (v) => v.src.split("/")[2];
 window.addEventListener("pagehide", () => {
   const v = props.value;
   const text = box()?.value.trim();
-  if (v?.id && box()?.dataset.key === `caption-${v.id}` && text !== v.caption) sessionStorage.setItem(DRAFT, JSON.stringify({ id: v.id, project: projectOf(v), text }));
+  if (v?.id && box()?.dataset.key === keyOf(v) && text !== v.caption) sessionStorage.setItem(DRAFT, JSON.stringify({ ...itemOf(v), project: v.project, text }));
 });
 const saveDraft = () => {
   const draft = JSON.parse(sessionStorage.getItem(DRAFT) || "null");
-  if (!draft || !props.value?.id || projectOf(props.value) !== draft.project) return;
+  if (!draft || !props.value?.id || props.value.project !== draft.project) return;
   sessionStorage.removeItem(DRAFT);
-  trigger("save", { id: draft.id, text: draft.text, next: false });
+  const { id, version, text } = draft;
+  requestAnimationFrame(() => setTimeout(() => trigger("save", { id, version, text, next: false }))); // when the rest of the page has come, too
 };
 watch("value", saveDraft);
