@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from comfyui_kit import make_true_comfyui
+from comparison_kit import LANDSCAPE, PORTRAIT, make_comparison
 
 from studio.config import load_preset
 from studio.data.dataset import set_caption
 from studio.data.importer import import_media
+from studio.evaluation.report import write_report
 from studio.workspace import Workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -117,10 +119,12 @@ def window(browser, address, width, height, **options):
     opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("request", lambda request: complaints.append(f"outside: {request.url}") if is_foreign(request.url, address) else None)
-    opened.goto(address)
-    opened.wait_for_selector("#next-dataset .next-step")
-    yield opened
-    context.close()
+    try:
+        opened.goto(address)
+        opened.wait_for_selector("#next-dataset .next-step")
+        yield opened
+    finally:
+        context.close()  # a page that failed must not go on playing
     assert not complaints
 
 
@@ -358,7 +362,7 @@ def test_nothing_scrolls_sideways_on_a_phone(browser, studio, dark):
 
 
 WIDER_THAN_THE_PHONE = """[...document.querySelectorAll('#studio button, #studio input, #studio p, #studio img, #studio textarea')]
-  .filter((e) => e.checkVisibility() && !e.closest('.scroller') && e.getBoundingClientRect().right > 391)
+  .filter((e) => e.checkVisibility() && !e.closest('.scroller, .sideways') && e.getBoundingClientRect().right > 391)
   .map((e) => e.outerHTML.slice(0, 120))"""
 
 
@@ -535,3 +539,151 @@ def test_comfyuis_folder_is_named_in_the_window_and_a_wrong_one_is_told_in_words
             expect(notice).to_contain_text("told by the files' names")
     finally:
         stop_studio(process)
+
+
+COMPARISONS = {
+    "Six": dict(size=LANDSCAPE),
+    "Six upright": dict(size=PORTRAIT),
+    "One upright": dict(size=PORTRAIT, num_pairs=1),
+    "Two runs": dict(size=LANDSCAPE, num_pairs=3, runs=("train-001", "train-002-" + "of-the-same-photos-and-a-long-name-" * 2)),
+    "Nine": dict(size=LANDSCAPE, num_pairs=9, strengths=(0.7, 1.0)),
+}
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """(address, workspace) of a studio with drawn comparisons whose clips have the size that people have: 832x480 or 480x832, 81 frames."""
+    home, port = tmp_path_factory.mktemp("compared"), free_port()
+    for name, shape in COMPARISONS.items():
+        project = Workspace(home).create_project(name, trigger="ohwx", base_model="tiny", permission={"granted": True})
+        write_report(project, make_comparison(project, **shape))
+    process = start_studio(home, port)
+    try:
+        yield f"http://127.0.0.1:{port}", Workspace(home)
+    finally:
+        stop_studio(process)
+
+
+@contextlib.contextmanager
+def comparison(browser, compared, name, width=1280, height=800, **options):
+    """The Evaluate tab of a project, its clips loaded and at rest, as who wants little motion sees it."""
+    with window(browser, compared[0], width, height, reduced_motion="reduce", **options) as page:
+        expect(page.locator("#project input")).not_to_have_value("")
+        page.locator("#project input").click()
+        page.get_by_role("option", name=name, exact=True).click()
+        open_tab(page, "evaluate")
+        page.wait_for_function("[...document.querySelectorAll('.cell video')].some((v) => v.readyState >= 2)")
+        expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+        yield page
+
+
+def boxes(page, selector):
+    """Where everything that fits a selector is drawn, in the window's coordinates: dicts of left, top, right, bottom, width, height."""
+    found = page.evaluate("(s) => [...document.querySelectorAll(s)].map((e) => e.getBoundingClientRect().toJSON())", selector)
+    assert found, selector
+    return found
+
+
+def assert_in_sight(page, selector):
+    """Every one lies in the window as a whole, and nothing lies on its middle."""
+    window, near = page.viewport_size, 0.6  # a share of a pixel
+    for box in boxes(page, selector):
+        assert box["left"] >= -near and box["right"] <= window["width"] + near, (selector, box)
+        assert box["top"] >= -near and box["bottom"] <= window["height"] + near, (selector, box)
+    assert page.evaluate(COVERED, selector) == []
+
+
+COVERED = """(selector) => [...document.querySelectorAll(selector)].filter((e) => {
+  const r = e.getBoundingClientRect();
+  const top = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
+  return !top || !(e.contains(top) || top.contains(e));
+}).map((e) => e.outerHTML.slice(0, 160))"""
+
+
+def assert_natural(page, size, selector=".cell video"):
+    """Clips of this size are shown in their own shape."""
+    shown = page.evaluate(SHAPES, selector)
+    assert shown
+    for width, height, ratio in shown:
+        assert (width, height) == size and ratio == pytest.approx(width / height, rel=0.01)
+
+
+SHAPES = """(selector) => [...document.querySelectorAll(selector)].filter((v) => v.videoWidth)
+  .map((v) => { const r = v.getBoundingClientRect(); return [v.videoWidth, v.videoHeight, r.width / r.height]; })"""
+
+
+def assert_last_row_stands_under_player_and_heads(page, columns):
+    """The last prompt, with so many columns, after the page was scrolled to its end: they are all in sight at once."""
+    page.evaluate("[...document.querySelectorAll('.cells')].at(-1).scrollIntoView({ block: 'end' })")
+    page.wait_for_function("[...document.querySelectorAll('.cells')].at(-1).querySelector('video').videoWidth")
+    heads, prompt, cells = boxes(page, ".head")[:columns], boxes(page, ".prompt")[-1], boxes(page, ".cells:last-child .cell")[:columns]
+    player = boxes(page, ".player")[0]
+    assert player["top"] >= 0 and player["bottom"] <= heads[0]["top"] + 1
+    assert max(head["bottom"] for head in heads) <= prompt["top"] + 1
+    assert max(cell["bottom"] for cell in cells) <= page.viewport_size["height"]
+    for head, cell in zip(heads, cells, strict=True):
+        assert head["left"] <= cell["left"] and cell["right"] <= head["right"] + 1
+    assert_in_sight(page, ".player, .player :is(button, input, select), .head.pinned b")
+
+
+@pytest.mark.parametrize("name", ["Six", "Six upright", "Two runs"])
+def test_the_base_and_six_pairs_of_real_clips_are_in_sight_with_heads_and_player(browser, compared, name):
+    with comparison(browser, compared, name) as page:
+        heads = boxes(page, ".head")
+        assert len(heads) == 7 and [head for head in heads if head["left"] < 248 or head["right"] > 1280] == []
+        assert_natural(page, COMPARISONS[name]["size"])
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+        assert_last_row_stands_under_player_and_heads(page, columns=7)
+        assert_in_sight(page, ".head, .head button, .cells:last-child .cell")
+        assert_in_sight(page, "#side")
+
+
+def test_few_upright_clips_are_as_large_as_the_window_allows_and_not_larger(browser, compared):
+    with comparison(browser, compared, "One upright") as page:
+        assert_natural(page, PORTRAIT)
+        assert_last_row_stands_under_player_and_heads(page, columns=2)
+        assert_in_sight(page, ".head, .cells:last-child .cell")
+        assert boxes(page, ".cell")[0]["height"] > 500
+
+
+def test_more_than_six_pairs_scroll_sideways_under_their_heads_with_the_base_pinned(browser, compared):
+    with comparison(browser, compared, "Nine") as page:
+        heads = boxes(page, ".head")
+        assert len(heads) == 10 and heads[6]["right"] <= 1280 and heads[7]["left"] < 1280 < heads[8]["left"]
+        page.locator(".cells:last-child .open-cell").last.focus()  # as with Tab: what has the focus is in sight
+        page.wait_for_function("document.querySelector('.heads-part').scrollLeft > 100")
+        base, *_, last = boxes(page, ".head")
+        assert base["left"] == pytest.approx(heads[0]["left"], abs=1) and last["right"] <= 1280
+        assert_last_row_stands_under_player_and_heads(page, columns=10)
+        page.locator(".cells:last-child .open-cell").nth(1).focus()  # not hidden under the base
+        page.wait_for_function("document.querySelector('.heads-part').scrollLeft < 10")
+        assert_in_sight(page, ".cells:last-child .place:nth-child(2) .open-cell")
+        page.evaluate("document.querySelector('.heads-part').scrollLeft = 150")  # pulled at the bar under the heads
+        page.wait_for_function("document.querySelector('.rows-part').scrollLeft === 150")
+
+
+@pytest.mark.parametrize(("name", "dark"), [("Six", False), ("Two runs", True)])
+def test_a_phone_shows_the_base_and_a_pair_under_heads_and_player(browser, compared, name, dark):
+    look = "dark" if dark else "light"
+    with comparison(browser, compared, name, 390, 844, color_scheme=look, has_touch=True) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate(WIDER_THAN_THE_PHONE) == []
+        base, first, second = boxes(page, ".head")[:3]
+        assert base["left"] >= 0 and first["right"] <= 390 and second["left"] < 390  # the edge of the next says that there is more
+        assert_natural(page, LANDSCAPE)
+        assert_last_row_stands_under_player_and_heads(page, columns=2)
+        page.evaluate("document.querySelector('.rows-part').scrollLeft = 9999")
+        page.wait_for_function("document.querySelector('.heads-part').scrollLeft > 300")
+        assert boxes(page, ".head")[-1]["right"] <= 390 and boxes(page, ".head")[0]["left"] == pytest.approx(base["left"], abs=1)
+
+
+@pytest.mark.parametrize(("name", "width", "height"), [("Six", 1280, 800), ("Six upright", 1280, 800), ("Six upright", 390, 844)])
+def test_the_large_view_fits_the_window_with_its_slider_as_wide_as_the_picture(browser, compared, name, width, height):
+    with comparison(browser, compared, name, width, height) as page:
+        page.locator(".open-cell").nth(1).click()
+        page.get_by_role("button", name="Wipe", exact=True).click()
+        page.wait_for_function(f"document.querySelector('dialog.large canvas').width === {COMPARISONS[name]['size'][0]}")
+        assert_in_sight(page, "dialog.large, dialog.large :is(canvas, input, button, p)")
+        (picture,), (slider,) = boxes(page, "dialog.large canvas"), boxes(page, "dialog.large .wipe")
+        assert picture["width"] / picture["height"] == pytest.approx(COMPARISONS[name]["size"][0] / COMPARISONS[name]["size"][1], rel=0.01)
+        assert slider["left"] == pytest.approx(picture["left"], abs=4) and slider["right"] == pytest.approx(picture["right"], abs=4)

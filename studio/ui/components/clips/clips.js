@@ -3,6 +3,7 @@ let seed = null;
 let marked = null; // the first of two cells to compare
 let shown = null; // what the large view shows: {a, b, mode, share}
 let scrubbing = false;
+const calm = matchMedia("(prefers-reduced-motion: reduce)").matches; // nothing plays until it is asked to
 
 const cellAt = (column, row) => {
   const v = props.value;
@@ -17,18 +18,6 @@ const same = (a, b) => a && b && a.key === b.key && a.column === b.column && a.r
 const keyOf = (cell) => `${cell.column}-${cell.row}-${cell.seed}-${cell.strength}`;
 const find = (key) => props.value.cells.find((c) => keyOf(c) === key);
 
-const cellView = (cell, label) => {
-  if (!cell) return html`<div class="cell empty">not asked for</div>`;
-  if (cell.state === "failed") return html`<div class="cell failed"><b>Could not be drawn</b><span>${cell.error}</span></div>`;
-  if (cell.state !== "done") return html`<div class="cell empty">waiting</div>`;
-  return html`<div class="cell">
-    <button class="open-cell" data-do="open" data-cell="${keyOf(cell)}" aria-label="${label}, ${nameOf(cell)}: open large">
-      <video data-key="${cell.key}" data-src="${clipOf(cell, "mp4")}" poster="${clipOf(cell, "jpg")}" muted playsinline preload="none" tabindex="-1" data-keep></video>
-    </button>
-    <button class="mark-cell small" data-do="mark" data-cell="${keyOf(cell)}" aria-pressed="${same(marked, cell)}">${same(marked, cell) ? "Chosen" : marked ? "Compare with this" : "Compare"}</button>
-  </div>`;
-};
-const noteView = (cell) => (cell?.note ? html`<small class="note">${cell.note.replaceAll(" %", "\u00a0%")}</small>` : "");
 const choice = (name, title, values, chosen) =>
   values.length > 1
     ? html`<div class="choice-group" role="group" aria-label="${title}"><span>${title}</span>${values.map((value) => html`<button class="small" data-do="${name}" data-value="${value}" aria-pressed="${value === chosen}">${value}</button>`)}</div>`
@@ -64,21 +53,16 @@ const progressView = (v) =>
     ? html`<div class="clips-progress"><p><b>${v.progress.counted || v.progress.state}</b> ${v.progress.stage} <span class="muted">${v.progress.left}</span></p>
         <span class="bar busy ${v.progress.share == null ? "unknown" : ""}" role="progressbar" aria-label="Drawing clips" aria-valuemin="0" aria-valuemax="100" aria-valuenow="${Math.round((v.progress.share || 0) * 100)}"><span style="width:${(v.progress.share || 0) * 100}%"></span></span></div>`
     : "";
-const toolsView = (v) => html`<div class="clips-tools">
-  <button class="small" data-do="toggle" data-keep>Pause</button>
-  <button class="small" data-do="back" aria-label="One frame back">Frame back</button>
-  <button class="small" data-do="forth" aria-label="One frame forward">Frame on</button>
-  <input type="range" class="scrub" min="0" max="1000" value="0" aria-label="Position in the clips" data-keep />
-  <label class="speed">Speed<select name="speed" data-keep><option value="0.25">1/4</option><option value="0.5">1/2</option><option value="1" selected>1</option></select></label>
-  ${choice("strength", "Strength", v.strengths, strength)}
-  ${choice("seed", "Seed", v.seeds, seed)}
-</div>`;
+const olderView = (v) =>
+  v.sweeps.length > 1
+    ? html`<label class="older">Comparison<select name="sweep">${v.sweeps.map((s) => html`<option value="${s.id}" ${s.id === v.sweep ? new Markup("selected") : ""}>${s.label}</option>`)}</select></label>`
+    : "";
 const largeView = (v) => {
   if (!shown) return "";
   const { a, b, mode } = shown;
   const row = v.rows[b.row];
   return html`<div class="large-head"><h2>${row?.label}</h2><button class="quiet" data-do="close" aria-label="Close">Close</button></div>
-    <div class="large-stage" style="--ratio:${v.ratio}"><canvas data-keep aria-label="${row?.label}, ${nameOf(b)}"></canvas>
+    <div class="large-stage"><canvas data-keep aria-label="${row?.label}, ${nameOf(b)}"></canvas>
       ${mode === "wipe" ? html`<span class="tag left">${nameOf(a)}</span>` : ""}<span class="tag right">${mode === "difference" ? `${nameOf(a)} against ${nameOf(b)}` : nameOf(b)}</span></div>
     ${mode === "wipe" ? html`<input type="range" class="wipe" min="0" max="1000" value="500" aria-label="Where the two meet" data-keep />` : ""}
     <div class="large-tools" role="group" aria-label="How to compare">
@@ -97,35 +81,19 @@ const redraw = mount(
     if (!v.seeds.includes(seed)) seed = v.seeds[0];
     return html`<section class="clips" aria-label="Comparison">
       ${verdictView(v)} ${progressView(v)}
-      <div class="clips-head">${toolsView(v)}
-        ${v.sweeps.length > 1 ? html`<label class="older">Comparison<select name="sweep">${v.sweeps.map((s) => html`<option value="${s.id}" ${s.id === v.sweep ? new Markup("selected") : ""}>${s.label}</option>`)}</select></label>` : ""}
-      </div>
-      ${marked ? html`<p class="muted">Chosen: ${nameOf(marked)}. Press “Compare with this” on another clip. <button class="small quiet" data-do="unmark">Never mind</button></p>` : ""}
-      <div class="scroller" tabindex="0" role="region" aria-label="Clips by prompt and checkpoint pair">
-        <div class="clip-table" role="table" style="--columns:${v.columns.length - 1};--ratio:${v.ratio}">
-          <div class="heads" role="row">${v.columns.map(
-            (c, i) => html`<div class="head ${i ? "" : "pinned"}" role="columnheader"><b>${c.label}</b>${c.run ? html`<small>${c.run}</small>` : ""}
-              ${i ? html`<button class="small" data-do="use" data-pair="${c.id}" data-strength="${strength}" ${v.progress ? new Markup("disabled") : ""}>${v.chosen?.pair === c.id ? "In use" : "Use this"}</button>` : html`<small>without LoRA</small>`}</div>`,
-          )}</div>
-          ${v.rows.map(
-            (r, at) => html`<div class="prompt" role="row" title="${r.text}"><span role="rowheader"><b>${r.label}</b>${r.kind === "class" ? html` <small>another person, for comparison</small>` : ""}
-                ${r.video ? html` <a href="${r.video}" target="_blank" rel="noopener" aria-label="${r.label}: side-by-side video of all columns">Side-by-side video</a>` : ""}</span></div>
-              <div class="cells" role="row">${v.columns.map((c, i) => html`<div class="place ${i ? "" : "pinned"}" role="cell">${cellView(cellAt(i, at), r.label)}${noteView(cellAt(i, at))}</div>`)}</div>`,
-          )}
-        </div>
-      </div>
+      ${olderView(v)} ${tableView(v)}
       ${chartView(v)}
-      <dialog class="dialog large" aria-label="Large view">${largeView(v)}</dialog>
+      <dialog class="dialog large" style="--ratio:${v.ratio}" aria-label="Large view">${largeView(v)}</dialog>
     </section>`;
   },
   {
     use: (button) => trigger("use", { pair: button.dataset.pair, strength: Number(button.dataset.strength) }),
     strength: (button) => again(() => (strength = Number(button.dataset.value))),
     seed: (button) => again(() => (seed = Number(button.dataset.value))),
-    toggle: (button) => {
+    toggle: () => {
       if (grid.playing) grid.pause();
       else grid.play();
-      button.textContent = grid.playing ? "Pause" : "Play";
+      setToggle();
     },
     back: () => step(-1),
     forth: () => step(1),
@@ -160,13 +128,14 @@ function again(change) {
 function open(a, b, mode) {
   shown = { a, b, mode, share: 0.5 };
   marked = null;
+  const ran = grid.playing;
   grid.pause();
   redraw();
   const dialog = element.querySelector("dialog");
   if (!dialog.open) dialog.showModal();
   dialog.onclose = () => {
     shown = null;
-    grid.play();
+    if (ran) grid.play();
     setToggle();
     redraw();
   };
@@ -175,7 +144,9 @@ function open(a, b, mode) {
 }
 const setToggle = () => {
   const button = element.querySelector("[data-do=toggle]");
-  if (button) button.textContent = grid.playing ? "Pause" : "Play";
+  if (!button) return;
+  button.classList.toggle("is-playing", grid.playing);
+  button.ariaLabel = button.title = grid.playing ? "Pause" : "Play";
 };
 const step = (frames) => {
   grid.seek(grid.heldAt + frames / props.value.fps);
@@ -213,6 +184,7 @@ const grid = new Players(
     if (scrub && !scrubbing) scrub.value = String(Math.round((now / all) * 1000));
   },
 );
+grid.playing = !calm;
 const large = new Players(
   () => (shown ? [...element.querySelectorAll("dialog .of-a[src], dialog .of-b")] : []),
   () => {
