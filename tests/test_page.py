@@ -275,6 +275,17 @@ def test_a_broken_comparison_is_named_and_nothing_is_drawn_twice(trained, capsys
     assert window.troubles == [] and sweeps.damaged_sweeps(trained) == []
 
 
+def test_a_pair_that_took_the_place_of_the_compared_one_is_not_used_for_it(trained):
+    window = Window(trained.workspace, "carla")
+    window.open("evaluate")
+    first = list_pairs(trained)[0]
+    manifest = json.loads((first.folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["experts"]["low_noise"]["sha256"] = "of another training"
+    write_json(first.folder / "manifest.json", manifest)
+    notice = window.press("studio-clips", "use", sweep="sweep-001", pair=first.id, strength=0.7)
+    assert "train-001/step-001000 is another pair now" in notice["text"] and "chosen" not in trained.read()
+
+
 @pytest.mark.parametrize(
     "damage, words",
     [

@@ -14,7 +14,7 @@ from studio.errors import Damaged, Problem
 from studio.evaluation.first_pictures import add_first_pictures
 from studio.evaluation.prompts import resolve_prompts, standard_prompts
 from studio.evaluation.references import needs_scores, scores_key
-from studio.training.pairs import damaged_pairs, file_sha256, list_pairs, require_whole
+from studio.training.pairs import Pair, damaged_pairs, file_sha256, list_pairs, require_whole
 from studio.workspace import FORMAT, Project, new_numbered_dir, read_json, safe_join, write_json
 
 WAVE_CELLS = 12  # about this many clips share one change of experts; a row (one prompt and seed) is never split
@@ -300,6 +300,15 @@ def count_unmeasured(project, sweep):
 
     key = scores_key(project, find_model(sweep["base_model"], project.workspace))
     return sum(needs_scores(cell, key) for cell in sweep["cells"])
+
+
+def check_compared(folder: Path, pair: Pair):
+    """Problem unless the pair is the one whose clips the sweep holds: another training may bear the name of one that was deleted."""
+    now = _pair_entry(pair)
+    if not any(all(entry[name] == now[name] for name in ("id", "high_sha256", "low_sha256")) for entry in read_sweep(folder)["pairs"]):
+        raise Problem(
+            f"{pair.id} is another pair now than the one that was compared: nothing was changed.", fix="Draw the test clips of the new one."
+        )
 
 
 def find_cell(sweep, pair, prompt, seed, strength):

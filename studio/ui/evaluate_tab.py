@@ -3,7 +3,7 @@
 import gradio as gr
 
 from studio.config import SweepConfig
-from studio.evaluation.sweeps import damaged_sweeps, select_pairs
+from studio.evaluation.sweeps import check_compared, damaged_sweeps, select_pairs
 from studio.export import export_pair
 from studio.training.pairs import damaged_pairs
 from studio.ui import actions, evaluate_choice, evaluate_view
@@ -34,6 +34,7 @@ def build_clips(page):
 def use_pair(project, event):
     """Choose a pair: export it for ComfyUI and remember it."""
     pair = select_pairs(project, [str(event.pair)])[0]
+    check_compared(project.sweep_dir(str(event.sweep)), pair)
     strength = float(event.strength)
     folder = export_pair(project, pair, "comfyui", strength)
     project.update(chosen={"pair": pair.id, "step": pair.step, "strength": strength, "folder": str(folder)})

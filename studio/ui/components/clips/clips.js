@@ -87,7 +87,7 @@ const redraw = mount(
     </section>`;
   },
   {
-    use: (button) => trigger("use", { pair: button.dataset.pair, strength: Number(button.dataset.strength) }),
+    use: (button) => trigger("use", { sweep: props.value.sweep, pair: button.dataset.pair, strength: Number(button.dataset.strength) }),
     strength: (button) => again(() => (strength = Number(button.dataset.value))),
     seed: (button) => again(() => (seed = Number(button.dataset.value))),
     toggle: () => {
