@@ -35,11 +35,6 @@ class Sent:
     name: str  # as the person knows it; gradio's own is poorer by the signs that it does not like
 
 
-def read_sent(payload) -> list[Sent]:
-    """What a gr.File holds (ListFiles or None), with the names that its own `preprocess` forgets. gradio has checked the places."""
-    return [Sent(Path(file.path), file.orig_name or Path(file.path).name) for file in payload or []]
-
-
 @dataclass(frozen=True)
 class Taken:
     """What became of the files of one drop: the folder for the import, and (name, reason) of each that did not get there."""
