@@ -146,6 +146,7 @@ FETCHES = (
     "/GRADIO_API/file={url}",
     "/gradio_api/file={url}/",
     "/gradio_api/file={url}?__theme=dark",
+    "http://127.0.0.1/gradio_api/file={url}",
     "/?__theme=dark&url={url}",
     "/file={url}",
     "/proxy={url}",

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
+from gradio.data_classes import FileData, ListFiles
 from page_kit import Event, fire, page_of, reader_values
 from starlette.testclient import TestClient
 
@@ -43,6 +44,7 @@ from studio.ui import (
 )
 from studio.ui import formatting as f
 from studio.ui.app import build, make_app
+from studio.ui.drop import Drop
 from studio.ui.page import describe_error
 from studio.ui.settings_form import build_form, flatten, place_field, search_index
 from studio.workspace import Workspace, read_json, write_json
@@ -406,6 +408,15 @@ def test_equal_files_of_one_drop_are_taken_once_and_the_other_is_named(project, 
     assert result["added"] == ["0001", "0002"] and result["rejected"] == []
     assert [name for name, _ in result["duplicates"]] in (["photo (1).jpg"], [second])
     assert nothing_sent_is_left(project)
+
+
+def test_the_drop_zone_knows_the_names_also_after_it_was_made_anew(tmp_path):
+    """As gradio does in a session whenever it is sent an update, a failed drop's included."""
+    zone = Drop(label="Drop photos here", file_count="multiple")
+    again = zone.__class__(**zone.constructor_args)
+    sent = ListFiles([FileData(path=str(tmp_path / "photo 1.jpg"), orig_name="photo (1).jpg"), FileData(path=str(tmp_path / "b.jpg"))])
+    assert again.preprocess(sent) == [uploads.Sent(tmp_path / "photo 1.jpg", "photo (1).jpg"), uploads.Sent(tmp_path / "b.jpg", "b.jpg")]
+    assert again.preprocess(None) == [] and again.get_block_name() == "file" and not list((ROOT / "studio").rglob("*.pyi"))
 
 
 def test_one_bad_file_of_a_drop_is_named_and_the_others_come_in(project, media, idle):

@@ -10,6 +10,7 @@ from studio.errors import Problem
 from studio.models.catalogue import link_model, models_to_choose
 from studio.ui import actions, dataset_view, download_view, results_view, uploads
 from studio.ui.components import component
+from studio.ui.drop import Drop
 from studio.workspace import Project
 
 ID, TITLE = "dataset", "Dataset"
@@ -46,8 +47,7 @@ def build_import(page):
     """The drop zone: open while there is nothing yet."""
     fold = gr.Accordion("Add photos and clips", open=False, elem_id="add-media", elem_classes="fold")
     with fold, gr.Row(equal_height=True):
-        files = gr.File(label="Drop photos, clips or a zip here", file_count="multiple", elem_id="upload", height=136, scale=3)
-        files.preprocess = uploads.read_sent
+        files = Drop(label="Drop photos, clips or a zip here", file_count="multiple", elem_id="upload", height=136, scale=3)
         with gr.Column(scale=2, min_width=240):
             info = "Photos, clips and their caption files in it are copied; the folder stays as it is."
             folder = gr.Textbox(

@@ -1,5 +1,6 @@
 """Files that a browser sent: moved into the project for the import job, and deleted as soon as it is over, however it ended."""
 
+import itertools
 import logging
 import os
 import shutil
@@ -34,11 +35,6 @@ class Sent:
     name: str  # as the person knows it; gradio's own is poorer by the signs that it does not like
 
 
-def read_sent(payload) -> list[Sent]:
-    """What a gr.File holds (ListFiles or None), with the names that its own `preprocess` forgets. gradio has checked the places."""
-    return [Sent(Path(file.path), file.orig_name or Path(file.path).name) for file in payload or []]
-
-
 @dataclass(frozen=True)
 class Taken:
     """What became of the files of one drop: the folder for the import, and (name, reason) of each that did not get there."""
@@ -48,7 +44,7 @@ class Taken:
 
 
 def take(project, files: list[Sent]) -> Taken:
-    """Move what a browser sent into a new folder uploads/import-NNN/. Equal names get folders of their own. Nothing stays at gradio's place."""
+    """Move what a browser sent into a new folder uploads/import-NNN/. Nothing stays at gradio's place."""
     if not files:
         raise Problem("No file arrived.", fix="Drop the photos or clips again.")
     folder, left_out = new_numbered_dir(incoming_dir(project), "import"), []
@@ -73,8 +69,8 @@ def give_up(taken: Taken) -> None:
 def _move_all(files, folder, left_out):
     moved = {}  # place -> where its content is now
     for file in files:
+        target = _free_place(folder, "".join(portable_name(file.name)))
         try:
-            target = _free_place(folder, "".join(portable_name(file.name)))
             if file.path.is_dir():
                 left_out.append((file.name, "it is a folder; drop the files in it, or name the folder beside the drop zone"))
             elif file.path in moved:
@@ -85,15 +81,14 @@ def _move_all(files, folder, left_out):
         except OSError as e:
             if is_disk_full(e):
                 raise Problem("The disk is full; nothing was imported.", fix="Free some space, then drop the files again.") from e
+            with suppress(OSError):  # copied, and then its source could not be removed
+                target.unlink()
             left_out.append((file.name, why_unreadable(e)))
 
 
 def _free_place(folder, name):
-    """The second file of a name goes into more-001, the third into more-002: a caption stays with the photo that was sent with it."""
-    target, number = folder / name, 0
-    while target.exists():
-        number += 1
-        target = folder / f"more-{number:03d}" / name
+    """The first file of a name goes into the folder 1, the second into 2: a caption stays with the photo that was sent with it."""
+    target = next(place for number in itertools.count(1) if not (place := folder / str(number) / name).exists())
     target.parent.mkdir(exist_ok=True)
     return target
 
