@@ -620,3 +620,20 @@ def test_the_large_view_fits_the_window_with_its_slider_as_wide_as_the_picture(b
         (picture,), (slider,) = boxes(page, "dialog.large canvas"), boxes(page, "dialog.large .wipe")
         assert picture["width"] / picture["height"] == pytest.approx(COMPARISONS[name]["size"][0] / COMPARISONS[name]["size"][1], rel=0.01)
         assert slider["left"] == pytest.approx(picture["left"], abs=4) and slider["right"] == pytest.approx(picture["right"], abs=4)
+
+
+@pytest.mark.parametrize(("name", "width", "columns"), [("Six", 1280, 7), ("Six upright", 1280, 7), ("Two runs", 390, 2)])
+def test_the_report_shows_real_clips_in_the_window_under_heads_and_player(browser, compared, name, width, columns):
+    report = compared[1].find_project(name).sweep_dir("sweep-001") / "report.html"
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    try:
+        page.goto(report.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert [head for head in boxes(page, ".head")[:columns] if head["left"] < 0 or head["right"] > width] == []
+        assert_last_row_stands_under_player_and_heads(page, columns)
+        assert_natural(page, COMPARISONS[name]["size"], "video.cell")
+        page.evaluate("document.querySelector('.rows-part').scrollLeft = 9999")
+        page.wait_for_function("document.querySelector('.heads-part').scrollLeft === document.querySelector('.rows-part').scrollLeft")
+        assert boxes(page, ".head")[-1]["right"] <= width
+    finally:
+        page.close()
