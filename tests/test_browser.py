@@ -571,6 +571,14 @@ def test_the_base_and_six_pairs_of_real_clips_are_in_sight_with_heads_and_player
         assert_in_sight(page, "#side")
 
 
+def test_clips_that_come_into_sight_stand_at_the_frame_where_the_others_were_stopped(browser, compared):
+    with comparison(browser, compared, "Six upright") as page:
+        page.get_by_label("Position in the clips").fill("250")
+        page.evaluate("[...document.querySelectorAll('.cells')].at(-1).scrollIntoView({ block: 'end' })")
+        page.wait_for_function("""() => { const seen = [...document.querySelectorAll('.cell video')].filter((v) => v.readyState >= 2);
+          return seen.length >= 28 && seen.every((v) => Math.abs(v.currentTime - v.duration / 4) < 0.02); }""")
+
+
 def test_few_upright_clips_are_as_large_as_the_window_allows_and_not_larger(browser, compared):
     with comparison(browser, compared, "One upright") as page:
         assert_natural(page, PORTRAIT)
