@@ -639,6 +639,14 @@ def test_the_base_and_six_pairs_of_real_clips_are_in_sight_with_heads_and_player
         assert_in_sight(page, "#side")
 
 
+def test_clips_that_come_into_sight_stand_at_the_frame_where_the_others_were_stopped(browser, compared):
+    with comparison(browser, compared, "Six upright") as page:
+        page.get_by_label("Position in the clips").fill("250")
+        page.evaluate("[...document.querySelectorAll('.cells')].at(-1).scrollIntoView({ block: 'end' })")
+        page.wait_for_function("""() => { const seen = [...document.querySelectorAll('.cell video')].filter((v) => v.readyState >= 2);
+          return seen.length >= 28 && seen.every((v) => Math.abs(v.currentTime - v.duration / 4) < 0.02); }""")
+
+
 def test_few_upright_clips_are_as_large_as_the_window_allows_and_not_larger(browser, compared):
     with comparison(browser, compared, "One upright") as page:
         assert_natural(page, PORTRAIT)
@@ -688,3 +696,20 @@ def test_the_large_view_fits_the_window_with_its_slider_as_wide_as_the_picture(b
         (picture,), (slider,) = boxes(page, "dialog.large canvas"), boxes(page, "dialog.large .wipe")
         assert picture["width"] / picture["height"] == pytest.approx(COMPARISONS[name]["size"][0] / COMPARISONS[name]["size"][1], rel=0.01)
         assert slider["left"] == pytest.approx(picture["left"], abs=4) and slider["right"] == pytest.approx(picture["right"], abs=4)
+
+
+@pytest.mark.parametrize(("name", "width", "columns"), [("Six", 1280, 7), ("Six upright", 1280, 7), ("Two runs", 390, 2)])
+def test_the_report_shows_real_clips_in_the_window_under_heads_and_player(browser, compared, name, width, columns):
+    report = compared[1].find_project(name).sweep_dir("sweep-001") / "report.html"
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    try:
+        page.goto(report.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert [head for head in boxes(page, ".head")[:columns] if head["left"] < 0 or head["right"] > width] == []
+        assert_last_row_stands_under_player_and_heads(page, columns)
+        assert_natural(page, COMPARISONS[name]["size"], "video.cell")
+        page.evaluate("document.querySelector('.rows-part').scrollLeft = 9999")
+        page.wait_for_function("document.querySelector('.heads-part').scrollLeft === document.querySelector('.rows-part').scrollLeft")
+        assert boxes(page, ".head")[-1]["right"] <= width
+    finally:
+        page.close()

@@ -63,7 +63,10 @@ def render_report(sweep_dir, sweep, decision, max_bytes=MAX_EMBEDDED_BYTES):
         "embedded": escape(
             f"Shown as still pictures, to keep this file small: {left_out} clips." if left_out else "All clips play together."
         ),
-        "grid": _grid(sweep_dir, sweep, decision, embedded),
+        "heads": _heads(sweep, decision),
+        "rows": _rows(sweep_dir, sweep, decision, embedded),
+        "columns": str(len(columns_of(sweep))),
+        "ratio": f"{sweep['settings']['width'] / sweep['settings']['height']:.4f}",
         "numbers": _numbers(decision["table"]),
         "chart": _charts(sweep, decision),
         "guide": "".join(f"<p>{escape(line)}</p>" for line in _guide(decision["table"])),
@@ -105,23 +108,40 @@ def _verdict(decision):
     return f"<h3>{escape(title)}</h3><ul>{reasons}</ul>"
 
 
-def _grid(sweep_dir, sweep, decision, embedded):
-    columns = columns_of(sweep)
-    marks = ["best" if pair and (pair, strength) == (decision["pair"], decision["strength"]) else "" for pair, strength in columns]
-    heads = "".join(
-        f'<th scope="col" class="{mark}">{escape(column_title(sweep, *column))}</th>' for column, mark in zip(columns, marks, strict=True)
+def _columns(sweep, decision):
+    """[(pair id or None, strength, class)] of every column: "pinned" is the base, "best" what the verdict names."""
+    best = (decision["pair"], decision["strength"])
+    return [(p, s, "pinned" if p is None else "best" if (p, s) == best else "") for p, s in columns_of(sweep)]
+
+
+def _heads(sweep, decision):
+    return "".join(
+        f'<div class="head {mark}" role="columnheader"><b>{escape(column_title(sweep, pair, strength))}</b></div>'
+        for pair, strength, mark in _columns(sweep, decision)
     )
-    rows = []
+
+
+def _rows(sweep_dir, sweep, decision, embedded):
+    """A prompt and seed each: its words over the whole width, its clips below."""
+    columns, rows = _columns(sweep, decision), []
     for index, prompt in enumerate(sweep["prompts"]):
         for seed in sweep["settings"]["seeds"]:
-            cells = [find_cell(sweep, pair, index, seed, strength) for pair, strength in columns]
-            tds = "".join(f'<td class="{m}">{_cell(sweep_dir, sweep, c, embedded)}</td>' for c, m in zip(cells, marks, strict=True))
-            seeds = f"<br><small>seed {seed}</small>" if len(sweep["settings"]["seeds"]) > 1 else ""
-            text = f'<br><small class="prompt">{escape(prompt["text"])}</small>'
-            if "first_picture" in prompt:
-                text += f"<br><small>begins with {escape(prompt['first_picture']['item'])}</small>"
-            rows.append(f'<tr><th scope="row"><b>{escape(prompt["label"])}</b>{seeds}{text}</th>{tds}</tr>')
-    return f'<thead><tr><th scope="col">Prompt</th>{heads}</tr></thead><tbody>{"".join(rows)}</tbody>'
+            places = ""
+            for pair, strength, mark in columns:
+                cell = _cell(sweep_dir, sweep, find_cell(sweep, pair, index, seed, strength), embedded)
+                places += f'<div class="place {mark}" role="cell">{cell}</div>'
+            rows.append(f'<div class="prompt" role="row"><div role="rowheader">{_words(sweep, prompt, seed)}</div></div>')
+            rows.append(f'<div class="cells" role="row">{places}</div>')
+    return "".join(rows)
+
+
+def _words(sweep, prompt, seed):
+    words = [f"<b>{escape(prompt['label'])}</b>"]
+    if len(sweep["settings"]["seeds"]) > 1:
+        words.append(f"<small>seed {seed}</small>")
+    if "first_picture" in prompt:
+        words.append(f"<small>begins with {escape(prompt['first_picture']['item'])}</small>")
+    return " ".join([*words, f'<small class="text">{escape(prompt["text"])}</small>'])
 
 
 def column_title(sweep, pair_id, strength):
@@ -137,15 +157,15 @@ def _cell(sweep_dir, sweep, cell, embedded):
     if cell is None:
         return ""
     if cell["state"] != "done":
-        return f'<p class="soft">{escape(cell["error"] or "Not drawn yet.")}</p>'
+        return f'<p class="missing">{escape(cell["error"] or "Not drawn yet.")}</p>'
     name = f"{sweep['prompts'][cell['prompt']]['label']}, {column_title(sweep, cell['pair'], cell['strength'])}"
     poster = _data("image/jpeg", sweep_dir / cell["poster"])
     note = clip_note(cell["scores"])
     note = f"<small>{escape(note).replace(' %', '&nbsp;%')}</small>" if note else ""
     if (cell["pair"], cell["strength"], cell["prompt"], cell["seed"]) not in embedded:
-        return f'<img src="{poster}" alt="{escape(name, quote=True)}">{note}'
+        return f'<img class="cell" src="{poster}" alt="{escape(name, quote=True)}">{note}'
     clip = _data("video/mp4", sweep_dir / cell["clip"])
-    return f'<video src="{clip}" poster="{poster}" muted loop playsinline preload="auto" aria-label="{escape(name, quote=True)}"></video>{note}'
+    return f'<video class="cell" src="{clip}" poster="{poster}" muted loop playsinline preload="auto" aria-label="{escape(name, quote=True)}"></video>{note}'
 
 
 def _data(kind, path):

@@ -23,7 +23,7 @@ class Players {
   follow() {
     const ready = this.ready();
     if (!ready.length || !this.duration) return;
-    if (!this.playing) return;
+    if (!this.playing) return this.hold(ready);
     const length = this.duration / this.speed + 0.12; // a breath at the end, so that the loop can be seen
     const now = (performance.now() - this.startedAt) / 1000;
     if (now > length || !this.startedAt) return this.restart();
@@ -31,6 +31,13 @@ class Players {
     for (const v of ready) if (v.paused && !v.ended && due < v.duration - 0.05) this.start(v, due); // came late
     this.heldAt = due;
     this.onTime(due, this.duration);
+  }
+  /* What came into sight after the clips were stopped stands at the same frame. */
+  hold(ready) {
+    for (const v of ready) {
+      const at = Math.min(this.heldAt, v.duration);
+      if (Math.abs(v.currentTime - at) > 0.001) v.currentTime = at;
+    }
   }
   restart() {
     this.startedAt = performance.now();
