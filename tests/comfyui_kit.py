@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from studio import config
-from studio.models.layouts import umt5_shapes, wan_shapes
+from studio.models.files.layouts import umt5_shapes, wan_shapes
 
 SMALL = "small"  # a base model of the tiny one's shapes that is not built in
 FORMS = ("fp32", "fp16", "bf16", "fp8_scaled", "fp8_scaled_new", "fp8", "fp8_e5m2")

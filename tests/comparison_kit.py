@@ -8,7 +8,7 @@ import numpy as np
 
 from studio.config import EXPERTS, SweepConfig, TrainConfig, to_dict
 from studio.evaluation import sweeps
-from studio.evaluation.clips import write_clip, write_poster
+from studio.evaluation.clip_files import write_clip, write_poster
 from studio.training.pairs import file_sha256, pair_file_name, pair_folder
 from studio.workspace import write_json
 

@@ -41,41 +41,41 @@ TORCH_ROOMS = {"models", "training", "evaluation", "data", "tiny"}
 TORCH_FREE = {
     "models/captioners.py",
     "models/catalogue.py",
-    "models/needed.py",
-    "models/sources.py",
-    "models/download.py",
-    "models/connection.py",
-    "models/hub.py",
-    "models/weight_files.py",
-    "models/layouts.py",
-    "models/folders.py",
-    "models/comfyui.py",
-    "models/comfyui_folders.py",
-    "training/deadline.py",
+    "models/fetch/needed.py",
+    "models/fetch/offers.py",
+    "models/fetch/download.py",
+    "models/fetch/connection.py",
+    "models/fetch/hub.py",
+    "models/files/weight_files.py",
+    "models/files/layouts.py",
+    "models/files/folders.py",
+    "models/files/comfyui.py",
+    "models/files/comfyui_folders.py",
+    "training/endure/deadline.py",
     "training/pairs.py",
-    "evaluation/estimates.py",
-    "training/planner.py",
-    "training/plan_words.py",
-    "training/cards.py",
-    "training/estimates.py",
-    "training/optimizer_facts.py",
+    "evaluation/drawing_time.py",
+    "training/plan/planner.py",
+    "training/plan/plan_words.py",
+    "training/plan/cards.py",
+    "training/plan/estimates.py",
+    "training/plan/optimizer_facts.py",
     "training/history.py",
-    "training/measured.py",
+    "training/plan/measured.py",
     "training/material.py",
-    "training/memory.py",
-    "training/placement.py",
+    "training/plan/memory.py",
+    "training/plan/placement.py",
     "evaluation/first_pictures.py",
     "evaluation/sweeps.py",
-    "evaluation/verdict.py",
+    "evaluation/judge/verdict.py",
     "evaluation/report.py",
     "data/dataset.py",
-    "data/captions.py",
+    "data/captions/rules.py",
     "data/importer.py",
-    "data/thumbnails.py",
+    "data/media/thumbnails.py",
     "data/quality.py",
     "data/persons.py",
     "data/curation.py",
-    "data/clips.py",
+    "data/media/clips.py",
     "tiny/world.py",
     "tiny/drawing.py",
     "tiny/demo.py",
@@ -100,7 +100,7 @@ def imports(path, *, at_top_only=False):
 
 
 def room_of(module):
-    """studio.data.clips -> data; studio.config -> config; anything else -> None."""
+    """studio.data.media.clips -> data; studio.config -> config; anything else -> None."""
     parts = module.split(".")
     return parts[1] if parts[0] == "studio" and len(parts) > 1 else None
 
@@ -182,7 +182,7 @@ def test_importing_the_window_loads_no_torch():
 
 def test_reading_jobs_plans_and_results_loads_neither_torch_nor_gradio():
     modules = [path.removesuffix(".py").replace("/", ".") for path in sorted(TORCH_FREE)]
-    modules += ["jobs.state", "jobs.launcher", "jobs.metrics", "export", "cli", "machine"]
+    modules += ["jobs.state", "jobs.launcher", "training.curves", "export", "cli", "machine"]
     loaded = modules_after("import " + ", ".join(f"studio.{m}" for m in modules))
     assert not loaded & (TORCH | {"gradio"})
 

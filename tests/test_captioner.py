@@ -10,7 +10,7 @@ import pytest
 
 from studio.config import CaptionConfig, load_preset
 from studio.data import dataset
-from studio.data.caption_answer import read_answer
+from studio.data.captions.answer import read_answer
 from studio.errors import Problem
 
 STYLE = load_preset("captions", "standard")
@@ -45,7 +45,7 @@ def taught(untaught, tmp_path_factory):
     import torch
     from PIL import Image
 
-    from studio.data.captioner import Captioner
+    from studio.data.captions.writer import Captioner
 
     folder = shutil.copytree(untaught, tmp_path_factory.mktemp("taught") / "captioner")
     captioner = Captioner.load(folder)
@@ -217,7 +217,7 @@ def test_the_tiny_captioner_loads_through_the_auto_classes(untaught):
 def test_pictures_of_any_size_come_to_few_tokens(untaught):
     from PIL import Image
 
-    from studio.data.captioner import Captioner
+    from studio.data.captions.writer import Captioner
 
     captioner = Captioner.load(untaught)
     for side in (20, 64, 80, 97, 320, 768):
@@ -231,7 +231,7 @@ def test_pictures_of_any_size_come_to_few_tokens(untaught):
 def test_a_large_drawing_is_seen_as_the_cells_that_it_was_made_of(untaught):
     import torch
 
-    from studio.data.captioner import Captioner
+    from studio.data.captions.writer import Captioner
     from studio.tiny import world
     from studio.tiny.drawing import draw_photo
 
@@ -244,7 +244,7 @@ def test_a_large_drawing_is_seen_as_the_cells_that_it_was_made_of(untaught):
 
 
 def test_instructions_and_captions_are_whole_words(tmp_path):
-    from studio.data.captioner import Captioner
+    from studio.data.captions.writer import Captioner
     from studio.tiny.captioner import build_untaught_captioner
 
     tokenizer = Captioner.load(build_untaught_captioner(tmp_path)).processor.tokenizer
@@ -259,7 +259,7 @@ def test_instructions_and_captions_are_whole_words(tmp_path):
 
 
 def test_an_answer_becomes_exactly_the_worlds_caption():
-    from studio.data.captions import compose_caption
+    from studio.data.captions.rules import compose_caption
     from studio.tiny import world
     from studio.tiny.captioner_training import answer_for
 
@@ -282,7 +282,7 @@ def test_an_answer_becomes_exactly_the_worlds_caption():
 def test_lessons_show_no_held_out_person_or_scene_and_the_pictures_that_the_captioner_prepares(untaught):
     import torch
 
-    from studio.data.captioner import Captioner
+    from studio.data.captions.writer import Captioner
     from studio.tiny import world
     from studio.tiny.captioner_training import Head, Lessons
 
@@ -328,7 +328,7 @@ def test_the_packs_captioner_says_what_is_in_photos_and_clips_that_it_never_saw(
 
 
 def test_the_base_models_own_captioner_is_the_default(untaught, workspace, tmp_path):
-    from studio.data.captioner import find_captioner
+    from studio.data.captions.writer import find_captioner
 
     folder = shutil.copytree(untaught, tmp_path / "base" / "captioner")
     base = SimpleNamespace(captioner=folder)
@@ -337,7 +337,7 @@ def test_the_base_models_own_captioner_is_the_default(untaught, workspace, tmp_p
 
 
 def test_a_captioner_is_found_in_the_models_folder_or_where_its_path_file_points(untaught, workspace, tmp_path):
-    from studio.data.captioner import find_captioner
+    from studio.data.captions.writer import find_captioner
 
     base = SimpleNamespace(captioner=workspace.models_dir / "Some-VLM")
     with pytest.raises(Problem, match="Some-VLM") as absent:
@@ -353,7 +353,7 @@ def test_a_captioner_is_found_in_the_models_folder_or_where_its_path_file_points
 
 
 def test_a_captioner_with_pickled_weights_is_refused(untaught, workspace):
-    from studio.data.captioner import find_captioner
+    from studio.data.captions.writer import find_captioner
 
     folder = shutil.copytree(untaught, workspace.models_dir / "old")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
@@ -382,7 +382,7 @@ class Watcher:
 
 
 def write(project, path, watcher=None, **options):
-    from studio.data.captioner import write_captions
+    from studio.data.captions.writer import write_captions
 
     watcher = watcher or Watcher()
     options.setdefault("config", CaptionConfig())

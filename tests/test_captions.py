@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.data.captions import audit, check_caption, check_trigger, class_prompt, compose_caption, suggest_trigger
+from studio.data.captions.rules import audit, check_caption, check_trigger, class_prompt, compose_caption, suggest_trigger
 from studio.data.dataset import Item
 
 

@@ -5,7 +5,7 @@ import pytest
 from studio.config import list_presets, load_preset
 from studio.errors import Problem
 from studio.machine import Gpu
-from studio.training.cards import find_card, named_card, nearest_names
+from studio.training.plan.cards import find_card, named_card, nearest_names
 
 # as `nvidia-smi -L` and torch.cuda.get_device_name() print them -> the line of the table, and the size in its name
 NAMES = {

@@ -12,8 +12,9 @@ from training_kit import Events, lora_bits, new_project, new_run, small_config
 
 from studio.config import EXPERTS
 from studio.errors import Problem, is_disk_full
-from studio.training import checkpoints, waiting
+from studio.training import checkpoints
 from studio.training.checkpoints import State, load_state, remove_leftovers, save_pair, save_state
+from studio.training.endure import waiting
 from studio.training.loop import train
 from studio.training.pairs import find_pair, list_pairs, list_run_pairs, pair_folder, read_pair, verify_pair
 from studio.workspace import Project, read_json, write_json

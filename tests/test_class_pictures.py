@@ -12,10 +12,10 @@ from studio.errors import Problem
 from studio.models.loading import load_expert, load_text_encoder, load_vae
 from studio.models.observer import find_observer
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
-from studio.training.batches import Batches
 from studio.training.class_pictures import STAGE, drawing_settings, other_people, plan_class_pictures
 from studio.training.loop import train
 from studio.training.samples import Samples
+from studio.training.step.batches import Batches
 from studio.workspace import read_json
 
 PICTURES = {"preservation": {"pictures": 5, "every": 2}, "data": {"photo_size": 80}}

@@ -8,10 +8,11 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from studio.data import clips, dataset, limits
+from studio.data import dataset, limits
 from studio.data.importer import import_media
-from studio.data.thumbnails import preview, thumbnail
-from studio.data.transcode import prepare_clip
+from studio.data.media import clips
+from studio.data.media.thumbnails import preview, thumbnail
+from studio.data.media.transcode import prepare_clip
 
 
 def make_clip(path, times, *, size=(64, 48), codec="libx264", audio=False, picture=None, base=Fraction(1, 90_000)):

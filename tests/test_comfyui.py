@@ -13,9 +13,9 @@ from transformers import UMT5EncoderModel
 from studio import cli
 from studio.config import load_preset
 from studio.errors import Problem
-from studio.models import comfyui_folders
 from studio.models.catalogue import describe_model, find_model, link_model
-from studio.models.comfyui import find_files
+from studio.models.files import comfyui_folders
+from studio.models.files.comfyui import find_files
 from studio.models.loading import check_weights, load_expert, load_text_encoder, load_vae
 from studio.workspace import write_json
 
@@ -320,7 +320,7 @@ def test_the_models_command_links_a_comfyui_folder_and_says_which_files_it_took(
 
 
 def test_the_window_links_a_comfyui_folder_and_says_which_files_it_took(comfyui, workspace):
-    from studio.ui.dataset_tab import link_folder
+    from studio.ui.dataset.tab import link_folder
 
     project = workspace.create_project("Anna", trigger="ohwx", class_noun="person", base_model=SMALL)
     said = link_folder(project, SMALL, f'"{comfyui}"')

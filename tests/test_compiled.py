@@ -11,10 +11,10 @@ from training_kit import Events, new_project, new_run, small_config
 
 from studio.config import MemoryConfig
 from studio.models.compiled import call_block, compile_block, why_not_compiled
-from studio.models.streaming import place_blocks
+from studio.models.stream.streaming import place_blocks
 from studio.training import loop
-from studio.training.step import Group, accumulate_gradients, evaluate
-from studio.training.walk import StepPlan
+from studio.training.step.block_pass import StepPlan
+from studio.training.step.gradients import Group, accumulate_gradients, evaluate
 
 QUICK = "aot_eager"  # all but the translation into machine code, which takes minutes: tests/benchmarks/compiled.py
 

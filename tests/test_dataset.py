@@ -14,10 +14,10 @@ from PIL import Image
 
 from studio import workspace
 from studio.data import dataset, limits
-from studio.data.caption_files import decode_text
-from studio.data.clips import cut_clip
+from studio.data.captions.files import decode_text
 from studio.data.importer import import_media
-from studio.data.thumbnails import preview, thumbnail
+from studio.data.media.clips import cut_clip
+from studio.data.media.thumbnails import preview, thumbnail
 from studio.errors import Problem
 
 
@@ -273,8 +273,8 @@ def test_thumbnails_and_previews_are_small_files_of_the_cache(filled, tmp_path):
 
 def test_the_room_imports_without_torch_and_heavy_libraries():
     code = (
-        "import sys; import studio.data.importer, studio.data.dataset, studio.data.captions, studio.data.thumbnails, studio.data.clips,"
-        "studio.data.quality, studio.data.curation, studio.data.transcode;"
+        "import sys; import studio.data.importer, studio.data.dataset, studio.data.captions, studio.data.media.thumbnails, studio.data.media.clips,"
+        "studio.data.quality, studio.data.curation, studio.data.media.transcode;"
         "print([m for m in ('torch', 'skimage', 'moviepy', 'wordfreq', 'av', 'scipy', 'imagehash') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

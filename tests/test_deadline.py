@@ -5,7 +5,7 @@ import time
 import pytest
 from training_kit import Events, new_project, new_run, small_config
 
-from studio.training.deadline import LEAST_RESERVE_SECONDS, Deadline, next_time
+from studio.training.endure.deadline import LEAST_RESERVE_SECONDS, Deadline, next_time
 from studio.training.loop import train
 from studio.training.pairs import list_run_pairs
 

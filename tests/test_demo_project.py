@@ -10,7 +10,7 @@ import pytest
 from studio.commands import demo as demo_command
 from studio.commands.output import Output
 from studio.data import curation, quality
-from studio.data.captions import check_caption
+from studio.data.captions.rules import check_caption
 from studio.data.dataset import get_item, list_items, remove_item, set_caption
 from studio.data.importer import import_media
 from studio.models.catalogue import find_model

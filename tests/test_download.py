@@ -18,17 +18,20 @@ from studio import cli
 from studio.commands import models as models_command
 from studio.config import PRESETS_DIR
 from studio.data import dataset
-from studio.data.captioner import find_captioner
+from studio.data.captions.writer import find_captioner
 from studio.data.importer import import_media
 from studio.errors import Problem
 from studio.jobs import launcher, state, worker
 from studio.jobs.recorder import Recorder
-from studio.models import sources
 from studio.models.captioners import describe_captioner
 from studio.models.catalogue import describe_model, find_model, model_preset
-from studio.models.download import PARTS, WAITS, download_model, list_needed, needed_names
-from studio.models.folders import check_folder
-from studio.ui import actions, dataset_view, download_view, sidebar, train_choice, train_view
+from studio.models.fetch import offers as sources
+from studio.models.fetch.download import PARTS, WAITS, download_model, list_needed, needed_names
+from studio.models.files.folders import check_folder
+from studio.ui import actions, download_view, sidebar
+from studio.ui.dataset import view as dataset_view
+from studio.ui.train import choice as train_choice
+from studio.ui.train import view as train_view
 from studio.workspace import Workspace
 
 TOKEN = "hf_secretSECRETsecret0123456789"
@@ -489,7 +492,7 @@ def test_a_gated_repository_says_what_to_do_and_never_shows_the_login(hub, works
 
 
 def test_a_login_is_not_sent_over_an_open_connection(hub, workspace, monkeypatch):
-    from studio.models import hub as hub_module
+    from studio.models.fetch import hub as hub_module
 
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     with pytest.raises(Problem, match="unencrypted") as found:
@@ -728,7 +731,7 @@ def test_a_download_that_failed_says_why_where_it_was_started(hub, person, monke
 
 
 def test_neither_the_window_nor_the_launcher_loads_the_hubs_library():
-    modules = "studio.models.download, studio.models.sources, studio.jobs.launcher, studio.jobs.tasks, studio.commands.models"
+    modules = "studio.models.fetch.download, studio.models.fetch.offers, studio.jobs.launcher, studio.jobs.tasks, studio.commands.models"
     code = f"import {modules}, sys; sys.exit(bool({{'huggingface_hub', 'torch', 'httpx2'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=launcher.ROOT).returncode == 0
 
@@ -862,7 +865,7 @@ def test_a_captioner_that_is_here_already_is_linked(run, captioner_files, worksp
 
 
 def test_the_command_fetches_the_captioner_and_lists_it(run, captioner_hub, workspace, monkeypatch):
-    monkeypatch.setattr("studio.models.download.free_disk_gb", lambda path: 500.0)
+    monkeypatch.setattr("studio.models.fetch.download.free_disk_gb", lambda path: 500.0)
     monkeypatch.setattr(models_command, "free_disk_gb", lambda path: 500.0)
     code, out, _ = run("download", CAPTIONER, "--yes", "--json")
     assert code == 0 and json.loads(out)["state"] == "done"

@@ -7,14 +7,15 @@ from comfyui_kit import make_true_comfyui
 from test_sweep import make_pair
 
 from studio.config import SweepConfig, load_preset
-from studio.evaluation import estimates, sweeps
-from studio.evaluation.estimates import drawing_seconds, estimate_drawing, num_passes
+from studio.evaluation import drawing_time as estimates
+from studio.evaluation import sweeps
+from studio.evaluation.drawing_time import drawing_seconds, estimate_drawing, num_passes
 from studio.machine import Gpu, Machine, TorchBuild
 from studio.models.catalogue import find_model, link_model
 from studio.models.render import stage_steps
-from studio.training.cards import find_card
-from studio.training.estimates import forward_operations
-from studio.ui import evaluate_choice
+from studio.training.plan.cards import find_card
+from studio.training.plan.estimates import forward_operations
+from studio.ui.evaluate import choice as evaluate_choice
 
 CARD = Gpu(0, "RTX 4090", 24, 22.1, "555", pcie=(4, 16))
 MACHINE = Machine(gpus=(CARD,), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cores=16)

@@ -13,8 +13,8 @@ from PIL import Image
 
 from studio.config import PreservationConfig, TrainConfig, from_dict, to_dict
 from studio.errors import Problem
-from studio.evaluation.clips import write_clip
-from studio.evaluation.verdict import VERDICT_VERSION
+from studio.evaluation.clip_files import write_clip
+from studio.evaluation.judge.verdict import VERDICT_VERSION
 from studio.export import TARGETS, export_pair
 from studio.export.configs import to_toml
 from studio.export.lora_files import check_lora

@@ -22,29 +22,32 @@ from studio.data.cache import Cache, Sample, encode_condition, plan_samples, rea
 from studio.data.dataset import kept_items, list_items, set_keep
 from studio.errors import Problem
 from studio.evaluation import sweeps
-from studio.evaluation.clips import read_clip
+from studio.evaluation.clip_files import read_clip
+from studio.evaluation.drawing import run_sweep
 from studio.evaluation.first_pictures import choose_first_pictures, describe_first_pictures
 from studio.evaluation.prompts import standard_prompts
-from studio.evaluation.run import run_sweep
 from studio.export import export_pair
 from studio.machine import read_machine
 from studio.models.catalogue import BaseModel, link_model
-from studio.models.download import needed_names
+from studio.models.fetch.download import needed_names
 from studio.models.first_picture import encode_first_picture
 from studio.models.loading import check_weights, load_expert, load_text_encoder, load_vae
 from studio.models.lora import add_lora, apply_lora, lora_off, read_lora_file, trainable_lora
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
-from studio.training.batches import Batches
 from studio.training.class_pictures import STAGE
 from studio.training.loop import train
 from studio.training.pairs import list_pairs
-from studio.training.planner import propose
+from studio.training.plan.planner import propose
 from studio.training.samples import Samples, split
-from studio.training.step import Group, Row, accumulate_gradients
-from studio.training.walk import StepPlan
-from studio.ui import dataset_view, evaluate_choice, train_samples, train_view
+from studio.training.step.batches import Batches
+from studio.training.step.block_pass import StepPlan
+from studio.training.step.gradients import Group, Row, accumulate_gradients
+from studio.ui.dataset import view as dataset_view
+from studio.ui.evaluate import choice as evaluate_choice
+from studio.ui.evaluate import sample_clips as train_samples
 from studio.ui.sidebar import CLIPS_ALONE, new_person_options
-from studio.ui.train_choice import what_prevents
+from studio.ui.train import view as train_view
+from studio.ui.train.choice import what_prevents
 from studio.workspace import Workspace, read_json, write_json
 
 A14B = "wan22-i2v-a14b"

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from studio.config import TimestepConfig
-from studio.training.flow import Timesteps, add_noise, velocity
-from studio.training.randomness import generator
+from studio.training.step.flow import Timesteps, add_noise, velocity
+from studio.training.step.randomness import generator
 
 CONFIGS = [
     TimestepConfig(distribution="sigmoid"),

@@ -18,10 +18,11 @@ import pytest
 from studio import workspace as workspace_module
 from studio.config import EXPERTS
 from studio.errors import Problem
-from studio.jobs import launcher, metrics, siblings, state
+from studio.jobs import launcher, siblings, state
 from studio.jobs.problems import explain
 from studio.jobs.recorder import Pace, Recorder
 from studio.jobs.worker import run_job
+from studio.training import curves as metrics
 from studio.training import history
 from studio.workspace import append_jsonl, read_json, read_jsonl, write_json
 

@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 
 from studio.config import EXPERTS, TrainConfig, merge, to_dict
 from studio.data.importer import import_media
-from studio.jobs import launcher, metrics, state
+from studio.jobs import launcher, state
 from studio.jobs.worker import run_job
+from studio.training import curves as metrics
 from studio.training.pairs import list_pairs
 from studio.workspace import Workspace
 

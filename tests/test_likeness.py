@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studio.evaluation.likeness import Copies, Likeness, thumbnail
-from studio.evaluation.obedience import prompt_accuracy
-from studio.evaluation.references import read_references
-from studio.evaluation.watching import Watcher
+from studio.evaluation.judge.likeness import Copies, Likeness, thumbnail
+from studio.evaluation.judge.obedience import prompt_accuracy
+from studio.evaluation.judge.references import read_references
+from studio.evaluation.judge.watching import Watcher
 from studio.models.observer import ObserverConfig, find_observer
 from studio.models.observer_prompts import named_in
 from studio.tiny import demo, world

@@ -11,13 +11,13 @@ from studio.config import MemoryConfig, merge
 from studio.errors import Problem
 from studio.models.loading import load_expert
 from studio.models.lora import add_lora, read_lora_file, trainable_lora
-from studio.training.backoff import is_out_of_memory, next_notch
+from studio.training.endure.fallback import is_out_of_memory, next_notch
+from studio.training.endure.stopping import PATIENCE_SECONDS, StopBetweenBlocks
 from studio.training.loop import train
 from studio.training.pairs import list_run_pairs
 from studio.training.simulate import Memory
-from studio.training.step import Group, Row, accumulate_gradients
-from studio.training.stopping import PATIENCE_SECONDS, StopBetweenBlocks
-from studio.training.walk import BrokenOff, StepPlan
+from studio.training.step.block_pass import BrokenOff, StepPlan
+from studio.training.step.gradients import Group, Row, accumulate_gradients
 
 
 @pytest.fixture(scope="module")

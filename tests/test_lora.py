@@ -5,6 +5,7 @@ import safetensors.torch
 import torch
 
 from studio.errors import Problem
+from studio.models.files.lora_files import LAYERS
 from studio.models.loading import load_expert, load_pipeline
 from studio.models.lora import (
     add_lora,
@@ -19,7 +20,6 @@ from studio.models.lora import (
     set_strength,
     trainable_lora,
 )
-from studio.models.lora_files import LAYERS
 
 
 @pytest.fixture

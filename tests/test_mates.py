@@ -15,11 +15,11 @@ from studio.config import TrainConfig
 from studio.errors import Problem
 from studio.jobs.siblings import ranks
 from studio.jobs.state import last_safe_step
-from studio.models.lora_files import read_lora_file
+from studio.models.files.lora_files import read_lora_file
+from studio.training.endure.process_group import Team, leave_team
 from studio.training.loop import train
 from studio.training.pairs import list_run_pairs
 from studio.training.schedule import fit_to_experts, num_lanes, num_mates
-from studio.training.team import Team, leave_team
 
 
 def config(**changes):

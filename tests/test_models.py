@@ -17,7 +17,9 @@ from studio.config import EXPERTS, SweepConfig, TrainConfig, from_dict, load_pre
 from studio.errors import Problem
 from studio.models import catalogue
 from studio.models.catalogue import describe_model, find_model, link_model, list_models, model_preset
-from studio.models.folders import check_folder
+from studio.models.files.folders import check_folder
+from studio.models.files.weight_files import stored_weights
+from studio.models.files.weights import count_parameters
 from studio.models.loading import (
     check_weights,
     dtype_of,
@@ -29,10 +31,8 @@ from studio.models.loading import (
     release,
 )
 from studio.models.lora import add_lora, trainable_lora
-from studio.models.weight_files import stored_weights
-from studio.models.weights import count_parameters
 from studio.tiny.denoiser import TRANSFORMER
-from studio.training.walk import Pass, begin_pass
+from studio.training.step.block_pass import Pass, begin_pass
 
 A14B = "wan22-t2v-a14b"
 A14B_CONFIG = {  # Wan-AI/Wan2.2-T2V-A14B-Diffusers, transformer/config.json

@@ -26,7 +26,7 @@ from studio.tiny.observer_training import (
     similarity_targets,
     wear,
 )
-from studio.training.randomness import generator
+from studio.training.step.randomness import generator
 
 
 @pytest.fixture(scope="module")

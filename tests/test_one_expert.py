@@ -13,19 +13,19 @@ from training_kit import Events, add_photo, small_config
 from studio.config import SweepConfig, TrainConfig, load_preset, to_dict
 from studio.errors import Problem
 from studio.evaluation import sweeps
-from studio.evaluation.run import run_sweep
-from studio.evaluation.verdict import verdict
+from studio.evaluation.drawing import run_sweep
+from studio.evaluation.judge.verdict import verdict
 from studio.export.pairs import export_pair
 from studio.machine import read_machine
 from studio.models.catalogue import describe_model, experts_of, find_model, link_model, list_models, model_preset
-from studio.models.comfyui import find_files
-from studio.models.download import needed_names
+from studio.models.fetch.download import needed_names
+from studio.models.files.comfyui import find_files
 from studio.models.loading import check_weights, load_expert, load_pipeline, load_vae
 from studio.models.render import decode_frames, draw_stage, start_state
 from studio.training.loop import train
 from studio.training.pairs import list_pairs
-from studio.training.planner import propose
-from studio.ui.train_lanes import read_lanes
+from studio.training.plan.planner import propose
+from studio.ui.train.experts import read_lanes
 from studio.workspace import write_json
 
 ONE = {"num_experts = 2": "num_experts = 1", "default_boundary = 0.875": "default_boundary = 2.0"}

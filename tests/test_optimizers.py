@@ -18,10 +18,10 @@ from studio.models.lora import read_lora_file
 from studio.training import checkpoints
 from studio.training.checkpoints import State, save_state
 from studio.training.loop import train
-from studio.training.optimizer_facts import EIGHT_BIT_LIBRARY, EIGHT_BIT_VERSION, lora_bytes_per_parameter, why_not_usable
-from studio.training.optimizers import BETAS, LoraOptimizer, round_by_chance
 from studio.training.pairs import list_run_pairs, verify_pair
+from studio.training.plan.optimizer_facts import EIGHT_BIT_LIBRARY, EIGHT_BIT_VERSION, lora_bytes_per_parameter, why_not_usable
 from studio.training.schedule import learning_rate, steps_of_expert
+from studio.training.step.optimizers import BETAS, LoraOptimizer, round_by_chance
 
 SHAPES = {"a.lora_A.weight": (64, 64), "a.lora_B.weight": (96, 64)}  # from 4,096 numbers on, bitsandbytes keeps 8 bits
 EVERY_ONE = [(name, precision) for name in OPTIMIZERS for precision in ("fp32", "bf16")]

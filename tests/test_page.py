@@ -18,7 +18,8 @@ from studio.evaluation import sweeps
 from studio.jobs import launcher
 from studio.jobs.problems import explain
 from studio.training.pairs import damaged_pairs, list_pairs, pair_folder
-from studio.ui import evaluate_view, sidebar
+from studio.ui import sidebar
+from studio.ui.evaluate import view as evaluate_view
 from studio.workspace import write_json
 
 WORDS = {"kim": "ohwx, Kim on a pier at dusk", "carla": "zxqv, Carla in a red armchair"}

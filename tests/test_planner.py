@@ -10,14 +10,14 @@ from comfyui_kit import make_true_comfyui
 from studio.config import PRESETS_DIR, TrainConfig, from_dict, list_presets, load_preset
 from studio.machine import Gpu, Machine, TorchBuild
 from studio.models.catalogue import link_model, memory_facts
-from studio.training import estimates, memory, planner
-from studio.training.memory import Rows
-from studio.training.placement import Room, place
-from studio.training.planner import propose
+from studio.training.plan import estimates, memory, planner
+from studio.training.plan.memory import Rows
+from studio.training.plan.placement import Room, place
+from studio.training.plan.planner import propose
 from studio.training.schedule import steps_in_turn
 from studio.training.simulate import Shape, simulate_step
-from studio.training.walk import StepPlan
-from studio.ui.train_view import time_text
+from studio.training.step.block_pass import StepPlan
+from studio.ui.train.view import time_text
 from studio.workspace import append_jsonl, write_json
 
 MACHINE = Machine(gpus=(), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cores=16)

@@ -12,16 +12,16 @@ from test_streaming import BLOCKS, CONFIG, LateLink, assert_equal_gradients, gra
 from training_kit import Events, lora_bits, new_project, new_run, small_config
 
 from studio.errors import Problem
+from studio.models.files.weights import fill
 from studio.models.loading import load_expert
 from studio.models.lora import lora_off
-from studio.models.precision import FrozenLinear, dequantize, multiply_small, quantize, relative_error
-from studio.models.storage import SmallStorage, is_stored_small
-from studio.models.streaming import place_blocks
-from studio.models.weights import fill
+from studio.models.stream.precision import FrozenLinear, dequantize, multiply_small, quantize, relative_error
+from studio.models.stream.storage import SmallStorage, is_stored_small
+from studio.models.stream.streaming import place_blocks
 from studio.training.loop import train
 from studio.training.simulate import Memory, make_model
-from studio.training.step import accumulate_gradients
-from studio.training.walk import StepPlan
+from studio.training.step.block_pass import StepPlan
+from studio.training.step.gradients import accumulate_gradients
 
 A14B = dict(num_attention_heads=40, attention_head_dim=128, text_dim=4096, freq_dim=256, ffn_dim=13824, cross_attn_norm=True)
 FORMATS = {"int8": torch.int8, "fp8": torch.float8_e4m3fn}

@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from studio.data import curation, dataset, quality
 from studio.data.importer import import_media
-from studio.data.photos import load_photo
+from studio.data.media.photos import load_photo
 from studio.workspace import Project, Workspace
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from studio.config import TrainConfig, from_dict, list_presets, load_preset, to_dict
 from studio.machine import Machine
-from studio.training import estimates
-from studio.training.memory import Rows
-from studio.training.planner import propose
-from studio.training.preservation import preservation_weight, preserved_pictures
+from studio.training.plan import estimates
+from studio.training.plan.memory import Rows
+from studio.training.plan.planner import propose
+from studio.training.step.preservation import preservation_weight, preserved_pictures
 
 MACHINE = Machine(gpus=(), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cores=16)
 RECIPES = list_presets("recipes")

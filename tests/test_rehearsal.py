@@ -10,13 +10,13 @@ from studio.config import to_dict
 from studio.jobs import launcher, state
 from studio.jobs.worker import run_job
 from studio.machine import Gpu, Machine, TorchBuild
-from studio.training import planner
-from studio.training.measured import same_work
-from studio.training.planner import propose
+from studio.training.plan import planner
+from studio.training.plan.measured import same_work
+from studio.training.plan.planner import propose
 from studio.training.rehearsal import rehearse
 from studio.training.work import Work
-from studio.ui.rehearsal_view import read_rehearsal
-from studio.ui.train_view import next_step
+from studio.ui.train.rehearsals import read_rehearsal
+from studio.ui.train.view import next_step
 from studio.workspace import read_json, write_json
 
 MACHINE = Machine(gpus=(), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cores=16)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from studio.config import SweepConfig, to_dict
-from studio.evaluation.clips import write_clip, write_poster
+from studio.evaluation.clip_files import write_clip, write_poster
+from studio.evaluation.judge.verdict import verdict
 from studio.evaluation.report import has_current_report, render_report, write_report
 from studio.evaluation.sweeps import read_sweep, write_sweep
-from studio.evaluation.verdict import verdict
 from studio.workspace import write_json
 
 SCORES = {"motion": 0.9, "sharpness": 1.0, "flicker": 0.0, "base_flicker": 0.0, "clipping": 0.0, "change": 0.1, "applied": True}

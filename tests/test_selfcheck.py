@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from studio.cli import main
-from studio.models.links import Link
+from studio.models.stream.links import Link
 from studio.training import selfcheck
 from studio.training.selfcheck import check_device, describe_system
 

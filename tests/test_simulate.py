@@ -7,9 +7,9 @@ import torch
 from diffusers import WanTransformer3DModel
 
 from studio.models.lora import add_lora, trainable_lora
-from studio.models.streaming import place_blocks
+from studio.models.stream.streaming import place_blocks
 from studio.training.simulate import Shape, simulate, simulate_step
-from studio.training.walk import Pass, StepPlan
+from studio.training.step.block_pass import Pass, StepPlan
 
 CONFIG = dict(
     num_attention_heads=8,

@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from diffusers import WanTransformer3DModel
 
 from studio.models.forward import begin, finish
-from studio.models.links import Link
 from studio.models.lora import add_lora, lora_off, trainable_lora
-from studio.models.shelf import HostShelf, Shelf
-from studio.models.slabs import Slab, poison
-from studio.models.streaming import place_blocks, swapped_indices
-from studio.training.step import Group, Row, accumulate_gradients, evaluate, split_walks
-from studio.training.walk import StepPlan
+from studio.models.stream.activation_store import HostShelf, Shelf
+from studio.models.stream.links import Link
+from studio.models.stream.slabs import Slab, poison
+from studio.models.stream.streaming import place_blocks, swapped_indices
+from studio.training.step.block_pass import StepPlan
+from studio.training.step.gradients import Group, Row, accumulate_gradients, evaluate, split_walks
 
 BLOCKS = 5
 CONFIG = dict(

@@ -7,22 +7,22 @@ import torch
 from PIL import Image
 
 from studio.config import SweepConfig, TrainConfig, to_dict
-from studio.data.captions import fill
+from studio.data.captions.rules import fill
 from studio.errors import Problem
 from studio.evaluation import sweeps
-from studio.evaluation.clips import read_clip, read_mark, write_clip, write_poster
+from studio.evaluation.clip_files import read_clip, read_mark, write_clip, write_poster
 from studio.evaluation.composition import compose_comparison
-from studio.evaluation.memory import blocks_to_swap, how_to_keep
+from studio.evaluation.drawing import run_sweep
+from studio.evaluation.drawing_memory import blocks_to_swap, how_to_keep
+from studio.evaluation.judge.scores import compare, findings
+from studio.evaluation.judge.verdict import verdict
 from studio.evaluation.prompts import read_prompts_file, resolve_prompts, standard_prompts
-from studio.evaluation.run import run_sweep
-from studio.evaluation.scores import compare, findings
-from studio.evaluation.verdict import verdict
 from studio.models.catalogue import BaseModel, model_preset, sweep_config
 from studio.models.lora import lora_state, save_lora_file
 from studio.tiny import demo, world
 from studio.tiny.drawing import draw_clip, draw_photo
-from studio.training.memory import block_bytes
 from studio.training.pairs import file_sha256, pair_file_name, pair_folder
+from studio.training.plan.memory import block_bytes
 from studio.workspace import finished_dir, read_json, write_json
 
 EXPERTS = ("high_noise", "low_noise")

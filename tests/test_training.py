@@ -17,16 +17,16 @@ from studio.data.dataset import remove_item, set_caption
 from studio.errors import Problem
 from studio.models.loading import load_expert
 from studio.models.lora import add_lora, lora_off, trainable_lora
-from studio.training.batches import HELD_OUT_LEVELS
 from studio.training.checkpoints import load_state
+from studio.training.endure.monitor import PATIENCE, LossMonitor
 from studio.training.loop import train
-from studio.training.monitor import PATIENCE, LossMonitor
 from studio.training.pairs import list_pairs, list_run_pairs, verify_pair
-from studio.training.preservation import preservation_weight, preserved_pictures
 from studio.training.samples import Samples, split
 from studio.training.schedule import learning_rate, list_spans, plan_phases
-from studio.training.step import Group, Row, accumulate_gradients, evaluate, split_passes
-from studio.training.walk import Pass, StepPlan, predict
+from studio.training.step.batches import HELD_OUT_LEVELS
+from studio.training.step.block_pass import Pass, StepPlan, predict
+from studio.training.step.gradients import Group, Row, accumulate_gradients, evaluate, split_passes
+from studio.training.step.preservation import preservation_weight, preserved_pictures
 from studio.workspace import read_json
 
 

@@ -23,30 +23,25 @@ from starlette.testclient import TestClient
 from studio.config import SweepConfig, TrainConfig, list_settings, to_dict
 from studio.data import dataset, persons
 from studio.data.importer import import_media
-from studio.data.thumbnails import version_of
+from studio.data.media.thumbnails import version_of
 from studio.errors import Problem
 from studio.evaluation.sweeps import comparison_file
 from studio.jobs import launcher, state, worker
 from studio.tiny.demo import ensure_demo_project
-from studio.ui import (
-    actions,
-    app,
-    dataset_tab,
-    dataset_view,
-    evaluate_choice,
-    evaluate_view,
-    results_view,
-    sidebar,
-    train_choice,
-    train_tab,
-    train_view,
-    uploads,
-)
+from studio.ui import actions, app, sidebar, uploads
 from studio.ui import formatting as f
 from studio.ui.app import build, make_app
+from studio.ui.dataset import results as results_view
+from studio.ui.dataset import tab as dataset_tab
+from studio.ui.dataset import view as dataset_view
 from studio.ui.drop import Drop
+from studio.ui.evaluate import choice as evaluate_choice
+from studio.ui.evaluate import view as evaluate_view
 from studio.ui.page import describe_error
 from studio.ui.settings_form import build_form, flatten, place_field, search_index
+from studio.ui.train import choice as train_choice
+from studio.ui.train import tab as train_tab
+from studio.ui.train import view as train_view
 from studio.workspace import Workspace, read_json, write_json
 
 with suppress(ImportError):  # not on Windows
@@ -134,7 +129,7 @@ def test_on_the_lan_everything_asks_for_the_password(served):
 def test_a_thumbnail_that_is_there_is_served_without_a_look_at_the_dataset(client, served, monkeypatch):
     address = dataset_view.media_address(served, "thumbnails", dataset.list_items(served)[0])
     first = client.get(address)
-    monkeypatch.setattr("studio.ui.media.get_item", None)
+    monkeypatch.setattr("studio.ui.served_files.get_item", None)
     assert client.get(address).content == first.content
     for version in ("..%2f..%2f..%2fproject.json", "0" * 31 + "/", "*" * 32):
         with pytest.raises(TypeError):  # not taken for a thumbnail's name: the dataset is asked

@@ -18,8 +18,13 @@ from studio.jobs.problems import explain
 from studio.jobs.recorder import Recorder
 from studio.machine import Gpu, read_machine
 from studio.training.history import read_history
-from studio.ui import actions, evaluate_choice, evaluate_view, train_choice, train_samples, train_view
+from studio.ui import actions
+from studio.ui.evaluate import choice as evaluate_choice
+from studio.ui.evaluate import sample_clips as train_samples
+from studio.ui.evaluate import view as evaluate_view
 from studio.ui.settings_form import label_of
+from studio.ui.train import choice as train_choice
+from studio.ui.train import view as train_view
 from studio.workspace import Workspace, append_jsonl, read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -2,8 +2,8 @@
 
 import pytest
 
-from studio.evaluation.held_out import read_held_out
-from studio.evaluation.verdict import CLEAR, CLOSE, NOT_MEASURED, verdict
+from studio.evaluation.judge.held_out import read_held_out
+from studio.evaluation.judge.verdict import CLEAR, CLOSE, NOT_MEASURED, verdict
 from studio.workspace import append_jsonl, write_json
 
 GOOD = {"motion": 0.95, "sharpness": 1.0, "flicker": 0.001, "base_flicker": 0.001, "clipping": 0.0, "change": 0.1, "applied": True}

@@ -12,9 +12,9 @@ from transformers import UMT5Config, UMT5EncoderModel
 
 from studio.config import load_preset
 from studio.errors import Problem
-from studio.models.layouts import umt5_shapes, wan_shapes
+from studio.models.files.layouts import umt5_shapes, wan_shapes
+from studio.models.files.weights import Weight, fill, find_weights, read_weights
 from studio.models.loading import load_expert, load_expert_on_meta
-from studio.models.weights import Weight, fill, find_weights, read_weights
 from studio.training.simulate import Memory
 
 A14B = "wan22-t2v-a14b"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from studio.jobs.problems import explain
 from studio.machine import free_disk_gb, long_paths_work, read_machine, read_torch_build
-from studio.training.optimizer_facts import EIGHT_BIT_LIBRARY, EIGHT_BIT_VERSION, how_to_use
+from studio.training.plan.optimizer_facts import EIGHT_BIT_LIBRARY, EIGHT_BIT_VERSION, how_to_use
 from studio.workspace import write_json
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent.parent / "requirements.txt"
@@ -176,7 +176,7 @@ def _path(home, any_length):
 def _models(workspace):
     from studio.models.captioners import list_captioners
     from studio.models.catalogue import list_models
-    from studio.models.sources import describe
+    from studio.models.fetch.offers import describe
 
     for name in [*list_models(), *list_captioners()]:
         model = describe(name, workspace)

@@ -5,9 +5,9 @@ import sys
 from studio.commands.output import duration, finish_here
 from studio.errors import Problem
 from studio.machine import describe_gb, free_disk_gb
-from studio.models import sources
 from studio.models.captioners import link_captioner
 from studio.models.catalogue import link_model
+from studio.models.fetch import offers as sources
 
 
 def models(args, workspace, out):
@@ -54,7 +54,7 @@ def _size(row):
 
 def download(args, workspace, out):
     from studio.jobs import launcher
-    from studio.models.download import list_needed
+    from studio.models.fetch.download import list_needed
 
     title = sources.preset_of(args.name)["title"]
     sources.require_source(args.name, workspace)
@@ -90,7 +90,7 @@ def _require_none_running(name, title, workspace):
 
 def _say_needed(name, needed, workspace, out):
     """What it takes, in words and as JSON. Problem if the disk has no room for it."""
-    from studio.models.download import no_space
+    from studio.models.fetch.download import no_space
 
     about, free = sources.describe_download(name, workspace), free_disk_gb(sources.model_folder(name, workspace))
     total, missing = needed.total_bytes / 1e9, needed.missing_bytes / 1e9

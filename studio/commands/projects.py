@@ -12,7 +12,7 @@ STATEMENT = "I am this person, or they agreed that I train a model of them and m
 
 
 def new(args, workspace, out):
-    from studio.data.captions import check_trigger
+    from studio.data.captions.rules import check_trigger
     from studio.models.catalogue import describe_model, model_preset
 
     model_preset(args.model)  # ValueError names the models there are
@@ -92,7 +92,7 @@ def curate(args, workspace, out):
 
 
 def caption(args, workspace, out):
-    from studio.data.captions import audit
+    from studio.data.captions.rules import audit
     from studio.data.dataset import kept_items
 
     project = workspace.find_project(args.project)

@@ -44,7 +44,7 @@ def make_sweep_config(project, overrides=None):
 def draw(project, folder, out):
     """Draw what a sweep still lacks, as a job; nothing to do is no job. {"sweep", "rendered", "reused", "failed", "total", "report"}."""
     from studio.evaluation import sweeps
-    from studio.evaluation.estimates import estimate_drawing
+    from studio.evaluation.drawing_time import estimate_drawing
     from studio.evaluation.first_pictures import describe_first_pictures
     from studio.evaluation.report import has_current_report
 
@@ -105,9 +105,9 @@ def find_sweep(project, name=""):
 
 
 def say_verdict(project, folder, out):
-    from studio.evaluation.table import describe_rows
-    from studio.evaluation.verdict import NOT_MEASURED
-    from studio.evaluation.verdict import verdict as judge
+    from studio.evaluation.judge.table import describe_rows
+    from studio.evaluation.judge.verdict import NOT_MEASURED
+    from studio.evaluation.judge.verdict import verdict as judge
 
     found = judge(project, folder)
     if found["pair"]:
@@ -144,8 +144,8 @@ def export(args, workspace, out):
 
 def choose_pair(project, out, pair_id=""):
     """(Pair, strength): the one asked for, else the verdict's, else the last one saved, which is said."""
+    from studio.evaluation.judge.verdict import verdict as judge
     from studio.evaluation.sweeps import list_sweeps, select_pairs
-    from studio.evaluation.verdict import verdict as judge
 
     if pair_id:
         return select_pairs(project, [pair_id])[-1], None

@@ -95,7 +95,7 @@ def jobs(args, workspace, out):
 
 def make_plan(project, workspace, args, **options):
     from studio.machine import read_machine
-    from studio.training.planner import propose
+    from studio.training.plan.planner import propose
 
     overrides = parse_settings(args.set)
     if args.steps is not None:
@@ -164,7 +164,7 @@ def _check_device(device, plan):
 
 
 def _check_optimizer(name, device):
-    from studio.training.optimizer_facts import how_to_use, why_not_usable
+    from studio.training.plan.optimizer_facts import how_to_use, why_not_usable
 
     if reason := why_not_usable(name, device):
         raise Problem(reason, fix=how_to_use(name, device))

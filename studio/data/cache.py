@@ -13,9 +13,9 @@ from safetensors.torch import save
 
 from studio.config import to_dict
 from studio.data.buckets import choose_bucket, choose_num_frames, cover_size
-from studio.data.captions import class_prompt
-from studio.data.clips import read_frames
-from studio.data.photos import load_photo
+from studio.data.captions.rules import class_prompt
+from studio.data.media.clips import read_frames
+from studio.data.media.photos import load_photo
 from studio.errors import Problem
 from studio.models.first_picture import encode_first_picture
 from studio.workspace import write_atomic

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from studio.data import records
-from studio.data.caption_files import caption_file, clean_caption, read_text, write_caption
+from studio.data.captions.files import caption_file, clean_caption, read_text, write_caption
 from studio.errors import Problem
 from studio.workspace import locked, replace
 

@@ -7,7 +7,9 @@ import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from studio.data import clips, dataset, limits, media, sources
+from studio.data import dataset, limits, sources
+from studio.data.media import clips
+from studio.data.media import kinds as media
 from studio.errors import Problem
 
 log = logging.getLogger(__name__)
@@ -104,7 +106,7 @@ def _take_in(project, source, folder, original, sha256, archives, result, should
 
 
 def _prepare_photo(original, folder):
-    from studio.data import photos
+    from studio.data.media import photos
 
     image = photos.load_photo(original, max_side=limits.MAX_PHOTO_SIDE)
     photos.write_photo(image, folder / "ready.jpg")
@@ -112,7 +114,7 @@ def _prepare_photo(original, folder):
 
 
 def _prepare_clip(original, folder, should_stop):
-    from studio.data import transcode
+    from studio.data.media import transcode
 
     info = transcode.prepare_clip(original, folder / "ready.mp4", should_stop)
     names = ("width", "height", "num_frames", "fps", "seconds")

@@ -156,8 +156,8 @@ def pictures(item):
     """PIL images to judge an item by: the photo, or three frames of a clip. ValueError if the file can't be read."""
     from PIL import Image
 
-    from studio.data.clips import read_frames
-    from studio.data.photos import load_photo
+    from studio.data.media.clips import read_frames
+    from studio.data.media.photos import load_photo
 
     if item.kind == "photo":
         return [load_photo(item.path)]

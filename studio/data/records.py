@@ -122,7 +122,7 @@ def blank_record():
 
 def probe(path):
     """Size and length of a media file as record fields; what is wrong with it in `problem`."""
-    from studio.data import media
+    from studio.data.media import kinds as media
 
     try:
         return media.probe(path) | {"problem": ""}

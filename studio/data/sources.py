@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.data import limits, media
-from studio.data.caption_files import decode_text
+from studio.data import limits
+from studio.data.captions.files import decode_text
+from studio.data.media import kinds as media
 from studio.workspace import safe_join
 
 _NOISE = {"__macosx", "thumbs.db", "desktop.ini", ".ds_store", "@eadir", "$recycle.bin", "system volume information"}

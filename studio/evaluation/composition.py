@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from studio.evaluation.clips import METADATA, read_clip
+from studio.evaluation.clip_files import METADATA, read_clip
 from studio.evaluation.report import column_title
 from studio.evaluation.sweeps import columns_of, comparison_file, find_cell, read_sweep
 from studio.workspace import replace

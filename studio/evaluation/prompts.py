@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 from studio.config import list_presets, load_preset
-from studio.data.captions import fill
+from studio.data.captions.rules import fill
 from studio.errors import Problem
 from studio.models.catalogue import model_preset, takes_first_picture
 from studio.workspace import clean_line

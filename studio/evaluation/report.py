@@ -7,11 +7,11 @@ from html import escape
 from pathlib import Path
 
 from studio.config import SweepConfig, list_settings
-from studio.evaluation.chart import clip_note, draw_chart
-from studio.evaluation.clips import MARK
+from studio.evaluation.clip_files import MARK
+from studio.evaluation.judge.chart import clip_note, draw_chart
+from studio.evaluation.judge.table import WATCHED_COLUMNS
+from studio.evaluation.judge.verdict import CLEAR, NOT_MEASURED, VERDICT_VERSION, verdict
 from studio.evaluation.sweeps import columns_of, find_cell, read_sweep
-from studio.evaluation.table import WATCHED_COLUMNS
-from studio.evaluation.verdict import CLEAR, NOT_MEASURED, VERDICT_VERSION, verdict
 from studio.workspace import read_json, write_atomic, write_json
 
 MAX_EMBEDDED_BYTES = 48 * 2**20  # of clips; above that the still picture stands in

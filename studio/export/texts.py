@@ -1,6 +1,6 @@
 """The README of each export: where the files go and what to set, for someone who has never done it."""
 
-from studio.training.estimates import count_class_pictures
+from studio.training.plan.estimates import count_class_pictures
 
 USUAL_STRENGTH = 0.7
 FOOTER = """

@@ -13,7 +13,7 @@ from filelock import FileLock
 from studio.config import MEETING_FILE, merge
 from studio.jobs import state
 from studio.jobs.machines import LAUNCHED, RANK_VARIABLES
-from studio.models.sources import note_wish
+from studio.models.fetch.offers import note_wish
 from studio.surroundings import as_found
 from studio.workspace import locked, project_of, read_json, write_json
 

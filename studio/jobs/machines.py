@@ -57,7 +57,7 @@ def invited(run_dir, place):
 
 def gather(place, run_name=""):
     """Wait for all processes of the launch. Returns the name of the run that the first one announces; the others leave it out."""
-    from studio.training.team import announce, meet_all
+    from studio.training.endure.process_group import announce, meet_all
 
     require_gpus(place.local_size)
     os.environ.update({name: os.environ.get(name, value) for name, value in talking_through(os.environ["MASTER_ADDR"]).items()})

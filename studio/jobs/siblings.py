@@ -173,7 +173,7 @@ def _start(run_dir, rank, size, folder):
 @contextmanager
 def _environment(variables):
     """Inside, this process is a member of the team; afterwards the next job of the same process can be of another."""
-    from studio.training.team import leave_team
+    from studio.training.endure.process_group import leave_team
 
     before = {name: os.environ.get(name) for name in variables}
     leave_team()
@@ -189,7 +189,7 @@ def _environment(variables):
 @contextmanager
 def _leaving_at_once():
     """Who fails inside is no member any more: siblings that wait for an answer of this process hear of it, instead of waiting on."""
-    from studio.training.team import leave_team
+    from studio.training.endure.process_group import leave_team
 
     try:
         yield

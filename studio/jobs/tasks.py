@@ -72,7 +72,7 @@ def _require_gpu():
 
 
 def _sweep(run_dir, config, recorder):
-    from studio.evaluation.run import run_sweep
+    from studio.evaluation.drawing import run_sweep
 
     _set_up_torch(project_of(run_dir))
     sweep_config = settings.from_dict(settings.SweepConfig, config["config"])
@@ -80,7 +80,7 @@ def _sweep(run_dir, config, recorder):
 
 
 def _caption(run_dir, config, recorder):
-    from studio.data.captioner import find_captioner, write_captions
+    from studio.data.captions.writer import find_captioner, write_captions
     from studio.models.catalogue import describe_model, find_model
 
     project = project_of(run_dir)
@@ -135,7 +135,7 @@ def _curate(run_dir, config, recorder):
 
 
 def _download(run_dir, config, recorder):
-    from studio.models.download import download_model
+    from studio.models.fetch.download import download_model
 
     workspace = Workspace(project_of(run_dir).workspace.home.parents[1])  # its jobs lie in <home>/models/.downloads
     return download_model(config["model"], workspace, report=recorder.report, should_stop=recorder.should_stop)

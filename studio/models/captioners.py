@@ -4,7 +4,7 @@ from pathlib import Path
 
 from studio.config import list_presets, load_preset
 from studio.errors import Problem
-from studio.models.weight_files import read_header
+from studio.models.files.weight_files import read_header
 from studio.workspace import read_json, read_path, write_atomic
 
 INDEX = "model.safetensors.index.json"  # which file holds which weights, where there is more than one

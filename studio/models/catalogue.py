@@ -9,10 +9,10 @@ from pathlib import Path
 
 from studio.config import EXPERTS, PRESETS_DIR, SweepConfig, from_dict, list_presets, load_preset, merge
 from studio.errors import Problem
-from studio.models.comfyui import SingleFiles, find_files
-from studio.models.folders import SUBFOLDERS, DiffusersFolder, check_pack
-from studio.models.layouts import WeightFile, condition_channels
-from studio.models.weight_files import require_different, sample_of
+from studio.models.files.comfyui import SingleFiles, find_files
+from studio.models.files.folders import SUBFOLDERS, DiffusersFolder, check_pack
+from studio.models.files.layouts import WeightFile, condition_channels
+from studio.models.files.weight_files import require_different, sample_of
 from studio.workspace import read_json, read_path, write_atomic, write_json
 
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import torch
 from accelerate import init_empty_weights
 
-from studio.models.precision import COMPUTE
-from studio.models.storage import SmallStorage
-from studio.models.streaming import place_blocks, swapped_indices
+from studio.models.files.weights import check_names, count_parameters, fill
+from studio.models.stream.precision import COMPUTE
+from studio.models.stream.storage import SmallStorage
+from studio.models.stream.streaming import place_blocks, swapped_indices
 from studio.models.tokenizer import load_tokenizer
-from studio.models.weights import check_names, count_parameters, fill
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from studio.errors import Problem
-from studio.models.lora_files import LAYERS, file_key, lora_rank, read_lora_file, save_lora_file
+from studio.models.files.lora_files import LAYERS, file_key, lora_rank, read_lora_file, save_lora_file
 
 __all__ = [
     "ADAPTER",

@@ -3,7 +3,7 @@
 import torch
 
 from studio.errors import Problem
-from studio.models.weight_files import read_header
+from studio.models.files.weight_files import read_header
 
 PAD, END = 0, 1  # as UMT5 was trained with
 

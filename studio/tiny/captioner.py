@@ -13,7 +13,7 @@ SIDE = 20  # pixels of a square picture as the model sees it: one for each cell 
 # the direction of a face was still a guess after 8,000 pictures, and this way it is mostly right.
 PATCH_SIZE, MERGE_SIZE = 5, 4
 TEMPORAL_PATCH = 1  # a token for each frame: where two frames share one, the view of a person who walks through them is hardly learned
-NUM_FRAMES = 8  # of a clip, as studio.data.captioner reads it
+NUM_FRAMES = 8  # of a clip, as studio.data.captions.writer reads it
 TEXT = dict(
     hidden_size=96,
     intermediate_size=256,

@@ -12,15 +12,15 @@ import torch
 from PIL import Image
 
 from studio.config import CaptionConfig, list_presets, load_preset
-from studio.data.caption_answer import read_answer
-from studio.data.captioner import Captioner
-from studio.data.clips import probe_clip, read_frames
+from studio.data.captions.answer import read_answer
+from studio.data.captions.writer import Captioner
+from studio.data.media.clips import probe_clip, read_frames
 from studio.tiny import world
 from studio.tiny.captioner import NUM_FRAMES, SHAPE, TEMPORAL_PATCH, build_untaught_captioner
 from studio.tiny.demo import write_clip
 from studio.tiny.drawing import PHOTO_MOMENT, draw_cells, draw_clip, draw_photo
 from studio.tiny.stage import muon_and_adamw, run_stage
-from studio.training.randomness import seed_of
+from studio.training.step.randomness import seed_of
 
 # Views of people who walk or nod are the last to be learned: they are somewhere else in every frame.
 MOVING = ("walking left", "walking right", "nodding")
@@ -229,7 +229,7 @@ def measure_captioner(folder, seed=1, photos=160, clips=120, style="standard"):
 
 
 def _read_file(identity, scene, kind, num_frames):
-    """(pictures, frames a second) as `studio.data.captioner` reads them off a file of the demo's project."""
+    """(pictures, frames a second) as `studio.data.captions.writer` reads them off a file of the demo's project."""
     if kind == "photo":
         return [draw_photo(identity, scene, FILE_SCALE)], 0.0
     with tempfile.TemporaryDirectory() as folder:

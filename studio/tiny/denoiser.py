@@ -9,8 +9,8 @@ from studio.config import TimestepConfig
 from studio.tiny.samples import CAPTIONS, Codec, Pool
 from studio.tiny.stage import muon_and_adamw, run_stage
 from studio.tiny.text import encode_prompts
-from studio.training.flow import Timesteps, add_noise, velocity
-from studio.training.randomness import generator
+from studio.training.step.flow import Timesteps, add_noise, velocity
+from studio.training.step.randomness import generator
 
 TRANSFORMER = dict(
     patch_size=(1, 2, 2),

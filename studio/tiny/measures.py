@@ -16,7 +16,7 @@ from studio.models.render import decode_frames, draw_stage, to_bytes
 from studio.tiny import world
 from studio.tiny.pack import MEASURES_FILE
 from studio.tiny.samples import CLIP_FRAMES, draw_groups
-from studio.training.randomness import generator
+from studio.training.step.randomness import generator
 from studio.workspace import Workspace, write_json
 
 PHOTOS, CLIPS, BATCH = 160, 90, 16

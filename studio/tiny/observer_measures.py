@@ -10,7 +10,7 @@ from studio.models.observer import Observer
 from studio.tiny import world
 from studio.tiny.drawing import CELL, draw_clip, draw_photo
 from studio.tiny.observer_training import PERSON, SCENE, WORDLESS, draw_traits, wear
-from studio.training.randomness import generator, seed_of
+from studio.training.step.randomness import generator, seed_of
 
 PEOPLE, PHOTOS, CLIPS = 150, 13, 300
 REFERENCES = 12  # photos whose mean embedding is a person, as in a dataset

@@ -16,7 +16,7 @@ from studio.tiny import world
 from studio.tiny.drawing import CELLS, PHOTO_MOMENT, draw_cells
 from studio.tiny.muon import Muon
 from studio.tiny.stage import run_stage
-from studio.training.randomness import generator, seed_of
+from studio.training.step.randomness import generator, seed_of
 
 STEPS, AVERAGE = 1500, 0.995
 MUON_RATE, ADAMW_RATE = 8e-3, 3e-3

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from studio.config import EXPERTS
-from studio.models.folders import PACK_FILE
+from studio.models.files.folders import PACK_FILE
 from studio.tiny.denoiser import BOUNDARY, PLANS
 from studio.tiny.text import build_tokenizer
 from studio.tiny.text_training import PLAN as TEXT_PLAN

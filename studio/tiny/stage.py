@@ -1,6 +1,6 @@
 """A training of the builder that may be cut off at any moment: one loop for every stage, seeded, saved, and gone on from exactly.
 
-A stage's `train_step(step)` draws everything from generators named by the step (`studio.training.randomness.generator`), never from a global
+A stage's `train_step(step)` draws everything from generators named by the step (`studio.training.step.randomness.generator`), never from a global
 one: then an interrupted training and a whole one end with the same bits, on the same machine with the same number of threads (sums over
 threads are taken in another order when there are more or fewer of them, which is the one thing that the hashes depend on beside the plan).
 """

@@ -13,7 +13,7 @@ from studio.tiny import world
 from studio.tiny.samples import CAPTIONS, vary_caption
 from studio.tiny.stage import muon_and_adamw, run_stage
 from studio.tiny.text import TEXT_ENCODER, build_text_encoder, build_tokenizer, encode_prompts
-from studio.training.randomness import seed_of
+from studio.training.step.randomness import seed_of
 
 BATCH = 64
 PLAN = dict(name="text_encoder", steps=1500, warm_up=50, down=0.5, learning_rate=3e-3, average=0.99, batch=BATCH, token_weight=0.5)

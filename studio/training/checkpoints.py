@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 
 from studio.config import EXPERTS, to_dict
 from studio.errors import DiskFull, Problem, is_disk_full
-from studio.models.lora_files import save_lora_file
-from studio.training.optimizers import CARRIED
+from studio.models.files.lora_files import save_lora_file
 from studio.training.pairs import file_sha256, pair_file_name, pair_folder, read_pair
+from studio.training.step.optimizers import CARRIED
 from studio.workspace import finished_dir, locked, read_json, write_json
 
 STATES_KEPT = 2

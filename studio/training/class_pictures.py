@@ -11,11 +11,11 @@ import torch
 
 from studio.config import list_presets, load_preset
 from studio.data.cache import Cache, class_picture, is_whole, write_tensor
-from studio.data.captions import fill
+from studio.data.captions.rules import fill
 from studio.models.catalogue import sweep_config
 from studio.models.loading import borrowed, load_expert
 from studio.models.render import Stopped, draw_stage, start_state
-from studio.training.estimates import count_class_pictures
+from studio.training.plan.estimates import count_class_pictures
 
 FOLDER, DEFAULT_SET = "people", "person"
 STAGE = "Other people"

@@ -12,16 +12,16 @@ from studio.models.compiled import why_not_compiled
 from studio.models.loading import dtype_of, load_expert, pick_device, release
 from studio.models.lora import add_lora
 from studio.training import checkpoints
-from studio.training.backoff import Backoff, is_out_of_memory
-from studio.training.deadline import Deadline
+from studio.training.endure.deadline import Deadline
+from studio.training.endure.fallback import Backoff, is_out_of_memory
+from studio.training.endure.process_group import Team
+from studio.training.endure.waiting import ALONE, when_there_is_space
 from studio.training.material import fit_to_material
-from studio.training.optimizers import require_usable
 from studio.training.pairs import list_run_pairs, pair_folder, read_pair
-from studio.training.randomness import seed_of
 from studio.training.samples import prepare_samples
 from studio.training.schedule import fit_to_experts, list_spans, plan_phases
-from studio.training.team import Team
-from studio.training.waiting import ALONE, when_there_is_space
+from studio.training.step.optimizers import require_usable
+from studio.training.step.randomness import seed_of
 from studio.training.work import Run, Work
 from studio.workspace import project_of, read_json
 

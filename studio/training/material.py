@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from studio.data.buckets import choose_num_frames
 from studio.models.catalogue import takes_first_picture
-from studio.training.estimates import count_class_pictures
+from studio.training.plan.estimates import count_class_pictures
 
 LEAST_FRAMES, FRAMES_PER_LATENT = 5, 4  # one latent frame behind the first, in WAN's
 

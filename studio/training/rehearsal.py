@@ -11,16 +11,16 @@ from studio.data.cache import Cache
 from studio.errors import Problem
 from studio.machine import GIB
 from studio.models.catalogue import experts_of, model_preset
-from studio.training.backoff import is_out_of_memory
-from studio.training.batches import Batches
 from studio.training.checkpoints import State, remove_resume
 from studio.training.class_pictures import drawing_settings, plan_class_pictures
+from studio.training.endure.fallback import is_out_of_memory
 from studio.training.loop import open_run, opened_expert
 from studio.training.material import fit_to_material
-from studio.training.measured import REHEARSAL_FILE
-from studio.training.memory import CONTEXT_GB
+from studio.training.plan.measured import REHEARSAL_FILE
+from studio.training.plan.memory import CONTEXT_GB
 from studio.training.samples import prepare_samples
 from studio.training.schedule import of_one_process
+from studio.training.step.batches import Batches
 from studio.workspace import read_json, write_json
 
 LARGEST_STEPS, USUAL_STEPS = 6, 4

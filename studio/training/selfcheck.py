@@ -15,12 +15,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from studio.models.compiled import call_block, compile_block, why_not_compiled
 from studio.models.forward import begin
-from studio.models.links import make_link
 from studio.models.lora import add_lora, trainable_lora
-from studio.models.precision import STORED, FrozenLinear, quantize, why_not_multiplied
-from studio.models.streaming import place_blocks
-from studio.training.step import Group, Row, accumulate_gradients
-from studio.training.walk import StepPlan
+from studio.models.stream.links import make_link
+from studio.models.stream.precision import STORED, FrozenLinear, quantize, why_not_multiplied
+from studio.models.stream.streaming import place_blocks
+from studio.training.step.block_pass import StepPlan
+from studio.training.step.gradients import Group, Row, accumulate_gradients
 
 GOOD, LOOK, BAD = "good", "look", "bad"
 WIDE = dict(num_attention_heads=40, ffn_dim=13824, text_dim=4096, freq_dim=256)  # a block of WAN 2.2 A14B

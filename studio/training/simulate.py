@@ -12,10 +12,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from studio.models.lora import add_lora, trainable_lora
-from studio.models.shelf import HostShelf
-from studio.models.storage import store_blocks_small
-from studio.models.streaming import place_blocks
-from studio.training.walk import Pass, add_gradients
+from studio.models.stream.activation_store import HostShelf
+from studio.models.stream.storage import store_blocks_small
+from studio.models.stream.streaming import place_blocks
+from studio.training.step.block_pass import Pass, add_gradients
 
 OPTIMIZER_STATES = 2  # AdamW's two averages, fp32
 

@@ -15,19 +15,19 @@ from studio.errors import Problem
 from studio.models.catalogue import BaseModel
 from studio.models.compiled import describe_failure, is_compiler_failure
 from studio.models.lora import trainable_lora
-from studio.training.backoff import Backoff, is_out_of_memory
-from studio.training.batches import Batches
-from studio.training.deadline import Deadline
-from studio.training.monitor import LossMonitor
-from studio.training.optimizers import LoraOptimizer
+from studio.training.endure.deadline import Deadline
+from studio.training.endure.fallback import Backoff, is_out_of_memory
+from studio.training.endure.monitor import LossMonitor
+from studio.training.endure.process_group import Team
+from studio.training.endure.stopping import StopBetweenBlocks
+from studio.training.endure.waiting import when_there_is_space
 from studio.training.pairs import list_run_pairs
 from studio.training.samples import Samples
 from studio.training.schedule import learning_rate
-from studio.training.step import accumulate_gradients, evaluate
-from studio.training.stopping import StopBetweenBlocks
-from studio.training.team import Team
-from studio.training.waiting import when_there_is_space
-from studio.training.walk import BrokenOff, StepPlan
+from studio.training.step.batches import Batches
+from studio.training.step.block_pass import BrokenOff, StepPlan
+from studio.training.step.gradients import accumulate_gradients, evaluate
+from studio.training.step.optimizers import LoraOptimizer
 from studio.workspace import Project
 
 LOWERED_RATE = 0.5  # share of the learning rate with which a run goes on that broke down

@@ -13,13 +13,16 @@ from fastapi.responses import Response
 
 from studio.data import limits
 from studio.jobs.launcher import ensure_worker
-from studio.models.sources import note_wish
-from studio.ui import components, dataset_tab, evaluate_tab, sidebar, train_tab, uploads
+from studio.models.fetch.offers import note_wish
+from studio.ui import components, sidebar, uploads
+from studio.ui.dataset import tab as dataset_tab
+from studio.ui.evaluate import tab as evaluate_tab
 from studio.ui.instance import open_in_browser
-from studio.ui.media import media_routes
 from studio.ui.page import Page
 from studio.ui.security import Guard
+from studio.ui.served_files import media_routes
 from studio.ui.theme import ICON, make_theme
+from studio.ui.train import tab as train_tab
 
 log = logging.getLogger(__name__)
 TITLE = "Likeness Studio"

@@ -5,9 +5,9 @@ import os
 from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.jobs import launcher, state
-from studio.models import sources
 from studio.models.catalogue import find_model, model_preset
-from studio.models.sources import RESERVE_GB, describe, describe_download, preset_of
+from studio.models.fetch import offers as sources
+from studio.models.fetch.offers import RESERVE_GB, describe, describe_download, preset_of
 from studio.ui import formatting as f
 
 USUAL_MBIT = 100  # a second; only to give an idea of the time

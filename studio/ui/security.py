@@ -5,7 +5,7 @@ import ipaddress
 import secrets
 import socket
 
-from studio.ui.doors import is_open
+from studio.ui.routes import is_open
 
 LOCAL_NAMES = {"127.0.0.1", "localhost", "[::1]"}
 

@@ -4,7 +4,7 @@ import time
 
 import gradio as gr
 
-from studio.data.captions import check_trigger, suggest_trigger
+from studio.data.captions.rules import check_trigger, suggest_trigger
 from studio.errors import Problem
 from studio.jobs import launcher, state
 from studio.machine import free_disk_gb, read_machine

@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from studio.config import load_preset
 from studio.machine import Machine
-from studio.training.planner import propose
+from studio.training.plan.planner import propose
 from studio.workspace import Workspace
 
 SIZES = (8, 10, 12, 16, 24, 32, 48, 80)

@@ -16,13 +16,13 @@ from torch._dynamo.utils import counters
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from studio.models.compiled import call_block, compile_block
-from studio.models.links import make_link
+from studio.models.files.weights import Weight
 from studio.models.lora import add_lora, trainable_lora
-from studio.models.storage import SmallStorage
-from studio.models.streaming import place_blocks
-from studio.models.weights import Weight
-from studio.training.step import Group, Row, accumulate_gradients
-from studio.training.walk import StepPlan
+from studio.models.stream.links import make_link
+from studio.models.stream.storage import SmallStorage
+from studio.models.stream.streaming import place_blocks
+from studio.training.step.block_pass import StepPlan
+from studio.training.step.gradients import Group, Row, accumulate_gradients
 
 CONFIG = dict(
     num_attention_heads=4,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studio.evaluation.clips import write_clip
+from studio.evaluation.clip_files import write_clip
 from studio.tiny import world
 from studio.tiny.drawing import draw_clip, draw_photo
 from studio.workspace import Project, Workspace, locked, write_atomic

@@ -15,10 +15,10 @@ from types import SimpleNamespace
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from studio.config import TrainConfig, from_dict, load_preset
 from studio.machine import GIB
-from studio.training.memory import CONTEXT_GB, SLACK, rows_per_walk
-from studio.training.placement import Room, place
+from studio.training.plan.memory import CONTEXT_GB, SLACK, rows_per_walk
+from studio.training.plan.placement import Room, place
 from studio.training.simulate import Shape, simulate_step
-from studio.training.walk import StepPlan
+from studio.training.step.block_pass import StepPlan
 
 RAM_GB = 58  # free of 64
 CLIP = {"clip_size": 632}  # 480 x 832 has as many pixels

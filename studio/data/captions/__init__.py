@@ -1,0 +1,1 @@
+"""Captions: their rules, their files, and who writes them."""

@@ -1,0 +1,291 @@
+"""Writes captions with a vision-language model: one code path for Qwen3-VL and for its tiny embedded sibling."""
+
+import contextlib
+import gc
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio.config import load_preset
+from studio.data import dataset
+from studio.data.captions import rules as captions
+from studio.data.captions.answer import read_answer
+from studio.errors import Problem
+from studio.models.captioners import captioner_folder, check_captioner
+
+PHOTO_PIXELS = 768 * 768  # about 600 tokens of Qwen3-VL
+FRAME_PIXELS = 384 * 384
+NUM_FRAMES = 8  # of a clip, spread over its length
+PHOTO_SIDE = 2048  # decoded no larger than this
+MAX_ASPECT_RATIO = 20
+DEFAULT_CAPTIONER = "Qwen3-VL-8B-Instruct"
+
+log = logging.getLogger(__name__)
+
+
+def find_captioner(name, base, workspace):
+    """The folder of a captioner: the one named (a folder of the models folder, or a path), else the base model's own.
+
+    models/<name>.path, one line of text, may say where the folder really is. Problem in words if it is not there or not whole.
+    """
+    folder = captioner_folder((name or "").strip() or str(base.captioner if base else DEFAULT_CAPTIONER), workspace)
+    check_captioner(folder)
+    return folder
+
+
+def write_captions(project, *, captioner_path, config, only=None, overwrite_auto=False, report, should_stop):
+    """Caption the kept items that have none (or the items `only` names). Captions by hand or imported are never replaced.
+
+    captioner_path: a folder, or a function that gives one, called only if there is something to write. overwrite_auto: also rewrite
+    captions that a captioner wrote. Returns counts {written, plain, kept, failed}, `stopped`, and `notes` [{id, file, text}] of what a
+    person should look at. plain: of the written, those where the captioner's answer was no use and only `trigger, a class noun` stands.
+    """
+    facts = project.read()
+    trigger, class_noun = (" ".join(str(facts.get(key) or "").split()) for key in ("trigger", "class_noun"))
+    if not trigger:
+        raise Problem(
+            "the project has no trigger word yet", cost="Nothing was changed.", fix="set one in the Dataset tab, for example ohwx"
+        )
+    todo, num_kept = _choose_items(project, only, overwrite_auto)
+    result = {"written": 0, "plain": 0, "kept": num_kept, "failed": 0, "stopped": False, "notes": []}
+    if not todo:
+        report("note", message=f"0 captions to write; {num_kept} stay as they are.")
+        return result
+    writer = _Writer(
+        project,
+        trigger,
+        _with_article(class_noun or "person"),
+        load_preset("captions", config.style),
+        config,
+        overwrite_auto,
+        report,
+        result,
+    )
+    report("progress", stage="captions", done=0, total=len(todo), unit="captions", message="Loading the captioner")
+    with _loaded(captioner_path() if callable(captioner_path) else captioner_path) as captioner:
+        for done, item in enumerate(todo):
+            if should_stop():
+                result["stopped"] = True
+                break
+            writer.write(captioner, item)
+            report("progress", stage="captions", done=done + 1, total=len(todo), unit="captions", message=item.path.name)
+    return result
+
+
+def _choose_items(project, only, overwrite_auto):
+    """(items to caption, number of those that stay as they are)."""
+    items = dataset.list_items(project)
+    if only is None:
+        items = [item for item in items if item.keep]
+    else:
+        unknown = sorted(set(only) - {item.id for item in items})
+        if unknown:
+            raise ValueError(f"there is no item {unknown[0]!r} in this dataset; it may have been removed in another window")
+        items = [item for item in items if item.id in set(only)]
+    todo = [item for item in items if _is_free(item, overwrite_auto)]
+    return todo, len(items) - len(todo)
+
+
+def _is_free(item, overwrite_auto):
+    return not item.caption or (overwrite_auto and item.caption_source == "auto")
+
+
+@dataclass
+class _Writer:
+    """Captions one item after another and keeps the counts."""
+
+    project: object
+    trigger: str
+    noun: str  # with its article: "a person"
+    style: dict
+    config: object
+    overwrite_auto: bool
+    report: object
+    result: dict
+
+    def write(self, captioner, item):
+        """One item: read, describe, compose, write. A file that can't be read is reported by name and passed over."""
+        try:
+            caption, problem = self._describe(captioner, item)
+            now = dataset.get_item(self.project, item.id)
+        except (OSError, ValueError) as e:
+            log.warning("no caption for %s", item.path.name, exc_info=True)
+            self.result["failed"] += 1
+            return self._note(item, f"no caption written: {e}")
+        if not self._store(now, caption):
+            self.result["kept"] += 1
+            return self._note(item, "edited meanwhile; your caption stays")
+        self.result["written"] += 1
+        if problem:
+            self.result["plain"] += 1
+            self._note(item, f"{problem}; the caption says only {caption!r}, please look at it")
+        return None
+
+    def _describe(self, captioner, item):
+        """(caption, why it is only the plain one or "")."""
+        pictures, fps = _read_pictures(item)
+        instruction = self.style[item.kind].strip()
+        text, complete = captioner.answer(pictures, fps, instruction, self.config.max_new_tokens)
+        bounds = {key: self.style[key] for key in ("leave_out", "max_words")}
+        return self._compose(read_answer(text, trigger=self.trigger, instruction=instruction, complete=complete, **bounds))
+
+    def _store(self, item, caption):
+        """Write the caption unless the person wrote one while the model was thinking; whether it stands."""
+        if not _is_free(item, self.overwrite_auto):
+            return False
+        changed = dataset.set_caption(self.project, item.id, caption, source="auto")
+        return changed or dataset.get_item(self.project, item.id).caption == caption
+
+    def _compose(self, answer):
+        """(a legal caption, why it is only the plain one or "")."""
+        plain = captions.compose_caption(self.trigger, self.noun, "")
+        if answer.problem:
+            return plain, answer.problem
+        caption = captions.compose_caption(self.trigger, f"{self.noun}, {answer.person}", answer.scene)
+        faults = captions.check_caption(caption, self.trigger)
+        return (plain, f"the captioner's answer made no legal caption ({faults[0]})") if faults else (caption, "")
+
+    def _note(self, item, text):
+        self.result["notes"].append({"id": item.id, "file": item.path.name, "text": text})
+        self.report("note", message=f"{item.path.name}: {text}", item=item.id)
+
+
+def _with_article(noun):
+    return noun if noun.casefold().startswith(("a ", "an ", "the ")) else f"{'an' if noun[0].casefold() in 'aeiou' else 'a'} {noun}"
+
+
+# -- pictures
+
+
+def _read_pictures(item):
+    """(PIL images, their rate in frames a second): a photo's one, or frames spread over a clip, bounded in size.
+
+    ValueError or OSError if the file can't be read.
+    """
+    if item.problem:
+        raise ValueError(item.problem)
+    if item.kind == "photo":
+        from studio.data.media.photos import load_photo
+
+        picture = load_photo(item.path, max_side=PHOTO_SIDE)
+        return [picture.resize(_bounded_size(*picture.size, PHOTO_PIXELS))], 0.0
+    from PIL import Image
+
+    from studio.data.media.clips import read_frames
+
+    fps = NUM_FRAMES / item.seconds
+    frames = read_frames(item.path, NUM_FRAMES, fps, size=_bounded_size(item.width, item.height, FRAME_PIXELS))
+    return [Image.fromarray(frame) for frame in frames], fps
+
+
+def _bounded_size(width, height, max_pixels):
+    """(width, height) of the same shape with at most about max_pixels; never larger."""
+    if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
+        raise ValueError(f"{width} x {height} px is too narrow to describe; crop it")
+    scale = min(1.0, (max_pixels / (width * height)) ** 0.5)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+# -- the model
+
+
+@contextlib.contextmanager
+def _loaded(folder):
+    """A Captioner while the block runs; its memory is free again afterwards."""
+    import torch
+
+    captioner = None
+    try:
+        captioner = Captioner.load(folder)
+        yield captioner
+    except torch.cuda.OutOfMemoryError as e:
+        raise Problem(
+            "the graphics card ran out of memory while captions were written",
+            cost="Captions written so far are kept.",
+            fix="close other programs that use the graphics card and write the rest, or choose a smaller captioner",
+        ) from e
+    finally:
+        if captioner is not None:
+            captioner.model = captioner.processor = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+@dataclass
+class Captioner:
+    """A vision-language model with its processor."""
+
+    model: object
+    processor: object
+
+    @classmethod
+    def load(cls, folder):
+        """From a transformers folder: safetensors only, no code from the folder, bf16 on a GPU (the part that does not fit waits in RAM)."""
+        import torch
+        from accelerate import PartialState
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        check_captioner(Path(folder))
+        on_gpu = PartialState().device.type == "cuda"
+        safe = dict(local_files_only=True, trust_remote_code=False)
+        try:
+            processor = AutoProcessor.from_pretrained(folder, **safe)
+            model = AutoModelForImageTextToText.from_pretrained(
+                folder,
+                use_safetensors=True,
+                dtype=torch.bfloat16 if on_gpu else "auto",
+                device_map="auto" if on_gpu else None,
+                **safe,
+            )
+        except (OSError, ValueError, KeyError) as e:
+            raise Problem(
+                f"the captioner in {Path(folder).name} can't be loaded: {e}",
+                cost="Nothing was changed.",
+                fix="download the model's folder again, every file of it, or write the captions by hand",
+            ) from e
+        return cls(model.eval(), processor)
+
+    def answer(self, pictures, fps, instruction, max_new_tokens):
+        """(text, whether it is complete) for a photo's one picture (fps 0) or a clip's frames; greedy, so the same every time."""
+        import torch
+
+        inputs = self.prepare(pictures, fps, instruction).to(self.model.device)
+        floats = {key: value.to(self.model.dtype) for key, value in inputs.items() if value.is_floating_point()}
+        with torch.inference_mode():
+            output = self.model.generate(
+                **{**inputs, **floats},
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                num_beams=1,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+            )
+        new = output[0, inputs["input_ids"].shape[1] :]
+        text = self.processor.tokenizer.decode(new, skip_special_tokens=True)
+        return text, len(new) < max_new_tokens
+
+    def prepare(self, pictures, fps, instruction):
+        """Model inputs. A model without a video processor gets the frames as pictures."""
+        as_video = fps > 0 and getattr(self.processor, "video_processor", None) is not None
+        media = [{"type": "video"}] if as_video else [{"type": "image"} for _ in pictures]
+        messages = [{"role": "user", "content": [*media, {"type": "text", "text": instruction}]}]
+        prompt = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        if not as_video:
+            return self.processor(text=[prompt], images=pictures, return_tensors="pt")
+        return self.processor(text=[prompt], videos=[_stack(pictures)], return_tensors="pt", **_clock(len(pictures), fps))
+
+
+def _stack(pictures):
+    import numpy as np
+
+    return np.stack([np.asarray(picture) for picture in pictures])  # (F, H, W, 3)
+
+
+def _clock(num_frames, fps):
+    """Tells the processor when each frame was: they are spread evenly already and must not be sampled again."""
+    from transformers.video_utils import VideoMetadata
+
+    metadata = VideoMetadata(total_num_frames=num_frames, fps=fps, frames_indices=list(range(num_frames)))
+    return {"do_sample_frames": False, "video_metadata": [metadata]}

@@ -1,0 +1,1 @@
+"""Photos and clips as files: what they are, how they are read, and what is made of them."""

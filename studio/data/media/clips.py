@@ -1,0 +1,278 @@
+"""Clips read by their true timestamps: what a clip is, and its frames at another rate without changing its speed."""
+
+import errno
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from studio.data import dataset, limits
+from studio.data.media.kinds import sniff_file
+from studio.errors import Problem
+
+CRF = "14"  # of H.264 files for training: nothing is seen to be lost
+FULL_DISK = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+MAX_READ_BYTES = 4 * 1024**3  # of decoded pixels in one call
+_DAMAGED = "the clip is damaged or incomplete and can't be read; copy it again from the camera or phone"
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """A clip as it is shown: rotation and pixel shape applied to width and height, seconds by timestamps."""
+
+    width: int
+    height: int
+    num_frames: int
+    fps: float  # frames by seconds, an average where the rate varies
+    seconds: float
+    codec: str
+    pixel_format: str
+    rotation: int  # degrees counterclockwise that make it upright
+    square_pixels: bool
+    trimmed: bool  # holds frames that an edit list hides
+    ordered: bool  # every packet says when it is decoded, so that packets can be copied; Matroska leaves out some
+
+
+@contextmanager
+def open_clip(path):
+    """(container, video stream), read as the container its first bytes show and from this one file only.
+
+    A playlist in disguise can then not make the decoder open other files or addresses.
+    """
+    import av
+
+    with open(path, "rb") as file:
+        matroska = file.read(4) == b"\x1a\x45\xdf\xa3"
+        file.seek(0)
+        if not matroska and sniff_file(path) != "clip":
+            raise ValueError("its content is no clip that can be read; use MP4, MOV, WebM or MKV")
+        try:
+            with av.open(file, format="matroska" if matroska else "mp4", metadata_errors="ignore") as container:
+                streams = [s for s in container.streams.video if av.stream.Disposition.attached_pic not in s.disposition]
+                if not streams:
+                    raise ValueError("it holds no video, only sound or pictures; choose another clip")
+                if streams[0].codec_context is None:
+                    raise ValueError("its pictures are encoded in a way that can't be read; save it as H.264 MP4")
+                yield container, streams[0]
+        except av.FFmpegError as e:
+            if e.errno in FULL_DISK:  # from what is written meanwhile
+                raise OSError(e.errno, "the disk is full") from e
+            raise ValueError(_DAMAGED) from e
+
+
+def probe_clip(path):
+    """ClipInfo of a file, from its packets and one decoded frame. ValueError says why it can't be used."""
+    if Path(path).stat().st_size > limits.MAX_CLIP_BYTES:
+        raise ValueError(f"the clip is larger than {limits.MAX_CLIP_BYTES // 1024**3} GB; cut it and import the parts")
+    with open_clip(path) as (container, stream):
+        check_frame_size(stream.codec_context.width, stream.codec_context.height)
+        expected = _stated_seconds(container, stream)
+        if expected and expected > limits.MAX_CLIP_SECONDS * 1.05:
+            raise ValueError(_too_long(expected))
+        times, end, trimmed, ordered = _read_times(stream)
+        container.seek(0)
+        frame = _first_frame(container, stream)
+        info = _describe(stream, frame, times, end, trimmed=trimmed, ordered=ordered)
+    if expected and info.seconds < 0.9 * expected - 0.2:
+        raise ValueError(f"only {info.seconds:.1f} of its {expected:.1f} seconds can be read: the file is incomplete; copy it again")
+    return info
+
+
+def check_frame_size(width, height):
+    if not width or not height:
+        raise ValueError(_DAMAGED)
+    if width * height > limits.MAX_CLIP_PIXELS:
+        raise ValueError(f"its frames have {width:,} x {height:,} pixels, too many to decode; use 4K or less")
+    if min(width, height) < limits.MIN_PHOTO_SIDE:
+        raise ValueError(f"its frames have only {width} x {height} pixels; use a clip of at least {limits.MIN_PHOTO_SIDE} on each side")
+
+
+def read_frames(path, num_frames, fps, start=0.0, size=None):
+    """(F, H, W, 3) uint8 frames, F at `fps` from `start` seconds on, upright, at true speed.
+
+    Each is the frame shown at its time (to half a frame), so rates of 23.976, 30, 60 or varying are all played at their own speed.
+    F is num_frames, or where the clip is too short the largest 4n + 1 it holds: look at the array's length.
+    size: (width, height) to scale and centre-crop to while decoding. ValueError if `start` lies behind the end.
+    """
+    info = probe_clip(path)
+    available = int((info.seconds - start) * fps + 1e-3)
+    if start < 0 or (available < 1 and start >= info.seconds):
+        raise ValueError(f"the clip lasts {info.seconds:.2f} s, so nothing can be read from {start:.2f} s on; choose an earlier start")
+    count = num_frames if available >= num_frames else max(available - 1, 0) // 4 * 4 + 1
+    width, height = size or (info.width, info.height)
+    if count * width * height * 3 > MAX_READ_BYTES:
+        raise ValueError(f"{count} frames of {width} x {height} px are too much memory; ask for fewer or smaller frames")
+    result = np.empty((count, height, width, 3), np.uint8)
+    tolerance = min(0.5 / fps, 0.5 / info.fps)
+    wanted = 0
+    with open_clip(path) as (container, stream):
+        shown = None
+        for time, frame in timed_frames(container, stream, start):
+            while wanted < count and shown is not None and time > start + wanted / fps + tolerance:
+                result[wanted] = to_pixels(shown, info, width, height)
+                wanted += 1
+            if wanted == count:
+                break
+            shown = frame
+        if shown is None:
+            raise ValueError(_DAMAGED)
+    if wanted < count:
+        result[wanted:] = to_pixels(shown, info, width, height)
+    return result
+
+
+def cut_clip(project, item_id, start, end, *, as_new=False):
+    """Shorten a clip of the dataset to [start, end) seconds, or with `as_new` add that part as a new item; the id of the cut item.
+
+    One step of undo; the file in originals/ stays as it is. ValueError if the times don't fit the clip.
+    """
+    item = dataset.get_item(project, item_id)
+    if item.kind != "clip" or item.problem:
+        raise ValueError(f"{item_id} is not a clip that can be cut")
+    start, end = round(float(start), 3), round(min(float(end), item.seconds), 3)
+    if not 0 <= start < end or (end - start) * item.fps < 2:
+        raise ValueError(f"a cut from {start} s to {end} s does not fit a clip of {item.seconds:.2f} s; start must lie before end")
+    with dataset.incoming(project) as folder:
+        cut = folder / "cut.mp4"
+        _cut_with_moviepy(item.path, cut, start, end, min(item.fps, 60.0))
+        return dataset.replace_media(project, item, cut, probe_clip(cut), as_new, f"Cut of {item_id}")
+
+
+def _cut_with_moviepy(source, target, start, end, fps):
+    from moviepy import VideoFileClip
+
+    options = ["-crf", CRF, "-pix_fmt", "yuv420p", "-map_metadata", "-1", "-bf", "0"]
+    try:
+        with VideoFileClip(str(source), audio=False) as clip:
+            part = clip.subclipped(start, min(end, clip.duration))
+            part.write_videofile(str(target), fps=fps, codec="libx264", audio=False, ffmpeg_params=options, logger=None)
+    except OSError as e:  # moviepy's message is ffmpeg's whole log; the job's or studio's own log keeps it
+        raise Problem(
+            "The cut could not be written.",
+            cost="Nothing was lost; the clip is as it was.",
+            fix="Check that the disk has free space, then try again.",
+        ) from e
+
+
+def to_pixels(frame, info, width, height):
+    """(height, width, 3) uint8 of a frame: upright, scaled to cover the size, centre-cropped."""
+    turned = info.rotation % 180 != 0
+    scale = max(width / info.width, height / info.height)
+    scaled = (max(width, round(info.width * scale)), max(height, round(info.height * scale)))
+    before = scaled[::-1] if turned else scaled  # the size before turning
+    smaller = before[0] < frame.width
+    pixels = frame.to_ndarray(
+        format="rgb24", width=before[0], height=before[1], interpolation="AREA" if smaller else "BICUBIC", src_colorspace=_colorspace(frame)
+    )
+    pixels = np.rot90(pixels, info.rotation // 90)
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    return pixels[top : top + height, left : left + width]
+
+
+def rotation_of(frame):
+    """Degrees counterclockwise (0, 90, 180, 270) that make a frame upright."""
+    return round(frame.rotation / 90) * 90 % 360
+
+
+def _colorspace(frame):
+    """The frame's YUV matrix; files that don't say are BT.709 from 720 lines up, as players take them."""
+    unspecified = frame.colorspace in (2, 0)
+    return "ITU709" if unspecified and min(frame.width, frame.height) >= 720 else None
+
+
+def timed_frames(container, stream, start=0.0):
+    """(seconds since the clip's first frame, frame) in order of showing; broken packets are passed over."""
+    import av
+
+    first = first_pts(container, stream)
+    base = stream.time_base
+    container.seek(int(max(start - 0.5, 0) / base) + first, stream=stream, backward=True)
+    last = -1.0
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            continue
+        for frame in frames:
+            if frame.pts is None:
+                continue
+            time = float((frame.pts - first) * base)
+            if time > max(last, -1e-6):  # frames before the first one shown belong to an edit's hidden part
+                last = time
+                yield time, frame
+
+
+def first_pts(container, stream):
+    """Timestamp of the first frame that is shown; the container is left at its start."""
+    shown = []
+    for number, packet in enumerate(container.demux(stream)):
+        if packet.pts is not None and not packet.is_discard:
+            shown.append(packet.pts)
+        if number >= 64:  # reordering reaches no further
+            break
+    container.seek(0)
+    if not shown:
+        raise ValueError(_DAMAGED)
+    return min(shown)
+
+
+def _read_times(stream):
+    """(sorted timestamps of the frames shown, end of the last, whether some are hidden, whether all tell their order), nothing decoded."""
+    times, hidden, ordered, durations = [], False, True, {}
+    for packet in stream.container.demux(stream):
+        if packet.size and (packet.pts is None or packet.dts is None):
+            ordered = False
+        if packet.pts is None:
+            continue
+        if packet.is_discard:
+            hidden = True
+            continue
+        times.append(packet.pts)
+        durations[packet.pts] = packet.duration or 0
+        if len(times) > limits.MAX_CLIP_FRAMES:
+            raise ValueError(f"the clip has more than {limits.MAX_CLIP_FRAMES:,} frames; cut it and import the parts")
+    times.sort()
+    if not times:
+        raise ValueError(_DAMAGED)
+    typical = (times[-1] - times[0]) / max(len(times) - 1, 1)
+    return times, times[-1] + (durations[times[-1]] or typical), hidden, ordered
+
+
+def _first_frame(container, stream):
+    for _, frame in timed_frames(container, stream):
+        return frame
+    raise ValueError(_DAMAGED)
+
+
+def _describe(stream, frame, times, end, *, trimmed, ordered):
+    seconds = float((end - times[0]) * stream.time_base)
+    if len(times) < 2 or times[-1] == times[0] or seconds <= 0:
+        raise ValueError("it shows a single picture, not a moving clip; save that picture as a photo and import it")
+    if seconds > limits.MAX_CLIP_SECONDS:
+        raise ValueError(_too_long(seconds))
+    check_frame_size(frame.width, frame.height)
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    aspect = aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1)
+    rotation = rotation_of(frame)
+    shown = (max(1, round(frame.width * aspect)), frame.height)
+    return ClipInfo(
+        *(shown[::-1] if rotation % 180 else shown),
+        num_frames=len(times), fps=round(len(times) / seconds, 4), seconds=round(seconds, 4), codec=stream.codec_context.name,
+        pixel_format=frame.format.name, rotation=rotation, square_pixels=aspect == 1, trimmed=trimmed,
+        ordered=ordered,
+    )  # fmt: skip
+
+
+def _stated_seconds(container, stream):
+    """The length that the file claims, or 0.0; the shorter claim where stream and container differ."""
+    claims = [float(stream.duration * stream.time_base)] if stream.duration else []
+    claims += [container.duration / 1_000_000] if container.duration else []
+    return min((c for c in claims if c > 0), default=0.0)
+
+
+def _too_long(seconds):
+    return (
+        f"the clip lasts {seconds / 60:.0f} minutes; the most is {limits.MAX_CLIP_SECONDS // 60}: cut out the seconds that show the person"
+    )

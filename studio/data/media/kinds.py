@@ -1,0 +1,73 @@
+"""What a file really is, by its first bytes; its extension decides nothing."""
+
+from pathlib import Path
+
+SNIFF_BYTES = 64
+
+PHOTO_NAMES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff")
+CLIP_NAMES = (".mp4", ".mov", ".m4v", ".webm", ".mkv")
+RAW_NAMES = (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".raf", ".orf", ".rw2", ".pef", ".srw")  # many begin as a TIFF does
+OTHER_MEDIA_NAMES = (".avi", ".wmv", ".flv", ".mpg", ".mpeg", ".3gp", ".psd", ".svg", *RAW_NAMES)
+SUPPORTED = "JPEG, PNG, WebP or HEIC photos and MP4, MOV, WebM or MKV clips"
+
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
+_MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+
+
+def sniff(head):
+    """ "photo", "clip", "zip" or "" for the first SNIFF_BYTES of a file."""
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")):
+        return "photo"
+    if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
+        return "photo"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "photo"
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+        return "photo"
+    if head[4:8] in _MP4_ATOMS or head.startswith(b"\x1a\x45\xdf\xa3"):
+        return "clip"
+    return "zip" if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) else ""
+
+
+def sniff_file(path):
+    with open(path, "rb") as file:
+        return sniff(file.read(SNIFF_BYTES))
+
+
+def looks_like_media(name):
+    """Whether a file's name promises a photo or clip, so that a broken one deserves a sentence."""
+    return Path(name).suffix.casefold() in PHOTO_NAMES + CLIP_NAMES + OTHER_MEDIA_NAMES
+
+
+def is_raw(name):
+    """Whether a file's name says that it is a camera's raw data, of which a reader of TIFF would find the small preview."""
+    return Path(name).suffix.casefold() in RAW_NAMES
+
+
+def refusal(name, head):
+    """Why a file that is neither photo nor clip is not imported."""
+    if not head:
+        return "the file is empty; copy it again from where it came"
+    if is_raw(name):
+        return "it is a camera's raw file, which every program develops differently; save it as JPEG or PNG and import that"
+    if Path(name).suffix.casefold() in OTHER_MEDIA_NAMES:
+        return f"this kind of file is not supported; save it as one of: {SUPPORTED}"
+    return f"its content is neither a photo nor a clip, whatever its name says; use {SUPPORTED}"
+
+
+def probe(path):
+    """{kind, width, height, num_frames, fps, seconds} of a photo or clip as it is shown. ValueError says what is wrong with it."""
+    with open(path, "rb") as file:
+        head = file.read(SNIFF_BYTES)
+    kind = sniff(head)
+    if kind == "photo":
+        from studio.data.media import photos
+
+        width, height = photos.load_photo(path).size
+        return dict(kind=kind, width=width, height=height, num_frames=1, fps=0.0, seconds=0.0)
+    if kind == "clip":
+        from studio.data.media import clips
+
+        info = clips.probe_clip(path)
+        return dict(kind=kind, width=info.width, height=info.height, num_frames=info.num_frames, fps=info.fps, seconds=info.seconds)
+    raise ValueError(refusal(Path(path).name, head))

@@ -1,0 +1,1 @@
+"""From clips to a verdict: scores, what they mean, and the words for it."""

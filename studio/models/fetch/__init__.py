@@ -1,0 +1,1 @@
+"""Fetching base models and captioners from the hub."""

@@ -1,0 +1,1 @@
+"""Weights and LoRAs in files: their names, forms and folders."""

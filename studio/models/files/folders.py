@@ -1,0 +1,173 @@
+"""A base model as a diffusers folder: its configs, its files, and whether they are whole. Torch-free."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from studio.errors import Problem
+from studio.models.files.weight_files import read_header
+from studio.workspace import parse_json, safe_join
+
+SUBFOLDERS = {"high_noise": "transformer", "low_noise": "transformer_2"}  # SimpleTuner has these swapped; diffusers decides
+CONFIGS = {
+    "transformer": "config.json",
+    "transformer_2": "config.json",
+    "vae": "config.json",
+    "text_encoder": "config.json",
+    "tokenizer": "tokenizer_config.json",
+    "scheduler": "scheduler_config.json",
+}
+WEIGHTS = {
+    "transformer": "diffusion_pytorch_model",
+    "transformer_2": "diffusion_pytorch_model",
+    "vae": "diffusion_pytorch_model",
+    "text_encoder": "model",
+}
+PACK_FILE = "pack.json"  # of a built-in model: the hash of every file
+
+
+@dataclass(frozen=True)
+class DiffusersFolder:
+    """Where the parts of a base model lie that somebody downloaded, or that is built in."""
+
+    root: Path
+    num_experts: int = 2
+
+    @property
+    def configs(self):
+        """{subfolder: config dict} of every component, and "" for model_index.json."""
+        found = {"": _read_config(self.root, "model_index.json")}
+        return found | {sub: _read_config(self.root, f"{sub}/{CONFIGS[sub]}") for sub in parts_of(CONFIGS, self.num_experts)}
+
+    @property
+    def tokenizer(self):
+        return self.root / "tokenizer"
+
+    def weight_files(self, sub):
+        """The safetensors files of a component, in order."""
+        return _weight_files(self.root, sub)
+
+    def files(self):
+        """(subfolder, path) of every file that what the model draws depends on."""
+        return [(sub, path) for sub in (*parts_of(WEIGHTS, self.num_experts), "tokenizer") for path in sorted((self.root / sub).iterdir())]
+
+    def check(self, preset):
+        check_folder(self.root, preset)
+
+    def describe(self):
+        """Lines about the files that a person should know."""
+        return []
+
+
+def parts_of(table, num_experts):
+    """The components of CONFIGS or WEIGHTS that a base model with so many experts has."""
+    return [sub for sub in table if num_experts > 1 or sub != SUBFOLDERS["low_noise"]]
+
+
+def check_folder(folder, preset):
+    """Problem naming the first file that is missing or damaged, or the first fact that is another model's."""
+    index, expected = _read_config(folder, "model_index.json"), preset["memory"]["num_experts"]
+    found = 1 if (index.get("transformer_2") or [None])[0] is None else 2
+    if found != expected:
+        words = {1: "one expert", 2: "two experts"}
+        raise Problem(
+            f"The model in {folder} has {words[found]}, {preset['title']} has {words[expected].split()[0]}.",
+            fix=f"Choose the folder of {preset['title']} in diffusers form.",
+        )
+    for sub in parts_of(CONFIGS, expected):
+        config = _read_config(folder, f"{sub}/{CONFIGS[sub]}")
+        if sub in SUBFOLDERS.values():
+            _check_facts(config, sub, preset)
+    for sub in parts_of(WEIGHTS, expected):
+        for path in _weight_files(folder, sub):
+            read_header(path, folder)  # a download that broke off, before hours are planned on it
+    if not any((folder / "tokenizer" / n).is_file() for n in ("tokenizer.json", "spiece.model")):
+        raise _missing(folder, "tokenizer/tokenizer.json")
+
+
+def check_pack(folder):
+    """Problem naming the first file of a built-in model that is missing or not as it was made, by the hashes in its pack.json."""
+    if not (folder / PACK_FILE).is_file():
+        raise _altered(folder, PACK_FILE, "is missing")
+    try:
+        entries = _read_config(folder, PACK_FILE).get("files")
+    except Problem:
+        raise _altered(folder, PACK_FILE, "is damaged") from None
+    if not isinstance(entries, dict) or not entries:
+        raise _altered(folder, PACK_FILE, "is damaged")
+    for name, entry in entries.items():
+        try:
+            path = safe_join(folder, name)
+            info = path.stat()
+            same = info.st_size == entry["bytes"] and _sha256(path, info.st_size, info.st_mtime_ns) == entry["sha256"]
+        except OSError:
+            raise _altered(folder, name, "is missing") from None
+        except (ValueError, KeyError, TypeError):
+            raise _altered(folder, PACK_FILE, "is damaged") from None
+        if not same:
+            raise _altered(folder, name, "is not the file that was delivered")
+
+
+@lru_cache(maxsize=1024)
+def _sha256(path, size, mtime_ns):
+    """Read once per version of the file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _altered(folder, name, what):
+    return Problem(
+        f"{name} of the built-in model {what} ({folder}).",
+        fix="Unpack the studio again, or git checkout presets; python -m studio.tiny.build makes the model anew, in hours.",
+    )
+
+
+def _check_facts(config, sub, preset):
+    for key, expected in preset["expect"].items():
+        if config.get(key) != expected:
+            raise Problem(
+                f"This is not {preset['title']}: {sub}/config.json says {key} = {config.get(key)}, expected {expected}.",
+                fix="Choose the folder of that model, or another base model for the project.",
+            )
+
+
+def _read_config(folder, name):
+    path = Path(folder) / name
+    if not path.is_file():
+        raise _missing(folder, name)
+    try:
+        config = parse_json(path.read_text(encoding="utf-8"))
+    except ValueError as e:
+        raise Problem(f"{name} in {folder} is damaged ({e}).", fix="Download that file again.") from None
+    if not isinstance(config, dict):
+        raise Problem(f"{name} in {folder} is damaged (not a JSON object).", fix="Download that file again.")
+    return config
+
+
+def _weight_files(folder, sub):
+    """The safetensors files of one component. Files of other kinds are refused: they can hold programs."""
+    base, stem = Path(folder) / sub, WEIGHTS[sub]
+    index = base / f"{stem}.safetensors.index.json"
+    if index.is_file():
+        shards = _read_config(folder, f"{sub}/{index.name}").get("weight_map")
+        names = sorted({str(n) for n in shards.values()}) if isinstance(shards, dict) else []
+        if not names or any(Path(n).name != n for n in names):
+            raise Problem(f"{sub}/{index.name} in {folder} is damaged.", fix="Download that file again.")
+    else:
+        names = [f"{stem}.safetensors"]
+    for name in names:
+        if (base / name).is_file():
+            continue
+        unsafe = sorted(p.name for p in base.glob("*") if p.suffix in (".bin", ".pt", ".pth", ".ckpt"))
+        if unsafe:
+            raise Problem(
+                f"{sub} in {folder} has its weights as {unsafe[0]}; such files can hold programs and are never opened.",
+                fix="Download the .safetensors files of the model.",
+            )
+        raise _missing(folder, f"{sub}/{name}")
+    return [base / name for name in names]
+
+
+def _missing(folder, name):
+    return Problem(f"{name} is missing in {folder}.", fix="Download the model again; finished files are kept.")

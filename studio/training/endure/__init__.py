@@ -1,0 +1,1 @@
+"""What lets a run of days survive: memory, disk, time, other processes, a person's wish to stop."""

@@ -1,0 +1,1 @@
+"""What a run will use and take, before it starts."""

@@ -1,0 +1,1 @@
+"""One optimizer step: rows, noise, the block pass, gradients, the update."""

@@ -1,0 +1,176 @@
+"""Block-major gradients: all rows of a group go through one block before the next block is needed, forth and then back.
+
+Only each block's inputs are kept on the way forth; on the way back the block is computed again, rows by rows. So a swapped block is loaded
+twice for an optimizer step, however many rows there are, and what one block's backward pass needs in between exists once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+
+from studio.models.compiled import call_block, compile_block
+from studio.models.forward import Context, begin, finish
+from studio.models.lora import lora_off
+from studio.models.stream.activation_store import HostShelf, Shelf
+from studio.training.step.preservation import preservation_loss
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """How the rows of a step go through the model; it changes memory and time, not the result.
+
+    rows_per_pass: rows of one size that a block computes as one batch. rows_per_walk: rows, preserved ones counted, that go through the
+    blocks before the next ones do, which load every swapped block again (0: all). blocks_kept: blocks, from the last one, whose intermediate
+    results are kept instead of computed again. inputs_in_ram: the blocks' inputs wait in RAM. compute: how a block is called.
+    """
+
+    rows_per_pass: int = 1
+    rows_per_walk: int = 0
+    blocks_kept: int = 0
+    inputs_in_ram: bool = False
+    compute: Callable = field(default=call_block, repr=False)
+
+    @classmethod
+    def of(cls, memory, num_blocks):
+        """From a MemoryConfig."""
+        kept = min(memory.blocks_kept if memory.gradient_checkpointing else num_blocks, num_blocks)
+        # what a program keeps for the way back may be a view of a weight; one that travels lies elsewhere by then
+        is_compiled = memory.compile_blocks and not (kept and memory.blocks_swapped)
+        compute = compile_block() if is_compiled else call_block
+        return cls(memory.rows_per_pass, memory.rows_per_walk, kept, memory.inputs_in_ram, compute)
+
+    def make_shelf(self, device):
+        return HostShelf(device) if self.inputs_in_ram else Shelf()
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Rows of one size as one batch, on the device: x_t, target (B, C, F, h, w) fp32, sigma (B,), prompt (B, L, D).
+
+    x_t has more channels than the target where the model takes a first picture: behind the noised latents, what is given of it.
+    weight: of this pass' mean loss in the group's. target is None where the base model's own answer is to be kept.
+    """
+
+    x_t: torch.Tensor
+    target: torch.Tensor | None
+    sigma: torch.Tensor
+    prompt: torch.Tensor
+    weight: float = 1.0
+
+
+class BrokenOff(Exception):
+    """A walk was left between two blocks, because somebody asked for it; the gradients so far are of no use."""
+
+
+class Stream:
+    """A pass on its way: the hidden states, and on the way back their gradient. is_base: without LoRA, and never on the way back."""
+
+    def __init__(self, batch, hidden, context: Context, compute, is_base=False):
+        self.batch, self.hidden, self.context, self.compute, self.is_base = batch, hidden, context, compute, is_base
+        self.gradient = None
+
+    def through(self, block, hidden):
+        return self.compute(block, hidden, *self.context.block_inputs)
+
+    def with_graph(self, block, hidden, i):
+        """(inputs, outputs) of block i, with what its backward pass needs between them."""
+        # nothing before the first block learns; a compiled one computes that gradient all the same, as one program serves all blocks
+        inputs = hidden.detach().requires_grad_(i > 0 or self.compute is not call_block)
+        with torch.enable_grad():
+            return inputs, self.through(block, inputs)
+
+
+@torch.no_grad()
+def add_gradients(model, passes, plan, shelf, before_block=lambda: None):
+    """Add the gradients of sum(weight * mean loss) to the LoRA's parameters. Returns the mean loss of every pass, tensors on the device.
+
+    before_block: called before each block, forth and back; it may raise BrokenOff.
+    """
+    shelf.clear()  # of a step that broke off
+    streams = _start(model, passes, plan.compute)
+    blocks = list(enumerate(model.blocks))
+    first_kept = len(blocks) - plan.blocks_kept
+    model.streamer.expect([i for i, _ in blocks] + [i for i, _ in reversed(blocks)])
+    kept = {}
+    for i, block in blocks:
+        before_block()
+        with model.streamer.use(i):
+            for n, stream in enumerate(streams):
+                _forth(block, stream, i, n, kept if i >= first_kept else None, shelf)
+    losses = _judge(model, streams)
+    learning = [(n, stream) for n, stream in enumerate(streams) if not stream.is_base]
+    for i, block in reversed(blocks):
+        before_block()
+        with model.streamer.use(i):
+            for n, stream in reversed(learning):
+                _back(block, stream, i, kept.pop((i, n), None) or stream.with_graph(block, shelf.take((i, n)), i))
+    return losses
+
+
+@torch.no_grad()
+def predict(model, passes, before_block=lambda: None, compute=call_block):
+    """The model's answers (B, C, F, h, w) fp32, all passes through each block before the next."""
+    streams = [Stream(batch, *begin_pass(model, batch), compute) for batch in passes]
+    model.streamer.expect(range(len(model.blocks)))
+    for i, block in enumerate(model.blocks):
+        before_block()
+        with model.streamer.use(i):
+            for stream in streams:
+                stream.hidden = stream.through(block, stream.hidden)
+    return [finish(model, stream.hidden, stream.context).float() for stream in streams]
+
+
+def _start(model, passes, compute):
+    """A stream for each pass, and before it one without LoRA where the base model's answer is wanted."""
+    streams = []
+    for batch in passes:
+        hidden, context = begin_pass(model, batch)
+        if batch.target is None:
+            streams.append(Stream(batch, hidden, context, compute, is_base=True))
+        streams.append(Stream(batch, hidden, context, compute))
+    return streams
+
+
+def begin_pass(model, batch):
+    """The prompt in the model's number format, as drawing has it; sigma stays fp32 until the model has made waves of it."""
+    return begin(model, batch.x_t.to(model.dtype), batch.sigma * 1000, batch.prompt.to(model.dtype))
+
+
+def _forth(block, stream, i, n, kept, shelf):
+    """Take a stream through a block; kept: where to leave its inputs and outputs with the graph between them, None to keep the inputs alone."""
+    if stream.is_base:
+        with lora_off(block):
+            stream.hidden = stream.through(block, stream.hidden)
+    elif kept is None:
+        shelf.put((i, n), stream.hidden)
+        stream.hidden = stream.through(block, stream.hidden)
+    else:
+        kept[i, n] = stream.with_graph(block, stream.hidden, i)
+        stream.hidden = kept[i, n][1].detach()
+
+
+def _back(block, stream, i, graph):
+    """Add the gradients of a block's LoRA, and turn the gradient of its outputs into that of its inputs."""
+    inputs, outputs = graph
+    torch.autograd.backward(outputs, stream.gradient)
+    stream.gradient, inputs.grad = inputs.grad, None
+
+
+def _judge(model, streams):
+    """The mean loss of every pass, and each stream's gradient behind the last block."""
+    losses, prior = [], None
+    for stream in streams:
+        if stream.is_base:
+            prior = finish(model, stream.hidden, stream.context).float()
+            stream.hidden = None
+            continue
+        with torch.enable_grad():
+            hidden = stream.hidden.detach().requires_grad_()
+            answer = finish(model, hidden, stream.context).float()
+            loss = preservation_loss(answer, prior) if stream.batch.target is None else F.mse_loss(answer, stream.batch.target)
+            (stream.gradient,) = torch.autograd.grad(loss * stream.batch.weight, hidden)
+        losses.append(loss.detach())
+        stream.hidden = None
+    return losses

@@ -1,0 +1,127 @@
+"""One optimizer step's gradients: the rows of an accumulation group, put into passes and walks."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from studio.models.first_picture import with_condition
+from studio.training.step.block_pass import Pass, StepPlan, add_gradients, predict
+from studio.training.step.flow import add_noise, velocity
+
+EVERYTHING = StepPlan()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One noised picture of a group, on the CPU; sizes may differ from row to row.
+
+    latents, noise: (C, F, h, w) fp32; sigma: noise level in [0, 1]; prompt: (L, D); condition: of the first picture, (channels, F, h, w), where
+    the model takes one.
+    """
+
+    latents: torch.Tensor
+    noise: torch.Tensor
+    sigma: float
+    prompt: torch.Tensor
+    condition: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """What one optimizer step is made of: rows to learn, and rows at which the base model's answer is to be kept; each kind is averaged.
+
+    counts: over how many rows of each kind; None: those that are here.
+    """
+
+    rows: tuple[Row, ...]
+    class_rows: tuple[Row, ...] = ()
+    preservation_weight: float = 0.0
+    counts: tuple[int, int] | None = None
+
+    def part(self, place, of):
+        """Every of-th row from `place` on, still averaged over all: the losses and gradients of all parts add up to the group's.
+
+        The class rows are dealt out from the other end, so that who has a row more has a class row less.
+        """
+        counts = len(self.rows), len(self.class_rows)
+        return replace(self, rows=self.rows[place::of], class_rows=self.class_rows[of - 1 - place :: of], counts=counts)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Rows of one pass; share: of the rows of its kind."""
+
+    rows: list[Row]
+    share: float
+    is_preserved: bool
+
+
+def accumulate_gradients(model, group, device, plan=EVERYTHING, shelf=None, before_block=lambda: None):
+    """Add the gradients of the group's mean loss to the LoRA parameters.
+
+    Returns a tensor (3,) on the device, not yet waited for: mean flow-matching loss, mean unweighted preservation loss, and the mean
+    loss of a model that predicts nothing, by which a runaway loss is known. shelf: `plan.make_shelf(device)`, to be used step after step.
+    before_block: called before each block; it may raise BrokenOff.
+    """
+    totals = torch.zeros(3, device=device)
+    shelf = plan.make_shelf(device) if shelf is None else shelf
+    for parts in split_walks(group, plan):
+        passes = [_make_pass(part, group, device) for part in parts]
+        for part, batch, loss in zip(parts, passes, add_gradients(model, passes, plan, shelf, before_block)):
+            if part.is_preserved:
+                totals[1] += part.share * loss
+            else:
+                totals[0] += part.share * loss
+                totals[2] += part.share * batch.target.square().mean()
+    return totals
+
+
+@torch.no_grad()
+def evaluate(model, rows, device, plan=EVERYTHING, before_block=lambda: None):
+    """The flow-matching loss of each row, in their order: (rows,) on the device. before_block as in accumulate_gradients."""
+    group = Group(tuple(rows))
+    losses, place = torch.zeros(len(group.rows), device=device), {id(row): i for i, row in enumerate(group.rows)}
+    for parts in split_walks(group, plan):
+        passes = [_make_pass(part, group, device) for part in parts]
+        for part, batch, answer in zip(parts, passes, predict(model, passes, before_block, plan.compute)):
+            losses[[place[id(row)] for row in part.rows]] = (answer - batch.target).square().flatten(1).mean(dim=1)
+    return losses
+
+
+def split_walks(group, plan):
+    """The rows of a group in lists of parts, each list one walk of at most plan.rows_per_walk rows; a preserved row counts as one."""
+    walks, count = [[]], 0
+    for part in _split_parts(group, plan):
+        if plan.rows_per_walk and walks[-1] and count + len(part.rows) > plan.rows_per_walk:
+            walks, count = [*walks, []], 0
+        walks[-1].append(part)
+        count += len(part.rows)
+    return walks if walks[0] else []
+
+
+def _split_parts(group, plan):
+    size = min(plan.rows_per_pass, plan.rows_per_walk) if plan.rows_per_walk else plan.rows_per_pass
+    counts = group.counts or (len(group.rows), len(group.class_rows))
+    for rows, count, is_preserved in zip((group.rows, group.class_rows), counts, (False, True)):
+        for some in split_passes(rows, size):
+            yield _Part(some, len(some) / count, is_preserved)
+
+
+def split_passes(rows, rows_per_pass):
+    """The rows in lists of at most `rows_per_pass`, each of one size of latents and prompts."""
+    sizes = {}
+    for row in rows:
+        sizes.setdefault((row.latents.shape, row.prompt.shape), []).append(row)
+    return [same[i : i + rows_per_pass] for same in sizes.values() for i in range(0, len(same), rows_per_pass)]
+
+
+def _make_pass(part, group, device):
+    def stack(name):
+        return torch.stack([getattr(row, name) for row in part.rows]).to(device, torch.float32)
+
+    latents, noise, prompt = stack("latents"), stack("noise"), stack("prompt")
+    sigma = torch.tensor([row.sigma for row in part.rows], dtype=torch.float32).to(device)
+    x_t = add_noise(latents, noise, sigma.view(-1, 1, 1, 1, 1))
+    x_t = with_condition(x_t, None if part.rows[0].condition is None else stack("condition"))
+    batch = Pass(x_t, velocity(latents, noise), sigma, prompt, part.share)
+    return replace(batch, target=None, weight=part.share * group.preservation_weight) if part.is_preserved else batch

@@ -1,0 +1,215 @@
+"""Tab 1: photos and clips in, looked at, captioned, kept or left out."""
+
+import gradio as gr
+
+from studio.data import dataset
+from studio.data.captions.rules import check_trigger
+from studio.data.media.clips import cut_clip
+from studio.data.media.thumbnails import version_of
+from studio.errors import Problem
+from studio.models.catalogue import link_model, models_to_choose
+from studio.ui import actions, download_view, uploads
+from studio.ui.components import component
+from studio.ui.dataset import results as results_view
+from studio.ui.dataset import view as dataset_view
+from studio.ui.drop import Drop
+from studio.workspace import Project
+
+ID, TITLE = "dataset", "Dataset"
+
+
+def build(page):
+    next_step = component("next_step", elem_id="next-dataset")
+    place = gr.State({"id": "", "page": 0, "show": "all"})  # the chosen picture, the page of the grid, the filter
+    page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
+    build_captioner(page)
+    fold = build_import(page)
+    build_results(page, place)
+    pictures = build_pictures(page, place)
+    page.reads(lambda project: [dataset_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
+    page.reads(read_pictures, [fold, *pictures], [place], tab=ID)
+    with gr.Row(elem_classes="folded"):
+        build_find_and_replace(page)
+        build_person(page)
+
+
+def read_pictures(project, place):
+    is_empty, *pictures = dataset_view.read_pictures(project, place)
+    return [gr.update(open=is_empty), *pictures]
+
+
+def build_captioner(page):
+    """The model that writes captions, while it is not on this computer and there is something to caption."""
+    panel = component("download", elem_id="studio-download-captioner")
+    download_view.connect(page, panel, download_view.captioner_of)
+    page.reads(lambda project: [download_view.read_captioner(project)], [panel], tab=ID)
+
+
+def build_import(page):
+    """The drop zone: open while there is nothing yet."""
+    fold = gr.Accordion("Add photos and clips", open=False, elem_id="add-media", elem_classes="fold")
+    with fold, gr.Row(equal_height=True):
+        files = Drop(label="Drop photos, clips or a zip here", file_count="multiple", elem_id="upload", height=136, scale=3)
+        with gr.Column(scale=2, min_width=240):
+            info = "Photos, clips and their caption files in it are copied; the folder stays as it is."
+            folder = gr.Textbox(
+                label="Or a folder on this computer", info=info, placeholder="/home/me/photos of anna", elem_id="import-folder"
+            )
+            button = gr.Button("Import the folder", elem_id="import-button")
+    page.acts(files.upload, take_uploads, [files], [files])
+    page.acts(button.click, import_folder, [folder], [folder])
+    page.acts(folder.submit, import_folder, [folder], [folder])
+    return fold
+
+
+def build_results(page, place):
+    """How the last import, captioning and check ended; each stays until it is dismissed."""
+    results = component("results", elem_id="last-job")
+    page.acts(results.act, lambda project, event: actions.act(page, project, event.action))
+    page.acts(results.dismiss, lambda project, event: results_view.dismiss(project, str(event.job)))
+    page.acts(results.pick, lambda project, place, event: [place | {"id": str(event.id), "show": "all"}], [place], [place])
+    page.reads(lambda project: [results_view.read_results(project)], [results], tab=ID)
+
+
+def take_uploads(project, files):
+    taken = uploads.take(project, files or [])
+    config = {"paths": [str(taken.folder)], "delete_after": True, "left_out": taken.left_out}
+    try:
+        actions.queue(project, "import", config, "Import")
+    except BaseException:
+        uploads.give_up(taken)
+        raise
+    return [None]
+
+
+def import_folder(project, folder):
+    path = uploads.check_folder(folder)
+    actions.queue(project, "import", {"paths": [str(path)]}, "Import")
+    return [""]
+
+
+def build_pictures(page, place):
+    """Thumbnails at the left, the chosen one large at the right. Returns what shows them."""
+    with gr.Row(elem_id="pictures"):
+        with gr.Column(scale=3, min_width=0):
+            grid = component("grid")
+        with gr.Column(scale=2, min_width=0, elem_id="viewer-column"):
+            viewer = component("viewer")
+    findings = gr.HTML("", apply_default_css=False, elem_id="findings")
+    page.acts(grid.pick, lambda project, place, event: [place | {"id": str(event.id)}], [place], [place])
+    page.acts(grid.turn, lambda project, place, event: [place | {"page": int(event.page)}], [place], [place])
+    page.acts(grid.show, lambda project, place, event: [place | {"page": 0, "show": str(event.show)}], [place], [place])
+    page.acts(grid.act, lambda project, event: actions.act(page, project, event.action))
+    page.acts(grid.undo, undo)
+    page.acts(viewer.save, save_caption, [place], [place])
+    page.acts(viewer.keep, keep)
+    page.acts(viewer.remove, remove)
+    page.acts(viewer.cut, cut)
+    return [grid, viewer, findings]
+
+
+def check_item(project: Project, event: gr.EventData):
+    """Problem unless the picture of that id is the one that the page showed; another may have come in its place."""
+    if version_of(dataset.get_item(project, event.id)) != event.version:
+        raise Problem(f"{event.id} is another picture now than the one this page showed: nothing was changed.", fix="Look at it again.")
+
+
+def save_caption(project, place, event):
+    """Save what was typed; with `next`, go to the item after it."""
+    check_item(project, event)
+    dataset.set_caption(project, event.id, str(event.text))
+    if not event.next:
+        return [place]
+    ids = [item.id for item in dataset_view.shown_items(dataset_view.look_at(project), place)]
+    after = ids.index(event.id) + 1 if event.id in ids else 0
+    return [place | {"id": ids[after % len(ids)] if ids else "", "page": (after % max(1, len(ids))) // dataset_view.PER_PAGE}]
+
+
+def undo(project):
+    return dataset.undo(project) or "There is nothing to undo."
+
+
+def keep(project, event):
+    check_item(project, event)
+    dataset.set_keep(project, event.id, bool(event.keep), "" if event.keep else "left out by you")
+
+
+def remove(project, event):
+    check_item(project, event)
+    dataset.remove_item(project, event.id)
+    return "Removed; Undo brings it back. The file you imported stays in the originals folder."
+
+
+def cut(project, event):
+    check_item(project, event)
+    try:
+        start, end = float(event.start), float(event.end)
+    except (TypeError, ValueError):
+        raise Problem("Start and end must be numbers of seconds.", fix="For example 1.5 and 6.") from None
+    cut_clip(project, event.id, start, end)
+    return f"Cut to {end - start:.1f} s; Undo brings the whole clip back."
+
+
+def build_find_and_replace(page):
+    with gr.Accordion("Find and replace in all captions", open=False, elem_id="find-and-replace", elem_classes="fold"):
+        with gr.Row(equal_height=True):
+            find = gr.Textbox(label="Find", elem_id="find-text")
+            new = gr.Textbox(label="Replace with", elem_id="replace-text")
+        whole = gr.Checkbox(True, label="Whole words only", elem_id="whole-words")
+        button = gr.Button("Replace in all captions", elem_id="replace-button")
+    page.acts(button.click, find_and_replace, [find, new, whole])
+
+
+def find_and_replace(project, find, new, whole_words):
+    count = dataset.replace_in_captions(project, find or "", new or "", bool(whole_words))
+    return f"Replaced in {count} caption{'' if count == 1 else 's'}; Undo takes it back." if count else f"No caption contains “{find}”."
+
+
+def build_person(page):
+    """Trigger, class noun and base model: set when the project was made, changed here."""
+    with gr.Accordion("About this person", open=False, elem_id="about-person", elem_classes="fold"):
+        with gr.Row():
+            trigger = gr.Textbox(label="Trigger word", info="trigger: every caption begins with it", elem_id="trigger")
+            noun = gr.Textbox(label="What the person is", info="class: what the model knows them as", elem_id="class-noun")
+        base = gr.Dropdown(model_choices(page.workspace), label="Base model", elem_id="base-model")
+        permission = gr.HTML("", apply_default_css=False)
+        button = gr.Button("Save", elem_id="save-person")
+        info = "If you have it already: ComfyUI's folder, or the one with the model's model_index.json (a diffusers folder)."
+        folder = gr.Textbox(label="Folder of the base model", info=info, elem_id="model-folder")
+        link = gr.Button("Use this folder", elem_id="link-model")
+    page.acts(link.click, link_folder, [base, folder])
+    page.acts(button.click, lambda project, *values: save_person(page, project, *values), [trigger, noun, base])
+    page.reads(lambda project: read_person(page.workspace, project), [trigger, noun, base, permission], tab=ID)
+
+
+def link_folder(project, base, folder):
+    """Use a base model that is on this computer already, where it is."""
+    found = link_model(base, uploads.check_folder(folder), project.workspace)
+    files = "; ".join(found.source.describe())
+    return f"{found.title} is ready to use. {files[:1].upper()}{files[1:]}".strip()
+
+
+def model_choices(workspace, chosen=""):
+    """(title, name) of every base model, and of the chosen one where it is not known here."""
+    models = models_to_choose(workspace)
+    choices = [(m["title"] if m["available"] else f"{m['title']} (not on this computer yet)", m["name"]) for m in models]
+    return choices if not chosen or chosen in [name for _, name in choices] else [*choices, (f"{chosen} (not known here)", chosen)]
+
+
+def read_person(workspace, project):
+    if project is None:
+        return ["", "", None, ""]
+    data = project.read()
+    choices = model_choices(workspace, data["base_model"])
+    return [data["trigger"], data["class_noun"], gr.update(choices=choices, value=data["base_model"]), dataset_view.permission_line(data)]
+
+
+def save_person(page, project, trigger, noun, base):
+    """Change the trigger everywhere it stands in captions, too, so that no caption is left with the old one."""
+    trigger, noun, old = trigger.strip(), noun.strip() or "person", project.read()["trigger"]
+    problems = check_trigger(trigger)
+    if problems:
+        raise Problem(problems[0], fix="Choose another trigger word.")
+    project.update(trigger=trigger, class_noun=noun, base_model=base)
+    count = dataset.replace_in_captions(project, old, trigger, whole_words=True) if old and old != trigger else 0
+    return f"Saved; the new trigger stands in {count} captions now." if count else "Saved."

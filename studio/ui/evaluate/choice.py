@@ -1,0 +1,138 @@
+"""What a person chose for the next comparison: pairs, strengths, seeds, prompts, sizes. Kept in project.json."""
+
+import re
+
+from studio.config import SweepConfig, to_dict
+from studio.errors import Problem
+from studio.evaluation import sweeps
+from studio.evaluation.drawing_time import estimate_drawing
+from studio.evaluation.first_pictures import describe_first_pictures
+from studio.evaluation.prompts import standard_prompts
+from studio.jobs import state
+from studio.machine import read_machine
+from studio.models.catalogue import model_preset, sweep_config
+from studio.training.pairs import damaged_pairs, list_pairs
+from studio.ui import actions
+from studio.ui import formatting as f
+from studio.ui.settings_form import check_limits
+
+STRENGTHS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 1.0, 1.2)
+ASKED_APART = ("strengths", "seeds", "prompts")  # settings with a field of their own above the others
+
+
+def read_choice(project):
+    """(SweepConfig with the prompts written out, pair ids or None for all)."""
+    data = project.read()
+    choice = data.get("sweep_choice") or {}
+    config = sweep_config(model_preset(data["base_model"]), choice.get("settings") or {})
+    if not config.prompts:
+        prompts = list(standard_prompts(project, data["base_model"]))
+        config = sweep_config(model_preset(data["base_model"]), (choice.get("settings") or {}) | {"prompts": prompts})
+    known = [pair.id for pair in list_pairs(project)]
+    pairs = [id for id in choice.get("pairs") or [] if id in known]
+    return config, pairs or None
+
+
+def save_choice(project, **changes):
+    """Check and note what was changed in the form: pairs, strengths, seeds, prompts, or a setting by its name. What is not named stays.
+
+    ValueError in words; nothing is changed then.
+    """
+    data = project.read()
+    choice, preset = data.get("sweep_choice") or {}, model_preset(data["base_model"])
+    pairs = choose_pairs(project, changes.pop("pairs")) if "pairs" in changes else choice.get("pairs")
+    settings = {name: READERS.get(name, lambda value: value)(value) for name, value in changes.items()}
+    if settings.get("prompts") == list(standard_prompts(project, data["base_model"])):
+        settings["prompts"] = []
+    check_limits(SweepConfig, settings)
+    config = to_dict(sweep_config(preset, (choice.get("settings") or {}) | settings))
+    usual = to_dict(sweep_config(preset))
+    changed = {name: value for name, value in config.items() if value != usual[name]}
+    project.update(sweep_choice={"settings": changed, "pairs": pairs})
+
+
+def choose_pairs(project, pairs):
+    """Ids of the ticked pairs, None where all are."""
+    known = [pair.id for pair in list_pairs(project)]
+    if known and not pairs:
+        raise Problem("No checkpoint pair is chosen.", fix="Choose at least one; the base is always drawn beside it.")
+    return None if set(pairs or []) >= set(known) else pairs
+
+
+def parse_lines(text):
+    return [line.strip() for line in (text or "").splitlines() if line.strip()]
+
+
+def parse_numbers(text):
+    """ "42, 43" -> [42, 43]."""
+    words = [word for word in re.split(r"[\s,;]+", str(text or "")) if word]
+    if not words or not all(word.isdigit() for word in words):
+        raise Problem("Seeds must be whole numbers.", fix="For example 42, or 42, 43.")
+    return [int(word) for word in words]
+
+
+READERS = {  # what a field of the form shows -> the setting
+    "strengths": lambda ticked: sorted(float(strength) for strength in ticked or []),
+    "seeds": parse_numbers,
+    "prompts": parse_lines,
+}
+
+
+def what_prevents(project):
+    """Why no comparison can be started, or ""."""
+    if not list_pairs(project):
+        if damaged := damaged_pairs(project):
+            return damaged[-1].message
+        return "There is no checkpoint pair yet; train first."
+    if damaged := sweeps.damaged_sweeps(project):
+        return damaged[0].message
+    if any(job.kind == "sweep" and not job.is_over for job in state.list_jobs(project.workspace, project)):
+        return "A comparison is being drawn."
+    return ""
+
+
+def estimate(project):
+    """How many clips, how many of them exist, how long the rest takes: a sentence. What can't be drawn as it is chosen is said instead."""
+    config, pairs = read_choice(project)
+    try:
+        plan = sweeps.plan_sweep(project, config, pairs)
+    except ValueError as e:  # the photo that a prompt names may be gone since; the tab must still be there to choose another
+        return " ".join(f.sentence(part) for part in (str(e), getattr(e, "fix", "")) if part)
+    there = {c["key"] for folder in sweeps.list_sweeps(project) for c in sweeps.read_sweep(folder)["cells"] if c["state"] == "done"}
+    for cell in plan["cells"]:
+        if cell["key"] in there:
+            cell["state"] = "done"
+    missing = sum(cell["state"] != "done" for cell in plan["cells"])
+    total = f.count(len(plan["cells"]), "clip")
+    if not missing:
+        return f"{total}; all of them are there already.{_remeasure(project, plan)}"
+    found = estimate_drawing(project, plan, read_machine())
+    time = found.how_sure if found.seconds is None else f"about {f.duration(found.seconds)} ({found.how_sure})"
+    old = f", {len(plan['cells']) - missing} of them are there already" if missing < len(plan["cells"]) else ""
+    return f"{total}{old}; {time}. {describe_first_pictures(plan['prompts'])}".strip()
+
+
+def _remeasure(project, plan):
+    """What is to be done although every clip is there, or "": the photos that likeness is measured against have changed."""
+    folder = sweeps.find_sweep(project, plan)
+    stale = sweeps.count_unmeasured(project, sweeps.read_sweep(folder)) if folder else 0
+    return f" {f.count(stale, 'clip')} will be measured again: the photos have changed, or they were never measured." if stale else ""
+
+
+def start(project):
+    """Open (or go on with) the comparison and queue its drawing; a sentence."""
+    reason = what_prevents(project)
+    if reason:
+        raise Problem(reason, action="" if list_pairs(project) else "open-train")
+    config, pairs = read_choice(project)
+    folder = sweeps.open_sweep(project, config, pairs, sample=False)
+    sweep = sweeps.read_sweep(folder)
+    missing = sum(cell["state"] != "done" for cell in sweep["cells"])
+    stale = sweeps.count_unmeasured(project, sweep)
+    if not missing and not stale and (folder / "report.html").is_file():
+        return "All of these clips are there already."
+    job = {"config": to_dict(config), "pairs": pairs, "sweep": folder.name}
+    actions.queue(project, "sweep", job, f"Draw and compare {project.read()['name']}")
+    if not missing:
+        return f"{f.count(stale, 'clip')} will be measured; none has to be drawn."
+    return f"{f.count(missing, 'clip')} will be drawn; you may close this window, it goes on."

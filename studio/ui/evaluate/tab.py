@@ -1,0 +1,107 @@
+"""Tab 3: every checkpoint pair's clips side by side, the verdict, and the pair that is used from now on."""
+
+import gradio as gr
+
+from studio.config import SweepConfig
+from studio.evaluation.sweeps import check_compared, damaged_sweeps, select_pairs
+from studio.export import export_pair
+from studio.training.pairs import damaged_pairs
+from studio.ui import actions
+from studio.ui.components import component
+from studio.ui.evaluate import choice as evaluate_choice
+from studio.ui.evaluate import view as evaluate_view
+from studio.ui.settings_form import build_form, show
+
+ID, TITLE = "evaluate", "Evaluate"
+
+
+def build(page):
+    next_step = component("next_step", elem_id="next-evaluate")
+    page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
+    page.reads(lambda project: [evaluate_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
+    page.warns(damaged_pairs, tab=ID)
+    page.warns(damaged_sweeps, tab=ID)
+    build_clips(page)
+    build_choice(page)
+
+
+def build_clips(page):
+    shown = gr.State("")
+    clips = component("clips")
+    page.acts(clips.show, lambda project, event: [str(event.sweep)], [], [shown])
+    page.acts(clips.use, use_pair)
+    page.reads(lambda project, name: [evaluate_view.read_clips(project, name)], [clips], [shown], tab=ID)
+
+
+def use_pair(project, event):
+    """Choose a pair: export it for ComfyUI and remember it."""
+    pair = select_pairs(project, [str(event.pair)])[0]
+    check_compared(project.sweep_dir(str(event.sweep)), pair)
+    strength = float(event.strength)
+    folder = export_pair(project, pair, "comfyui", strength)
+    project.update(chosen={"pair": pair.id, "step": pair.step, "strength": strength, "folder": str(folder)})
+    return f"Step {pair.step:,} at {strength:g} is yours now. The files for ComfyUI are in {folder}"
+
+
+def build_choice(page):
+    """What the next comparison draws."""
+    with gr.Accordion("Draw test clips", open=False, elem_id="new-comparison", elem_classes="fold") as fold:
+        with gr.Row():
+            pairs = gr.CheckboxGroup([], label="Checkpoint pairs", elem_id="sweep-pairs")
+            strengths = gr.CheckboxGroup(
+                list(evaluate_choice.STRENGTHS),
+                label="Strengths",
+                info="LoRA scale: how strongly the pair is applied",
+                elem_id="sweep-strengths",
+            )
+        info = "One a line; [trigger] stands for the person, [class] for what they are. A short name and | may stand before it."
+        prompts = gr.Textbox(label="Prompts", info=info, lines=5, max_lines=16, elem_id="sweep-prompts")
+        seeds = gr.Textbox(label="Seeds", info="seeds: the same for every pair, so that only the pair differs", elem_id="sweep-seeds")
+        with gr.Accordion("All settings", open=False, elem_id="sweep-settings", elem_classes="fold"):
+            form = build_form(SweepConfig, "sweep", skip=evaluate_choice.ASKED_APART)
+    with gr.Row(elem_classes="start-row"):
+        start = gr.Button("Draw the test clips", elem_id="start-sweep", scale=0, min_width=200)
+        estimate = gr.HTML("", apply_default_css=False, elem_id="sweep-estimate")
+    fields = {"pairs": pairs, "strengths": strengths, "seeds": seeds, "prompts": prompts}
+
+    def save_one(event, name, field):
+        def save(project, value):
+            evaluate_choice.save_choice(project, **({name: value} if name in fields else form.parse({name: value})))
+
+        page.acts(event, save, [field])
+
+    def save_and_start(project, *values):
+        if not evaluate_choice.what_prevents(project):
+            evaluate_choice.save_choice(project, **dict(zip(fields, values)), **form.read(values[len(fields) :]))
+        return evaluate_choice.start(project)
+
+    for name, events in {"pairs": ("input",), "strengths": ("input",), "seeds": ("submit", "blur"), "prompts": ("blur",)}.items():
+        for event in events:
+            save_one(getattr(fields[name], event), name, fields[name])
+    form.on_edit(save_one)
+    page.acts(start.click, save_and_start, [*fields.values(), *form.components])
+    page.reads(
+        lambda project: read_choice(project, form), [fold, pairs, strengths, seeds, prompts, start, estimate, *form.components], tab=ID
+    )
+
+
+def read_choice(project, form):
+    if project is None:
+        nothing = [gr.update(open=False), gr.update(choices=[], value=[]), gr.update(value=[]), "", ""]
+        return [*nothing, gr.update(interactive=False), "", *form.blank()]
+    config, chosen = evaluate_choice.read_choice(project)
+    choices = evaluate_view.pair_choices(project)
+    chosen = chosen or [id for _, id in choices]
+    reason = evaluate_choice.what_prevents(project)
+    text = evaluate_view.remark(reason) if reason else evaluate_view.remark(evaluate_choice.estimate(project), "muted")
+    strengths = sorted({*evaluate_choice.STRENGTHS, *config.strengths})
+    return [
+        gr.update(open=bool(choices) and not evaluate_view.has_sweep(project)),
+        gr.update(choices=choices, value=chosen),
+        gr.update(choices=strengths, value=list(config.strengths)),
+        show(config.seeds),
+        "\n".join(config.prompts),
+        gr.update(interactive=not reason),
+        text,
+        *[show(getattr(config, name)) for name in form.fields],
+    ]

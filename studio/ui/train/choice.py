@@ -1,0 +1,118 @@
+"""What a person chose for the next training: a recipe and the settings they changed. Kept in project.json, so that a reload loses nothing."""
+
+from studio.config import TIME_OF_DAY, TrainConfig, from_dict, nest
+from studio.data.captions.rules import check_trigger
+from studio.data.dataset import kept_items
+from studio.errors import Problem
+from studio.export import foreign
+from studio.jobs import state
+from studio.machine import read_machine
+from studio.models.catalogue import describe_model, model_preset
+from studio.training.material import learnable, why_nothing_to_learn
+from studio.training.plan.optimizer_facts import how_to_use, why_not_usable
+from studio.training.plan.planner import propose
+from studio.ui import actions, download_view, uploads
+from studio.ui import formatting as f
+from studio.ui.settings_form import check_limits, flatten
+
+
+def read_choice(project):
+    """(recipe or "", {dotted name: value})."""
+    choice = project.read().get("train_choice") or {}
+    return choice.get("recipe", ""), dict(choice.get("overrides") or {})
+
+
+def make_plan(project):
+    """The Plan for what is chosen. An override that is no longer legal is named, not ignored."""
+    recipe, overrides = read_choice(project)
+    return propose(project, read_machine(), workspace=project.workspace, recipe=recipe, overrides=nest(overrides))
+
+
+def choose_recipe(project, recipe):
+    _, overrides = read_choice(project)
+    project.update(train_choice={"recipe": recipe, "overrides": overrides})
+
+
+def save_edits(project, values):
+    """Note what differs from what the form showed. ValueError names a value that is out of its limits; nothing is changed then."""
+    recipe, overrides = read_choice(project)
+    shown = flatten(make_plan(project).config)
+    edits = {name: value for name, value in values.items() if value != shown.get(name)}
+    if edits:
+        check_limits(TrainConfig, edits)
+        if edits.get("finish_by") and not TIME_OF_DAY.fullmatch(edits["finish_by"]):
+            raise Problem(f"Finish by must be a time of day, got {edits['finish_by']!r}.", fix="For example 07:00 or 23:30.")
+        from_dict(TrainConfig, nest(shown | edits), "settings")
+        project.update(train_choice={"recipe": recipe, "overrides": overrides | edits})
+
+
+def forget_edits(project):
+    recipe, _ = read_choice(project)
+    project.update(train_choice={"recipe": recipe, "overrides": {}}, train_import=None)
+    return "All settings are the recipe's again."
+
+
+def take_config(project, files):
+    """Fill the form from configs of other trainers that a browser sent; a sentence. What has no counterpart is noted in project.json."""
+    files = [files] if isinstance(files, str) else files or []
+    try:
+        found = foreign.take_over(project, files, len(kept_items(project)))
+    finally:
+        uploads.forget(project.workspace, files)
+    without = f"; {f.count(len(found.without), 'value')} of {found.program} {'has' if len(found.without) == 1 else 'have'} no counterpart"
+    return f"{f.count(len(found.settings), 'setting')} taken over{without if found.without else ''}."
+
+
+def what_is_missing(project):
+    """What the Dataset tab must still be given before a training, as a sentence, or ""."""
+    data, kept = project.read(), kept_items(project)
+    preset = model_preset(data["base_model"])
+    bare = sum(not item.caption for item in learnable(kept, preset))
+    if not kept:
+        return "There are no photos or clips to train with yet."
+    if reason := why_nothing_to_learn(kept, preset):
+        return reason
+    if not (data.get("permission") or {}).get("granted"):
+        return "No permission of the person is written down for this project."
+    if check_trigger(data["trigger"]):
+        return f"The trigger word does not do: {check_trigger(data['trigger'])[0]}"
+    return f"{f.count(bare, 'item')} {'has' if bare == 1 else 'have'} no caption yet." if bare else ""
+
+
+def what_prevents(project, plan):
+    """(why training cannot start, the action that helps) or ("", "")."""
+    missing = what_is_missing(project)
+    model = describe_model(project.read()["base_model"], project.workspace)
+    if missing:
+        return missing, "open-dataset"
+    if not model["available"]:
+        return download_view.why_not_ready(model, project.workspace)
+    optimizer = plan.config.optimizer.name
+    if reason := why_not_usable(optimizer, plan.device):
+        return f"{reason} {how_to_use(optimizer, plan.device)}", ""
+    if not plan.fits and plan.device == "cpu":
+        return plan.reasons[-1], ""
+    return "", ""
+
+
+def rehearse(project):
+    """Queue a rehearsal of what is chosen; a sentence about it."""
+    plan = make_plan(project)
+    reason, action = what_prevents(project, plan)
+    if reason:
+        raise Problem(reason, action=action)
+    if actions.is_busy(project, "rehearse"):
+        raise Problem("It is being rehearsed already.")
+    actions.queue(project, "rehearse", plan.job_config(project), f"Rehearse {project.read()['name']}")
+    return "Ten real steps are taken now; then the plan says what they measured."
+
+
+def start(project):
+    """Queue a training with what is chosen; a sentence about it."""
+    plan = make_plan(project)
+    reason, action = what_prevents(project, plan)
+    if reason:
+        raise Problem(reason, action=action)
+    busy = state.current_job(project.workspace)
+    actions.queue(project, "train", plan.job_config(project), f"Train {project.read()['name']}")
+    return f"Added to the queue, after: {busy.title}." if busy else "Training starts now; you may close this window, it goes on."
