@@ -11,10 +11,14 @@ from typing import Any, ClassVar, Self
 from studio.errors import Problem
 from studio.workspace import FORMAT, read_json, write_json
 
+_IN_MEMORY = "in_memory"
+IN_MEMORY = {_IN_MEMORY: True}  # metadata of a field that stands beside what the file holds, and is neither read nor written
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Base of what is carried. A field without a default must be in the data; one whose value equals its default is not written.
+    """Base of what is carried. A field without a default must be in the data; one whose value equals its default is not written,
+    nor is one with the metadata IN_MEMORY.
 
     unknown: what else the data held, kept when it is written again: another version's fields, or a person's own.
     """
@@ -71,7 +75,7 @@ def write_facts(path: Path, facts: Facts) -> None:
 
 @functools.cache
 def _fields(kind: type[Facts]) -> tuple[dataclasses.Field[Any], ...]:
-    return tuple(field for field in dataclasses.fields(kind) if field.name != "unknown")
+    return tuple(field for field in dataclasses.fields(kind) if field.name != "unknown" and not field.metadata.get(_IN_MEMORY))
 
 
 @functools.cache
