@@ -10,7 +10,7 @@ from studio.sections import Section, from_dict, list_settings, merge, nest, sett
 
 __all__ = [
     "EXPERTS",
-    "MEETING_FILE",
+    "RENDEZVOUS_FILE",
     "OPTIMIZERS",
     "PRESETS_DIR",
     "CaptionConfig",
@@ -33,8 +33,8 @@ __all__ = [
 
 PRESETS_DIR = Path(__file__).resolve().parent.parent / "presets"
 EXPERTS = ("high_noise", "low_noise")
-MEETING_FILE = (
-    "STUDIO_MEETING_FILE"  # environment variable of a training's processes on one computer: the file in which they find each other
+RENDEZVOUS_FILE = (
+    "STUDIO_RENDEZVOUS_FILE"  # environment variable of a training's processes on one computer: the file in which they find each other
 )
 TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):[0-5]\d")
 OPTIMIZERS = ("adamw", "adamw8bit", "prodigy", "adafactor")

@@ -42,7 +42,7 @@ def plan_phases(config, end, expert_steps):
 def fit_to_experts(config, experts):
     """The config with all steps for the one expert of a base model that has one. ValueError for fewer pictures a step than share an expert."""
     config = config if len(experts) > 1 else replace(config, high_noise_share=0.0)
-    mates = num_mates(config, len(experts))
+    mates = group_size(config, len(experts))
     if mates > config.accumulation:
         raise ValueError(
             f"with {config.processes} graphics cards {mates} share the pictures of a step, and there are {config.accumulation}; "
@@ -51,14 +51,14 @@ def fit_to_experts(config, experts):
     return config
 
 
-def num_lanes(config, num_experts):
+def num_process_groups(config, num_experts):
     """How many experts of a base model learn at the same time."""
     return min(config.processes, num_experts)
 
 
-def num_mates(config, num_experts):
+def group_size(config, num_experts):
     """How many processes share the steps of one expert."""
-    return config.processes // num_lanes(config, num_experts)
+    return config.processes // num_process_groups(config, num_experts)
 
 
 def processes_for(num_gpus):
@@ -68,7 +68,7 @@ def processes_for(num_gpus):
 
 def of_one_process(config, num_experts):
     """The config of a run whose steps are as much work as this process's part of a step."""
-    return replace(config, processes=1, accumulation=-(-config.accumulation // num_mates(config, num_experts)))
+    return replace(config, processes=1, accumulation=-(-config.accumulation // group_size(config, num_experts)))
 
 
 def steps_in_turn(config):

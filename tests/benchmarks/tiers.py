@@ -12,12 +12,14 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from simulation_kit import Shape, simulate_step
+
 from studio.config import TrainConfig, from_dict, load_preset
 from studio.machine import GIB
 from studio.training.plan.memory import CONTEXT_GB, SLACK, rows_per_walk
 from studio.training.plan.placement import Room, place
-from studio.training.simulate import Shape, simulate_step
 from studio.training.step.block_pass import StepPlan
 
 RAM_GB = 58  # free of 64

@@ -19,7 +19,7 @@ from studio.training.plan.memory import (
     swapped_blocks,
 )
 from studio.training.plan.prediction import Part
-from studio.training.schedule import num_lanes, num_mates
+from studio.training.schedule import group_size, num_process_groups
 
 
 def count_tokens(facts, width, height, num_frames=1):
@@ -63,7 +63,7 @@ def transfer_seconds(facts, config, rows, link_gb_per_second=0.0):
 
 def exchange_seconds(facts, config):
     """Time of an optimizer step in which the processes of an expert add up their gradients, fp32, through RAM."""
-    mates = num_mates(config, facts["num_experts"])
+    mates = group_size(config, facts["num_experts"])
     gigabytes = 2 * (mates - 1) / mates * lora_parameters(facts, config) * 4 / 1e9
     return gigabytes / load_preset("speeds", "gpus")["assumptions"]["exchange_gb_per_second"]
 
@@ -102,7 +102,7 @@ def loading_seconds(facts, config):
     expert_gb = expert_bytes(facts, config.memory.precision) / 1e9
     return (
         facts["num_experts"]
-        / num_lanes(config, facts["num_experts"])
+        / num_process_groups(config, facts["num_experts"])
         * spans
         * expert_gb
         / load_preset("speeds", "gpus")["assumptions"]["load_gb_per_second"]

@@ -1,6 +1,6 @@
 """The memory that a training step takes on the GPU and in RAM, by formula. Torch-free: the window plans with it.
 
-The formula was fitted to `studio.training.simulate`, which counts the real step on shapes, at the widths of WAN's 14 B and 5 B models; a test holds
+The formula was fitted to `tests/simulation_kit.py`, which counts the real step on shapes, at the widths of WAN's 14 B and 5 B models; a test holds
 the two within 2 % of each other. facts: a base model preset's `[memory]` table, see presets/models.
 """
 

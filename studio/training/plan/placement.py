@@ -7,7 +7,7 @@ from studio.machine import GIB
 from studio.training.plan import estimates
 from studio.training.plan.memory import Rows, block_bytes, lora_parameters, ram_parts, rows_per_step, vram_parts
 from studio.training.plan.prediction import Part, total_gb
-from studio.training.schedule import num_mates, of_one_process
+from studio.training.schedule import group_size, of_one_process
 
 PHOTO_SIZES = (1024, 896, 768, 640, 512, 448, 384, 320, 256)
 CLIP_FRAMES = (81, 65, 49, 33, 17, 9)
@@ -52,7 +52,7 @@ class Room:
         num_here = self.num_here or config.processes
         parts = ram_parts(self.facts, self.part(config), device, self.rows(config), num_here)
         exchanged = num_here * lora_parameters(self.facts, config) * 4 / GIB
-        return [*parts, Part("gradients on their way", exchanged)] if num_mates(config, self.facts["num_experts"]) > 1 else parts
+        return [*parts, Part("gradients on their way", exchanged)] if group_size(config, self.facts["num_experts"]) > 1 else parts
 
     @property
     def has_clips(self):

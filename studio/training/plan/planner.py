@@ -17,8 +17,8 @@ from studio.training.plan.measured import Rehearsal, find_pace, find_rehearsal
 from studio.training.plan.placement import Room, place
 from studio.training.plan.plan_words import why_length, why_other_numbers, why_protected
 from studio.training.plan.prediction import Pace, Part, Prediction
-from studio.training.run_facts import RunFacts
-from studio.training.schedule import fit_to_experts, num_lanes, num_mates, processes_for, steps_in_turn
+from studio.training.plan.run_facts import RunFacts
+from studio.training.schedule import fit_to_experts, group_size, num_process_groups, processes_for, steps_in_turn
 from studio.workspace import Project
 
 MEASURE_IT = "Rehearse measures it in minutes"
@@ -230,7 +230,7 @@ def _layer(at, recipe, hardware, overrides):
 
 def _why_cards(at, config):
     """What several graphics cards do; or that there are some to use."""
-    lanes, mates = (count(config, at.facts["num_experts"]) for count in (num_lanes, num_mates))
+    lanes, mates = (count(config, at.facts["num_experts"]) for count in (num_process_groups, group_size))
     if config.processes == 1:
         two = at.num_gpus > 1 and not at.is_imagined and at.facts["num_experts"] > 1
         return ["There is a second graphics card: with 'Graphics cards' (processes) 2 both experts learn at once."] if two else []
