@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDIO = ROOT / "studio"
-LEAVES = {"clocks", "config", "facts", "sections", "workspace", "errors", "machine", "surroundings"}
+LEAVES = {"clocks", "config", "disk", "facts", "project_facts", "sections", "workspace", "errors", "machine", "surroundings"}
 TORCH = {"torch", "accelerate", "diffusers", "transformers", "peft", "torchvision"}
 
 # room -> rooms it may import, beside the leaves and itself
@@ -30,7 +30,9 @@ LEAF_PACKAGES = {
     "config": set(),
     "facts": set(),
     "sections": set(),
-    "workspace": {"filelock"},
+    "disk": {"filelock"},
+    "project_facts": set(),
+    "workspace": set(),
     "errors": set(),
     "machine": {"psutil", "pynvml"},
     "surroundings": set(),

@@ -34,6 +34,7 @@ from studio.models.first_picture import encode_first_picture
 from studio.models.loading import check_weights, load_expert, load_text_encoder, load_vae
 from studio.models.lora import add_lora, apply_lora, lora_off, read_lora_file, trainable_lora
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
+from studio.project_facts import Permission
 from studio.training.class_pictures import STAGE
 from studio.training.loop import train
 from studio.training.pairs import list_pairs
@@ -144,7 +145,7 @@ def project(base, home):
 
 def new_project(home):
     """Three clips, and two photos that are not learned from."""
-    project = home.create_project("Anna", trigger="ohwx", class_noun="person", base_model=SMALL, permission={"granted": True})
+    project = home.create_project("Anna", trigger="ohwx", class_noun="person", base_model=SMALL, permission=Permission(granted=True))
     for number in (1, 2, 3):
         add_clip(project, number, num_frames=12 + 4 * number)
     for number in (1, 2):
@@ -396,7 +397,7 @@ def test_a_new_person_is_told_that_such_a_model_needs_clips_and_others_go_first(
 def test_an_empty_project_asks_for_clips_in_both_tabs(home):
     wanted = {}
     for name in (A14B, "wan22-t2v-a14b"):
-        project = home.create_project(f"Empty {name}", trigger="ohwx", base_model=name, permission={"granted": True})
+        project = home.create_project(f"Empty {name}", trigger="ohwx", base_model=name, permission=Permission(granted=True))
         _, grid, *_ = dataset_view.read_pictures(project, {"id": "", "page": 0, "show": "all"})
         wanted[name] = [grid["empty"]["title"], train_view.next_step(project)["text"]]
         assert ("photos" in grid["empty"]["text"]) == (name != A14B)

@@ -10,6 +10,7 @@ from comfyui_kit import make_true_comfyui
 from studio.config import PRESETS_DIR, TrainConfig, from_dict, list_presets, load_preset
 from studio.machine import Gpu, Machine, TorchBuild
 from studio.models.catalogue import link_model, memory_facts
+from studio.project_facts import Permission
 from studio.training.plan import estimates, memory, planner
 from studio.training.plan.memory import Rows
 from studio.training.plan.placement import Room, place
@@ -48,7 +49,7 @@ def with_memory(config, **changes):
 
 @pytest.fixture
 def wan(workspace):
-    return workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission={"granted": True})
+    return workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission=Permission(granted=True))
 
 
 @pytest.fixture

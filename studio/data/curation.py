@@ -96,7 +96,7 @@ def _measure(item, observer, observer_key):
 
 def _find_base(project, report=lambda event, **fields: None):
     """The project's base model if it has an observer and is on this computer, else None."""
-    name, workspace = project.read().get("base_model", ""), project.workspace
+    name, workspace = project.facts().base_model, project.workspace
     if not _preset(name).get("observer") or not describe_model(name, workspace)["available"]:
         return None
     return _or_note(report, find_model, name, workspace)
@@ -128,7 +128,7 @@ def _observer_key(base):
 
 def _wanted_sizes(project):
     """The sides of photos and clips that the project's base model is trained at, in px."""
-    sizes = _preset(project.read().get("base_model", "")).get("train", {}).get("data", {})
+    sizes = _preset(project.facts().base_model).get("train", {}).get("data", {})
     return sizes.get("photo_size", DataConfig().photo_size), sizes.get("clip_size", DataConfig().clip_size)
 
 

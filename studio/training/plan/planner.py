@@ -38,13 +38,13 @@ class Plan:
 
     def job_config(self, project):
         """The part of a train job's config.json that the plan decides."""
-        data = project.read()
-        return {key: data[key] for key in ("trigger", "class_noun", "base_model")} | {
+        data = project.facts()
+        return data.person().to_json() | {
             "config": settings.to_dict(self.config),
             "recipe": self.recipe,
             "hardware": self.hardware,
             "device": self.device,
-            "dataset_key": dataset_key(learnable(kept_items(project), model_preset(data["base_model"]))),
+            "dataset_key": dataset_key(learnable(kept_items(project), model_preset(data.base_model))),
         }
 
 
@@ -88,7 +88,7 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
     """A Plan for training this project here, or on a machine with that much memory, or that graphics card. Later layers win: defaults,
     recipe, base model, hardware preset (GPU only), overrides (nested dicts). num_here: how many of the run's processes this computer has,
     0: all of them. ValueError for an unknown setting, recipe, model or card."""
-    model_name = project.read()["base_model"]
+    model_name = project.facts().base_model
     model = model_preset(model_name)
     kept = kept_items(project)
     items = learnable(kept, model)

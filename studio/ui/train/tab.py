@@ -29,7 +29,7 @@ def build(page):
 def build_download(page):
     """The base model, while it is not on this computer."""
     panel = component("download")
-    download_view.connect(page, panel, lambda project: project.read()["base_model"])
+    download_view.connect(page, panel, lambda project: project.facts().base_model)
     page.reads(lambda project: [download_view.read_download(project)], [panel], tab=ID)
 
 
