@@ -43,6 +43,7 @@ TORCH_ROOMS = {"models", "training", "evaluation", "data", "tiny"}
 TORCH_FREE = {
     "models/captioners.py",
     "models/catalogue.py",
+    "models/preset.py",
     "models/fetch/needed.py",
     "models/fetch/offers.py",
     "models/fetch/download.py",

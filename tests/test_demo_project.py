@@ -87,7 +87,7 @@ def test_the_same_files_are_drawn_every_time_and_captions_only_when_asked(tmp_pa
 
 
 def test_the_curator_finds_all_four_faults_and_keeps_the_rest_without_remark(workspace):
-    assert find_model("tiny", workspace).preset["observer"]
+    assert find_model("tiny", workspace).preset.observer
     project = ensure_demo_project(workspace)
     result = curation.curate(project)
     assert_each_says(left_out(project), FAULTS)

@@ -24,10 +24,11 @@ from studio.errors import Problem
 from studio.jobs import launcher, state, worker
 from studio.jobs.recorder import Recorder
 from studio.models.captioners import describe_captioner
-from studio.models.catalogue import describe_model, find_model, model_preset
+from studio.models.catalogue import describe_model, find_model
 from studio.models.fetch import offers as sources
 from studio.models.fetch.download import PARTS, WAITS, download_model, list_needed, needed_names
 from studio.models.files.folders import check_folder
+from studio.models.preset import model_preset
 from studio.project_facts import Permission
 from studio.ui import actions, download_view, sidebar
 from studio.ui.dataset import view as dataset_view
@@ -143,9 +144,9 @@ def test_an_index_cannot_lead_out_of_the_folder(hub, workspace):
 
 def test_the_mentioned_download_is_about_as_large_as_the_preset_says():
     preset = model_preset(MODEL)
-    memory = preset["memory"]
-    published = memory["num_experts"] * memory["parameters_per_expert"] * 4 / 1e9 + memory["text_encoder_gb"] + memory["vae_gb"]
-    assert preset["download_gb"] == pytest.approx(published, rel=0.02) and preset["licence"] == "Apache-2.0"
+    shape = preset.shape
+    published = shape.num_experts * shape.parameters_per_expert * 4 / 1e9 + shape.text_encoder_gb + shape.vae_gb
+    assert preset.download_gb == pytest.approx(published, rel=0.02) and preset.licence == "Apache-2.0"
 
 
 # -- interruptions
@@ -818,7 +819,7 @@ def captioner_hub(hub, captioner_files):
 
 
 def model_repository(name):
-    return sources.preset_of(name)["repository"]
+    return sources.preset_of(name).repository
 
 
 def test_the_captioner_is_fetched_resumed_checked_and_then_found(captioner_hub, workspace):

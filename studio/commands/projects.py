@@ -14,7 +14,8 @@ STATEMENT = "I am this person, or they agreed that I train a model of them and m
 
 def new(args, workspace, out):
     from studio.data.captions.rules import check_trigger
-    from studio.models.catalogue import describe_model, model_preset
+    from studio.models.catalogue import describe_model
+    from studio.models.preset import model_preset
 
     model_preset(args.model)  # ValueError names the models there are
     if not args.i_have_permission:

@@ -138,7 +138,7 @@ def say_plan(plan, out):
 
 def _require_pictures(project):
     from studio.data.dataset import list_items
-    from studio.models.catalogue import model_preset
+    from studio.models.preset import model_preset
     from studio.training.material import why_nothing_to_learn
 
     items, data = list_items(project), project.facts()

@@ -15,7 +15,7 @@ from studio.evaluation.sweeps import is_sample
 from studio.export import configs, texts
 from studio.export.dataset import copy_groups, group_items
 from studio.export.lora_files import check_lora, write_for_musubi
-from studio.models.catalogue import experts_of, model_preset, takes_first_picture
+from studio.models.preset import ModelPreset, model_preset
 from studio.project_facts import Person
 from studio.training.material import learnable
 from studio.training.pairs import Pair, file_sha256, find_pair, verify_pair
@@ -38,13 +38,13 @@ class Source:
     name: str  # "anna_run1_step3000"
     rank: int
     train: TrainConfig
-    preset: dict
+    preset: ModelPreset
     strength: float | None
     groups: list
 
     @property
     def boundary(self):
-        return float(self.pair.manifest.get("boundary") or self.preset["default_boundary"])
+        return float(self.pair.manifest.get("boundary") or self.preset.default_boundary)
 
     @property
     def facts(self):
@@ -55,7 +55,7 @@ class Source:
             "strength": self.strength or texts.USUAL_STRENGTH,
             "trigger": self.project_data.trigger,
             "class_noun": self.project_data.class_noun,
-            "base_title": self.preset["title"],
+            "base_title": self.preset.title,
         }
 
     @property
@@ -65,7 +65,7 @@ class Source:
 
     @property
     def first_picture(self):
-        return takes_first_picture(self.preset)
+        return self.preset.takes_first_picture
 
 
 def export_pair(project, pair, to, strength=None, *, include_photos=False):
@@ -81,9 +81,9 @@ def export_pair(project, pair, to, strength=None, *, include_photos=False):
     project.require_ours()
     pair = find_pair(project, pair) if isinstance(pair, str) else pair
     source = _read_source(project, pair, to, strength, include_photos)
-    if to not in OF_ANY_MODEL and len(experts_of(source.preset)) == 1:
+    if to not in OF_ANY_MODEL and len(source.preset.experts) == 1:
         raise Problem(
-            f"A LoRA for {source.preset['title']} can't be exported to {to}: the settings for it are written for WAN 2.2's pairs.",
+            f"A LoRA for {source.preset.title} can't be exported to {to}: the settings for it are written for WAN 2.2's pairs.",
             fix="Export it for ComfyUI, or as a bundle.",
         )
     report = _find_report(project, pair) if to == "bundle" else None
@@ -173,7 +173,7 @@ def _find_report(project, pair):
 
 
 def _write_comfyui(source, folder, report):
-    experts = experts_of(source.preset)
+    experts = source.preset.experts
     files = {expert: f"{source.name}{f'_{WORDS[expert]}' if len(experts) > 1 else ''}.safetensors" for expert in source.pair.files}
     for expert, name in files.items():
         shutil.copyfile(source.pair.files[expert], folder / name)

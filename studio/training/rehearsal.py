@@ -7,10 +7,11 @@ from statistics import median
 import psutil
 import torch
 
+from studio.config import EXPERTS
 from studio.data.cache import Cache
 from studio.errors import Problem
 from studio.machine import GIB
-from studio.models.catalogue import experts_of, model_preset
+from studio.models.preset import model_preset
 from studio.training.checkpoints import State, remove_resume
 from studio.training.class_pictures import drawing_settings, plan_class_pictures
 from studio.training.endure.fallback import is_out_of_memory
@@ -36,7 +37,7 @@ def rehearse(config, run_dir, *, report, should_stop=lambda: False):
     steps = LARGEST_STEPS + USUAL_STEPS
     preset = model_preset(read_json(Path(run_dir) / "config.json")["base_model"])
     config, _ = fit_to_material(replace(config, steps=steps, save_every=steps, finish_by=""), preset)
-    config = of_one_process(config, len(experts_of(preset)))
+    config = of_one_process(config, len(preset.experts))
     undrawn = replace(config, preservation=replace(config.preservation, pictures=0))
     run = open_run(undrawn, Path(run_dir), _only_what_matters(report), should_stop)
     samples = prepare_samples(run)
@@ -101,7 +102,7 @@ def _measure(run, samples):
 
 def _expert(config):
     """One that the training will use; both have the same shapes."""
-    return "high_noise" if config.high_noise_share == 1 else "low_noise"
+    return next(expert for expert in reversed(EXPERTS) if config.share_of(expert))
 
 
 def _take_steps(run, work, samples):

@@ -5,9 +5,10 @@ import os
 from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.jobs import launcher, state
-from studio.models.catalogue import find_model, model_preset
+from studio.models.catalogue import find_model
 from studio.models.fetch import offers as sources
 from studio.models.fetch.offers import RESERVE_GB, describe, describe_download, preset_of
+from studio.models.preset import model_preset
 from studio.ui import formatting as f
 
 USUAL_MBIT = 100  # a second; only to give an idea of the time
@@ -25,12 +26,12 @@ def read_captioner(project):
     found = read_model(name, project.workspace)
     is_wanted = bool(found) and (found["state"] != "missing" or any(not item.caption for item in kept_items(project)))
     is_wanted = is_wanted and not lies_in_base_model(project)
-    return found | {"about": preset_of(name)["description"]} if is_wanted else {}
+    return found | {"about": preset_of(name).description} if is_wanted else {}
 
 
 def captioner_of(project):
     """The name of the captioner that the project's base model asks for; "" if it brings its own."""
-    name = model_preset(project.facts().base_model)["captioner"]
+    name = model_preset(project.facts().base_model).captioner
     return name if sources.is_captioner(name) else ""
 
 
@@ -138,7 +139,7 @@ def offer(name, workspace):
 
 def start(name, workspace):
     """Put the download in its queue, or go on with the one that broke off; a sentence about it."""
-    title = preset_of(name)["title"]
+    title = preset_of(name).title
     if describe(name, workspace)["available"]:
         return f"{title} is here already."
     job = newest_job(name, workspace)

@@ -8,7 +8,8 @@ from studio.data.captions.rules import check_trigger, suggest_trigger
 from studio.errors import NewerFormat, Problem
 from studio.jobs import launcher, state
 from studio.machine import free_disk_gb, read_machine
-from studio.models.catalogue import list_models, model_preset, models_to_choose, takes_first_picture
+from studio.models.catalogue import models_to_choose
+from studio.models.preset import list_models, model_preset
 from studio.project_facts import Permission
 from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
@@ -96,7 +97,7 @@ def project_choices(workspace):
 def new_person_options(workspace):
     models = models_to_choose(workspace)
     models = [model if model["available"] else model | offer_download(model["name"], workspace) for model in models]
-    needs_clips = {m["name"] for m in models if takes_first_picture(model_preset(m["name"]))}
+    needs_clips = {m["name"] for m in models if model_preset(m["name"]).takes_first_picture}
     models = [m | {"reason": f"{m['reason'] or 'Ready to use.'} {CLIPS_ALONE}"} if m["name"] in needs_clips else m for m in models]
     models = sorted(models, key=lambda m: (not m["available"], m["name"] == "tiny", m["name"] in needs_clips))
     return {"models": models, "classes": CLASSES, "permission": PERMISSION}

@@ -7,7 +7,8 @@ from studio.errors import Problem
 from studio.export import foreign
 from studio.jobs import state
 from studio.machine import read_machine
-from studio.models.catalogue import describe_model, model_preset
+from studio.models.catalogue import describe_model
+from studio.models.preset import model_preset
 from studio.project_facts import TrainChoice
 from studio.training.material import learnable, why_nothing_to_learn
 from studio.training.plan.optimizer_facts import how_to_use, why_not_usable

@@ -7,7 +7,7 @@ from studio.config import TrainConfig, load_preset
 from studio.data.dataset import kept_items
 from studio.jobs import launcher, state
 from studio.machine import read_machine
-from studio.models.catalogue import model_preset, takes_first_picture
+from studio.models.preset import model_preset
 from studio.training.endure.deadline import next_time
 from studio.training.pairs import list_pairs, list_run_pairs
 from studio.training.schedule import steps_in_turn
@@ -36,7 +36,7 @@ def next_step(project):
             return {"text": "let the queue go on; it is paused.", **actions.button("go-on-queue")}
         return {"text": "wait for the job before this one."}
     if not kept_items(project):
-        what = "clips" if takes_first_picture(model_preset(project.facts().base_model)) else "photos"
+        what = "clips" if model_preset(project.facts().base_model).takes_first_picture else "photos"
         return {"text": f"add {what} first.", **actions.button("open-dataset")}
     if job and job.state != "done":
         return next_after_end(job)
@@ -309,7 +309,7 @@ def describe_pair(pair):
     """A saved pair in the list."""
     folder = pair.folder
     made = time.strftime("%a %H:%M", time.localtime(folder.stat().st_mtime)) if folder.exists() else ""
-    size = sum(path.stat().st_size for path in (pair.high_noise, pair.low_noise) if path and path.exists())
+    size = sum(path.stat().st_size for path in pair.files.values() if path.exists())
     return {"id": pair.id, "label": f"Step {pair.step:,}", "run": pair.run, "made": made, "size": f.file_size(size)}
 
 
