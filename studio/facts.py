@@ -17,10 +17,14 @@ from studio.errors import NewerFormat
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 
+_IN_MEMORY = "in_memory"
+IN_MEMORY = {_IN_MEMORY: True}  # metadata of a field that stands beside what the file holds, and is neither read nor written
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Base of what is carried. A field without a default must be in the data; one whose value equals its default is not written.
+    """Base of what is carried. A field without a default must be in the data; one whose value equals its default is not written,
+    nor is one with the metadata IN_MEMORY.
 
     unknown: what else the data held, kept when it is written again: another version's fields, or a person's own.
     written_by: the format of the file that the facts are from, after the steps that bring an older one up to date.
@@ -102,7 +106,7 @@ def _take_format(data: dict[str, Any], where: str) -> int:
 
 @functools.cache
 def _fields(kind: type[Facts]) -> tuple[dataclasses.Field[Any], ...]:
-    return tuple(field for field in dataclasses.fields(kind) if field.name not in ("unknown", "written_by"))
+    return tuple(f for f in dataclasses.fields(kind) if f.name not in ("unknown", "written_by") and not f.metadata.get(_IN_MEMORY))
 
 
 @functools.cache

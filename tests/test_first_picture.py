@@ -178,8 +178,8 @@ def test_clips_are_learned_from_and_photos_left_out_in_words(finished):
     assert not [e for e in events.of("progress") if e["stage"] == STAGE], "nobody can be drawn from words alone"
     assert all(e["preservation_loss"] is not None for e in events.of("step"))
     (pair,) = list_pairs(project)
-    assert list(pair.files) == list(EXPERTS) and pair.manifest["boundary"] == 0.9
-    assert pair.manifest["settings"]["preservation"]["pictures"] == 0
+    assert list(pair.files) == list(EXPERTS) and pair.manifest.boundary == 0.9
+    assert pair.manifest.settings["preservation"]["pictures"] == 0
 
 
 def test_what_is_given_of_a_clip_is_its_first_picture_and_is_made_again_where_it_is_damaged(base, finished):
@@ -429,9 +429,9 @@ def test_the_true_model_is_linked_from_comfyuis_files_and_planned_from_clips(tmp
         add_clip(each, 1)
     for vram in (8, 24):
         plan = propose(project, read_machine(), workspace=home, vram_gb=vram, ram_gb=64)
-        assert plan.fits and plan.recipe == "person-clips" and plan.predicted["vram_gb"] <= vram
+        assert plan.fits and plan.recipe == "person-clips" and plan.predicted.vram_gb <= vram
     same = propose(text, read_machine(), workspace=home, vram_gb=24, ram_gb=64, recipe="person-clips")
-    assert plan.predicted["disk_gb"] > same.predicted["disk_gb"], "what is given takes its place in the cache"
+    assert plan.predicted.disk_gb > same.predicted.disk_gb, "what is given takes its place in the cache"
 
 
 def test_the_exported_pair_draws_in_the_stock_pipeline_as_it_does_here(base, finished, picture):

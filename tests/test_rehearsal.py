@@ -77,11 +77,11 @@ def test_what_was_measured_corrects_the_plan_of_the_same_work_alone(tiny_base):
     def plan(**changes):
         return propose(project, MACHINE, workspace=project.workspace, overrides=overrides | changes).predicted
 
-    assert plan()["how_sure"] == "measured in rehearse-001" == plan(steps=400)["how_sure"]
-    assert plan()["seconds_per_step"] == read_json(run_dir / "rehearsal.json")["seconds_per_step"]
-    assert "measured" not in plan(accumulation=1)["how_sure"]
+    assert plan().how_sure == "measured in rehearse-001" == plan(steps=400).how_sure
+    assert plan().seconds_per_step == read_json(run_dir / "rehearsal.json")["seconds_per_step"]
+    assert "measured" not in plan(accumulation=1).how_sure
     imagined = propose(project, MACHINE, workspace=project.workspace, overrides=overrides, vram_gb=8)
-    assert "measured" not in imagined.predicted["how_sure"]
+    assert "measured" not in imagined.predicted.how_sure
 
 
 def test_where_the_memory_ran_out_the_plan_takes_what_sufficed_and_says_so(workspace, monkeypatch):
@@ -95,7 +95,7 @@ def test_where_the_memory_ran_out_the_plan_takes_what_sufficed_and_says_so(works
     write_json(run_dir / "rehearsal.json", {"memory": less, "vram_gb": 21.5, "ram_gb": 40.0, "seconds_per_step": 31.0})
     after = propose(project, machine, workspace=workspace)
     assert (after.config.memory.rows_per_walk, after.config.memory.inputs_in_ram) == (2, True)
-    assert after.predicted["vram_gb"] == 21.5 and after.predicted["seconds_per_step"] == 31.0
+    assert after.predicted.vram_gb == 21.5 and after.predicted.seconds_per_step == 31.0
     assert any("ran out" in reason for reason in after.reasons) and any("21.5 GB of GPU memory" in reason for reason in after.reasons)
     write_json(run_dir / "rehearsal.json", {"memory": less})  # one that was cut off
     assert propose(project, machine, workspace=workspace).config == before.config

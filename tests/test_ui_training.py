@@ -19,6 +19,7 @@ from studio.jobs.recorder import Recorder
 from studio.machine import Gpu, read_machine
 from studio.project_facts import Permission, SweepChoice
 from studio.training.history import read_history
+from studio.training.plan.prediction import Pace
 from studio.ui import actions
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import sample_clips as train_samples
@@ -260,7 +261,7 @@ def test_the_plan_says_how_far_a_training_gets_before_its_end(project):
 
     def text(hours, seconds_per_step, processes=1):
         config = replace(plan.config, processes=processes)
-        known = replace(plan, config=config, predicted=plan.predicted | {"hours": hours, "seconds_per_step": seconds_per_step})
+        known = replace(plan, config=config, predicted=replace(plan.predicted, hours=hours, pace=Pace(seconds_per_step, "measured")))
         return train_view.finish_text(known, six)
 
     assert text(None, None) == "07:00, with a saved pair" and text(0.9, 1.0) == "07:00; there is time for all of it"

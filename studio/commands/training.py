@@ -123,14 +123,14 @@ def say_plan(plan, out):
         f"Recipe {plan.recipe}, {plan.config.steps} steps, on the {'GPU, preset ' + plan.hardware if plan.hardware else 'processor'}."
     )
     for label, need, free in (
-        ("VRAM", p["vram_gb"], p["vram_free_gb"]),
-        ("RAM", p["ram_gb"], p["ram_free_gb"]),
-        ("disk", p["disk_gb"], p["disk_free_gb"]),
+        ("VRAM", p.vram_gb, p.vram_free_gb),
+        ("RAM", p.ram_gb, p.ram_free_gb),
+        ("disk", p.disk_gb, p.disk_free_gb),
     ):
         if need is not None:
             out.print(f"  {label:5} about {describe_gb(need)} of {describe_gb(free)} free")
-    known = p["seconds_per_step"] is not None and p["hours"] is not None
-    time = f"about {duration(p['hours'] * 3600)}, {p['seconds_per_step']:.1f} s a step ({p['how_sure']})" if known else f"{p['how_sure']}."
+    known = p.seconds_per_step is not None and p.hours is not None
+    time = f"about {duration(p.hours * 3600)}, {p.seconds_per_step:.1f} s a step ({p.how_sure})" if known else f"{p.how_sure}."
     out.print(f"  time  {time}")
     for reason in plan.reasons:
         out.print(f"  - {reason}")

@@ -89,8 +89,7 @@ def select_pairs(project, pairs=None):
 
 def _pair_entry(pair):
     """An expert without a step has no hash: its stage is the base's, and shared with it."""
-    experts = pair.manifest["experts"]
-    shas = {e: experts[e]["sha256"] if e in experts and experts[e].get("trained", True) else "" for e in EXPERTS}
+    shas = dict.fromkeys(EXPERTS, "") | {e: saved.sha256 for e, saved in pair.manifest.experts.items() if saved.trained}
     return {"id": pair.id, "run": pair.run, "step": pair.step} | {SHA_KEYS[expert]: sha for expert, sha in shas.items()}
 
 

@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.config import TrainConfig, from_dict, to_dict
+from studio.config import TrainConfig, to_dict
 from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.evaluation.report import has_current_report, write_report
@@ -15,6 +15,7 @@ from studio.evaluation.sweeps import is_sample
 from studio.export import configs, texts
 from studio.export.dataset import copy_groups, group_items
 from studio.export.lora_files import check_lora, write_for_musubi
+from studio.facts import write_facts
 from studio.models.preset import ModelPreset, model_preset
 from studio.project_facts import Person
 from studio.training.material import learnable
@@ -44,7 +45,7 @@ class Source:
 
     @property
     def boundary(self):
-        return float(self.pair.manifest.get("boundary") or self.preset.default_boundary)
+        return float(self.pair.manifest.boundary or self.preset.default_boundary)
 
     @property
     def facts(self):
@@ -109,7 +110,7 @@ def _read_source(project, pair, to, strength, include_photos):
     verify_pair(pair)
     rank = max(check_lora(path) for path in pair.files.values())
     data = project.facts()
-    preset = model_preset(pair.manifest.get("base_model", data.base_model))
+    preset = model_preset(pair.manifest.base_model or data.base_model)
     items = []
     if to == "bundle" and include_photos:
         items = kept_items(project)
@@ -120,7 +121,7 @@ def _read_source(project, pair, to, strength, include_photos):
         pair=pair,
         name=f"{project.slug}_run{int(pair.run.rsplit('-', 1)[1])}_step{pair.step}",
         rank=rank,
-        train=from_dict(TrainConfig, pair.manifest["settings"], "manifest.json"),
+        train=pair.manifest.train_config(),
         preset=preset,
         strength=strength,
         groups=group_items(items),
@@ -129,7 +130,7 @@ def _read_source(project, pair, to, strength, include_photos):
 
 def _content_hash(source, to, report):
     items = [[item.path.name, item.sha256, item.caption] for group in source.groups for item in group.items]
-    loras = [entry["sha256"] for entry in source.pair.manifest["experts"].values()]
+    loras = [saved.sha256 for saved in source.pair.manifest.experts.values()]
     what = [
         EXPORT_VERSION,
         to,
@@ -223,7 +224,7 @@ def _write_bundle(source, folder, report):
     (parts / "lora").mkdir(parents=True)
     _write_comfyui(source, parts / "lora", None)
     (parts / "lora" / "README.txt").rename(parts / "lora" / "README-ComfyUI.txt")
-    write_json(parts / "manifest.json", source.pair.manifest)
+    write_facts(parts / "manifest.json", source.pair.manifest)
     write_json(parts / "settings.json", source.project_data.to_json() | {"train": to_dict(source.train)})
     if report:
         for path in report:

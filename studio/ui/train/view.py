@@ -132,11 +132,11 @@ def describe_plan(plan):
     p = plan.predicted
     rows = [
         row("This computer", "", describe_machine(plan)),
-        meter("GPU memory", "VRAM", p["vram_gb"], p.get("vram_free_gb"))
+        meter("GPU memory", "VRAM", p.vram_gb, p.vram_free_gb)
         if plan.device == "cuda"
         else row("GPU memory", "VRAM", "none: the processor does it"),
-        meter("Memory", "RAM", p["ram_gb"], p.get("ram_free_gb")),
-        meter("Disk", "", p["disk_gb"], p.get("disk_free_gb")),
+        meter("Memory", "RAM", p.ram_gb, p.ram_free_gb),
+        meter("Disk", "", p.disk_gb, p.disk_free_gb),
         row("Time", "", time_text(p, plan.config.steps)),
         *([row("Finish by", "", finish_text(plan))] if plan.config.finish_by else []),
         row("Steps", "", f"{plan.config.steps:,}, a checkpoint pair every {plan.config.save_every:,}"),
@@ -160,23 +160,23 @@ def describe_machine(plan):
 
 
 def time_text(predicted, steps):
-    if predicted["hours"] is None:
-        return f"not known yet: {predicted['how_sure'].partition(';')[2].strip() or predicted['how_sure']}"
-    speed = f.seconds_per_step(predicted["seconds_per_step"])
-    return f"about {f.duration(predicted['hours'] * 3600)}, {speed} ({predicted['how_sure'].partition(';')[0]})"
+    if predicted.hours is None:
+        return f"not known yet: {predicted.pace.advice or predicted.pace.source}"
+    speed = f.seconds_per_step(predicted.seconds_per_step)
+    return f"about {f.duration(predicted.hours * 3600)}, {speed} ({predicted.pace.source})"
 
 
 def finish_text(plan, now=None):
     """How far a training that starts now gets before its "finish by"."""
     config, predicted = plan.config, plan.predicted
-    if predicted["hours"] is None:
+    if predicted.hours is None:
         return f"{config.finish_by}, with a saved pair"
     now = time.time() if now is None else now
     seconds = next_time(config.finish_by, now) - now
-    if seconds >= predicted["hours"] * 3600:
+    if seconds >= predicted.hours * 3600:
         return f"{config.finish_by}; there is time for all of it"
-    learning = predicted["seconds_per_step"] * steps_in_turn(config)
-    beside_steps = predicted["hours"] * 3600 - learning
+    learning = predicted.seconds_per_step * steps_in_turn(config)
+    beside_steps = predicted.hours * 3600 - learning
     steps = max(0.0, (seconds - beside_steps) / learning * config.steps)
     coarse = int(float(f"{steps:.1e}"))  # two digits: it must not change with every look
     return f"{config.finish_by}; from now until then there is time for about {coarse:,} of {config.steps:,} steps"
