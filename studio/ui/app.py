@@ -17,8 +17,8 @@ from studio.models.fetch.offers import note_wish
 from studio.ui import components, sidebar, uploads
 from studio.ui.instance import open_in_browser
 from studio.ui.page import Page
-from studio.ui.security import Guard
-from studio.ui.served_files import media_routes
+from studio.ui.serving.security import Guard
+from studio.ui.serving.served_files import media_routes
 from studio.ui.tabs import find_tabs
 from studio.ui.theme import ICON, make_theme
 
