@@ -178,7 +178,8 @@ def modules_after(code):
 
 
 def test_importing_the_window_loads_no_torch():
-    pages = [f"studio.ui.{p.stem}" for p in (STUDIO / "ui").glob("*.py") if p.stem != "__init__"]
+    files = [p for p in (STUDIO / "ui").rglob("*.py") if p.stem != "__init__"]
+    pages = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in files]
     loaded = modules_after("import " + ", ".join(sorted(pages)))
     assert "gradio" in loaded and not loaded & TORCH
 

@@ -130,7 +130,7 @@ def test_on_the_lan_everything_asks_for_the_password(served):
 def test_a_thumbnail_that_is_there_is_served_without_a_look_at_the_dataset(client, served, monkeypatch):
     address = dataset_view.media_address(served, "thumbnails", dataset.list_items(served)[0])
     first = client.get(address)
-    monkeypatch.setattr("studio.ui.served_files.get_item", None)
+    monkeypatch.setattr("studio.ui.serving.served_files.get_item", None)
     assert client.get(address).content == first.content
     for version in ("..%2f..%2f..%2fproject.json", "0" * 31 + "/", "*" * 32):
         with pytest.raises(TypeError):  # not taken for a thumbnail's name: the dataset is asked

@@ -44,7 +44,7 @@ class Page:
         self.workspace = workspace
         self.readers = []
         self.notice = component("notice", render=False)
-        self.tab = gr.State("dataset")
+        self.tab = gr.State("")  # which one is shown, by its ID; set when the tabs are built
         self.seen = gr.State({})
         self.news = component("news", render=False)  # another number when the disk says something new
         self.trouble = component("trouble", render=False)  # what can't be read, and what can be done about it

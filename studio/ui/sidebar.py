@@ -47,13 +47,13 @@ def build(page):
 
 def restore(page, demo, tabs):
     """At page load: the project and the tab that this browser showed last, if they still exist."""
-    remembered = gr.BrowserState({"project": "", "tab": "dataset"}, **REMEMBERED)
+    remembered = gr.BrowserState({"project": "", "tab": page.tab_items[0].id}, **REMEMBERED)
 
     def open_page(last):
         choices = project_choices(page.workspace)
         slugs = [slug for _, slug in choices]
         slug = last.get("project") if last.get("project") in slugs else (slugs or [None])[0]
-        tab = last.get("tab") if last.get("tab") in ("dataset", "train", "evaluate") else "dataset"
+        tab = next((tab.id for tab in page.tab_items if tab.id == last.get("tab")), page.tab_items[0].id)
         return gr.update(choices=choices, value=slug), tab, gr.update(selected=tab), {"project": slug, "fresh": True}
 
     loaded = demo.load(open_page, remembered, [page.project, page.tab, tabs, page.seen], **QUIET)

@@ -15,7 +15,7 @@ from studio.ui.dataset import view as dataset_view
 from studio.ui.drop import Drop
 from studio.workspace import Project
 
-ID, TITLE = "dataset", "Dataset"
+ID, TITLE, ORDER = "dataset", "Dataset", 10
 
 
 def build(page):

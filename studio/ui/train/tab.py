@@ -13,7 +13,7 @@ from studio.ui.train import choice as train_choice
 from studio.ui.train import view as train_view
 from studio.ui.train.rehearsals import read_rehearsal
 
-ID, TITLE = "train", "Train"
+ID, TITLE, ORDER = "train", "Train", 20
 
 
 def build(page):
