@@ -25,7 +25,7 @@ def read_choice(project):
     """(SweepConfig with the prompts written out, pair ids or None for all)."""
     data = project.facts()
     choice = data.sweep_choice
-    config = model_preset(data.base_model).sweep_configchoice.settings
+    config = model_preset(data.base_model).sweep_config(choice.settings)
     if not config.prompts:
         prompts = list(standard_prompts(project, data.base_model))
         config = model_preset(data.base_model).sweep_config(choice.settings | {"prompts": prompts})
