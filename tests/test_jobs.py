@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from studio import workspace as workspace_module
+from studio import disk
 from studio.config import EXPERTS
 from studio.errors import Problem
 from studio.jobs import launcher, siblings, state
@@ -541,7 +541,7 @@ def held(name):
 
 def test_events_that_cannot_be_written_now_are_written_later_and_do_not_end_the_job(project, monkeypatch):
     [run_dir] = queue_import(project, "nowhere")
-    monkeypatch.setattr(workspace_module, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(disk, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr("builtins.open", held("events.jsonl"))
     with Recorder(run_dir) as recorder:
         recorder.report("note", message="one")
@@ -565,7 +565,7 @@ def test_a_log_that_is_open_elsewhere_does_not_end_the_job(project, monkeypatch)
 def test_how_a_job_ended_is_told_even_while_its_status_cannot_be_replaced(project, monkeypatch):
     [run_dir] = queue_import(project, "nowhere")
     with Recorder(run_dir) as recorder:
-        monkeypatch.setattr(workspace_module, "RETRY_SECONDS", 0.0)
+        monkeypatch.setattr(disk, "RETRY_SECONDS", 0.0)
         monkeypatch.setattr(os, "replace", refuse)
         monkeypatch.setattr(Path, "unlink", refuse)
         launcher.request_save(run_dir)

@@ -17,6 +17,7 @@ from studio.config import EXPERTS, TrainConfig, merge, to_dict
 from studio.data.importer import import_media
 from studio.jobs import launcher, state
 from studio.jobs.worker import run_job
+from studio.project_facts import Permission
 from studio.training.curves import read_curves
 from studio.training.pairs import list_pairs
 from studio.workspace import Workspace
@@ -39,7 +40,7 @@ SETTINGS = {
 def prepared(tmp_path_factory, tiny_base):
     """A workspace with the tiny model and a project whose photos are encoded: what every test copies."""
     workspace = Workspace(tmp_path_factory.mktemp("prepared"))
-    project = workspace.create_project("Anna", trigger="ohwx", base_model="tiny", permission={"granted": True})
+    project = workspace.create_project("Anna", trigger="ohwx", base_model="tiny", permission=Permission(granted=True))
     folder = tmp_path_factory.mktemp("photos")
     from studio.tiny.demo import draw_media
 

@@ -10,7 +10,9 @@ from simulation_kit import Shape, simulate_step
 
 from studio.config import PRESETS_DIR, TrainConfig, from_dict, list_presets, load_preset
 from studio.machine import Gpu, Machine, TorchBuild
-from studio.models.catalogue import link_model, memory_facts
+from studio.models.catalogue import link_model
+from studio.models.preset import model_preset
+from studio.project_facts import Permission
 from studio.training.plan import estimates, memory, planner
 from studio.training.plan.memory import Rows
 from studio.training.plan.placement import Room, place
@@ -25,7 +27,7 @@ CARD = Gpu(0, "RTX 4090", 24, 22.1, "555", (("chrome", 1.1),))
 TIERS = (8, 10, 12, 16, 24, 32, 48, 80)
 
 
-FACTS = load_preset("models", "wan22-t2v-a14b")["memory"]
+FACTS = model_preset("wan22-t2v-a14b").shape
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def with_memory(config, **changes):
 
 @pytest.fixture
 def wan(workspace):
-    return workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission={"granted": True})
+    return workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission=Permission(granted=True))
 
 
 @pytest.fixture
@@ -143,7 +145,7 @@ def test_where_bf16_does_not_fit_into_ram_the_base_model_is_kept_as_int8_and_tha
 
 
 def test_files_that_are_fp8_already_stay_so(wan, tmp_path):
-    preset = load_preset("models", "wan22-t2v-a14b")
+    preset = model_preset("wan22-t2v-a14b")
     before = plan_for(wan, 24)
     link_model("wan22-t2v-a14b", [make_true_comfyui(tmp_path / "ComfyUI", preset)], wan.workspace)
     plan = plan_for(wan, 24)
@@ -236,13 +238,17 @@ def test_the_formula_holds_for_other_models_too(model):
 
 def assert_formula_holds(model, precision, shape, memory_settings, blocks=3):
     """Three blocks instead of all: the formula knows their number, the simulation counts them."""
-    preset = load_preset("models", model)
-    facts, all_blocks = memory_facts(preset), preset["memory"]["num_blocks"]
-    facts = facts | {"num_blocks": blocks, "lora_parameters_per_rank": facts["lora_parameters_per_rank"] * blocks // all_blocks}
-    facts["parameters_per_expert"] -= (all_blocks - blocks) * facts["block_parameters"]
+    preset = model_preset(model)
+    facts, all_blocks = preset.shape, preset.shape.num_blocks
+    facts = replace(
+        facts,
+        num_blocks=blocks,
+        lora_parameters_per_rank=facts.lora_parameters_per_rank * blocks // all_blocks,
+        parameters_per_expert=facts.parameters_per_expert - (all_blocks - blocks) * facts.block_parameters,
+    )
     protection = {"enabled": shape.preserved > 0}
     config = config_of(accumulation=shape.rows, preservation=protection, memory=memory_settings | {"precision": precision})
-    architecture = preset["expect"] | {"num_layers": blocks, "cross_attn_norm": True, "freq_dim": 256}
+    architecture = preset.expect | {"num_layers": blocks, "cross_attn_norm": True, "freq_dim": 256}
     options = dict(rank=32, blocks_swapped=config.memory.blocks_swapped, precision=precision)
     counted = simulate_step(architecture, shape, StepPlan.of(config.memory, blocks), **options)
     tokens = shape.frames * shape.height * shape.width // 4
@@ -349,7 +355,7 @@ def test_clips_make_clips_the_recipe_and_cost_more(wan, media):
 )
 def test_the_recipe_is_for_what_the_dataset_holds(photos, clips, recipe):
     items = [SimpleNamespace(kind="photo")] * photos + [SimpleNamespace(kind="clip")] * clips
-    name, [reason] = planner._choose_recipe("", items, load_preset("models", "tiny"))
+    name, [reason] = planner._choose_recipe("", items, model_preset("tiny"))
     assert name == f"person-{recipe}" and ("because" in reason) == bool(items)
 
 

@@ -10,6 +10,7 @@ from studio.config import to_dict
 from studio.jobs import launcher, state
 from studio.jobs.worker import run_job
 from studio.machine import Gpu, Machine, TorchBuild
+from studio.project_facts import Permission
 from studio.training.plan import planner
 from studio.training.plan.measured import same_work
 from studio.training.plan.planner import propose
@@ -85,7 +86,7 @@ def test_what_was_measured_corrects_the_plan_of_the_same_work_alone(tiny_base):
 
 def test_where_the_memory_ran_out_the_plan_takes_what_sufficed_and_says_so(workspace, monkeypatch):
     monkeypatch.setattr(planner, "read_torch_build", lambda: TorchBuild("2.14.1+cu130", (13, 0)))
-    project = workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission={"granted": True})
+    project = workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission=Permission(granted=True))
     machine = replace(MACHINE, gpus=(Gpu(0, "RTX 4090", 24, 22.1, "555"),))
     before = propose(project, machine, workspace=workspace)
     run_dir = project.new_run_dir("rehearse")

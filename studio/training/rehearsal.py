@@ -9,12 +9,13 @@ from typing import Any
 import psutil
 import torch
 
-from studio.config import TrainConfig
+from studio.config import EXPERTS, TrainConfig
 from studio.data.cache import Cache, ClassPicture
 from studio.errors import Problem
 from studio.facts import write_facts
 from studio.machine import GIB
-from studio.models.catalogue import BaseModel, experts_of, model_preset
+from studio.models.catalogue import BaseModel
+from studio.models.preset import model_preset
 from studio.training.checkpoints import empty_state, remove_resume
 from studio.training.class_pictures import drawing_settings, plan_class_pictures
 from studio.training.events import MEMORY, Note, Progress, Report
@@ -43,7 +44,7 @@ def rehearse(config: TrainConfig, run_dir: Path, *, report: Report, should_stop:
     steps = LARGEST_STEPS + USUAL_STEPS
     preset = model_preset(read_run_facts(Path(run_dir)).base_model)
     config, _ = fit_to_material(replace(config, steps=steps, save_every=steps, finish_by=""), preset)
-    config = of_one_process(config, len(experts_of(preset)))
+    config = of_one_process(config, len(preset.experts))
     undrawn = replace(config, preservation=replace(config.preservation, pictures=0))
     run = open_run(undrawn, Path(run_dir), _only_what_matters(report), should_stop, words=Words("Rehearsal", "Practising"))
     samples = prepare_samples(run)
@@ -88,7 +89,7 @@ def _measure(run: Run, samples: Samples) -> Measured | None:
 
 def _expert(config: TrainConfig) -> str:
     """One that the training will use; both have the same shapes."""
-    return "high_noise" if config.high_noise_share == 1 else "low_noise"
+    return next(expert for expert in reversed(EXPERTS) if config.share_of(expert))
 
 
 def _take_steps(run: Run, work: Work, samples: Samples) -> Measured | None:

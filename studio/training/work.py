@@ -205,8 +205,7 @@ class Work:
         )
         tell(run.report, taken)
         left = run.deadline.limit((total - self.step) * (self._usual_seconds() or 0.0))
-        words = {"high_noise": "layout and motion", "low_noise": "detail and identity"}
-        message = f"{run.words.doing} {words[self.expert]}" if len(run.base.experts) > 1 else run.words.doing
+        message = f"{run.words.doing} {run.base.preset.words_of(self.expert)}" if len(run.base.experts) > 1 else run.words.doing
         tell(run.report, Progress(stage=run.words.stage, done=self.step, total=total, unit="steps", message=message, seconds_left=left))
 
     def check_held_out(self) -> None:

@@ -9,7 +9,8 @@ from studio import config as settings
 from studio.config import TrainConfig, from_dict, load_preset, merge
 from studio.data.dataset import kept_items
 from studio.machine import Gpu, describe_gb, free_disk_gb, read_torch_build
-from studio.models.catalogue import experts_of, has_small_files, memory_facts, model_preset, sweep_config, takes_first_picture
+from studio.models.catalogue import has_small_files
+from studio.models.preset import ModelPreset, Shape, model_preset
 from studio.training.material import fit_to_material, learnable, why_left_out, why_nothing_to_learn
 from studio.training.plan import estimates
 from studio.training.plan.cards import Card, find_card, named_card, why_no_time
@@ -45,16 +46,16 @@ class Plan:
 
     def job_config(self, project: Project) -> dict[str, Any]:
         """The part of a train job's config.json that the plan decides."""
-        data = project.read()
+        data = project.facts()
         facts = RunFacts(
-            trigger=data["trigger"],
-            class_noun=data["class_noun"],
-            base_model=data["base_model"],
+            trigger=data.trigger,
+            class_noun=data.class_noun,
+            base_model=data.base_model,
             config=settings.to_dict(self.config),
             recipe=self.recipe,
             hardware=self.hardware,
             device=self.device,
-            dataset_key=dataset_key(learnable(kept_items(project), model_preset(data["base_model"]))),
+            dataset_key=dataset_key(learnable(kept_items(project), model_preset(data.base_model))),
         )
         return facts.to_json()
 
@@ -64,7 +65,7 @@ class _Situation:
     """What the plan is made for."""
 
     model_name: str
-    model: dict  # its preset
+    model: ModelPreset
     items: list
     gpu: Gpu | None
     ram_free_gb: float
@@ -80,8 +81,8 @@ class _Situation:
         return "cuda" if self.gpu else "cpu"
 
     @property
-    def facts(self):
-        return memory_facts(self.model)
+    def facts(self) -> Shape:
+        return self.model.shape
 
     def room(self, by_hand=None):
         """The Room that a run has here; without a GPU there is none to place it in, and sizes alone are asked of it."""
@@ -99,7 +100,7 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
     """A Plan for training this project here, or on a machine with that much memory, or that graphics card. Later layers win: defaults,
     recipe, base model, hardware preset (GPU only), overrides (nested dicts). num_here: how many of the run's processes this computer has,
     0: all of them. ValueError for an unknown setting, recipe, model or card."""
-    model_name = project.read()["base_model"]
+    model_name = project.facts().base_model
     model = model_preset(model_name)
     kept = kept_items(project)
     items = learnable(kept, model)
@@ -176,8 +177,8 @@ def _choose_recipe(recipe, items, model):
     num_clips = sum(item.kind == "clip" for item in items)
     num_photos = len(items) - num_clips
     why = f"the dataset has {_count(num_photos, 'photo')} and {_count(num_clips, 'clip')}"
-    if takes_first_picture(model):
-        found, why = "person-clips", f"{model['title']} learns from clips alone"
+    if model.takes_first_picture:
+        found, why = "person-clips", f"{model.title} learns from clips alone"
     elif min(num_clips, num_photos) >= max(MIXED_LEAST, MIXED_SHARE * len(items)):
         found = "person-mixed"
     else:
@@ -209,14 +210,14 @@ def _layer(at, recipe, hardware, overrides):
     preset = load_preset("hardware", hardware) if hardware else {}
     on_cpu = {} if at.gpu else {"memory": {"precision": "fp32", "blocks_swapped": 0}}
     as_stored = {"memory": {"precision": "fp8"}} if at.gpu and at.has_small_files else {}
-    layers = [load_preset("recipes", recipe).get("train", {}), at.model.get("train", {}), preset.get("train", {}), on_cpu, as_stored]
+    layers = [load_preset("recipes", recipe).get("train", {}), at.model.train_settings, preset.get("train", {}), on_cpu, as_stored]
     config = from_dict(TrainConfig, merge(*layers))
     config, reasons = _limit(config, preset, at.room().has_clips)
     if as_stored and "precision" not in overrides.get("memory", {}):
         reasons.append(
             "The base model's files are fp8, and are kept so: nothing more is lost, and bf16 would take twice the memory for nothing."
         )
-    chosen = fit_to_experts(from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings"), experts_of(at.model))
+    chosen = fit_to_experts(from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings"), at.model.expert_names)
     chosen, why = fit_to_material(chosen, at.model)
     reasons += [*why, *_why_cards(at, chosen)]
     reasons += [*why_length(chosen, overrides), *why_other_numbers(at.model, layers[0], overrides), why_protected(chosen.preservation)]
@@ -230,9 +231,9 @@ def _layer(at, recipe, hardware, overrides):
 
 def _why_cards(at, config):
     """What several graphics cards do; or that there are some to use."""
-    lanes, mates = (count(config, at.facts["num_experts"]) for count in (num_process_groups, group_size))
+    lanes, mates = (count(config, at.facts.num_experts) for count in (num_process_groups, group_size))
     if config.processes == 1:
-        two = at.num_gpus > 1 and not at.is_imagined and at.facts["num_experts"] > 1
+        two = at.num_gpus > 1 and not at.is_imagined and at.facts.num_experts > 1
         return ["There is a second graphics card: with 'Graphics cards' (processes) 2 both experts learn at once."] if two else []
     reasons = ["Both experts learn at once, on graphics cards of their own."] if lanes > 1 else []
     if mates > 1:
@@ -286,7 +287,7 @@ def _seconds_beside_steps(at, config):
     seconds = estimates.loading_seconds(at.facts, config)
     if at.card is None:
         return seconds
-    return seconds + estimates.class_picture_seconds(at.facts, config, sweep_config(at.model), at.card.tflops, at.gpu.link_gb_per_second)
+    return seconds + estimates.class_picture_seconds(at.facts, config, at.model.sweep_config(), at.card.tflops, at.gpu.link_gb_per_second)
 
 
 def _reckoned_pace(at: _Situation, config: TrainConfig) -> Pace:
@@ -317,8 +318,8 @@ def _use_rehearsal(project, at, config):
 
 def _judge(at, config, predicted, kept):
     """(fits, reasons), the last of them the one that decides."""
-    if at.gpu is None and at.facts["parameters_per_expert"] > LARGE_MODEL:
-        title = at.model["title"]
+    if at.gpu is None and at.facts.parameters_per_expert > LARGE_MODEL:
+        title = at.model.title
         return False, [f"{title} is too large to train without a GPU: it would take weeks. A GPU with 8 GB or more is needed."]
     if reason := why_nothing_to_learn(kept, at.model):
         return False, [reason]
@@ -345,7 +346,7 @@ def _what_helps(at, config):
     """The one change that saves the most GPU memory."""
     trials = {
         "Close the programs that hold GPU memory.": None,
-        "Let all blocks wait in RAM.": {"memory": {"blocks_swapped": at.facts["num_blocks"]}},
+        "Let all blocks wait in RAM.": {"memory": {"blocks_swapped": at.facts.num_blocks}},
         "Keep the base model as int8.": {"memory": {"precision": "int8"}},
         "Let what a step keeps wait in RAM.": {"memory": {"inputs_in_ram": True}},
         "Switch on 'Save GPU memory'.": {"memory": {"gradient_checkpointing": True}},

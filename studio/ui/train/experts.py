@@ -4,7 +4,7 @@ import time
 
 from studio.config import EXPERTS
 from studio.machine import read_machine
-from studio.models.catalogue import experts_of, list_models, model_preset
+from studio.models.preset import Expert, experts_of
 from studio.training.curves import read_curves
 from studio.training.events import Note
 from studio.training.history import read_history
@@ -23,7 +23,8 @@ def read_lanes(job, config):
     settings, nothing_set_aside, experts = config["config"], not has_held_out(job.run_dir), experts_in(config)
     cards = settings.get("processes", 1) / len(experts)  # for each expert
     lanes = [
-        lane(expert, series[expert], settings) | {"turn": turn(expert, job, history.phase, settings, cards), "unchecked": nothing_set_aside}
+        lane(expert, series[expert.name], settings)
+        | {"turn": turn(expert.name, job, history.phase, settings, cards), "unchecked": nothing_set_aside}
         for expert in experts
     ]
     pace = history.seconds_per_step()
@@ -42,10 +43,9 @@ def note_text(note):
     return note.message if isinstance(note, Note) else f"The computer slept for {f.duration(note.seconds)}; the training went on."
 
 
-def experts_in(config):
+def experts_in(config) -> tuple[Expert, ...]:
     """The experts of a run's base model; both, if that is not known any more."""
-    name = config.get("base_model")
-    return experts_of(model_preset(name)) if name in list_models() else EXPERTS
+    return experts_of(config.get("base_model", ""))
 
 
 def has_held_out(run_dir):
@@ -56,12 +56,12 @@ def has_held_out(run_dir):
         return True  # not chosen yet
 
 
-def lane(expert, series, settings):
+def lane(expert: Expert, series, settings):
     """One expert's curves."""
     return {
-        "id": expert,
-        "name": f.sentence(f.EXPERTS[expert]).rstrip("."),
-        "term": expert.replace("_", " "),
+        "id": expert.name,
+        "name": f.sentence(expert.words).rstrip("."),
+        "term": expert.name.replace("_", " "),
         "step": series.step,
         "loss": rounded(series.loss),
         "rate": rounded(series.learning_rate),

@@ -7,7 +7,7 @@ from studio.config import TrainConfig, load_preset
 from studio.data.dataset import kept_items
 from studio.jobs import launcher, state
 from studio.machine import read_machine
-from studio.models.catalogue import model_preset, takes_first_picture
+from studio.models.preset import model_preset
 from studio.training.endure.deadline import next_time
 from studio.training.pairs import list_pairs, list_run_pairs
 from studio.training.schedule import steps_in_turn
@@ -36,7 +36,7 @@ def next_step(project):
             return {"text": "let the queue go on; it is paused.", **actions.button("go-on-queue")}
         return {"text": "wait for the job before this one."}
     if not kept_items(project):
-        what = "clips" if takes_first_picture(model_preset(project.read()["base_model"])) else "photos"
+        what = "clips" if model_preset(project.facts().base_model).takes_first_picture else "photos"
         return {"text": f"add {what} first.", **actions.button("open-dataset")}
     if job and job.state != "done":
         return next_after_end(job)
@@ -114,17 +114,17 @@ def describe_choice(project, plan):
 
 def describe_import(project):
     """What was taken from another trainer's config, and each value that has no counterpart, as a panel that can be opened."""
-    note = (project.read().get("train_import") if project else None) or {}
-    if not note.get("program"):
+    note = project.facts().train_import if project else None
+    if note is None:
         return ""
-    without = note.get("without") or []
+    without = note.without
     rows = "".join(f"<tr>{''.join(f'<td>{f.escape(text)}</td>' for text in entry)}</tr>" for entry in without[:MAX_IMPORT_ROWS])
     more = f'<p class="muted">And {len(without) - MAX_IMPORT_ROWS:,} more.</p>' if len(without) > MAX_IMPORT_ROWS else ""
-    title = f"{f.count(len(note.get('settings') or {}), 'setting')} from {', '.join(note.get('files') or [note['program']])}"
+    title = f"{f.count(len(note.settings), 'setting')} from {', '.join(note.files or [note.program])}"
     left = f"{len(without):,} without a counterpart" if without else "nothing left out"
     heads = '<tr><th scope="col">There</th><th scope="col">Value</th><th scope="col">Why it is not taken over</th></tr>'
     table = f'<div class="scroller"><table><thead>{heads}</thead><tbody>{rows}</tbody></table></div>{more}' if without else ""
-    return f'<details class="panel taken"><summary>{f.escape(title)} <small>{f.escape(note["program"])}, {left}</small></summary>{table}</details>'
+    return f'<details class="panel taken"><summary>{f.escape(title)} <small>{f.escape(note.program)}, {left}</small></summary>{table}</details>'
 
 
 def describe_plan(plan):
@@ -309,7 +309,7 @@ def describe_pair(pair):
     """A saved pair in the list."""
     folder = pair.folder
     made = time.strftime("%a %H:%M", time.localtime(folder.stat().st_mtime)) if folder.exists() else ""
-    size = sum(path.stat().st_size for path in (pair.high_noise, pair.low_noise) if path and path.exists())
+    size = sum(path.stat().st_size for path in pair.files.values() if path.exists())
     return {"id": pair.id, "label": f"Step {pair.step:,}", "run": pair.run, "made": made, "size": f.file_size(size)}
 
 
