@@ -36,7 +36,7 @@ from studio.training.step.optimizers import LoraOptimizer
 from studio.training.step.randomness import seed_of
 
 if TYPE_CHECKING:
-    from diffusers import WanTransformer3DModel
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
 LOWERED_RATE = 0.5  # share of the learning rate with which a run goes on that broke down
 PACE_STEPS = 50  # recent steps that the time left is reckoned from
@@ -173,10 +173,9 @@ class Work:
 
     def _input_bytes(self, rows: Sequence[Row]) -> int:
         """Of what all blocks would keep as inputs for rows, each as long as the longest."""
-        config = self.model.config
-        tokens = max((row.latents[0].numel() for row in rows), default=0) // math.prod(config.patch_size)
-        size = config.num_attention_heads * config.attention_head_dim * self.model.dtype.itemsize
-        return len(rows) * tokens * size * len(self.model.blocks)
+        patches = self.model.patch_embedding
+        tokens = max((row.latents[0].numel() for row in rows), default=0) // math.prod(patches.kernel_size)
+        return len(rows) * tokens * patches.out_channels * self.model.dtype.itemsize * len(self.model.blocks)
 
     def _usual_seconds(self) -> float | None:
         return sum(self.pace) / len(self.pace) if self.pace else None

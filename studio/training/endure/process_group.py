@@ -136,7 +136,8 @@ def init_process_group() -> PartialState:
     with raising_process_lost():
         if file := os.environ.get(RENDEZVOUS_FILE):
             rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-            options |= {"store": torch.distributed.FileStore(file, size), "rank": rank, "world_size": size}
+            store = torch.distributed.FileStore(file, size)  # pyright: ignore[reportPrivateImportUsage]: it is documented as public
+            options |= {"store": store, "rank": rank, "world_size": size}
         return PartialState(**options)
 
 
@@ -155,7 +156,9 @@ def _make_process_group(rank: int, size: int, num_groups: int) -> ProcessGroup:
     if count == 1:
         return ProcessGroup()
     groups = [torch.distributed.new_group(range(first, first + count), ANSWER_TIMEOUT, "gloo") for first in range(0, size, count)]
-    return ProcessGroup(rank % count, count, groups[rank // count])
+    mine = groups[rank // count]
+    assert not isinstance(mine, int), "this process is in the group"
+    return ProcessGroup(rank % count, count, mine)
 
 
 def _barrier() -> None:

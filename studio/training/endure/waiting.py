@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from studio.errors import DiskFull, ProcessLost
 from studio.training.endure.all_reduce import ProcessGroup
@@ -16,42 +15,34 @@ LOOK_SECONDS = 0.5  # how soon a request to stop is seen
 Saved = TypeVar("Saved")
 
 
-@dataclass(frozen=True)
-class _Attempt(Generic[Saved]):
-    """What a save returned, or why it could not."""
-
-    saved: Saved | None
-    problem: DiskFull | None
-
-
-def when_there_is_space(run: Run, step: int, save: Callable[[], Saved], process_group: ProcessGroup = ALONE) -> Saved | None:
+def when_there_is_space(run: Run, step: int, save: Callable[[], Saved], process_group: ProcessGroup = ALONE) -> Saved:
     """save(), again every RETRY_SECONDS as long as it raises DiskFull; that is raised once a stop is asked for.
 
     Nothing of a save that failed stays on the disk, and the training holds what it has learned in memory. process_group: who wait with this process.
     """
     is_waiting = False
     while True:
-        attempt = _try(run, save)
-        if not process_group.any(attempt.problem is not None):
+        saved = _try(run, save)
+        if not process_group.any(isinstance(saved, DiskFull)) and not isinstance(saved, DiskFull):
             if is_waiting:
                 say(run.report, "There is space on the disk again; training goes on.")
-            return attempt.saved
+            return saved
         if process_group.any(run.should_stop()):
-            raise attempt.problem or ProcessLost()
-        if attempt.problem and not is_waiting:
-            say(run.report, f"{attempt.problem.message} Training waits until there is space; nothing is lost. {attempt.problem.fix}")
+            raise saved if isinstance(saved, DiskFull) else ProcessLost()
+        if isinstance(saved, DiskFull) and not is_waiting:
+            say(run.report, f"{saved.message} Training waits until there is space; nothing is lost. {saved.fix}")
         is_waiting = True
         words = "The disk is full: training waits until there is space"
         tell(run.report, Progress(stage="Training", done=step, total=run.config.steps, unit="steps", message=words))
         _wait(run.should_stop)
 
 
-def _try(run: Run, save: Callable[[], Saved]) -> _Attempt[Saved]:
+def _try(run: Run, save: Callable[[], Saved]) -> Saved | DiskFull:
     try:
         with run.deadline.measure("saving_seconds"):
-            return _Attempt(save(), None)
+            return save()
     except DiskFull as problem:
-        return _Attempt(None, problem)
+        return problem
 
 
 def _wait(should_stop: Callable[[], bool]) -> None:

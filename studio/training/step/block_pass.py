@@ -19,7 +19,7 @@ from studio.models.stream.activation_store import HostShelf, Shelf
 from studio.training.step.preservation import preservation_loss
 
 if TYPE_CHECKING:
-    from diffusers import WanTransformer3DModel
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
 Compute = Callable[..., torch.Tensor]  # (block, hidden, *what all blocks are given besides) -> hidden
 
@@ -75,6 +75,7 @@ class BrokenOff(Exception):
     """A block pass was left between two blocks, because somebody asked for it; the gradients so far are of no use."""
 
 
+NOTHING = torch.empty(0)
 Graph = tuple[torch.Tensor, torch.Tensor]  # (inputs, outputs) of a block, with what its backward pass needs between them
 
 
@@ -83,7 +84,7 @@ class Stream:
 
     def __init__(self, batch: Pass, hidden: torch.Tensor, context: Context, compute: Compute, is_base: bool = False):
         self.batch, self.context, self.compute, self.is_base = batch, context, compute, is_base
-        self.hidden: torch.Tensor | None = hidden  # None behind the last block
+        self.hidden = hidden  # empty behind the last block
         self.gradient: torch.Tensor | None = None
 
     def through(self, block: torch.nn.Module, hidden: torch.Tensor) -> torch.Tensor:
@@ -181,11 +182,12 @@ def _backward(block: torch.nn.Module, stream: Stream, graph: Graph) -> None:
 
 def _judge(model: "WanTransformer3DModel", streams: Sequence[Stream]) -> list[torch.Tensor]:
     """The mean loss of every pass, and each stream's gradient behind the last block."""
-    losses, prior = [], None
+    losses: list[torch.Tensor] = []
+    prior = NOTHING  # the base model's answer to the same pass comes just before
     for stream in streams:
         if stream.is_base:
             prior = finish(model, stream.hidden, stream.context).float()
-            stream.hidden = None
+            stream.hidden = NOTHING
             continue
         with torch.enable_grad():
             hidden = stream.hidden.detach().requires_grad_()
@@ -193,5 +195,5 @@ def _judge(model: "WanTransformer3DModel", streams: Sequence[Stream]) -> list[to
             loss = preservation_loss(answer, prior) if stream.batch.target is None else F.mse_loss(answer, stream.batch.target)
             (stream.gradient,) = torch.autograd.grad(loss * stream.batch.weight, hidden)
         losses.append(loss.detach())
-        stream.hidden = None
+        stream.hidden = NOTHING
     return losses

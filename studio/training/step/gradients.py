@@ -12,7 +12,7 @@ from studio.training.step.block_pass import Pass, StepPlan, add_gradients, do_no
 from studio.training.step.flow import add_noise, velocity
 
 if TYPE_CHECKING:
-    from diffusers import WanTransformer3DModel
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
 EVERYTHING = StepPlan()
 
@@ -85,7 +85,7 @@ def accumulate_gradients(
                 totals[1] += part.share * loss
             else:
                 totals[0] += part.share * loss
-                totals[2] += part.share * batch.target.square().mean()
+                totals[2] += part.share * _target(batch).square().mean()
     return totals
 
 
@@ -103,8 +103,14 @@ def evaluate(
     for parts in split_block_passes(group, plan):
         passes = [_make_pass(part, group, device) for part in parts]
         for part, batch, answer in zip(parts, passes, predict(model, passes, before_block, plan.compute)):
-            losses[[place[id(row)] for row in part.rows]] = (answer - batch.target).square().flatten(1).mean(dim=1)
+            losses[[place[id(row)] for row in part.rows]] = (answer - _target(batch)).square().flatten(1).mean(dim=1)
     return losses
+
+
+def _target(batch: Pass) -> torch.Tensor:
+    """Of a pass that is to be learned."""
+    assert batch.target is not None, "where the base model's answer is kept there is no target"
+    return batch.target
 
 
 def split_block_passes(group: Group, plan: StepPlan) -> list[list[_Part]]:

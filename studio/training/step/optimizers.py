@@ -79,7 +79,7 @@ class LoraOptimizer:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """{"lora/<key>" | "<the library's name>/<key>" | "average/<key>": tensor}: with `numbers`, all that the next step depends on."""
-        found = {f"lora/{key}": p for key, p in self.parameters.items()}
+        found: dict[str, torch.Tensor] = {f"lora/{key}": p for key, p in self.parameters.items()}
         for key, p in self.worked_on.items():
             found |= {f"{name}/{key}": t for name, t in self.library.state.get(p, {}).items() if isinstance(t, torch.Tensor)}
         if self.average:
@@ -161,7 +161,7 @@ def _adamw(parameters: list[torch.nn.Parameter], settings: OptimizerConfig) -> t
 
 
 def _adamw8bit(parameters: list[torch.nn.Parameter], settings: OptimizerConfig) -> torch.optim.Optimizer:
-    from bitsandbytes.optim import AdamW8bit
+    from bitsandbytes.optim import AdamW8bit  # pyright: ignore[reportMissingImports]: it is there with NVIDIA GPUs only
 
     return AdamW8bit(parameters, betas=BETAS, weight_decay=settings.weight_decay)
 
