@@ -27,7 +27,7 @@ def prepare_samples(run):
     samples = _read_snapshot(file)
     if samples is None:
         samples = _plan(run)
-        write_json(file, {"learned": [s.to_dict() for s in samples.learned], "held_out": [s.to_dict() for s in samples.held_out]})
+        write_json(file, {"learned": [s.to_json() for s in samples.learned], "held_out": [s.to_json() for s in samples.held_out]})
     samples = replace(samples, class_pictures=plan_class_pictures(run.config, run.base, run.class_noun))
     finished = cache.encode_samples(
         run.project,
@@ -75,4 +75,4 @@ def _read_snapshot(file):
     if not file.exists():
         return None
     data = read_json(file)
-    return Samples(*(tuple(cache.Sample.from_dict(d) for d in data[name]) for name in ("learned", "held_out")))
+    return Samples(*(tuple(cache.Sample.from_json(d, file.name) for d in data[name]) for name in ("learned", "held_out")))
