@@ -12,6 +12,7 @@ from studio.data import curation, dataset
 from studio.evaluation.judge.references import scores_key
 from studio.models import eyes
 from studio.models.eyes.of_base_model import EYE as OBSERVER
+from studio.models.preset import model_preset
 
 MEMBER = '''
 """Knows people by the colour of their pictures."""
@@ -69,7 +70,7 @@ def test_an_eye_in_a_file_of_its_own_finds_the_stranger_through_the_command(work
     assert "shows a different person" in told["items"]["0006"]["reason"]
     assert [reason["code"] for reason in told["verdicts"]["0006"]["reasons"]] == ["stranger"]
     sightings = {item.measurements.person.observer for item in dataset.list_items(project)}
-    assert sightings == {eyes.key_of(eyes.find_eye({}), None)}
+    assert sightings == {eyes.key_of(eyes.find_eye(model_preset("wan22-t2v-a14b")), None)}
 
 
 def test_another_version_of_an_eye_looks_again(workspace, another_eye, monkeypatch):
@@ -77,18 +78,18 @@ def test_another_version_of_an_eye_looks_again(workspace, another_eye, monkeypat
     project.dataset_dir.mkdir(exist_ok=True)
     person(project, [(170, 60, 60)] * 3)
     assert curation.curate(project).measured == 3 and curation.curate(project).measured == 0 and curation.is_settled(project)
-    eye = eyes.find_eye({})
+    eye = eyes.find_eye(model_preset("wan22-t2v-a14b"))
     monkeypatch.setattr(type(eye), "version", 2)
     assert not curation.is_settled(project) and curation.curate(project).measured == 3
 
 
 def test_the_eye_that_comes_with_a_base_model_goes_before_one_for_all(another_eye):
     assert [eye.name for eye in eyes.list_eyes()] == ["colours", "observer"]
-    assert eyes.find_eye({"observer": "observer"}).name == "observer" and eyes.find_eye({}).name == "colours"
+    assert eyes.find_eye(model_preset("tiny")).name == "observer" and eyes.find_eye(model_preset("wan22-t2v-a14b")).name == "colours"
 
 
 def test_without_an_eye_nobody_looks():
-    assert eyes.find_eye({}) is None
+    assert eyes.find_eye(model_preset("wan22-t2v-a14b")) is None
 
 
 def test_raising_an_eyes_version_measures_and_scores_anew(project, tiny_base, monkeypatch):

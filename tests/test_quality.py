@@ -27,7 +27,8 @@ def imported(tmp_path_factory):
     """A project with the real photos and the clip, and the same one measured; copied for each test."""
     home = Workspace(tmp_path_factory.mktemp("imported"))
     plain = home.create_project("plain", trigger="ohwx", base_model="wan22-t2v-a14b")
-    import_media(plain, [Path(__file__).parent / "media"])
+    media = Path(__file__).parent / "media"
+    import_media(plain, sorted([*media.glob("*.jpg"), media / "astronaut.png", media / "bigbuckbunny.mp4"]))
     shutil.copytree(plain.root, plain.root.with_name("measured"))
     curation.curate(Project(plain.root.with_name("measured")))
     return home

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from studio.config import DataConfig, list_presets, load_preset
+from studio.config import DataConfig
 from studio.data import dataset, persons, quality
 from studio.data.dataset import Item
 from studio.data.item_record import Measurements, Sighting
@@ -16,6 +16,7 @@ from studio.errors import Problem
 from studio.facts import Facts
 from studio.models import eyes
 from studio.models.catalogue import BaseModel, describe_model, find_model
+from studio.models.preset import ModelPreset, list_models, model_preset
 from studio.workspace import Project
 
 Report = Callable[..., None]
@@ -133,7 +134,8 @@ class _Look:
 
 
 def _find_look(project: Project, report: Report = lambda event, **fields: None) -> _Look:
-    eye = eyes.find_eye(_preset(project))
+    preset = _preset(project)
+    eye = eyes.find_eye(preset) if preset else None
     if eye is None:
         return _Look()
     base = _find_base(project, report) if eye.needs_base else None
@@ -144,7 +146,7 @@ def _find_look(project: Project, report: Report = lambda event, **fields: None) 
 
 def _find_base(project: Project, report: Report) -> BaseModel | None:
     """The project's base model if it is on this computer, else None."""
-    name, workspace = project.read()["base_model"], project.workspace
+    name, workspace = project.facts().base_model, project.workspace
     return _or_note(report, find_model, name, workspace) if describe_model(name, workspace)["available"] else None
 
 
@@ -159,12 +161,12 @@ def _or_note(report: Report, function: Callable[..., Any], *args: Any) -> Any:
 
 def _wanted_sizes(project: Project) -> tuple[int, int]:
     """The sides of photos and clips that the project's base model is trained at, in px."""
-    sizes = _preset(project).get("train", {}).get("data", {})
-    usual = DataConfig()
-    return sizes.get("photo_size", usual.photo_size), sizes.get("clip_size", usual.clip_size)
+    preset = _preset(project)
+    data = preset.train_config.data if preset else DataConfig()
+    return data.photo_size, data.clip_size
 
 
-def _preset(project: Project) -> dict[str, Any]:
-    """The preset of the project's base model; {} where this studio does not know it."""
-    name = project.read()["base_model"]
-    return load_preset("models", name) if name in list_presets("models") else {}
+def _preset(project: Project) -> ModelPreset | None:
+    """Of the project's base model; None where this studio does not know it."""
+    name = project.facts().base_model
+    return model_preset(name) if name in list_models() else None

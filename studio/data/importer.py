@@ -72,6 +72,7 @@ def import_media(
     May be stopped or killed at any moment and run again: what is there already is recognised by its content.
     Problem if there is nothing to import, or when the disk is full (what was done is kept).
     """
+    project.require_ours()
     found = sources.find_sources(paths, leave_out=project.workspace.home)  # a folder above the workspace holds copies of everybody
     if not found:
         names = ", ".join(Path(path).name or str(path) for path in paths) or "what was given"
@@ -167,7 +168,7 @@ def _read_caption(source: sources.Source, taking: _Import) -> str:
 
 
 def _caption(project: Project, text: str) -> str:
-    trigger = project.read().get("trigger", "")
+    trigger = project.facts().trigger
     text = " ".join(text.split())
     return _TRIGGER_PLACEHOLDER.sub(lambda _: trigger, text) if trigger else text
 

@@ -66,6 +66,7 @@ def _damaged(project: Project) -> Problem:
 
 
 def save(project: Project, data: Curation) -> None:
+    project.require_ours()
     write_facts(project.curation_file, data)
 
 

@@ -1,6 +1,6 @@
 """What a photo or clip is: its kind by its first bytes (its extension decides nothing), its size and its length."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class MediaFacts(Facts):
         return MediaFacts(**self.media_fields())
 
     def media_fields(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(MediaFacts) if field.name != "unknown"}
+        return {name: getattr(self, name) for name in MediaFacts.ALWAYS_WRITTEN}
 
 
 def sniff(head: bytes) -> str:

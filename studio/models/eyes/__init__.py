@@ -7,11 +7,12 @@ A member is a file of this folder with an `EYE`. It opens only when it is asked 
 import hashlib
 import importlib
 import pkgutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+from studio.models.preset import ModelPreset
 
 if TYPE_CHECKING:
     from studio.models.catalogue import BaseModel
@@ -39,7 +40,7 @@ class Eye(Protocol):
     milliseconds: float  # for a picture, on one processor core
     licence: str
 
-    def is_for(self, preset: Mapping[str, Any]) -> bool:
+    def is_for(self, preset: ModelPreset) -> bool:
         """Whether it can judge what that base model draws and learns from."""
         ...
 
@@ -58,7 +59,7 @@ def list_eyes() -> list[Eye]:
     return sorted((module.EYE for module in modules), key=lambda eye: eye.name)
 
 
-def find_eye(preset: Mapping[str, Any]) -> Eye | None:
+def find_eye(preset: ModelPreset) -> Eye | None:
     """The eye for a base model's pictures: the one that came with the model, else one for any; None where there is none."""
     fitting = [eye for eye in list_eyes() if EMBEDDINGS in eye.gives and eye.is_for(preset)]
     return min(fitting, key=lambda eye: not eye.needs_base, default=None)
