@@ -52,6 +52,7 @@ TORCH_FREE = {
     "models/files/comfyui.py",
     "models/files/comfyui_folders.py",
     "training/endure/deadline.py",
+    "training/endure/progress.py",
     "training/pairs.py",
     "evaluation/drawing_time.py",
     "training/plan/planner.py",

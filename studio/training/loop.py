@@ -15,6 +15,7 @@ from studio.training import checkpoints
 from studio.training.endure.deadline import Deadline
 from studio.training.endure.fallback import Backoff, is_out_of_memory
 from studio.training.endure.process_group import Team
+from studio.training.endure.progress import report_steps
 from studio.training.endure.waiting import ALONE, when_there_is_space
 from studio.training.material import fit_to_material
 from studio.training.pairs import list_run_pairs, pair_folder, read_pair
@@ -120,7 +121,7 @@ def _learn(run, phase, work):
 def opened_expert(run, expert, state, samples):
     """The Work of an expert in memory, as it was when its last phase ended; its memory is given back before the next one comes."""
     memory = run.backoff.memory
-    run.report("progress", stage="Training", done=state.step, total=run.config.steps, unit="steps", message=f"Loading {expert}")
+    report_steps(run.report, state.step, run.config.steps, f"Loading {expert}")
     with run.deadline.measure("loading_seconds"):
         model = load_expert(
             run.base,

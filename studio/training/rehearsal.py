@@ -14,6 +14,7 @@ from studio.models.catalogue import experts_of, model_preset
 from studio.training.checkpoints import State, remove_resume
 from studio.training.class_pictures import drawing_settings, plan_class_pictures
 from studio.training.endure.fallback import is_out_of_memory
+from studio.training.endure.progress import as_rehearsal, is_training
 from studio.training.loop import open_run, opened_expert
 from studio.training.material import fit_to_material
 from studio.training.plan.measured import REHEARSAL_FILE
@@ -69,8 +70,8 @@ def _only_what_matters(report):
     """Progress in the rehearsal's own words, notes, and what memory was given up; the steps themselves are no training."""
 
     def tell(event, **fields):
-        if event == "progress" and fields.get("stage") == "Training":
-            fields |= {"stage": "Rehearsal", "message": fields["message"].replace("Learning", "Practising")}
+        if event == "progress" and is_training(fields):
+            fields = as_rehearsal(fields)
         if event in ("progress", "note", "memory"):
             report(event, **fields)
 

@@ -19,6 +19,7 @@ from studio.training.endure.deadline import Deadline
 from studio.training.endure.fallback import Backoff, is_out_of_memory
 from studio.training.endure.monitor import LossMonitor
 from studio.training.endure.process_group import Team
+from studio.training.endure.progress import report_learning
 from studio.training.endure.stopping import StopBetweenBlocks
 from studio.training.endure.waiting import when_there_is_space
 from studio.training.pairs import list_run_pairs
@@ -179,9 +180,7 @@ class Work:
             ram_gb=round(_ram_gb(), 3),
         )
         left = self.run.deadline.limit((total - self.step) * self._usual_seconds())
-        words = {"high_noise": "Learning layout and motion", "low_noise": "Learning detail and identity"}
-        message = words[self.expert] if len(self.run.base.experts) > 1 else "Learning"
-        self.run.report("progress", stage="Training", done=self.step, total=total, unit="steps", message=message, seconds_left=left)
+        report_learning(self.run.report, self.step, total, self.expert if len(self.run.base.experts) > 1 else "", left)
 
     def check_held_out(self):
         """Loss of the pictures that were set aside, always under the same noise. Before the first step it is the base model's."""

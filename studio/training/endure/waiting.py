@@ -4,6 +4,7 @@ import time
 
 from studio.errors import DiskFull, MateLost
 from studio.training.endure.all_reduce import Mates
+from studio.training.endure.progress import report_steps
 
 RETRY_SECONDS = 15.0
 ALONE = Mates()
@@ -27,8 +28,7 @@ def when_there_is_space(run, step, save, mates=ALONE):
         if problem and not is_waiting:
             run.report("note", message=f"{problem.message} Training waits until there is space; nothing is lost. {problem.fix}")
         is_waiting = True
-        words = "The disk is full: training waits until there is space"
-        run.report("progress", stage="Training", done=step, total=run.config.steps, unit="steps", message=words)
+        report_steps(run.report, step, run.config.steps, "The disk is full: training waits until there is space")
         _wait(run.should_stop)
 
 

@@ -54,6 +54,7 @@ class Guard:
             return True
         return bool(self.lan_password) and (_is_address(name.strip("[]")) or name.lower() == socket.gethostname().lower())
 
+
 def knows_password(authorization: str, password: str) -> bool:
     try:
         user_and_password = base64.b64decode(authorization.removeprefix("Basic "), validate=True).decode()
