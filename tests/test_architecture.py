@@ -9,7 +9,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDIO = ROOT / "studio"
-LEAVES = {"clocks", "config", "facts", "sections", "workspace", "errors", "machine", "surroundings"}
+LEAVES = {
+    "clocks",
+    "config",
+    "disk",
+    "drawing_config",
+    "experts",
+    "facts",
+    "project_facts",
+    "sections",
+    "workspace",
+    "errors",
+    "machine",
+    "surroundings",
+}
 TORCH = {"torch", "accelerate", "diffusers", "transformers", "peft", "torchvision"}
 
 # room -> rooms it may import, beside the leaves and itself
@@ -28,9 +41,13 @@ ROOMS = {
 LEAF_PACKAGES = {
     "clocks": set(),
     "config": set(),
+    "drawing_config": set(),
+    "experts": set(),
     "facts": set(),
     "sections": set(),
-    "workspace": {"filelock"},
+    "disk": {"filelock"},
+    "project_facts": set(),
+    "workspace": set(),
     "errors": set(),
     "machine": {"psutil", "pynvml"},
     "surroundings": set(),
@@ -41,6 +58,7 @@ TORCH_ROOMS = {"models", "training", "evaluation", "data", "tiny"}
 TORCH_FREE = {
     "models/captioners.py",
     "models/catalogue.py",
+    "models/preset.py",
     "models/fetch/needed.py",
     "models/fetch/offers.py",
     "models/fetch/download.py",
@@ -52,7 +70,6 @@ TORCH_FREE = {
     "models/files/comfyui.py",
     "models/files/comfyui_folders.py",
     "training/endure/deadline.py",
-    "training/endure/progress.py",
     "training/pairs.py",
     "evaluation/drawing_time.py",
     "training/plan/planner.py",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.config import CaptionConfig, TrainConfig, from_dict, merge, to_dict
+from studio.config import NUM_KEPT, CaptionConfig, TrainConfig, from_dict, merge, to_dict
 from studio.errors import Problem
 from studio.jobs import launcher, state
 from studio.machine import read_machine
@@ -96,7 +96,7 @@ def write_captions(page: Page, project: Project) -> str:
 def check_photos(page: Page, project: Project) -> str:
     if is_busy(project, "curate"):
         raise Problem("The photos are being checked already.")
-    queue(project, "curate", {"keep": 24}, "Check photos")
+    queue(project, "curate", {"keep": NUM_KEPT}, "Check photos")
     return "The photos are being checked; what you decided by hand stays as it is."
 
 

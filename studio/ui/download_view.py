@@ -12,9 +12,10 @@ import gradio as gr
 from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.jobs import launcher, state
-from studio.models.catalogue import describe_model, find_model, model_preset
+from studio.models.catalogue import describe_model, find_model
 from studio.models.fetch import offers as sources
 from studio.models.fetch.offers import RESERVE_GB, describe, describe_download, preset_of
+from studio.models.preset import model_preset
 from studio.ui import formatting as f
 from studio.ui.views import View
 from studio.workspace import Project, Workspace
@@ -80,7 +81,7 @@ class ModelPanel(View):
 
 def read_download(project: Project | None) -> ModelPanel | None:
     """What the Train tab shows about the project's base model; None if it is there."""
-    return read_model(project.read()["base_model"], project.workspace) if project else None
+    return read_model(project.facts().base_model, project.workspace) if project else None
 
 
 def read_captioner(project: Project | None) -> ModelPanel | None:
@@ -91,19 +92,19 @@ def read_captioner(project: Project | None) -> ModelPanel | None:
     if found is None or lies_in_base_model(project):
         return None
     is_wanted = not found.is_missing or any(not item.caption for item in kept_items(project))
-    return replace(found, about=preset_of(name)["description"]) if is_wanted else None
+    return replace(found, about=preset_of(name).description) if is_wanted else None
 
 
 def captioner_of(project: Project) -> str:
     """The name of the captioner that the project's base model asks for; "" if it brings its own."""
-    name = model_preset(project.read()["base_model"])["captioner"]
+    name = model_preset(project.facts().base_model).captioner
     return name if sources.is_captioner(name) else ""
 
 
 def lies_in_base_model(project: Project) -> bool:
     """Whether somebody put the captioner into the base model's own folder."""
     try:
-        return find_model(project.read()["base_model"], project.workspace).captioner.parent != project.workspace.models_dir
+        return find_model(project.facts().base_model, project.workspace).captioner.parent != project.workspace.models_dir
     except Problem:  # no base model yet
         return False
 
@@ -125,11 +126,11 @@ def read_model(name: str, workspace: Workspace) -> ModelPanel | None:
 
 def read_hub(workspace: Workspace) -> Hub:
     """Where downloads come from, and why that can't be changed here."""
-    mirror, is_offline = workspace.read().get("hub_mirror") or "", sources.is_offline(workspace)
+    mirror, is_offline = workspace.facts().hub_mirror, sources.is_offline(workspace)
     fixed = []
     if os.environ.get("HF_ENDPOINT"):
         fixed.append("HF_ENDPOINT of this computer names the address, and comes before this one.")
-    if is_offline and workspace.read().get("hub_offline") is not True:
+    if is_offline and not workspace.facts().hub_offline:
         fixed.append("HF_HUB_OFFLINE of this computer keeps the studio offline; start it without.")
     return Hub(mirror, is_offline, " ".join(fixed))
 
@@ -207,7 +208,7 @@ def offer(name: str, workspace: Workspace) -> Offer | None:
 
 def start(name: str, workspace: Workspace) -> str:
     """Put the download in its queue, or go on with the one that broke off; a sentence about it."""
-    title = preset_of(name)["title"]
+    title = preset_of(name).title
     if describe(name, workspace)["available"]:
         return f"{title} is here already."
     job = newest_job(name, workspace)

@@ -159,7 +159,8 @@ class Page:
         if project is None:
             raise Problem("No project is chosen.", fix="Make one with New person, at the left.")
         self.check_meant(project.slug, shows.project)
-        if project.read().get("created") != shows.made:
+        project.require_ours()
+        if project.facts().created != shows.made:
             raise Problem(
                 f"Another project has taken the place of the {self.name_of(project.slug)} that this page showed: nothing was changed."
             )
@@ -175,13 +176,13 @@ class Page:
 
     def name_of(self, slug: str) -> str:
         project = self.find(slug)
-        data = project.read_or_none() if project else None
-        return data["name"] if data else slug
+        facts = project.facts_or_none() if project else None
+        return facts.name if facts else slug
 
     def made(self, project: Project | None) -> float | None:
         """When a project was made; None where there is none, or it can't be read."""
-        data = project.read_or_none() if project else None
-        return data.get("created") if data else None
+        facts = project.facts_or_none() if project else None
+        return facts.created if facts else None
 
     def read_all(self, slug: str | None, tab: str, seen: Seen | None, *values: Any) -> list[Any]:
         """What changed since the last look; everything else is left as it is, above all a field that someone types in."""

@@ -11,6 +11,7 @@ import gradio as gr
 from gradio.components import Component
 
 from studio.config import list_settings, to_dict
+from studio.sections import Setting
 from studio.ui.views import View
 
 Field = gr.Checkbox | gr.Dropdown | gr.Number | gr.Textbox
@@ -79,7 +80,7 @@ def search_index(cls: type, prefix: str) -> SearchIndex:
     folds: dict[str, list[str]] = {}
     for name, field, _ in list_settings(cls):
         texts = folds.setdefault(fold_id(prefix, section_of(name)), [])
-        texts.append(f"{field.metadata['label']} {describe(field.metadata)}".lower())
+        texts.append(f"{field.label} {describe(field)}".lower())
     return SearchIndex(folds)
 
 
@@ -104,7 +105,7 @@ def build_form(cls: type, prefix: str, skip: Sequence[str] = (), placed: Mapping
                 folds[section] = around.enter_context(build_fold(section, prefix))
             around.enter_context(gr.Row(elem_classes="settings"))
             fields |= {name: (placed or {}).get(name) or make_field(name, field, kind, prefix) for name, field, kind in members}
-    texts = frozenset(name for name, field, kind in settings if kind is str and not field.metadata["choices"])
+    texts = frozenset(name for name, field, kind in settings if kind is str and not field.choices)
     return Form(fields, texts, folds)
 
 
@@ -121,16 +122,16 @@ def section_of(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-def make_field(name: str, field: dataclasses.Field[Any], kind: type, prefix: str) -> Field:
-    meta, default = field.metadata, cast(Any, field.default)
+def make_field(name: str, field: Setting, kind: type, prefix: str) -> Field:
+    default = cast(Any, field.default)
     elem_id = f"{prefix}-{name.replace('.', '-').replace('_', '-')}"
-    label = meta["label"] or name
-    unit = f" ({meta['unit']})" if meta["unit"] else ""
-    options: dict[str, Any] = dict(label=label + unit, info=describe(meta), elem_id=elem_id, min_width=220)
+    label = field.label or name
+    unit = f" ({field.unit})" if field.unit else ""
+    options: dict[str, Any] = dict(label=label + unit, info=describe(field), elem_id=elem_id, min_width=220)
     if kind is bool:
         return gr.Checkbox(default, **options)
-    if meta["choices"]:
-        return gr.Dropdown(list(meta["choices"]), value=default, **options)
+    if field.choices:
+        return gr.Dropdown(list(field.choices), value=default, **options)
     if kind in (int, float):
         # limits and fractions are checked when the setting is used, with a sentence; gradio would silently change what was typed
         options["step"] = 1 if kind is int else None
@@ -138,12 +139,12 @@ def make_field(name: str, field: dataclasses.Field[Any], kind: type, prefix: str
     return gr.Textbox(show(default), lines=1, **options)
 
 
-def describe(meta: Mapping[str, Any]) -> str:
+def describe(field: Setting) -> str:
     """Help with the technical term before it and the limits after it."""
-    low, high = meta["minimum"], meta["maximum"]
+    low, high = field.minimum, field.maximum
     limits = f" From {number(low)} to {number(high)}." if low is not None and high is not None else ""
-    term = f"{meta['term']}: " if meta["term"] and meta["term"].casefold() != meta["label"].casefold() else ""
-    return term + meta["help"] + limits
+    term = f"{field.term}: " if field.term and field.term.casefold() != field.label.casefold() else ""
+    return term + field.help + limits
 
 
 def number(value: float) -> str:
@@ -177,13 +178,13 @@ def as_words(value: Any) -> Any:
 def check_limits(cls: type, edits: Mapping[str, Any]) -> None:
     """ValueError, in the form's own words, for the first number of {dotted name: value} that is out of its limits, or has a fraction."""
     for name, field, kind in list_settings(cls):
-        value, low, high = edits.get(name), field.metadata["minimum"], field.metadata["maximum"]
+        value, low, high = edits.get(name), field.minimum, field.maximum
         if kind is int and isinstance(value, float) and not value.is_integer():
-            raise ValueError(f"{field.metadata['label']} must be a whole number, got {value:g}")
-        if isinstance(value, int | float) and None not in (low, high) and not low <= value <= high:
+            raise ValueError(f"{field.label} must be a whole number, got {value:g}")
+        if isinstance(value, int | float) and low is not None and high is not None and not low <= value <= high:
             limit = f"at most {number(high)}" if value > high else f"at least {number(low)}"
-            raise ValueError(f"{field.metadata['label']} must be {limit}, got {number(value)}")
+            raise ValueError(f"{field.label} must be {limit}, got {number(value)}")
 
 
 def label_of(cls: type, name: str) -> str:
-    return next(field.metadata["label"] or name for known, field, _ in list_settings(cls) if known == name)
+    return next(field.label or name for known, field, _ in list_settings(cls) if known == name)

@@ -9,10 +9,12 @@ from typing import Any
 import gradio as gr
 
 from studio.data.captions.rules import check_trigger, suggest_trigger
-from studio.errors import Problem
+from studio.errors import NewerFormat, Problem
 from studio.jobs import launcher, state
 from studio.machine import Gpu, Machine, free_disk_gb, read_machine
-from studio.models.catalogue import list_models, model_preset, models_to_choose, takes_first_picture
+from studio.models.catalogue import models_to_choose
+from studio.models.preset import list_models, model_preset
+from studio.project_facts import Permission
 from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
 from studio.ui.components import component
@@ -98,6 +100,7 @@ def build(page: Page) -> None:
     page.acts(status.stop, lambda project, event: stop_job(page.workspace, event), needs_project=False)
     page.reads(lambda project: [read_chooser(page.workspace, project)], [page.project], blank=[gr.skip()])
     page.reads(lambda project: [read_status_line(page.workspace)], [status], blank=[None])
+    page.warns(why_read_only, tab="")
 
 
 def restore(page: Page, demo: gr.Blocks, tabs: gr.Tabs) -> None:
@@ -131,12 +134,19 @@ def read_chooser(workspace: Workspace, project: Project | None) -> Any:
     return gr.update(choices=choices, value=choices[0][1]) if project is None and choices else gr.update(choices=choices)
 
 
+def why_read_only(project: Project | None) -> list[Problem]:
+    """That a newer version of the studio made the project, so that it can only be looked at."""
+    facts = project.facts_or_none() if project else None
+    return [NewerFormat(facts.name)] if facts and facts.is_newer else []
+
+
 def project_choices(workspace: Workspace) -> list[tuple[str, str]]:
     """(name, slug) of every project; two of the same name are told apart by their folder. A damaged one comes last: its page says what to do."""
-    named = [(p.read_or_none() or {"name": p.slug}, p.slug) for p in workspace.list_projects()]
-    names = [data["name"] for data, _ in named]
+    found = [(project.facts_or_none(), project.slug) for project in workspace.list_projects()]
+    named = [(facts.name if facts else slug, slug) for facts, slug in found]
+    names = [name for name, _ in named]
     damaged = [(f"{damaged.name} (damaged)", damaged.name) for damaged in workspace.damaged_projects()]
-    return [(data["name"] if names.count(data["name"]) == 1 else f"{data['name']} ({slug})", slug) for data, slug in named] + damaged
+    return [(name if names.count(name) == 1 else f"{name} ({slug})", slug) for name, slug in named] + damaged
 
 
 # -- a new person
@@ -148,7 +158,7 @@ def new_person_options(workspace: Workspace) -> NewPersonDialog:
 
 def model_choices(workspace: Workspace) -> list[ModelChoice]:
     """The base models to choose from: what is here comes first, the embedded one and those that learn from clips alone come last."""
-    found = [(describe_choice(model, workspace), takes_first_picture(model_preset(model["name"]))) for model in models_to_choose(workspace)]
+    found = [(describe_choice(model, workspace), model_preset(model["name"]).takes_first_picture) for model in models_to_choose(workspace)]
     found.sort(key=lambda entry: (not entry[0].available, entry[0].name == "tiny", entry[1]))
     return [choice for choice, _ in found]
 
@@ -158,7 +168,7 @@ def describe_choice(model: dict[str, Any], workspace: Workspace) -> ModelChoice:
     if not model["available"]:
         told, offered = offer_download(name, workspace)
         reason = told or reason
-    if takes_first_picture(model_preset(name)):
+    if model_preset(name).takes_first_picture:
         reason = f"{reason or 'Ready to use.'} {CLIPS_ALONE}"
     return ModelChoice(name, model["title"], model["available"], reason, offered)
 
@@ -204,7 +214,7 @@ def create(workspace: Workspace, event: gr.EventData) -> str:
         raise Problem("A model of a person needs that person's permission.", fix="Tick the box if you have it.")
     if base not in list_models():
         raise Problem(f"There is no base model {base!r}.")
-    permission = {"granted": True, "statement": PERMISSION, "time": time.time()}
+    permission = Permission(granted=True, statement=PERMISSION, time=time.time())
     made = workspace.create_project(name, trigger=trigger, class_noun=noun or "person", base_model=base, permission=permission)
     return made.slug
 
@@ -242,11 +252,11 @@ def gpu_meters(gpu: Gpu) -> tuple[Meter, Meter]:
 
 def job_line(job: state.JobStatus, prefix: str = "") -> JobLine:
     """prefix: before its id, for a job that belongs to no project."""
-    project = job.project.read_or_none() or {"name": ""}
+    project = job.project.facts_or_none()
     return JobLine(
         id=f"{prefix}{job.project.slug}/{job.name}",
         title=job.title,
-        project=project["name"],
+        project=project.name if project else "",
         state=f.STATES[job.state],
         share=None if job.fraction is None else round(job.fraction, 3),
         counted=count_done(job.progress),

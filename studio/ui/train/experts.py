@@ -11,8 +11,9 @@ from typing import Any
 from studio.config import EXPERTS
 from studio.jobs.state import JobStatus
 from studio.machine import read_machine
-from studio.models.catalogue import experts_of, list_models, model_preset
-from studio.training import curves as metrics
+from studio.models.preset import Expert, experts_of
+from studio.training.curves import BandCurve, Curves, read_curves
+from studio.training.events import Asleep, Note, PhaseBegan
 from studio.training.history import read_history
 from studio.ui import formatting as f
 from studio.ui.views import View
@@ -84,11 +85,11 @@ def read_lanes(job: JobStatus, config: dict[str, Any]) -> tuple[tuple[Lane, ...]
     """(lanes, numbers of the moment) of a run; config: its config.json. No numbers when it is over, no lanes before it begins."""
     if job.state == "queued":
         return (), ()
-    history, series = read_history(job.run_dir), metrics.read_metrics(job.run_dir, MAX_POINTS)
+    history, series = read_history(job.run_dir), read_curves(job.run_dir, MAX_POINTS)
     settings, unchecked, experts = config["config"], not has_held_out(job.run_dir), experts_in(config)
     cards = settings.get("processes", 1) / len(experts)  # for each expert
-    turns = {expert: find_turn(expert, job, history.phase, settings, cards) for expert in experts}
-    lanes = tuple(describe_lane(expert, series[expert], settings, turns[expert], unchecked) for expert in experts)
+    turns = {expert.name: find_turn(expert.name, job, history.phase, settings, cards) for expert in experts}
+    lanes = tuple(describe_lane(expert, series[expert.name], settings, turns[expert.name], unchecked) for expert in experts)
     pace, num_at_once = history.seconds_per_step(), len(experts) if cards >= 1 else 1
     return lanes, () if job.is_over else find_figures(series, settings, config.get("device", ""), pace, num_at_once)
 
@@ -98,17 +99,16 @@ def read_notes(job: JobStatus) -> tuple[RunNote, ...]:
     if job.state == "queued":
         return ()
     notes = reversed(read_history(job.run_dir).notes[-NOTES_SHOWN:])
-    return tuple(RunNote(time.strftime("%a %H:%M", time.localtime(note["time"])), note_text(note)) for note in notes)
+    return tuple(RunNote(time.strftime("%a %H:%M", time.localtime(note.time)), note_text(note)) for note in notes)
 
 
-def note_text(note: dict[str, Any]) -> str:
-    return note["message"] if "message" in note else f"The computer slept for {f.duration(note['asleep_seconds'])}; the training went on."
+def note_text(note: Note | Asleep) -> str:
+    return note.message if isinstance(note, Note) else f"The computer slept for {f.duration(note.seconds)}; the training went on."
 
 
-def experts_in(config: dict[str, Any]) -> tuple[str, ...]:
+def experts_in(config: dict[str, Any]) -> tuple[Expert, ...]:
     """The experts of a run's base model; both, if that is not known any more."""
-    name = config.get("base_model")
-    return experts_of(model_preset(name)) if name in list_models() else EXPERTS
+    return experts_of(config.get("base_model", ""))
 
 
 def has_held_out(run_dir: Path) -> bool:
@@ -119,42 +119,42 @@ def has_held_out(run_dir: Path) -> bool:
         return True  # not chosen yet
 
 
-def describe_lane(expert: str, series: dict[str, Any], settings: dict[str, Any], turn: Turn, unchecked: bool) -> Lane:
+def describe_lane(expert: Expert, series: Curves, settings: dict[str, Any], turn: Turn, unchecked: bool) -> Lane:
     return Lane(
-        id=expert,
-        name=f.sentence(f.EXPERTS[expert]).rstrip("."),
-        term=expert.replace("_", " "),
+        id=expert.name,
+        name=f.sentence(expert.words).rstrip("."),
+        term=expert.name.replace("_", " "),
         turn=turn,
         unchecked=unchecked,
-        step=series["step"],
-        loss=rounded(series["loss"]),
-        rate=rounded(series["learning_rate"]),
-        seconds=rounded(series["seconds"]),
-        memory=rounded(series["memory_gb"]),
-        held_out_step=series["held_out_step"],
-        held_out=rounded(series["held_out"]),
-        bands=describe_bands(series["bands"]),
+        step=series.step,
+        loss=rounded(series.loss),
+        rate=rounded(series.learning_rate),
+        seconds=rounded(series.seconds),
+        memory=rounded(series.memory_gb),
+        held_out_step=series.held_out_step,
+        held_out=rounded(series.held_out),
+        bands=describe_bands(series.bands),
         last_step=settings["steps"],
     )
 
 
-def describe_bands(bands: Sequence[dict[str, Any]]) -> tuple[Band, ...]:
+def describe_bands(bands: Sequence[BandCurve]) -> tuple[Band, ...]:
     """The strongest noise first: a picture is drawn from there."""
-    digits = 1 if any(band["high"] - band["low"] < 0.03 for band in bands) else 0
+    digits = 1 if any(band.high - band.low < 0.03 for band in bands) else 0
     return tuple(describe_band(band, digits) for band in reversed(bands))
 
 
-def describe_band(band: dict[str, Any], digits: int) -> Band:
-    known = [loss for loss in band["loss"] if loss is not None]
-    limits = f"{band['low'] * 100:.{digits}f} to {band['high'] * 100:.{digits}f} %"
+def describe_band(band: BandCurve, digits: int) -> Band:
+    known = [loss for loss in band.loss if loss is not None]
+    limits = f"{band.low * 100:.{digits}f} to {band.high * 100:.{digits}f} %"
     if len(known) < 2:
-        return Band(limits, rounded(band["loss"]), "", False)
+        return Band(limits, rounded(band.loss), "", False)
     change = round((known[-1] / known[0] - 1) * 100, 1) if known[0] else 0.0
     words = f"{abs(change):g} % {'lower' if change < 0 else 'higher'}" if change else "as at first"
-    return Band(limits, rounded(band["loss"]), words, change < 0)
+    return Band(limits, rounded(band.loss), words, change < 0)
 
 
-def find_turn(expert: str, job: JobStatus, phase: dict[str, Any] | None, settings: dict[str, Any], cards: float) -> Turn:
+def find_turn(expert: str, job: JobStatus, phase: PhaseBegan | None, settings: dict[str, Any], cards: float) -> Turn:
     """The experts take turns, and one at a time is in memory, unless each has a graphics card, or several."""
     share = settings["high_noise_share"] if expert == EXPERTS[0] else 1 - settings["high_noise_share"]
     if not share:
@@ -163,17 +163,17 @@ def find_turn(expert: str, job: JobStatus, phase: dict[str, Any] | None, setting
         return Turn("")
     if cards >= 1 and settings.get("processes", 1) > 1:
         return Turn("learns on a graphics card of its own" if cards == 1 else f"learns on {cards:.0f} graphics cards", now=True)
-    if phase["expert"] == expert:
-        return Turn(f"learns now, to step {phase['last_step']:,}", now=True)
-    waits = phase["last_step"] < settings["steps"]
-    return Turn(f"its turn comes after step {phase['last_step']:,}" if waits else "has learned all its steps")
+    if phase.expert == expert:
+        return Turn(f"learns now, to step {phase.last_step:,}", now=True)
+    waits = phase.last_step < settings["steps"]
+    return Turn(f"its turn comes after step {phase.last_step:,}" if waits else "has learned all its steps")
 
 
 def find_figures(
-    series: dict[str, dict[str, Any]], settings: dict[str, Any], device: str, seconds_per_step: float | None, num_at_once: int
+    series: dict[str, Curves], settings: dict[str, Any], device: str, seconds_per_step: float | None, num_at_once: int
 ) -> tuple[Figure, ...]:
     """The numbers of the moment. num_at_once: experts that learn at the same time."""
-    last = [(curves["step"][-1], curves) for curves in series.values() if curves["step"]]
+    last = [(curves.step[-1], curves) for curves in series.values() if curves.step]
     if not last:
         return ()
     step, newest = max(last, key=lambda pair: pair[0])
@@ -181,7 +181,7 @@ def find_figures(
         Figure("Speed", f.seconds_per_step(seconds_per_step)),
         Figure("Next pair", next_pair(step, settings, seconds_per_step, num_at_once)),
     ]
-    peak, ram, rate = newest["memory_gb"][-1], newest["ram_gb"][-1], newest["learning_rate"][-1]
+    peak, ram, rate = newest.memory_gb[-1], newest.ram_gb[-1], newest.learning_rate[-1]
     if device == "cuda" and peak:
         gpus = read_machine().gpus
         found.append(Figure("GPU memory at its peak", f.gigabytes(peak) + (f" of {gpus[0].vram_total_gb:.0f}" if gpus else "")))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
-from studio.config import TrainConfig, load_preset
+from studio.config import TrainConfig
 from studio.jobs import state
 from studio.machine import read_machine
 from studio.training.endure.deadline import next_time
+from studio.training.plan.plan_presets import hardware_preset, read_recipe
 from studio.training.plan.planner import Plan
+from studio.training.plan.prediction import Prediction
 from studio.training.schedule import steps_in_turn
 from studio.ui import formatting as f
 from studio.ui.settings_form import as_words, label_of
@@ -76,7 +77,7 @@ def start_button(project: Project, plan: Plan) -> StartButton:
 def describe_choice(project: Project, plan: Plan) -> Remarks:
     """What the recipe is for, and what differs from it."""
     _, overrides = train_choice.read_choice(project)
-    about = load_preset("recipes", plan.recipe).get("description", "")
+    about = read_recipe(plan.recipe).description
     changed = ", ".join(f"{label_of(TrainConfig, name).lower()} {as_words(value)}" for name, value in overrides.items())
     usual = "The base model and this computer may ask for other numbers; the plan shows what will run."
     return Remarks((Remark(about, ""), Remark(f"Changed by you: {changed}." if changed else usual)))
@@ -84,11 +85,11 @@ def describe_choice(project: Project, plan: Plan) -> Remarks:
 
 def describe_import(project: Project | None) -> TakenOver | None:
     """What was taken from another trainer's config, and each value that has no counterpart."""
-    note: dict[str, Any] = (project.read().get("train_import") if project else None) or {}
-    if not note.get("program"):
+    note = project.facts().train_import if project else None
+    if note is None:
         return None
-    program, without = note["program"], note.get("without") or []
-    title = f"{f.count(len(note.get('settings') or {}), 'setting')} from {', '.join(note.get('files') or [program])}"
+    program, without = note.program, note.without
+    title = f"{f.count(len(note.settings), 'setting')} from {', '.join(note.files or [program])}"
     left = f"{len(without):,} without a counterpart" if without else "nothing left out"
     rows = tuple(tuple(str(text) for text in entry) for entry in without[:MAX_IMPORT_ROWS])
     return TakenOver(title, f"{program}, {left}", rows, max(0, len(without) - MAX_IMPORT_ROWS))
@@ -96,12 +97,12 @@ def describe_import(project: Project | None) -> TakenOver | None:
 
 def describe_plan(plan: Plan) -> PlanView:
     p = plan.predicted
-    gpu = meter("GPU memory", "VRAM", p["vram_gb"], p.get("vram_free_gb"))
+    gpu = meter("GPU memory", "VRAM", p.vram_gb, p.vram_free_gb)
     rows = [
         PlanRow("This computer", "", describe_machine(plan)),
         gpu if plan.device == "cuda" else PlanRow("GPU memory", "VRAM", "none: the processor does it"),
-        meter("Memory", "RAM", p["ram_gb"], p.get("ram_free_gb")),
-        meter("Disk", "", p["disk_gb"], p.get("disk_free_gb")),
+        meter("Memory", "RAM", p.ram_gb, p.ram_free_gb),
+        meter("Disk", "", p.disk_gb, p.disk_free_gb),
         PlanRow("Time", "", time_text(p, plan.config.steps)),
         *([PlanRow("Finish by", "", finish_text(plan))] if plan.config.finish_by else []),
         PlanRow("Steps", "", f"{plan.config.steps:,}, a checkpoint pair every {plan.config.save_every:,}"),
@@ -115,27 +116,27 @@ def describe_machine(plan: Plan) -> str:
     if plan.device == "cpu":
         return f"{machine.cpu_name}, {f.count(machine.cpu_cores, 'core')}"
     gpu = machine.gpus[0]
-    return f"{gpu.name}, {gpu.vram_total_gb:.0f} GB; preset {load_preset('hardware', plan.hardware)['title']}"
+    return f"{gpu.name}, {gpu.vram_total_gb:.0f} GB; preset {hardware_preset(plan.hardware).title}"
 
 
-def time_text(predicted: dict[str, Any], steps: int) -> str:
-    if predicted["hours"] is None:
-        return f"not known yet: {predicted['how_sure'].partition(';')[2].strip() or predicted['how_sure']}"
-    speed = f.seconds_per_step(predicted["seconds_per_step"])
-    return f"about {f.duration(predicted['hours'] * 3600)}, {speed} ({predicted['how_sure'].partition(';')[0]})"
+def time_text(predicted: Prediction, steps: int) -> str:
+    if predicted.hours is None:
+        return f"not known yet: {predicted.pace.advice or predicted.pace.source}"
+    speed = f.seconds_per_step(predicted.seconds_per_step)
+    return f"about {f.duration(predicted.hours * 3600)}, {speed} ({predicted.pace.source})"
 
 
 def finish_text(plan: Plan, now: float | None = None) -> str:
     """How far a training that starts now gets before its "finish by"."""
     config, predicted = plan.config, plan.predicted
-    if predicted["hours"] is None:
+    if predicted.hours is None or predicted.seconds_per_step is None:
         return f"{config.finish_by}, with a saved pair"
     now = time.time() if now is None else now
     seconds = next_time(config.finish_by, now) - now
-    if seconds >= predicted["hours"] * 3600:
+    if seconds >= predicted.hours * 3600:
         return f"{config.finish_by}; there is time for all of it"
-    learning = predicted["seconds_per_step"] * steps_in_turn(config)
-    beside_steps = predicted["hours"] * 3600 - learning
+    learning = predicted.seconds_per_step * steps_in_turn(config)
+    beside_steps = predicted.hours * 3600 - learning
     steps = max(0.0, (seconds - beside_steps) / learning * config.steps)
     coarse = int(float(f"{steps:.1e}"))  # two digits: it must not change with every look
     return f"{config.finish_by}; from now until then there is time for about {coarse:,} of {config.steps:,} steps"

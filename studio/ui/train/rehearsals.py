@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from studio.jobs import state
-from studio.training.endure.progress import REHEARSAL
+from studio.training.events import REHEARSAL
 from studio.ui import formatting as f
 from studio.ui.views import Remark
 from studio.workspace import Project

@@ -7,9 +7,10 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from studio.config import TrainConfig, list_presets, load_preset
+from studio.config import TrainConfig
 from studio.jobs import launcher
 from studio.training.pairs import damaged_pairs
+from studio.training.plan.plan_presets import list_recipes
 from studio.ui import actions, download_view
 from studio.ui.components import component
 from studio.ui.evaluate import sample_clips as train_samples
@@ -38,7 +39,7 @@ def build(page: Page) -> None:
 def build_download(page: Page) -> None:
     """The base model, while it is not on this computer."""
     panel = component("download")
-    download_view.connect(page, panel, lambda project: project.read()["base_model"])
+    download_view.connect(page, panel, lambda project: project.facts().base_model)
     page.reads(lambda project: [download_view.read_download(project)], [panel], tab=ID)
 
 
@@ -131,8 +132,7 @@ def build_settings(page: Page, placed: dict[str, Field]) -> Form:
 
 
 def recipe_choices() -> list[tuple[str, str]]:
-    presets = sorted(((load_preset("recipes", name), name) for name in list_presets("recipes")), key=lambda p: p[0].get("order", 99))
-    return [(preset["title"], name) for preset, name in presets]
+    return [(recipe.title, recipe.name) for recipe in list_recipes()]
 
 
 def start_training(project: Project, form: Form, values: tuple[Any, ...]) -> str:

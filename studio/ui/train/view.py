@@ -9,7 +9,7 @@ from typing import Any
 
 from studio.data.dataset import kept_items
 from studio.jobs import launcher, state
-from studio.models.catalogue import model_preset, takes_first_picture
+from studio.models.preset import model_preset
 from studio.training.pairs import Pair, list_pairs, list_run_pairs
 from studio.ui import actions, download_view
 from studio.ui import formatting as f
@@ -112,7 +112,7 @@ def next_step(project: Project | None) -> NextStep:
     if job and not job.is_over:
         return next_of_unfinished(project, job)
     if not kept_items(project):
-        what = "clips" if takes_first_picture(model_preset(project.read()["base_model"])) else "photos"
+        what = "clips" if model_preset(project.facts().base_model).takes_first_picture else "photos"
         return NextStep(f"add {what} first.", button=find_button("open-dataset"))
     if job and job.state != "done":
         return next_after_end(job)
@@ -279,7 +279,7 @@ def describe_pair(pair: Pair) -> dict[str, Any]:
     """A saved pair in the list."""
     folder = pair.folder
     made = time.strftime("%a %H:%M", time.localtime(folder.stat().st_mtime)) if folder.exists() else ""
-    size = sum(path.stat().st_size for path in (pair.high_noise, pair.low_noise) if path and path.exists())
+    size = sum(path.stat().st_size for path in pair.files.values() if path.exists())
     return {"id": pair.id, "label": f"Step {pair.step:,}", "run": pair.run, "made": made, "size": f.file_size(size)}
 
 
