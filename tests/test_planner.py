@@ -19,7 +19,7 @@ from studio.training.plan.placement import Room, place
 from studio.training.plan.planner import propose
 from studio.training.schedule import steps_in_turn
 from studio.training.step.block_pass import StepPlan
-from studio.ui.train.view import time_text
+from studio.ui.train.plan import time_text
 from studio.workspace import append_jsonl, write_json
 
 MACHINE = Machine(gpus=(), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cores=16)
