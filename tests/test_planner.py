@@ -355,8 +355,8 @@ def test_clips_make_clips_the_recipe_and_cost_more(wan, media):
 )
 def test_the_recipe_is_for_what_the_dataset_holds(photos, clips, recipe):
     items = [SimpleNamespace(kind="photo")] * photos + [SimpleNamespace(kind="clip")] * clips
-    name, [reason] = planner._choose_recipe("", items, model_preset("tiny"))
-    assert name == f"person-{recipe}" and ("because" in reason) == bool(items)
+    chosen, [reason] = planner._choose_recipe("", items, model_preset("tiny"))
+    assert chosen.name == f"person-{recipe}" and ("because" in reason) == bool(items)
 
 
 @pytest.mark.parametrize("vram", TIERS)

@@ -23,7 +23,9 @@ from starlette.testclient import TestClient
 from studio.config import SweepConfig, TrainConfig, list_settings, to_dict
 from studio.data import dataset, persons
 from studio.data.importer import import_media
+from studio.data.item_record import Measurements
 from studio.data.media.thumbnails import version_of
+from studio.data.remarks import ALIKE, BLUR, Remark
 from studio.errors import Problem
 from studio.evaluation.sweeps import comparison_file
 from studio.jobs import launcher, state, worker
@@ -256,7 +258,7 @@ def test_next_has_a_dataset_checked_before_captions_are_written_for_it(project, 
     step = dataset_view.next_step(project)
     assert step.button.name == "check-photos" and "6 photos checked" in step.text
     items = dataset.list_items(project)
-    dataset.store_measurements(project, {items[0].id: (items[0].sha256, {"version": 1})})
+    dataset.store_measurements(project, {items[0].id: (items[0].sha256, Measurements(version=1))})
     assert dataset_view.next_step(project).button.name == "write-captions"
     dataset.set_caption(project, items[0].id, "zz, a person")
 
@@ -523,7 +525,8 @@ def test_the_model_that_the_studio_is_made_for_is_offered_first(workspace):
 def test_what_the_check_doubts_in_a_kept_picture_is_shown_at_it(filled):
     item = dataset.list_items(filled)[0]
     doubts = ["a little soft in the middle", "much like 0002"]
-    dataset.store_measurements(filled, {item.id: (item.sha256, {"version": 1, "warnings": [*doubts, persons.SEVERAL]})})
+    warnings = (Remark(code=BLUR, words=doubts[0]), Remark(code=ALIKE, words=doubts[1]), persons.SEVERAL)
+    dataset.store_measurements(filled, {item.id: (item.sha256, Measurements(version=1, warnings=warnings))})
     place = {"id": item.id, "page": 0, "show": "doubt"}
     _, grid, viewer, _ = dataset_view.read_pictures(filled, place)
     assert [shown["id"] for shown in grid["items"]] == [item.id] and grid["items"][0]["why"] == "; ".join(doubts)

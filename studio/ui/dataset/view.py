@@ -3,9 +3,10 @@
 import functools
 from dataclasses import dataclass
 
-from studio.data import dataset, persons
-from studio.data.captions.rules import audit, check_caption, class_prompt
+from studio.data import dataset
+from studio.data.captions.rules import NO_CAPTION, audit, check_caption, class_prompt
 from studio.data.media.thumbnails import version_of
+from studio.data.remarks import SEVERAL_PEOPLE
 from studio.jobs import state
 from studio.models.preset import model_preset
 from studio.training.material import learnable, why_nothing_to_learn
@@ -54,7 +55,7 @@ class Look:
 
 def doubts_of(item):
     """What the check saw in a picture that is no reason to leave it out; what it says of all of them is said once, elsewhere."""
-    return [words for words in item.measurements.get("warnings", []) if words != persons.SEVERAL]
+    return [warning.words for warning in item.measurements.warnings if warning.code != SEVERAL_PEOPLE]
 
 
 def look_at(project):
@@ -96,7 +97,7 @@ def describe_next(project: Project, look: Look) -> NextStep:
         return NextStep("add clips of the person.", reason, find_button("upload"))
     kept = learnable(kept, preset)
     bare = [item for item in kept if not item.caption]
-    if len(bare) >= WORTH_CHECKING and not any(item.measurements for item in items):
+    if len(bare) >= WORTH_CHECKING and not any(item.measurements.are_there for item in items):
         reason = "Blurred, dark and doubled pictures, and other people, are found before you write captions for them."
         return NextStep(f"have {count_media(kept)} checked.", reason, find_button("check-photos"))
     if bare:
@@ -248,12 +249,11 @@ def read_viewer(project, look, item):
 
 def describe_findings(items, trigger, noun):
     """What the audit says about all captions together, as a list; a missing caption is said by "Next" already."""
-    found = audit(items, trigger, noun) if items else []
-    found = [finding for finding in found if not finding["message"].endswith("without a caption.")]
+    found = [finding for finding in audit(items, trigger, noun) if finding.code != NO_CAPTION] if items else []
     if not found:
         return ""
-    lines = [f"<li>{f.escape(x['message'])}{named(x['items'])}</li>" for x in found[:12]]
-    fixes = dict.fromkeys(x["fix"] for x in found)
+    lines = [f"<li>{f.escape(finding.message)}{named(finding.items)}</li>" for finding in found[:12]]
+    fixes = dict.fromkeys(finding.fix for finding in found)
     advice = "".join(f"<p>{f.escape(fix)}</p>" for fix in fixes)
     return f'<details class="findings"><summary>Worth a look: {f.count(len(found), "remark")} about the captions</summary><ul>{"".join(lines)}</ul>{advice}</details>'
 
