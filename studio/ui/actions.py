@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from studio.config import NUM_KEPT, CaptionConfig, TrainConfig, from_dict, merge, to_dict
 from studio.errors import Problem
@@ -12,11 +12,8 @@ from studio.jobs import launcher, state
 from studio.machine import read_machine
 from studio.training.schedule import processes_for
 from studio.ui import download_view
-from studio.ui.views import Button, NextStep
+from studio.ui.views import ActingPage, Button, NextStep
 from studio.workspace import Project
-
-if TYPE_CHECKING:
-    from studio.ui.page import Page  # page.py imports this file
 
 MEND_FIRST = NextStep("mend what is named above.")  # where the next step can't be read
 # Actions of the browser: their words, and where they lead. "tab:train" shows a tab, "tab:dataset/about-person" opens a fold in it, "click:" and a
@@ -59,7 +56,7 @@ def next_new_person() -> NextStep:
     return NextStep("make a project with New person, at the left.", button=find_button("new-person"))
 
 
-def act(page: Page, project: Project, action: str) -> str:
+def act(page: ActingPage, project: Project, action: str) -> str:
     """Do what an action names; its sentence. "resume:train-001" is about that run, "resume" alone about the newest training."""
     name, _, run = action.partition(":")
     if name in ON_RUN:
@@ -84,7 +81,7 @@ def is_busy(project: Project, kind: str) -> bool:
     return any(job.kind == kind and not job.is_over for job in state.list_jobs(project.workspace, project))
 
 
-def write_captions(page: Page, project: Project) -> str:
+def write_captions(page: ActingPage, project: Project) -> str:
     if is_busy(project, "caption"):
         raise Problem("Captions are being written already.")
     if missing := download_view.read_captioner(project):
@@ -93,7 +90,7 @@ def write_captions(page: Page, project: Project) -> str:
     return "Captions are being written; the ones you wrote yourself stay as they are."
 
 
-def check_photos(page: Page, project: Project) -> str:
+def check_photos(page: ActingPage, project: Project) -> str:
     if is_busy(project, "curate"):
         raise Problem("The photos are being checked already.")
     queue(project, "curate", {"keep": NUM_KEPT}, "Check photos")
@@ -128,7 +125,7 @@ def use_fewer_cards(job: state.JobStatus) -> str:
     return f"It uses {count} graphics card{'s' if count > 1 else ''} now; {go_on(job)}"
 
 
-def go_on_with_queue(page: Page, project: Project | None) -> str:
+def go_on_with_queue(page: ActingPage, project: Project | None) -> str:
     launcher.release_queue(page.workspace)
     launcher.ensure_worker(page.workspace)
     return "The queue goes on."
@@ -147,7 +144,7 @@ LABELS = {
     "halve-learning-rate": "Halve the learning speed and go on",
     "use-fewer-cards": "Go on with fewer graphics cards",
 }
-ON_SERVER: dict[str, Callable[[Page, Project], str]] = {
+ON_SERVER: dict[str, Callable[[ActingPage, Project], str]] = {
     "write-captions": write_captions,
     "check-photos": check_photos,
     "go-on-queue": go_on_with_queue,

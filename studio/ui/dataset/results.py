@@ -77,7 +77,8 @@ def import_groups(result):
 
 def caption_sentence(result):
     written, kept = result.get("written", 0), result.get("kept", 0)
-    stay = f" {f.count(kept, 'caption')} stayed as {'it was' if kept == 1 else 'they were'}." if kept else ""
+    were = "it was" if kept == 1 else "they were"
+    stay = f" {f.count(kept, 'caption')} stayed as {were}." if kept else ""
     if not written:
         return f"No caption was written.{stay}"
     return (

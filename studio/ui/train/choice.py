@@ -83,7 +83,8 @@ def what_is_missing(project: Project) -> str:
         return "No permission of the person is written down for this project."
     if check_trigger(data.trigger):
         return f"The trigger word does not do: {check_trigger(data.trigger)[0]}"
-    return f"{f.count(bare, 'item')} {'has' if bare == 1 else 'have'} no caption yet." if bare else ""
+    have = "has" if bare == 1 else "have"
+    return f"{f.count(bare, 'item')} {have} no caption yet." if bare else ""
 
 
 def what_prevents(project: Project, plan: Plan) -> tuple[str, str]:
