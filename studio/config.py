@@ -3,6 +3,7 @@
 import difflib
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,16 +24,18 @@ __all__ = [
     "TimestepConfig",
     "TrainConfig",
     "from_dict",
+    "guidance_settings",
     "list_presets",
     "list_settings",
     "load_preset",
     "merge",
     "nest",
+    "share_settings",
     "to_dict",
 ]
 
 PRESETS_DIR = Path(__file__).resolve().parent.parent / "presets"
-EXPERTS = ("high_noise", "low_noise")
+EXPERTS = ("high_noise", "low_noise")  # in the order in which they draw; a base model with one has the second
 MEETING_FILE = (
     "STUDIO_MEETING_FILE"  # environment variable of a training's processes on one computer: the file in which they find each other
 )
@@ -364,6 +367,18 @@ class TrainConfig(Section):
         if (n - 1) % 4:
             raise ValueError(f"data.clip_frames must be 4n + 1, got {n}; try {(n - 1) // 4 * 4 + 1}")
 
+    def share_of(self, expert: str) -> float:
+        """An expert's share of the steps."""
+        return {EXPERTS[0]: self.high_noise_share, EXPERTS[1]: 1 - self.high_noise_share}[expert]
+
+
+def share_settings(shares: Mapping[str, float]) -> dict[str, float]:
+    """The setting of a TrainConfig that gives the experts these shares of the steps; {} for no shares."""
+    first, second = EXPERTS
+    if first in shares:
+        return {"high_noise_share": shares[first]}
+    return {"high_noise_share": 1 - shares[second]} if second in shares else {}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SweepConfig(Section):
@@ -412,6 +427,16 @@ class SweepConfig(Section):
         for name in ("strengths", "seeds"):  # the same clip twice says nothing new
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
 
+    def guidance_of(self, expert: str) -> float:
+        """How closely an expert follows the prompt."""
+        return {EXPERTS[0]: self.guidance_scale_high, EXPERTS[1]: self.guidance_scale_low}[expert]
+
+
+def guidance_settings(guidance: Mapping[str, float]) -> dict[str, float]:
+    """The settings of a SweepConfig that have the experts guided so; of two settings, one that no expert uses has the other's."""
+    used = [guidance[expert] for expert in EXPERTS if expert in guidance]
+    return {"guidance_scale_high": used[0], "guidance_scale_low": used[-1]} if used else {}
+
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionConfig(Section):
@@ -442,5 +467,7 @@ def load_preset(kind, name):
         near = difflib.get_close_matches(name, list_presets(kind), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(list_presets(kind))}"
         raise ValueError(f"no preset {name!r} in presets/{kind}; {hint}")
-    with open(path, "rb") as file:
-        return tomllib.load(file)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as e:
+        raise ValueError(f"presets/{kind}/{path.name} can't be read: {e}") from None

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.commands.output import Output, duration, run_here
+from studio.commands.output import Output, duration, find_project, run_here
 from studio.commands.training import parse_settings
 from studio.config import SweepConfig
 from studio.errors import Damaged, Problem
@@ -21,7 +21,7 @@ from studio.evaluation.report import has_current_report
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Sweep
 from studio.evaluation.sweep_plan import select_pairs
 from studio.machine import read_machine
-from studio.models.catalogue import model_preset, sweep_config
+from studio.models.preset import model_preset
 from studio.training.pairs import Pair, damaged_pairs, list_pairs
 from studio.workspace import Project, Workspace
 
@@ -41,7 +41,7 @@ class Drawn:
 
 
 def sweep(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
-    project = workspace.find_project(args.project)
+    project = find_project(workspace, args.project, out)
     note_damaged(damaged_pairs(project), out)
     overrides = parse_settings(args.set) | {"strengths": args.strengths}
     if args.prompts:
@@ -62,7 +62,7 @@ def list_damaged(project: Project) -> list[Damaged]:
 
 
 def make_sweep_config(project: Project, overrides: dict[str, Any] | None = None) -> SweepConfig:
-    return sweep_config(model_preset(project.read()["base_model"]), overrides)
+    return model_preset(project.facts().base_model).sweep_config(overrides)
 
 
 def draw(project: Project, folder: Path, out: Output) -> Drawn:
@@ -105,7 +105,7 @@ def _choose_pairs(project: Project, text: str) -> list[str] | None:
 
 
 def verdict(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
-    project = workspace.find_project(args.project)
+    project = find_project(workspace, args.project, out)
     folder = find_sweep(project, args.sweep)
     note_damaged(list_damaged(project), out)
     return {"project": project.slug, "sweep": folder.name} | say_verdict(project, folder, out).to_json()
@@ -118,7 +118,7 @@ def find_sweep(project: Project, name: str = "") -> Path:
         if not found or name == problem.name:
             raise problem
     if not found:
-        raise Problem(f"{project.read()['name']} has no test clips yet", fix=f"Draw them with: python -m studio sweep {project.slug}")
+        raise Problem(f"{project.facts().name} has no test clips yet", fix=f"Draw them with: python -m studio sweep {project.slug}")
     chosen = [folder for folder in found if name in ("", folder.name)]
     if not chosen:
         raise ValueError(f"there is no sweep {name!r}; there are {', '.join(f.name for f in found)}")
@@ -145,7 +145,7 @@ def say_verdict(project: Project, folder: Path, out: Output) -> Verdict:
 def export(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     from studio.export import TARGETS, export_pair  # here, as it loads torch
 
-    project = workspace.find_project(args.project)
+    project = find_project(workspace, args.project, out)
     if args.to not in TARGETS:
         raise ValueError(f"--to must be one of {', '.join(TARGETS)}; got {args.to!r}")
     note_damaged(list_damaged(project), out)

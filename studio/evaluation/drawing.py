@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import torch
 
-from studio.config import EXPERTS, SweepConfig
+from studio.config import SweepConfig
 from studio.data.cache import encode_condition
 from studio.errors import Problem
 from studio.evaluation import sweeps
@@ -34,7 +34,6 @@ from studio.models.render import Stopped, decode_frames, draw_stage, stage_steps
 from studio.training.pairs import file_sha256, find_pair
 from studio.workspace import Project, project_of, read_json, write_json
 
-STAGE_TITLES: dict[str, str] = dict(zip(EXPERTS, ("Layout and motion (high noise)", "Detail (low noise)"), strict=True))
 Report = Callable[..., None]  # (event, **its fields)
 
 
@@ -114,7 +113,8 @@ class Drawing:
         self.sweep = self.sweep.with_cells(lambda cell: replace(cell, **changes) if is_meant(cell) else cell)
 
     def _title(self, expert: str) -> str:
-        return STAGE_TITLES[expert] if len(self.base.experts) > 1 else "Drawing"
+        words = self.base.preset.words_of(expert)
+        return f"{words[0].upper()}{words[1:]} ({expert.replace('_', ' ')})" if len(self.base.experts) > 1 else "Drawing"
 
     def draw_all(self) -> None:
         """Every wave; then scores for what other sweeps drew, and for what was measured against other pictures of the person."""

@@ -7,7 +7,7 @@ from studio.evaluation import sweeps
 from studio.evaluation.drawing_memory import GB, how_to_keep
 from studio.evaluation.sweep_facts import Sweep
 from studio.machine import GIB, Gpu, Machine, read_torch_build
-from studio.models.catalogue import BaseModel, find_model, memory_facts
+from studio.models.catalogue import BaseModel, find_model
 from studio.training.plan.cards import Card, find_card
 from studio.training.plan.estimates import count_tokens, forward_operations, making_seconds
 from studio.training.plan.memory import block_bytes, expert_bytes
@@ -41,7 +41,7 @@ def estimate_drawing(project: Project, sweep: Sweep, machine: Machine) -> Estima
 def drawing_seconds(base: BaseModel, sweep: Sweep, gpu: Gpu, card: Card, ram_total_gb: float) -> float:
     """Of the missing stages: steps x passes of guidance through each expert, and the experts' loading. What goes before and after is little."""
     settings, assumed = sweep.config, load_preset("speeds", "gpus")["assumptions"]
-    facts = memory_facts(base.preset)
+    facts = base.preset.shape
     precision, swapped = how_to_keep(base, settings, gpu.vram_free_gb * GIB / GB, ram_total_gb * GIB / GB)
     swapped = max(swapped, settings.blocks_swapped)
     operations = forward_operations(facts, count_tokens(facts, settings.width, settings.height, settings.num_frames))
@@ -60,7 +60,7 @@ def drawing_seconds(base: BaseModel, sweep: Sweep, gpu: Gpu, card: Card, ram_tot
 def num_passes(settings: SweepConfig, expert: str, boundary: float) -> int:
     """How often a clip passes an expert: its share of the denoising steps, twice where it is guided."""
     is_high = expert == EXPERTS[0]
-    guidance = settings.guidance_scale_high if is_high else settings.guidance_scale_low
+    guidance = settings.guidance_of(expert)
     levels = [1 - step / settings.num_inference_steps for step in range(settings.num_inference_steps)]
     sigmas = [settings.flow_shift * level / (1 + (settings.flow_shift - 1) * level) for level in levels]
     steps = sum((sigma >= boundary) == is_high for sigma in sigmas)

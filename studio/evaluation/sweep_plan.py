@@ -39,10 +39,10 @@ def plan_sweep(project: Project, config: SweepConfig, pairs: Sequence[str] | Non
 
     pairs: ids like "train-001/step-001000"; None for all there are. Problem if there is no pair; ValueError if one is unknown.
     """
-    data = project.read()
-    base = find_model(data["base_model"], project.workspace)
+    data = project.facts()
+    base = find_model(data.base_model, project.workspace)
     base.latent_shape(config.num_frames, config.height, config.width)  # ValueError for a size this model can't draw
-    prompts = resolve_prompts(config.prompts or standard_prompts(project, data["base_model"]), data["trigger"], data["class_noun"])
+    prompts = resolve_prompts(config.prompts or standard_prompts(project, data.base_model), data.trigger, data.class_noun)
     compared = tuple(describe_pair(pair) for pair in select_pairs(project, pairs))
     if base.first_picture:
         prompts = add_first_pictures(project, prompts, (config.width, config.height))
@@ -50,7 +50,7 @@ def plan_sweep(project: Project, config: SweepConfig, pairs: Sequence[str] | Non
         raise ValueError(f"{base.title} draws from words alone; take [picture ...] out of the prompts")
     return Sweep(
         created=time.time(),
-        base_model=data["base_model"],
+        base_model=data.base_model,
         base_key=base.key,
         fps=base.fps,
         settings=to_dict(config),
@@ -78,9 +78,9 @@ def select_pairs(project: Project, pairs: Sequence[str] | None = None) -> list[P
 
 def describe_pair(pair: Pair) -> ComparedPair:
     """A checkpoint pair as a comparison notes it."""
-    experts = pair.manifest["experts"]
-    shas = [experts[e]["sha256"] if e in experts and experts[e].get("trained", True) else "" for e in EXPERTS]
-    return ComparedPair(id=pair.id, run=pair.run, step=pair.step, high_sha256=shas[0], low_sha256=shas[1])
+    shas = dict.fromkeys(EXPERTS, "") | {expert: saved.sha256 for expert, saved in pair.manifest.experts.items() if saved.trained}
+    high, low = (shas[expert] for expert in EXPERTS)
+    return ComparedPair(id=pair.id, run=pair.run, step=pair.step, high_sha256=high, low_sha256=low)
 
 
 def _cells(base_key: str, config: SweepConfig, prompts: Sequence[Prompt], pairs: Sequence[ComparedPair]) -> Iterator[Cell]:

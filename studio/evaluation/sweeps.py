@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from studio.config import SweepConfig
+from studio.disk import FORMAT, read_json
 from studio.errors import Damaged, Problem
 from studio.evaluation.judge.measuring import missing_scores, score_keys
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Cell, Sweep
@@ -16,7 +17,7 @@ from studio.evaluation.sweep_plan import describe_pair, plan_sweep
 from studio.facts import read_facts, write_facts
 from studio.models.catalogue import find_model
 from studio.training.pairs import Pair, file_sha256
-from studio.workspace import FORMAT, Project, new_numbered_dir, read_json, safe_join
+from studio.workspace import Project, new_numbered_dir, safe_join
 
 WAVE_CELLS = 12  # about this many clips share one change of experts; a row (one prompt and seed) is never split
 RESULTS = ("scores", "measured", "clip_sha256", "seconds")  # what a finished cell carries beside its state
@@ -29,6 +30,7 @@ def open_sweep(project: Project, config: SweepConfig, pairs: Sequence[str] | Non
     a look at how a training goes, and no comparison yet; None leaves that as it is, and what was asked for as a comparison stays one.
     Problem if a comparison is damaged: it may be this one, and hours of drawing would be done twice.
     """
+    project.require_ours()
     plan = plan_sweep(project, config, pairs)
     for problem in damaged_sweeps(project):
         raise problem

@@ -7,9 +7,10 @@ import tomllib
 import yaml
 
 from studio.config import EXPERTS
+from studio.project_facts import Person
 
 FPS = 16  # what WAN draws and was trained at
-RANGES = {"high_noise": lambda boundary: (boundary, 1.0), "low_noise": lambda boundary: (0.0, boundary)}
+RANGES = dict(zip(EXPERTS, (lambda boundary: (boundary, 1.0), lambda boundary: (0.0, boundary)), strict=True))
 PIPE_OPTIMIZERS = {"adamw8bit": "adamw8bit", "prodigy": "Prodigy"}
 NAMES = {  # of WAN 2.2 A14B in the other trainers, by whether it draws from a first picture
     False: {"base": "Wan2.2-T2V-A14B", "kind": "t2v", "arch": "wan22_14b"},
@@ -17,7 +18,7 @@ NAMES = {  # of WAN 2.2 A14B in the other trainers, by whether it draws from a f
 }
 
 
-def ai_toolkit_config(name, train, project_data, groups, first_picture=False):
+def ai_toolkit_config(name, train, project_data: Person, groups, first_picture=False):
     """AI Toolkit's job: one process that trains both experts, continuing from output/<name>."""
     preservation = train.preservation
     datasets = [
@@ -34,7 +35,7 @@ def ai_toolkit_config(name, train, project_data, groups, first_picture=False):
         "type": "sd_trainer",
         "training_folder": "output",
         "device": "cuda:0",
-        "trigger_word": project_data["trigger"],
+        "trigger_word": project_data.trigger,
         "network": {"type": "lora", "linear": train.lora.rank, "linear_alpha": train.lora.rank},
         "save": {"dtype": "float16", "save_every": train.save_every, "max_step_saves_to_keep": 100},
         "datasets": datasets,
@@ -56,7 +57,7 @@ def ai_toolkit_config(name, train, project_data, groups, first_picture=False):
             "switch_boundary_every": max(1, train.save_every // 2),
             "ema_config": {"use_ema": train.optimizer.average > 0, "ema_decay": train.optimizer.average or 0.99},
             "diff_output_preservation": preservation.enabled,
-            "diff_output_preservation_class": project_data["class_noun"],
+            "diff_output_preservation_class": project_data.class_noun,
             "diff_output_preservation_multiplier": preservation.multiplier,
             "cache_text_embeddings": not preservation.enabled,
             "disable_sampling": True,
@@ -192,7 +193,7 @@ def _learning_rate(optimizer):
 
 
 def expert_steps(train, expert):
-    share = train.high_noise_share if expert == EXPERTS[0] else 1 - train.high_noise_share
+    share = train.share_of(expert)
     return max(1, round(train.steps * share))
 
 

@@ -109,8 +109,7 @@ def comfyui_readme(files, facts):
     if len(files) == 1:
         line = "=" * len(f"One LoRA for {facts['base_title']}, for ComfyUI")
         return COMFYUI_ALONE.format(line=line, file=next(iter(files.values())), **facts) + FOOTER
-    words = {"high_noise": "high noise", "low_noise": "low noise"}
-    slots = "".join(f"     behind the {words[e]} model: {name}\n" for e, name in files.items())
+    slots = "".join(f"     behind the {expert.replace('_', ' ')} model: {name}\n" for expert, name in files.items())
     return COMFYUI.format(slots=slots, **facts) + FOOTER
 
 

@@ -12,7 +12,6 @@ import torch
 from studio.config import list_presets, load_preset
 from studio.data.cache import Cache, class_picture, is_whole, write_tensor
 from studio.data.captions.rules import fill
-from studio.models.catalogue import sweep_config
 from studio.models.loading import borrowed, load_expert
 from studio.models.render import Stopped, draw_stage, start_state
 from studio.training.plan.estimates import count_class_pictures
@@ -40,7 +39,7 @@ def drawing_settings(config, base):
     """SweepConfig: single pictures, drawn as the base model's test clips are, square and of the size that photos are learned at."""
     side = max(config.data.photo_size // base.size_multiple, 1) * base.size_multiple
     size = {"width": side, "height": side, "num_frames": 1, "blocks_swapped": config.memory.blocks_swapped}
-    return sweep_config(base.preset, size)
+    return base.preset.sweep_config(size)
 
 
 def draw_class_pictures(run, pictures):

@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import replace
 
 from studio.data.buckets import choose_num_frames
-from studio.models.catalogue import takes_first_picture
 from studio.training.plan.estimates import count_class_pictures
 
 LEAST_FRAMES, FRAMES_PER_LATENT = 5, 4  # one latent frame behind the first, in WAN's
@@ -15,13 +14,13 @@ def learnable(items, preset):
 
     A photo would be its own first picture: the answer is given away, and nothing is left to learn.
     """
-    if not takes_first_picture(preset):
+    if not preset.takes_first_picture:
         return list(items)
     return [item for item in items if item.kind == "clip" and _num_frames(item, preset) > 1]
 
 
 def _num_frames(item, preset):
-    return choose_num_frames(item.seconds, preset["fps"], LEAST_FRAMES, FRAMES_PER_LATENT)
+    return choose_num_frames(item.seconds, preset.fps, LEAST_FRAMES, FRAMES_PER_LATENT)
 
 
 def why_nothing_to_learn(items, preset):
@@ -29,7 +28,7 @@ def why_nothing_to_learn(items, preset):
     if not items or learnable(items, preset):
         return ""
     return (
-        f"{preset['title']} learns from clips alone, and none is kept: it is given the first picture of each clip, so a photo teaches it nothing. "
+        f"{preset.title} learns from clips alone, and none is kept: it is given the first picture of each clip, so a photo teaches it nothing. "
         "Add clips of a few seconds, or choose a text-to-video base model."
     )
 
@@ -40,7 +39,7 @@ def why_left_out(items, preset):
     if not count or count == len(items):
         return ""
     return (
-        f"{count} of {len(items)} items {'is' if count == 1 else 'are'} not learned from: {preset['title']} is given the first picture of each "
+        f"{count} of {len(items)} items {'is' if count == 1 else 'are'} not learned from: {preset.title} is given the first picture of each "
         "clip, and a photo, or a moment as short, has nothing more. Photos serve as first pictures of test clips."
     )
 
@@ -57,14 +56,12 @@ def share_held_out(count, wanted):
 
 def fit_to_material(config, preset):
     """(TrainConfig, reasons): what a model that draws from a first picture can't do is taken out of the settings."""
-    if not takes_first_picture(preset):
+    if not preset.takes_first_picture:
         return config, []
     reasons = []
     if count_class_pictures(config.preservation):
         config = replace(config, preservation=replace(config.preservation, pictures=0))
-        reasons.append(
-            f"Other people are protected at your own clips alone: {preset['title']} can't draw any from words without a picture."
-        )
+        reasons.append(f"Other people are protected at your own clips alone: {preset.title} can't draw any from words without a picture.")
     if config.data.clip_frames < LEAST_FRAMES:
         reasons.append(
             f"Clips have {LEAST_FRAMES} frames instead of {config.data.clip_frames}: the first one is given, so one teaches nothing."

@@ -28,9 +28,10 @@ def plan_phases(config, end, expert_steps):
     An expert gets its share of all steps up to `end`. Depends only on what is done, so steps or share may change between two sittings.
     """
     done = sum(expert_steps.values())
-    high_goal = min(round(end * config.high_noise_share), end - expert_steps["low_noise"])
-    todo = {"high_noise": max(0, high_goal - expert_steps["high_noise"])}
-    todo["low_noise"] = max(0, end - done - todo["high_noise"])
+    first, second = EXPERTS
+    goal = min(round(end * config.share_of(first)), end - expert_steps[second])
+    todo = {first: max(0, goal - expert_steps[first])}
+    todo[second] = max(0, end - done - todo[first])
     phases = []
     for expert in EXPERTS:
         if todo[expert]:
@@ -73,13 +74,13 @@ def of_one_process(config, num_experts):
 
 def steps_in_turn(config):
     """How many of a run's steps follow each other: with several processes those of the expert that has more, as the experts learn at once."""
-    return config.steps if config.processes == 1 else config.steps * max(config.high_noise_share, 1 - config.high_noise_share)
+    return config.steps if config.processes == 1 else config.steps * max(map(config.share_of, EXPERTS))
 
 
 def steps_of_expert(config, expert):
     """How many of a run's steps an expert takes."""
-    high = round(config.steps * config.high_noise_share)
-    return high if expert == "high_noise" else config.steps - high
+    first = round(config.steps * config.share_of(EXPERTS[0]))
+    return first if expert == EXPERTS[0] else config.steps - first
 
 
 def learning_rate(config, expert, expert_step):

@@ -179,8 +179,7 @@ class Work:
             ram_gb=round(_ram_gb(), 3),
         )
         left = self.run.deadline.limit((total - self.step) * self._usual_seconds())
-        words = {"high_noise": "Learning layout and motion", "low_noise": "Learning detail and identity"}
-        message = words[self.expert] if len(self.run.base.experts) > 1 else "Learning"
+        message = f"Learning {self.run.base.preset.words_of(self.expert)}" if len(self.run.base.experts) > 1 else "Learning"
         self.run.report("progress", stage="Training", done=self.step, total=total, unit="steps", message=message, seconds_left=left)
 
     def check_held_out(self):
@@ -206,7 +205,7 @@ class Work:
                 self.state,
                 step=self.step,
                 expert_steps=self.state.expert_steps | {self.expert: self.expert_step},
-                recent_losses=self.state.recent_losses | {self.expert: self.monitor.recent},
+                recent_losses=self.state.recent_losses | {self.expert: tuple(self.monitor.recent)},
                 settings=to_dict(self.run.config),
                 base_key=self.run.base.key,
             )

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from studio.config import TrainConfig, from_dict, load_preset
+from studio.config import TrainConfig, from_dict
 from studio.machine import GIB
+from studio.models.preset import model_preset
 from studio.training.plan.memory import CONTEXT_GB, SLACK, rows_per_walk
 from studio.training.plan.placement import Room, place
 from studio.training.simulate import Shape, simulate_step
@@ -37,7 +38,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", type=int, help="cards of this many GB")
     args = parser.parse_args()
-    preset = load_preset("models", "wan22-t2v-a14b")
+    preset = model_preset("wan22-t2v-a14b")
     for card, usable, kind, sizes, latents in BARS:
         if args.only in (None, card):
             print(json.dumps(measure(preset, card, usable, kind, sizes, latents)), flush=True)
@@ -45,7 +46,7 @@ def main():
 
 def measure(preset, card, usable, kind, sizes, latents):
     config = from_dict(TrainConfig, {"data": sizes, "lora": {"rank": 32}, "accumulation": 4})
-    room = Room(preset["memory"], [SimpleNamespace(kind=kind)] * 12, usable, RAM_GB, 165.2, 25.0, {"data": sizes})
+    room = Room(preset.shape, [SimpleNamespace(kind=kind)] * 12, usable, RAM_GB, 165.2, 25.0, {"data": sizes})
     config, _ = place(room, config)
     memory = config.memory
     peaks = {mix: simulated(preset, config, latents, *mix) for mix in mixes(config)}
@@ -77,7 +78,7 @@ def simulated(preset, config, latents, learned, preserved):
     shape = Shape(*latents, rows=learned, preserved=preserved)
     memory = config.memory
     return simulate_step(
-        preset["expect"] | {"cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "freq_dim": 256},
+        preset.expect | {"cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "freq_dim": 256},
         shape,
         StepPlan.of(memory, 40),
         rank=config.lora.rank,

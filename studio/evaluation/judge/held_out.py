@@ -12,8 +12,8 @@ from studio.workspace import Project
 def read_held_out(project: Project, pair: ComparedPair) -> dict[str, float]:
     """{expert: loss} at the step of a pair; {} if nothing was recorded."""
     found = next((p for p in list_pairs(project) if p.id == pair.id), None)
-    recorded = (found.manifest.get("held_out") if found else None) or {}
-    losses = {e: float(recorded[e]) for e in EXPERTS if isinstance(recorded.get(e), (int, float))}
+    recorded = (found.manifest.held_out if found else None) or {}
+    losses = {expert: loss for expert, loss in recorded.items() if expert in EXPERTS and loss is not None}
     return losses or _from_events(project.run_dir(pair.run), pair.step)
 
 

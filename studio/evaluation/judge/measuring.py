@@ -28,7 +28,7 @@ def score_keys(project: Project, base: BaseModel) -> dict[str, str]:
 
 def _describe_eye(project: Project, base: BaseModel) -> tuple[list[str], list[str]] | None:
     """Hashes of the observer's files and of the pictures kept for training; None for a base without an observer."""
-    name = base.preset.get("observer")
+    name = base.preset.observer
     if not name:
         return None
     files = [file_sha256(path) for path in sorted((base.folder / name).glob("*")) if path.is_file()]

@@ -10,12 +10,13 @@ from studio.evaluation.judge.score import Gap, Loss, Telling
 from studio.evaluation.judge.scores import parts
 from studio.evaluation.judge.words import percent, percent_or_not
 from studio.evaluation.sweep_facts import PERSON, Sweep
+from studio.models.preset import WAN_WORDS
 
 NOT_MEASURED = "Likeness was not measured: look at the faces in the clips before you decide."
 TOO_FEW = "Likeness was not measured: keep at least 3 photos of one person in the dataset, then run the comparison again."
 NOBODY = "Likeness was not measured: no prompt asks for the person."
 CLEAN_PLACE = 60  # of the sentence on what is wrong with the best pair, among those that scores tell
-EXPERT_WORDS: dict[str, str] = dict(zip(EXPERTS, ("layout and motion", "detail"), strict=True))
+EXPERT_WORDS: dict[str, str] = dict(zip(EXPERTS, WAN_WORDS, strict=True))
 
 
 def summary(best: Row) -> str:

@@ -31,7 +31,7 @@ class Watcher:
 
     @cached_property
     def observer(self) -> Observer | None:
-        return find_observer(self.base) if self.base.preset.get("observer") else None
+        return find_observer(self.base) if self.base.preset.observer else None
 
     @property
     def likeness(self) -> Likeness | None:

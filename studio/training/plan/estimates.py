@@ -1,6 +1,6 @@
 """How much time and disk a training run takes, reckoned from the base model's facts and a GPU's data sheet. Torch-free; every number is an estimate.
 
-The facts are a base model preset's `[memory]` table, see presets/models; memory itself is in studio.training.plan.memory.
+The facts are the Shape of a base model preset; memory itself is in studio.training.plan.memory.
 """
 
 from studio.config import load_preset
@@ -11,20 +11,20 @@ from studio.training.plan.memory import (
     expert_bytes,
     input_bytes,
     kept_blocks,
-    latent_channels,
     lora_parameters,
     mean_preserved_rows,
     rows_per_step,
     rows_per_walk,
     swapped_blocks,
 )
+from studio.training.plan.prediction import Part
 from studio.training.schedule import num_lanes, num_mates
 
 
 def count_tokens(facts, width, height, num_frames=1):
     """Tokens of a picture or clip: one per patch of the latents, (F-1)/4+1 latent frames for WAN."""
-    pixels = facts.get("pixels_per_token", 16)
-    frames = (num_frames - 1) // facts.get("frames_per_latent", 4) + 1
+    pixels = facts.pixels_per_token
+    frames = (num_frames - 1) // facts.frames_per_latent + 1
     return max(1, round(width / pixels)) * max(1, round(height / pixels)) * frames
 
 
@@ -35,7 +35,7 @@ def seconds_per_step(facts, config, rows, tflops, link_gb_per_second=0.0, memory
     row with gradients, at pictures of others or at the items themselves. Weights in 8 bits are made anew for each.
     """
     assumed = load_preset("speeds", "gpus")["assumptions"]
-    main = 3 - kept_blocks(facts, config) / facts["num_blocks"]
+    main = 3 - kept_blocks(facts, config) / facts.num_blocks
     learned, protected = config.accumulation * main, mean_preserved_rows(config) * (1 + main)
     class_tokens = rows.class_tokens if count_class_pictures(config.preservation) and rows.class_tokens else rows.mean_tokens
     operations = learned * forward_operations(facts, rows.mean_tokens) + protected * forward_operations(facts, class_tokens)
@@ -48,7 +48,7 @@ def making_seconds(facts, precision, memory_gb_per_second=0.0):
     """Time to make an expert's weights from 8 bits once: read, write, read."""
     if precision not in SMALL:
         return 0.0
-    num_bytes = facts["num_blocks"] * facts["block_parameters"] * (1 + 2 * BYTES[precision])
+    num_bytes = facts.num_blocks * facts.block_parameters * (1 + 2 * BYTES[precision])
     return num_bytes / 1e9 / (memory_gb_per_second or load_preset("speeds", "gpus")["assumptions"]["gpu_memory_gb_per_second"])
 
 
@@ -62,7 +62,7 @@ def transfer_seconds(facts, config, rows, link_gb_per_second=0.0):
 
 def exchange_seconds(facts, config):
     """Time of an optimizer step in which the processes of an expert add up their gradients, fp32, through RAM."""
-    mates = num_mates(config, facts["num_experts"])
+    mates = num_mates(config, facts.num_experts)
     gigabytes = 2 * (mates - 1) / mates * lora_parameters(facts, config) * 4 / 1e9
     return gigabytes / load_preset("speeds", "gpus")["assumptions"]["exchange_gb_per_second"]
 
@@ -75,7 +75,7 @@ def loads_per_step(facts, config):
 
 def forward_operations(facts, tokens):
     """Floating-point operations of one row through an expert: its weights, and attention among its tokens."""
-    return 2 * facts["parameters_per_expert"] * tokens + 4 * tokens**2 * facts["hidden"] * facts["num_blocks"]
+    return 2 * facts.parameters_per_expert * tokens + 4 * tokens**2 * facts.hidden * facts.num_blocks
 
 
 def count_class_pictures(preservation):
@@ -100,8 +100,8 @@ def loading_seconds(facts, config):
     spans = -(-config.steps // config.save_every)
     expert_gb = expert_bytes(facts, config.memory.precision) / 1e9
     return (
-        facts["num_experts"]
-        / num_lanes(config, facts["num_experts"])
+        facts.num_experts
+        / num_lanes(config, facts.num_experts)
         * spans
         * expert_gb
         / load_preset("speeds", "gpus")["assumptions"]["load_gb_per_second"]
@@ -109,15 +109,15 @@ def loading_seconds(facts, config):
 
 
 def disk_parts(facts, config, rows):
-    """[(what, gb of 10^9)] that a run adds to the project's folder."""
+    """Parts (gb of 10^9) that a run adds to the project's folder."""
     lora = 2 * lora_parameters(facts, config)  # both experts
     num_pairs = -(-config.steps // config.save_every)
-    channels = latent_channels(facts) + facts.get("condition_channels", 0)
+    channels = facts.latent_channels + facts.condition_channels
     latents = rows.mean_tokens * 4 * channels * 4  # 2 x 2 patches, fp32
-    embeddings = 2 * facts.get("text_bytes", 512 * 4096 * 2)  # with the trigger, and with the class
+    embeddings = 2 * facts.text_bytes  # with the trigger, and with the class
     kept = 2 if config.optimizer.average else 1  # beside an average its raw weights are kept
     return [
-        (f"{num_pairs} checkpoint pair" + ("s" if num_pairs > 1 else ""), num_pairs * kept * lora * 4 / 1e9),
-        ("safety copy, and a new one beside it", 2 * lora * 12 / 1e9),
-        ("prepared photos, clips and captions", rows.num_items * (latents + embeddings) / 1e9),
+        Part(f"{num_pairs} checkpoint pair" + ("s" if num_pairs > 1 else ""), num_pairs * kept * lora * 4 / 1e9),
+        Part("safety copy, and a new one beside it", 2 * lora * 12 / 1e9),
+        Part("prepared photos, clips and captions", rows.num_items * (latents + embeddings) / 1e9),
     ]

@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 
 from studio.config import TrainConfig, list_settings
 from studio.machine import GIB
+from studio.models.preset import Shape
 from studio.training.plan import estimates
 from studio.training.plan.memory import Rows, block_bytes, lora_parameters, ram_parts, rows_per_step, vram_parts
+from studio.training.plan.prediction import Part, total_gb
 from studio.training.schedule import num_mates, of_one_process
 
 PHOTO_SIZES = (1024, 896, 768, 640, 512, 448, 384, 320, 256)
@@ -20,7 +22,7 @@ class Room:
     num_here: how many of the run's processes share this RAM; 0: all. memory_gb_per_second: of the GPU's memory; 0: as is usual.
     """
 
-    facts: dict
+    facts: Shape
     items: list
     vram_gb: float
     ram_gb: float
@@ -40,29 +42,29 @@ class Room:
 
     def part(self, config):
         """The config of one process's part of a step."""
-        return of_one_process(config, self.facts["num_experts"])
+        return of_one_process(config, self.facts.num_experts)
 
     def vram_parts(self, config):
-        """[(what, gb)] on each GPU."""
+        """The parts on each GPU."""
         return vram_parts(self.facts, self.part(config), self.rows(config))
 
     def ram_parts(self, config, device="cuda"):
-        """[(what, gb)] in the RAM of this computer."""
+        """The parts in the RAM of this computer."""
         num_here = self.num_here or config.processes
         parts = ram_parts(self.facts, self.part(config), device, self.rows(config), num_here)
         exchanged = num_here * lora_parameters(self.facts, config) * 4 / GIB
-        return [*parts, ("gradients on their way", exchanged)] if num_mates(config, self.facts["num_experts"]) > 1 else parts
+        return [*parts, Part("gradients on their way", exchanged)] if num_mates(config, self.facts.num_experts) > 1 else parts
 
     @property
     def has_clips(self):
         """Whether clips are learned from; a model that is given the first picture learns from nothing else."""
-        return any(item.kind == "clip" for item in self.items) or self.facts.get("condition_channels", 0) > 0
+        return any(item.kind == "clip" for item in self.items) or self.facts.condition_channels > 0
 
     def vram(self, config):
-        return sum(gb for _, gb in self.vram_parts(config))
+        return total_gb(self.vram_parts(config))
 
     def ram(self, config):
-        return sum(gb for _, gb in self.ram_parts(config))
+        return total_gb(self.ram_parts(config))
 
     def over(self, config):
         """GB by which a config needs more than there is; 0 if it fits."""
@@ -137,17 +139,17 @@ def _swapped(room, config):
     each = room.vram(_with(config, blocks_swapped=2)) - room.vram(_with(config, blocks_swapped=3))
     more = max(0.0, room.vram(first) - room.vram_gb)
     swapped = 1 + int(-(-more // each)) if each > 0 else 1
-    for count in range(max(1, swapped - 2), room.facts["num_blocks"] + 1):  # the first ones are the buffers that the others visit
+    for count in range(max(1, swapped - 2), room.facts.num_blocks + 1):  # the first ones are the buffers that the others visit
         if room.vram(_with(config, blocks_swapped=count)) <= room.vram_gb:
             return _with(config, blocks_swapped=count)
-    return _with(config, blocks_swapped=room.facts["num_blocks"])
+    return _with(config, blocks_swapped=room.facts.num_blocks)
 
 
 def _keep_results(room, config):
     """With room to spare, as many blocks as fit are not computed again."""
     if "blocks_kept" in _by_hand(room) or not config.memory.gradient_checkpointing or config.memory.blocks_swapped or room.over(config):
         return config
-    for kept in range(room.facts["num_blocks"], 0, -1):
+    for kept in range(room.facts.num_blocks, 0, -1):
         trial = _with(config, blocks_kept=kept)
         if not room.over(trial):
             return trial
@@ -212,12 +214,12 @@ def _why(room, config, placed):
     memory, facts = placed.memory, room.facts
     reasons = []
     if memory.precision != config.memory.precision:
-        block = block_bytes(facts, "bf16") * facts["num_blocks"] / GIB
+        block = block_bytes(facts, "bf16") * facts.num_blocks / GIB
         reasons.append(
             f"The base model is kept as {memory.precision}, half the size and 0.6 % off: as bf16 its blocks take {block:.0f} GB, "
             f"more than fits beside the rest into {room.vram_gb:.1f} GB on the GPU and {room.ram_gb:.0f} GB of RAM."
         )
-    swapped, total = memory.blocks_swapped, facts["num_blocks"]
+    swapped, total = memory.blocks_swapped, facts.num_blocks
     if swapped:
         why = "as you chose" if "blocks_swapped" in _by_hand(room) else "beside the LoRA and the pictures there is no room for more"
         reasons.append(f"{swapped} of {total} blocks wait in RAM and {total - swapped} stay on the GPU: {why}.")

@@ -1,6 +1,7 @@
 """Sentences about the numbers of a plan: what differs from the recipe's, and how strongly other people are protected. Torch-free."""
 
 from studio.config import PreservationConfig, TrainConfig, from_dict, list_settings, to_dict
+from studio.models.preset import ModelPreset
 from studio.training.plan.estimates import count_class_pictures
 
 ORDINALS = {2: "second", 3: "third", 4: "fourth"}
@@ -13,18 +14,18 @@ def why_length(config: TrainConfig, overrides: dict) -> list[str]:
     return [f"Here {config.steps:,} steps and a checkpoint pair every {config.save_every:,}: as you asked."]
 
 
-def why_other_numbers(model: dict, recipe: dict, overrides: dict) -> list[str]:
+def why_other_numbers(model: ModelPreset, recipe: dict, overrides: dict) -> list[str]:
     """What a base model's preset asks for in place of a recipe's numbers, but for memory, which is planned anyway.
 
     recipe: its [train]; overrides: what the person set, which is not said again.
     """
-    usual, by_hand, asked = _flat(to_dict(from_dict(TrainConfig, recipe))), _flat(overrides), _flat(model.get("train", {}))
+    usual, by_hand, asked = _flat(to_dict(from_dict(TrainConfig, recipe))), _flat(overrides), _flat(model.train_settings)
     told = [
         _number(field, asked[name])
         for name, field, _ in list_settings(TrainConfig)
         if name in asked and asked[name] != usual[name] and name not in by_hand and not name.startswith("memory.")
     ]
-    return [f"{model['title']} asks for other numbers than the recipe: {', '.join(told)}."] if told else []
+    return [f"{model.title} asks for other numbers than the recipe: {', '.join(told)}."] if told else []
 
 
 def why_protected(protection: PreservationConfig) -> str:

@@ -3,20 +3,26 @@
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from typing import Any
 
 from studio import config as settings
 from studio.config import TrainConfig, from_dict, load_preset, merge
 from studio.data.dataset import kept_items
 from studio.machine import Gpu, describe_gb, free_disk_gb, read_torch_build
-from studio.models.catalogue import experts_of, has_small_files, memory_facts, model_preset, sweep_config, takes_first_picture
+from studio.models.catalogue import has_small_files
+from studio.models.preset import ModelPreset, Shape, model_preset
 from studio.training.material import fit_to_material, learnable, why_left_out, why_nothing_to_learn
 from studio.training.plan import estimates
 from studio.training.plan.cards import Card, find_card, named_card, why_no_time
-from studio.training.plan.measured import find_rehearsal, find_seconds
+from studio.training.plan.measured import Rehearsal, find_pace, find_rehearsal
 from studio.training.plan.placement import Room, place
 from studio.training.plan.plan_words import why_length, why_other_numbers, why_protected
+from studio.training.plan.prediction import Pace, Part, Prediction
+from studio.training.run_facts import RunFacts
 from studio.training.schedule import fit_to_experts, num_lanes, num_mates, processes_for, steps_in_turn
+from studio.workspace import Project
 
+MEASURE_IT = "Rehearse measures it in minutes"
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
 MIXED_SHARE, MIXED_LEAST = 0.25, 4  # of a dataset: as many clips, or photos, and they count beside the others
 FREE_SHARE = 0.94  # of a GPU that is only imagined (`--vram`): the desktop takes the rest
@@ -28,24 +34,30 @@ class Plan:
     hardware: str  # name of the hardware preset, "" on a CPU
     recipe: str
     reasons: tuple[str, ...]
-    predicted: dict  # vram_gb, ram_gb, disk_gb, seconds_per_step, hours (None: cannot be known), their parts, what is free, how_sure
+    predicted: Prediction
     fits: bool
     device: str  # "cuda" or "cpu"
 
-    def to_dict(self):
-        values = {name: getattr(self, name) for name in ("hardware", "recipe", "predicted", "fits", "device")}
-        return values | {"reasons": list(self.reasons), "config": settings.to_dict(self.config)}
+    def to_dict(self) -> dict[str, Any]:
+        """As `plan --json` prints it."""
+        values = {name: getattr(self, name) for name in ("hardware", "recipe", "fits", "device")}
+        told = {"predicted": self.predicted.to_json(), "reasons": list(self.reasons)}
+        return values | told | {"config": settings.to_dict(self.config)}
 
-    def job_config(self, project):
+    def job_config(self, project: Project) -> dict[str, Any]:
         """The part of a train job's config.json that the plan decides."""
-        data = project.read()
-        return {key: data[key] for key in ("trigger", "class_noun", "base_model")} | {
-            "config": settings.to_dict(self.config),
-            "recipe": self.recipe,
-            "hardware": self.hardware,
-            "device": self.device,
-            "dataset_key": dataset_key(learnable(kept_items(project), model_preset(data["base_model"]))),
-        }
+        data = project.facts()
+        facts = RunFacts(
+            trigger=data.trigger,
+            class_noun=data.class_noun,
+            base_model=data.base_model,
+            config=settings.to_dict(self.config),
+            recipe=self.recipe,
+            hardware=self.hardware,
+            device=self.device,
+            dataset_key=dataset_key(learnable(kept_items(project), model_preset(data.base_model))),
+        )
+        return facts.to_json()
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,7 @@ class _Situation:
     """What the plan is made for."""
 
     model_name: str
-    model: dict  # its preset
+    model: ModelPreset
     items: list
     gpu: Gpu | None
     ram_free_gb: float
@@ -69,8 +81,8 @@ class _Situation:
         return "cuda" if self.gpu else "cpu"
 
     @property
-    def facts(self):
-        return memory_facts(self.model)
+    def facts(self) -> Shape:
+        return self.model.shape
 
     def room(self, by_hand=None):
         """The Room that a run has here; without a GPU there is none to place it in, and sizes alone are asked of it."""
@@ -88,7 +100,7 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
     """A Plan for training this project here, or on a machine with that much memory, or that graphics card. Later layers win: defaults,
     recipe, base model, hardware preset (GPU only), overrides (nested dicts). num_here: how many of the run's processes this computer has,
     0: all of them. ValueError for an unknown setting, recipe, model or card."""
-    model_name = project.read()["base_model"]
+    model_name = project.facts().base_model
     model = model_preset(model_name)
     kept = kept_items(project)
     items = learnable(kept, model)
@@ -165,8 +177,8 @@ def _choose_recipe(recipe, items, model):
     num_clips = sum(item.kind == "clip" for item in items)
     num_photos = len(items) - num_clips
     why = f"the dataset has {_count(num_photos, 'photo')} and {_count(num_clips, 'clip')}"
-    if takes_first_picture(model):
-        found, why = "person-clips", f"{model['title']} learns from clips alone"
+    if model.takes_first_picture:
+        found, why = "person-clips", f"{model.title} learns from clips alone"
     elif min(num_clips, num_photos) >= max(MIXED_LEAST, MIXED_SHARE * len(items)):
         found = "person-mixed"
     else:
@@ -198,14 +210,14 @@ def _layer(at, recipe, hardware, overrides):
     preset = load_preset("hardware", hardware) if hardware else {}
     on_cpu = {} if at.gpu else {"memory": {"precision": "fp32", "blocks_swapped": 0}}
     as_stored = {"memory": {"precision": "fp8"}} if at.gpu and at.has_small_files else {}
-    layers = [load_preset("recipes", recipe).get("train", {}), at.model.get("train", {}), preset.get("train", {}), on_cpu, as_stored]
+    layers = [load_preset("recipes", recipe).get("train", {}), at.model.train_settings, preset.get("train", {}), on_cpu, as_stored]
     config = from_dict(TrainConfig, merge(*layers))
     config, reasons = _limit(config, preset, at.room().has_clips)
     if as_stored and "precision" not in overrides.get("memory", {}):
         reasons.append(
             "The base model's files are fp8, and are kept so: nothing more is lost, and bf16 would take twice the memory for nothing."
         )
-    chosen = fit_to_experts(from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings"), experts_of(at.model))
+    chosen = fit_to_experts(from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings"), at.model.expert_names)
     chosen, why = fit_to_material(chosen, at.model)
     reasons += [*why, *_why_cards(at, chosen)]
     reasons += [*why_length(chosen, overrides), *why_other_numbers(at.model, layers[0], overrides), why_protected(chosen.preservation)]
@@ -219,9 +231,9 @@ def _layer(at, recipe, hardware, overrides):
 
 def _why_cards(at, config):
     """What several graphics cards do; or that there are some to use."""
-    lanes, mates = (count(config, at.facts["num_experts"]) for count in (num_lanes, num_mates))
+    lanes, mates = (count(config, at.facts.num_experts) for count in (num_lanes, num_mates))
     if config.processes == 1:
-        two = at.num_gpus > 1 and not at.is_imagined and at.facts["num_experts"] > 1
+        two = at.num_gpus > 1 and not at.is_imagined and at.facts.num_experts > 1
         return ["There is a second graphics card: with 'Graphics cards' (processes) 2 both experts learn at once."] if two else []
     reasons = ["Both experts learn at once, on graphics cards of their own."] if lanes > 1 else []
     if mates > 1:
@@ -245,24 +257,29 @@ def _limit(config, preset, has_clips):
 
 
 def _predict(project, at, config, rehearsal):
-    room = at.room()
-    parts = {
-        "vram_parts": room.vram_parts(config) if at.gpu else [],
-        "ram_parts": room.ram_parts(config, at.device),
-        "disk_parts": estimates.disk_parts(at.facts, config, room.rows(config)),
-    }
-    seconds, how_sure = _seconds_per_step(at, config)
+    room, pace = at.room(), _pace(project, at, config, rehearsal)
+    vram_parts = room.vram_parts(config) if at.gpu else []
+    if at.gpu and rehearsal and rehearsal.measured.vram_gb:
+        vram_parts = [Part(pace.source, rehearsal.measured.vram_gb)]
+    hours = None if pace.seconds is None else (pace.seconds * steps_in_turn(config) + _seconds_beside_steps(at, config)) / 3600
+    return Prediction(
+        vram_free_gb=at.gpu.vram_free_gb if at.gpu else None,
+        ram_free_gb=at.ram_free_gb,
+        disk_free_gb=at.disk_free_gb,
+        vram_parts=tuple(vram_parts),
+        ram_parts=tuple(room.ram_parts(config, at.device)),
+        disk_parts=tuple(estimates.disk_parts(at.facts, config, room.rows(config))),
+        hours=hours,
+        pace=pace,
+    )
+
+
+def _pace(project: Project, at: _Situation, config: TrainConfig, rehearsal: Rehearsal | None) -> Pace:
+    """Measured in a rehearsal or an earlier run of the same work, else reckoned from the GPU's data sheet."""
     if rehearsal:
-        seconds, how_sure = rehearsal.seconds_per_step, f"measured in {rehearsal.name}"
-        if at.gpu and rehearsal.vram_gb:
-            parts["vram_parts"] = [(how_sure, rehearsal.vram_gb)]
-    elif not at.is_imagined and (found := find_seconds(project, config, at.device)):
-        seconds, how_sure = found[0], f"measured in {found[1]}"
-    hours = None if seconds is None else (seconds * steps_in_turn(config) + _seconds_beside_steps(at, config)) / 3600
-    totals = {name.replace("_parts", "_gb"): sum(gb for _, gb in values) for name, values in parts.items()}
-    totals["vram_gb"] = totals["vram_gb"] if at.gpu else None
-    free = {"vram_free_gb": at.gpu.vram_free_gb if at.gpu else None, "ram_free_gb": at.ram_free_gb, "disk_free_gb": at.disk_free_gb}
-    return totals | free | parts | {"seconds_per_step": seconds, "hours": hours, "how_sure": how_sure}
+        return Pace(rehearsal.measured.seconds_per_step, f"measured in {rehearsal.name}")
+    earlier = None if at.is_imagined else find_pace(project, config, at.device)
+    return earlier or _reckoned_pace(at, config)
 
 
 def _seconds_beside_steps(at, config):
@@ -270,16 +287,16 @@ def _seconds_beside_steps(at, config):
     seconds = estimates.loading_seconds(at.facts, config)
     if at.card is None:
         return seconds
-    return seconds + estimates.class_picture_seconds(at.facts, config, sweep_config(at.model), at.card.tflops, at.gpu.link_gb_per_second)
+    return seconds + estimates.class_picture_seconds(at.facts, config, at.model.sweep_config(), at.card.tflops, at.gpu.link_gb_per_second)
 
 
-def _seconds_per_step(at, config):
-    """(seconds or None, how sure we are), reckoned for a known GPU."""
+def _reckoned_pace(at: _Situation, config: TrainConfig) -> Pace:
+    """What a GPU with a data sheet makes of it; no number for any other device."""
     if at.gpu is None:
-        return None, "not known for this computer; Rehearse measures it in minutes"
+        return Pace(None, "not known for this computer", MEASURE_IT)
     if at.card is None:
-        return None, f"not known, as there is no data sheet here of {at.gpu.name}; {why_no_time(at.gpu.name)}"
-    return at.room().seconds(config), f"a rough estimate, as on {at.card.with_article} by its data sheet; Rehearse measures it in minutes"
+        return Pace(None, f"not known, as there is no data sheet here of {at.gpu.name}", why_no_time(at.gpu.name))
+    return Pace(at.room().seconds(config), f"a rough estimate, as on {at.card.with_article} by its data sheet", MEASURE_IT)
 
 
 def _use_rehearsal(project, at, config):
@@ -287,8 +304,9 @@ def _use_rehearsal(project, at, config):
     found = None if at.is_imagined else find_rehearsal(project, config, at.device, dataset_key(at.items))
     if found is None:
         return config, None, []
-    memory = f"{describe_gb(found.vram_gb)} of GPU memory" if found.vram_gb else f"{describe_gb(found.ram_gb)} of RAM"
-    reasons = [f"Rehearsed in {found.name}: it took {memory}, and {found.seconds_per_step:.2g} s a step."]
+    measured = found.measured
+    memory = f"{describe_gb(measured.vram_gb)} of GPU memory" if measured.vram_gb else f"{describe_gb(measured.ram_gb)} of RAM"
+    reasons = [f"Rehearsed in {found.name}: it took {memory}, and {measured.seconds_per_step:.2g} s a step."]
     if config.memory.compile_blocks and not found.memory.compile_blocks:
         reasons.append("The blocks could not be compiled there, so they are used as they are.")
         config = replace(config, memory=replace(config.memory, compile_blocks=False))
@@ -300,8 +318,8 @@ def _use_rehearsal(project, at, config):
 
 def _judge(at, config, predicted, kept):
     """(fits, reasons), the last of them the one that decides."""
-    if at.gpu is None and at.facts["parameters_per_expert"] > LARGE_MODEL:
-        title = at.model["title"]
+    if at.gpu is None and at.facts.parameters_per_expert > LARGE_MODEL:
+        title = at.model.title
         return False, [f"{title} is too large to train without a GPU: it would take weeks. A GPU with 8 GB or more is needed."]
     if reason := why_nothing_to_learn(kept, at.model):
         return False, [reason]
@@ -312,14 +330,14 @@ def _judge(at, config, predicted, kept):
             f"It is for {num_here} graphics cards in this computer, and there {'is one' if at.num_gpus == 1 else f'are {at.num_gpus}'}; "
             f"set 'Graphics cards' (processes) to {processes_for(at.num_gpus)}."
         )
-    if at.gpu and predicted["vram_gb"] > at.gpu.vram_free_gb:
-        text = f"It needs about {describe_gb(predicted['vram_gb'])} of GPU memory, and {describe_gb(at.gpu.vram_free_gb)} are free."
+    if at.gpu and predicted.vram_gb > at.gpu.vram_free_gb:
+        text = f"It needs about {describe_gb(predicted.vram_gb)} of GPU memory, and {describe_gb(at.gpu.vram_free_gb)} are free."
         problems.append(f"{text} {_what_helps(at, config)}")
-    if predicted["ram_gb"] > at.ram_free_gb:
-        text = f"It needs about {describe_gb(predicted['ram_gb'])} of RAM while a model loads, and {describe_gb(at.ram_free_gb)} are free."
+    if predicted.ram_gb > at.ram_free_gb:
+        text = f"It needs about {describe_gb(predicted.ram_gb)} of RAM while a model loads, and {describe_gb(at.ram_free_gb)} are free."
         problems.append(f"{text} Close other programs; if that is not enough, this computer needs more RAM for this model.")
-    if predicted["disk_gb"] > at.disk_free_gb:
-        text = f"It needs about {describe_gb(predicted['disk_gb'])} on the disk, and {describe_gb(at.disk_free_gb)} are free."
+    if predicted.disk_gb > at.disk_free_gb:
+        text = f"It needs about {describe_gb(predicted.disk_gb)} on the disk, and {describe_gb(at.disk_free_gb)} are free."
         problems.append(f"{text} Free some space, or save less often.")
     return not problems, problems
 
@@ -328,7 +346,7 @@ def _what_helps(at, config):
     """The one change that saves the most GPU memory."""
     trials = {
         "Close the programs that hold GPU memory.": None,
-        "Let all blocks wait in RAM.": {"memory": {"blocks_swapped": at.facts["num_blocks"]}},
+        "Let all blocks wait in RAM.": {"memory": {"blocks_swapped": at.facts.num_blocks}},
         "Keep the base model as int8.": {"memory": {"precision": "int8"}},
         "Let what a step keeps wait in RAM.": {"memory": {"inputs_in_ram": True}},
         "Switch on 'Save GPU memory'.": {"memory": {"gradient_checkpointing": True}},

@@ -10,6 +10,7 @@ from studio.config import SweepConfig
 from studio.evaluation.sweep_plan import select_pairs
 from studio.evaluation.sweeps import check_compared, damaged_sweeps
 from studio.export import export_pair
+from studio.project_facts import ChosenPair
 from studio.training.pairs import damaged_pairs
 from studio.ui import actions
 from studio.ui.components import component
@@ -19,7 +20,7 @@ from studio.ui.page import Page
 from studio.ui.settings_form import Form, build_form, show
 from studio.workspace import Project
 
-ID, TITLE = "evaluate", "Evaluate"
+ID, TITLE, ORDER = "evaluate", "Evaluate", 30
 
 
 def build(page: Page) -> None:
@@ -46,7 +47,7 @@ def use_pair(project: Project, event: gr.EventData) -> str:
     check_compared(project.sweep_dir(str(event.sweep)), pair)
     strength = float(event.strength)
     folder = export_pair(project, pair, "comfyui", strength)
-    project.update(chosen={"pair": pair.id, "step": pair.step, "strength": strength, "folder": str(folder)})
+    project.update(chosen=ChosenPair(pair=pair.id, step=pair.step, strength=strength, folder=str(folder)))
     return f"Step {pair.step:,} at {strength:g} is yours now. The files for ComfyUI are in {folder}"
 
 

@@ -36,7 +36,7 @@ def next_step(project: Project | None) -> dict[str, Any]:
     if job and job.can_resume:
         error = " ".join(f.sentence((job.error or {}).get(part, "")) for part in ("message", "fix")).strip()
         return {"text": f"go on drawing; the comparison was {f.STATES[job.state]}.", "reason": error, **actions.button("start-sweep")}
-    if project.read().get("chosen"):
+    if project.facts().chosen:
         return {
             "text": "load the pair in ComfyUI: the high noise file into the high noise LoRA loader, the low noise file into the low noise one."
         }
@@ -77,7 +77,7 @@ def read_clips(project: Project | None, name: str) -> dict[str, Any]:
     if project is None or folder is None:
         return {}
     sweep, job = sweeps.read_sweep(folder), newest_job(project)
-    config, counts = sweep.config, sweep.count_states()
+    config, counts, chosen = sweep.config, sweep.count_states(), project.facts().chosen
     drawing = job if job and not job.is_over and state.read_config(job.run_dir).get("sweep") == folder.name else None
     address = f"/media/{project.slug}/sweeps/{folder.name}"
     columns = [None, *[pair.id for pair in sweep.pairs]]
@@ -96,7 +96,7 @@ def read_clips(project: Project | None, name: str) -> dict[str, Any]:
         "cells": [describe_cell(cell, columns) for cell in sweep.cells],
         "fps": sweep.fps,
         "ratio": config.width / config.height,
-        "chosen": project.read().get("chosen"),
+        "chosen": chosen.to_json() if chosen else None,
     }
 
 
