@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from benchmarks.card_times import table_lines
 from comfyui_kit import make_true_comfyui
+from simulation_kit import Shape, simulate_step
 
 from studio.config import PRESETS_DIR, TrainConfig, from_dict, list_presets, load_preset
 from studio.machine import Gpu, Machine, TorchBuild
@@ -17,7 +18,6 @@ from studio.training.plan.memory import Rows
 from studio.training.plan.placement import Room, place
 from studio.training.plan.planner import propose
 from studio.training.schedule import steps_in_turn
-from studio.training.simulate import Shape, simulate_step
 from studio.training.step.block_pass import StepPlan
 from studio.ui.train.view import time_text
 from studio.workspace import append_jsonl, write_json
@@ -400,5 +400,5 @@ def test_a_card_without_a_data_sheet_has_no_hours_and_it_is_said_what_to_do(wan,
 
 
 def test_a_photo_and_a_clip_have_the_tokens_that_wan_counts():
-    assert estimates.count_tokens({}, 512, 512) == 1024
-    assert estimates.count_tokens({}, 832, 480, 81) == 32_760  # FACTS.md
+    assert estimates.count_tokens(FACTS, 512, 512) == 1024
+    assert estimates.count_tokens(FACTS, 832, 480, 81) == 32_760  # FACTS.md

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from studio.config import USUAL_STRENGTH
 from studio.evaluation import sweeps
 from studio.evaluation.judge.chart import clip_note, draw_chart
-from studio.evaluation.judge.margins import USUAL_STRENGTH
 from studio.evaluation.judge.row import Row
 from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import CLEAR, NOT_MEASURED, verdict
