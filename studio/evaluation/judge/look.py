@@ -29,6 +29,6 @@ class Look:
     @cached_property
     def likeness(self) -> tuple[float, float] | None:
         """(how like the person it is, the fall of that from its first to its last third); None where that can't be measured."""
-        if self.watcher is None or self.watcher.observer is None or self.watcher.likeness is None:
+        if self.watcher is None or self.watcher.sight is None or self.watcher.likeness is None:
             return None
-        return self.watcher.likeness.identity(self.watcher.observer.embed(self.frames))
+        return self.watcher.likeness.identity(self.watcher.sight.embed(self.frames))

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from studio.data.dataset import kept_items
 from studio.evaluation.judge.look import Look
@@ -11,6 +12,7 @@ from studio.evaluation.judge.score import Needs, Score
 from studio.evaluation.judge.scores import all_scores, eye_scores
 from studio.evaluation.sweep_facts import Cell, Values
 from studio.models.catalogue import BaseModel
+from studio.models.eyes import FIRST_KEYS, find_eye
 from studio.training.pairs import file_sha256
 from studio.workspace import Project
 
@@ -26,13 +28,14 @@ def score_keys(project: Project, base: BaseModel) -> dict[str, str]:
     return keys
 
 
-def _describe_eye(project: Project, base: BaseModel) -> tuple[list[str], list[str]] | None:
-    """Hashes of the observer's files and of the pictures kept for training; None for a base without an observer."""
-    name = base.preset.observer
-    if not name:
+def _describe_eye(project: Project, base: BaseModel) -> list[Any] | None:
+    """Hashes of the eye's files and of the pictures kept for training, and which eye it is; None where there is none for this base model."""
+    eye = find_eye(base.preset)
+    if eye is None:
         return None
-    files = [file_sha256(path) for path in sorted((base.folder / name).glob("*")) if path.is_file()]
-    return files, sorted(item.sha256 for item in kept_items(project))
+    files = [file_sha256(path) for path in eye.files(base)]
+    named = [] if (eye.name, eye.version) in FIRST_KEYS else [eye.name, eye.version]
+    return [files, sorted(item.sha256 for item in kept_items(project)), *named]
 
 
 def missing_scores(cell: Cell, keys: Mapping[str, str]) -> list[Score]:

@@ -20,7 +20,7 @@ class Needs(Enum):
 
     NOTHING = "nothing"
     BASE = "the base's clip of the same prompt and seed"  # so the base's clips have no such score
-    EYE = "the base model's observer and the person's own pictures"
+    EYE = "the eye for the base model, and the person's own pictures"
 
 
 @dataclass(frozen=True, kw_only=True)

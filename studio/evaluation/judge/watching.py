@@ -1,4 +1,4 @@
-"""What an eye is needed for: the base model's observer, and the person's own pictures as it sees them."""
+"""What an eye is needed for: the one for the base model, and the person's own pictures as it sees them."""
 
 from functools import cached_property
 
@@ -10,19 +10,20 @@ from studio.evaluation.judge.measuring import score_keys
 from studio.evaluation.judge.references import read_references
 from studio.evaluation.sweep_facts import Prompt
 from studio.models.catalogue import BaseModel
-from studio.models.observer import Observer, find_observer
+from studio.models.eyes import NAMES, Eye, Sight, find_eye
 from studio.workspace import Project
 
 
 class Watcher:
     """Looks at clips for one project. Nothing is loaded before it is needed.
 
-    keys: what each score is measured with. trouble: why likeness can't be measured although there is an observer, or "".
+    keys: what each score is measured with. trouble: why likeness can't be measured although there is an eye, or "".
     """
 
     def __init__(self, project: Project, base: BaseModel) -> None:
         self.project, self.base = project, base
         self.keys = score_keys(project, base)
+        self.eye: Eye | None = find_eye(base.preset)
         self.trouble = ""
 
     def look(self, frames: np.ndarray, prompt: Prompt, base: Look | None = None) -> Look:
@@ -30,8 +31,14 @@ class Watcher:
         return Look(frames, prompt, self, base)
 
     @cached_property
-    def observer(self) -> Observer | None:
-        return find_observer(self.base) if self.base.preset.observer else None
+    def sight(self) -> Sight | None:
+        """The opened eye; None where there is none for the base model."""
+        return self.eye.open(self.base) if self.eye else None
+
+    @property
+    def can_name(self) -> bool:
+        """Whether the eye says what a picture shows."""
+        return self.eye is not None and NAMES in self.eye.gives
 
     @property
     def likeness(self) -> Likeness | None:
@@ -45,12 +52,12 @@ class Watcher:
 
     @cached_property
     def _person(self) -> tuple[Likeness | None, Copies | None]:
-        if self.observer is None:
+        if self.sight is None:
             return None, None
         pictures, groups = read_references(self.project)
         copies = Copies(pictures, groups) if len(pictures) > 1 else None
         try:
-            rows = [self.observer.embed(picture[None])[0] for picture in pictures]
+            rows = [self.sight.embed(picture[None])[0] for picture in pictures]
             return Likeness(rows, groups), copies
         except ValueError as e:
             self.trouble = str(e)

@@ -14,9 +14,9 @@ DISOBEDIENCE = 0.1  # of what prompts say, that is seen less often than with the
 def measure(look: Look) -> Values:
     from studio.evaluation.judge.obedience import prompt_accuracy  # here, as it loads torch
 
-    if look.watcher is None or look.watcher.observer is None:
+    if look.watcher is None or not look.watcher.can_name:
         return {}
-    share = prompt_accuracy(look.watcher.observer, look.prompt.text, look.frames)
+    share = prompt_accuracy(look.watcher.sight, look.prompt.text, look.frames)
     return {} if share is None else {"follows": round(share, 4)}
 
 
