@@ -24,15 +24,15 @@ def demo(args, workspace, out):
     if all(stage["skipped"] for stage in stages.done):
         out.print("\nEverything was there already; nothing was done again.")
     out.print(f"\nReport: {report}")
-    summary = {"pairs": len(run["pairs"]), "cells": {k: sweep[k] for k in ("rendered", "reused", "failed", "total")}}
+    summary = {"pairs": len(run["pairs"]), "cells": {k: getattr(sweep, k) for k in ("rendered", "reused", "failed", "total")}}
     return summary | {
         "project": project.slug,
         "stages": stages.done,
         "run": run["run"],
-        "sweep": sweep["sweep"],
+        "sweep": sweep.sweep,
         "report": report,
         "exported": exported,
-        "verdict": {k: found[k] for k in ("pair", "strength", "sure", "why")},
+        "verdict": {k: getattr(found, k) for k in ("pair", "strength", "sure", "why")},
         "seconds": sum(s["seconds"] for s in stages.done),
     }
 
@@ -130,24 +130,24 @@ def _draw(project, out):
 
     folder = open_sweep(project, results.make_sweep_config(project))
     sweep = results.draw(project, folder, out)
-    if sweep["rendered"]:
-        return sweep, f"drew {sweep['rendered']} clips, {sweep['reused']} were there already", False
-    return sweep, f"all {sweep['reused']} clips were there already; nothing was drawn", True
+    if sweep.rendered:
+        return sweep, f"drew {sweep.rendered} clips, {sweep.reused} were there already", False
+    return sweep, f"all {sweep.reused} clips were there already; nothing was drawn", True
 
 
 def _judge(project, sweep, out):
-    found = results.say_verdict(project, project.sweep_dir(sweep["sweep"]), out)
-    text = f"{found['pair']} at {found['strength']:g}, {found['sure']}" if found["pair"] else "no pair can be named"
-    return found, text, not sweep["rendered"]  # the same clips, the same verdict
+    found = results.say_verdict(project, project.sweep_dir(sweep.sweep), out)
+    text = f"{found.pair} at {found.strength:g}, {found.sure}" if found.pair else "no pair can be named"
+    return found, text, not sweep.rendered  # the same clips, the same verdict
 
 
 def _export(project, found):
-    from studio.evaluation.sweeps import select_pairs
+    from studio.evaluation.sweep_plan import select_pairs
     from studio.export import export_pair
 
-    pair = select_pairs(project, [found["pair"]] if found["pair"] else None)[-1]
+    pair = select_pairs(project, [found.pair] if found.pair else None)[-1]
     before = _stamps(project)
-    folder = export_pair(project, pair, "comfyui", strength=found["strength"])
+    folder = export_pair(project, pair, "comfyui", strength=found.strength)
     same = _stamps(project) == before
     return folder, f"{'found' if same else 'wrote'} {pair.id} for ComfyUI in exports/{folder.name}", same
 
@@ -159,7 +159,7 @@ def _stamps(project):
 def _report(project, sweep):
     from studio.evaluation.report import has_current_report, write_report
 
-    folder = project.sweep_dir(sweep["sweep"])
+    folder = project.sweep_dir(sweep.sweep)
     report = folder / "report.html"
     if has_current_report(folder) and report.stat().st_mtime_ns >= (folder / "sweep.json").stat().st_mtime_ns:
         return report, "is up to date", True

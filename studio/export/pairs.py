@@ -11,7 +11,7 @@ from studio.config import USUAL_STRENGTH, TrainConfig, to_dict
 from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.evaluation.report import has_current_report, write_report
-from studio.evaluation.sweeps import is_sample
+from studio.evaluation.sweeps import list_sweeps, read_sweep
 from studio.export import configs, texts
 from studio.export.dataset import copy_groups, group_items
 from studio.export.lora_files import check_lora, write_for_musubi
@@ -156,14 +156,12 @@ def _is_whole(folder, content):
 def _find_report(project, pair):
     """(report.html, verdict.json) of the latest comparison that holds this pair, or None; one of an earlier version is written anew."""
     found = []
-    for folder in project.sweeps_dir.glob("sweep-*"):
-        if all((folder / name).is_file() for name in REPORT_FILES):
-            sweep = read_json(folder / "sweep.json")
-            if not is_sample(sweep) and any(entry["id"] == pair.id for entry in sweep["pairs"]):
-                found.append(folder)
-    latest = max(found, key=lambda folder: (len(folder.name), folder.name), default=None)
-    if latest is None:
+    for folder in list_sweeps(project, sample=False):
+        if all((folder / name).is_file() for name in REPORT_FILES) and any(entry.id == pair.id for entry in read_sweep(folder).pairs):
+            found.append(folder)
+    if not found:
         return None
+    latest = found[-1]
     if not has_current_report(latest):
         write_report(project, latest)
     return tuple(latest / name for name in REPORT_FILES)
