@@ -140,7 +140,9 @@ def _reader(hint: Any) -> Reader:
     if hint is Any:
         return lambda value, where: value
     if origin in (typing.Union, types.UnionType):
-        return _optional(_reader(next(part for part in parts if part is not type(None))))
+        kinds = tuple(part for part in parts if part is not type(None))
+        read = _reader(kinds[0]) if len(kinds) == 1 else _one_of(kinds)
+        return _optional(read) if type(None) in parts else read
     if origin is tuple:
         return _list_of(_reader(parts[0]))
     if origin in (dict, Mapping):
@@ -170,6 +172,17 @@ def _table_of(read: Reader) -> Reader:
         return {key: read(part, f"{where}, {key}") for key, part in value.items()}
 
     return read_table
+
+
+def _one_of(kinds: tuple[type, ...]) -> Reader:
+    """A value of one of several plain types, as it is."""
+
+    def read_one(value: Any, where: str) -> Any:
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise ValueError(f"{where} is damaged: expected {' or '.join(kind.__name__ for kind in kinds)}, got {str(value)[:60]!r}")
+        return value
+
+    return read_one
 
 
 def _plain(kind: type) -> Reader:

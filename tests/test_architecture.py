@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDIO = ROOT / "studio"
-LEAVES = {"clocks", "config", "disk", "facts", "project_facts", "sections", "workspace", "errors", "machine", "surroundings"}
+LEAVES = {"clocks", "config", "disk", "facts", "project_facts", "sections", "workspace", "errors", "machine", "surroundings", "words"}
 TORCH = {"torch", "accelerate", "diffusers", "transformers", "peft", "torchvision"}
 
 # room -> rooms it may import, beside the leaves and itself
@@ -36,6 +36,7 @@ LEAF_PACKAGES = {
     "errors": set(),
     "machine": {"psutil", "pynvml"},
     "surroundings": set(),
+    "words": set(),
 }
 
 # modules that load torch when they are imported; everything else in studio/ must not

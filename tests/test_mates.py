@@ -13,7 +13,7 @@ from training_kit import Events, lora_bits, new_project, new_run, small_config
 
 from studio.config import TrainConfig
 from studio.errors import Problem
-from studio.jobs.siblings import ranks
+from studio.jobs.processes import rank_variables
 from studio.jobs.state import last_safe_step
 from studio.models.files.lora_files import read_lora_file
 from studio.training.endure.process_group import Team, leave_team
@@ -94,7 +94,7 @@ def test_two_processes_train_an_expert_each_to_the_same_bits(project, alone):
 def test_four_processes_follow_the_curve_of_one_even_if_one_dies_on_the_way(project, alone):
     run_dir = new_run(project)
     before = run_team(config(processes=4), run_dir, one_dies)
-    assert before.keys() == {0, 2, 3} and before[0][1]["error"] == "MateLost" and before[0][1]["action"] == "resume"
+    assert before.keys() == {0, 2, 3} and before[0][1]["error"] == "ProcessLost" and before[0][1]["action"] == "resume"
     after = run_team(config(processes=4), run_dir, nothing_happens)
     assert [answer[1]["step"] for answer in after.values()] == [8] * 4
     assert not after[1][0] and not after[3][0]  # the leads speak for all
@@ -113,7 +113,7 @@ def test_mates_give_up_memory_together_and_a_stop_that_one_hears_ends_them_all_a
 
 def one_of_two(rank, folder, told):
     """The first fails, and holds the error as long as it lives; the second waits for its answer."""
-    os.environ.update(ranks(rank, 2, folder))
+    os.environ.update(rank_variables(rank, 2, folder))
     team = Team.join(TrainConfig(processes=2), num_experts=1)
     team.mates.any(False)
     try:
@@ -132,7 +132,7 @@ def test_one_that_fails_lets_go_of_the_others_at_once(tmp_path):
     try:
         for process in both:
             process.start()
-        assert {told.get(timeout=PATIENCE_SECONDS / 2) for _ in both} == {"Problem", "MateLost"}
+        assert {told.get(timeout=PATIENCE_SECONDS / 2) for _ in both} == {"Problem", "ProcessLost"}
     finally:
         for process in both:
             process.kill()

@@ -1,9 +1,11 @@
 """sweep, verdict, export: which pair is best, and its files."""
 
-from studio.commands.output import Output, duration, find_project, run_here
+from studio.commands.output import Output, find_project, run_here
 from studio.commands.training import parse_settings
 from studio.errors import Damaged, Problem
+from studio.jobs.kinds.sweep import SweepJob
 from studio.machine import read_machine
+from studio.words import duration
 from studio.workspace import Project
 
 
@@ -65,7 +67,7 @@ def draw(project, folder, out):
     if pictures := describe_first_pictures(plan["prompts"]):
         out.note(pictures)
     pairs = [pair["id"] for pair in plan["pairs"]]
-    job = run_here(project, "sweep", {"config": plan["settings"], "pairs": pairs, "sweep": folder.name}, out)
+    job = run_here(project, SweepJob(config=plan["settings"], pairs=tuple(pairs), sweep=folder.name), out)
     result = job.result
     out.print(f"Drew {result.get('rendered', 0)} clips, {result.get('reused', 0)} were there already. Report: {report}")
     return result | {"sweep": folder.name, "report": report, "state": job.state}

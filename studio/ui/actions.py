@@ -1,11 +1,18 @@
 """What the buttons of a notice or a "Next" line do. "tab:" and "click:" happen in the browser; the others here, on the server."""
 
+from pathlib import Path
+
 from studio.config import CaptionConfig, TrainConfig, from_dict, merge, to_dict
 from studio.errors import Problem
 from studio.jobs import launcher, state
+from studio.jobs.kind import JobConfig, read_config
+from studio.jobs.kinds.caption import CaptionJob
+from studio.jobs.kinds.curate import CurateJob
+from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
 from studio.training.schedule import processes_for
 from studio.ui import download_view
+from studio.workspace import Project
 
 MEND_FIRST = {"text": "mend what is named above."}  # the next step where there is none to be read
 IN_BROWSER = {
@@ -49,9 +56,9 @@ def act(page, project, action):
     return ON_SERVER[action](page, project)
 
 
-def queue(project, kind, config, title=""):
+def queue(project: Project, config: JobConfig, title: str = "") -> Path:
     """Put a job in the queue and see that a worker takes it; its run folder."""
-    run_dir = launcher.enqueue(project, kind, config, title)
+    run_dir = launcher.enqueue(project, config, title)
     launcher.ensure_worker(project.workspace)
     return run_dir
 
@@ -68,14 +75,14 @@ def write_captions(page, project):
         raise Problem(
             f"{missing['title']}.", fix="Get it with the button above, or write the captions by hand.", action="download-captioner"
         )
-    queue(project, "caption", {"config": to_dict(CaptionConfig()), "only": None, "overwrite_auto": False}, "Write captions")
+    queue(project, CaptionJob(config=to_dict(CaptionConfig())))
     return "Captions are being written; the ones you wrote yourself stay as they are."
 
 
 def check_photos(page, project):
     if is_busy(project, "curate"):
         raise Problem("The photos are being checked already.")
-    queue(project, "curate", {"keep": 24}, "Check photos")
+    queue(project, CurateJob(), "Check photos")
     return "The photos are being checked; what you decided by hand stays as it is."
 
 
@@ -91,11 +98,12 @@ def go_on(job):
 
 def halve_learning_rate(job):
     """Halve the learning speed of a training that broke down, and let it go on from its last safety copy."""
-    optimizer = state.read_config(job.run_dir)["config"]["optimizer"]
+    settings = read_config(TrainJob, job.run_dir).config
+    optimizer = settings["optimizer"]
     name = "prodigy_factor" if optimizer.get("name") == "prodigy" else "learning_rate"  # Prodigy finds the rate; the factor is the person's
     used = optimizer[name]
     change = {"optimizer": {name: used / 2}}
-    from_dict(TrainConfig, merge(state.read_config(job.run_dir)["config"], change), "settings")  # its limits
+    from_dict(TrainConfig, merge(settings, change), "settings")  # its limits
     launcher.change_settings(job.run_dir, change)
     return f"The learning speed is {used / 2:g} now (it was {used:g}); {go_on(job)}"
 

@@ -5,6 +5,7 @@ import os
 from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.jobs import launcher, state
+from studio.jobs.kinds.download import DownloadJob
 from studio.models.catalogue import find_model, model_preset
 from studio.models.fetch import offers as sources
 from studio.models.fetch.offers import RESERVE_GB, describe, describe_download, preset_of
@@ -96,13 +97,13 @@ def newest_job(name, workspace):
 
 def describe_running(job):
     progress = job.progress
-    counted = f"{progress['done']:g} of {progress['total']:g} {progress['unit']}" if progress.get("total") else "Begins"
+    counted = f"{progress.done or 0:g} of {progress.total:g} {progress.unit}" if progress.total else "Begins"
     return {
         "state": f.STATES[job.state],
         "run": job.name,
         "share": None if job.fraction is None else round(job.fraction, 3),
         "counted": counted,
-        "message": progress.get("message", ""),
+        "message": progress.message or "",
         "left": f.time_left(job.seconds_left) if job.state == "running" else "",
         "can_stop": job.state in ("queued", "running"),
     }
@@ -113,7 +114,8 @@ def how_it_ended(job):
         return ""
     if job.state == "stopped":
         return "You stopped it; what was fetched is kept."
-    return " ".join(f.sentence(job.error[part]) for part in ("message", "cost", "fix") if (job.error or {}).get(part))
+    parts = (job.error.message, job.error.cost, job.error.fix) if job.error else ()
+    return " ".join(f.sentence(part) for part in parts if part)
 
 
 def offer(name, workspace):
@@ -149,7 +151,7 @@ def start(name, workspace):
     if job and job.can_resume:
         launcher.resume(job.run_dir)
     else:
-        launcher.enqueue(workspace.download_jobs(name), "download", {"model": name}, f"Download {title}")
+        launcher.enqueue(workspace.download_jobs(name), DownloadJob(model=name), f"Download {title}")
     launcher.ensure_worker(workspace.downloads)
     return f"{title} is being downloaded; you may close this window, it goes on."
 

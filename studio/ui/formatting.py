@@ -3,6 +3,13 @@
 import html
 import time
 
+from studio.words import amount as amount
+from studio.words import count as count
+from studio.words import duration as duration
+from studio.words import file_size as file_size
+from studio.words import gigabytes as gigabytes
+from studio.words import sentence as sentence
+
 STATES = {
     "queued": "waiting in the queue",
     "running": "running",
@@ -17,39 +24,6 @@ EXPERTS = {"high_noise": "layout and motion", "low_noise": "detail and identity"
 
 def escape(text):
     return html.escape(str(text), quote=True)
-
-
-def count(number, noun, plural=""):
-    """1 photo, 3 photos."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def amount(number):
-    """3,320 or 1.5"""
-    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
-
-
-def gigabytes(value):
-    """12.3 GB; below 0.1 GB in MB; "not known yet" for None."""
-    if value is None:
-        return "not known yet"
-    return f"{value * 1000:.0f} MB" if value < 0.1 else f"{value:.1f} GB" if value < 100 else f"{value:.0f} GB"
-
-
-def duration(seconds):
-    """3 h 12 min, 4 min, 20 s; "not known yet" for None."""
-    if seconds is None:
-        return "not known yet"
-    seconds = max(0, round(seconds))
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{hours // 24} d {hours % 24} h"
 
 
 def until(seconds_left, now=None):
@@ -75,15 +49,3 @@ def seconds_per_step(seconds):
     if seconds is None:
         return ""
     return f"{seconds:.1f} s a step" if seconds >= 1 else f"{seconds:.2f} s a step"
-
-
-def sentence(text):
-    """The text with a capital letter and a full stop."""
-    text = str(text).strip()
-    if not text:
-        return ""
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".?:" else ".")
-
-
-def file_size(num_bytes):
-    return gigabytes(num_bytes / 1e9)

@@ -185,9 +185,7 @@ def job_line(job):
     project = job.project.facts_or_none()
     share = None if job.fraction is None else round(job.fraction, 3)
     progress = job.progress
-    counted = (
-        f"{f.amount(progress.get('done', 0))} of {f.amount(progress['total'])} {progress.get('unit', '')}" if progress.get("total") else ""
-    )
+    counted = f"{f.amount(progress.done or 0)} of {f.amount(progress.total)} {progress.unit}" if progress.total else ""
     return {
         "id": f"{job.project.slug}/{job.name}",
         "title": job.title,
@@ -195,7 +193,7 @@ def job_line(job):
         "state": f.STATES[job.state],
         "share": share,
         "counted": counted.strip(),
-        "message": progress.get("message", "") or "",
+        "message": progress.message or "",
         "left": f.time_left(job.seconds_left) if job.state == "running" else "",
         "can_stop": job.state in ("queued", "running"),
         "verb": "Take out of the queue" if job.state == "queued" else "Stop and save" if job.kind == "train" else "Stop",

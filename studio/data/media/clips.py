@@ -1,6 +1,5 @@
 """Clips read by their true timestamps: what a clip is, and its frames at another rate without changing its speed."""
 
-import errno
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,10 +9,9 @@ import numpy as np
 
 from studio.data import dataset, limits
 from studio.data.media.kinds import sniff_file
-from studio.errors import Problem
+from studio.errors import NO_SPACE, Problem
 
 CRF = "14"  # of H.264 files for training: nothing is seen to be lost
-FULL_DISK = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 MAX_READ_BYTES = 4 * 1024**3  # of decoded pixels in one call
 _DAMAGED = "the clip is damaged or incomplete and can't be read; copy it again from the camera or phone"
 
@@ -57,7 +55,7 @@ def open_clip(path):
                     raise ValueError("its pictures are encoded in a way that can't be read; save it as H.264 MP4")
                 yield container, streams[0]
         except av.FFmpegError as e:
-            if e.errno in FULL_DISK:  # from what is written meanwhile
+            if e.errno in NO_SPACE:  # from what is written meanwhile
                 raise OSError(e.errno, "the disk is full") from e
             raise ValueError(_DAMAGED) from e
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import torch
 
-from studio.errors import MateLost
+from studio.errors import ProcessLost
 
 LONGEST_ANSWER = timedelta(minutes=30)  # longer than loading an expert from a slow disk; one whose computer went dark is given up after it
 
@@ -59,8 +59,8 @@ class Mates:
 
 @contextmanager
 def hearing_all():
-    """MateLost if the processes that are spoken to in the block do not answer any more."""
+    """ProcessLost if the processes that are spoken to in the block do not answer any more."""
     try:
         yield
     except RuntimeError as e:
-        raise MateLost() from e
+        raise ProcessLost() from e

@@ -2,7 +2,7 @@
 
 import time
 
-from studio.errors import DiskFull, MateLost
+from studio.errors import DiskFull, ProcessLost
 from studio.training.endure.all_reduce import Mates
 
 RETRY_SECONDS = 15.0
@@ -23,7 +23,7 @@ def when_there_is_space(run, step, save, mates=ALONE):
                 run.report("note", message="There is space on the disk again; training goes on.")
             return result
         if mates.any(run.should_stop()):
-            raise problem or MateLost()
+            raise problem or ProcessLost()
         if problem and not is_waiting:
             run.report("note", message=f"{problem.message} Training waits until there is space; nothing is lost. {problem.fix}")
         is_waiting = True

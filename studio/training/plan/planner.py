@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from studio import config as settings
 from studio.config import TrainConfig, from_dict, load_preset, merge
 from studio.data.dataset import kept_items
-from studio.machine import Gpu, describe_gb, free_disk_gb, read_torch_build
+from studio.machine import Gpu, free_disk_gb, read_torch_build
 from studio.models.catalogue import experts_of, has_small_files, memory_facts, model_preset, sweep_config, takes_first_picture
 from studio.training.material import fit_to_material, learnable, why_left_out, why_nothing_to_learn
 from studio.training.plan import estimates
@@ -16,6 +16,7 @@ from studio.training.plan.measured import find_rehearsal, find_seconds
 from studio.training.plan.placement import Room, place
 from studio.training.plan.plan_words import why_length, why_other_numbers, why_protected
 from studio.training.schedule import fit_to_experts, num_lanes, num_mates, processes_for, steps_in_turn
+from studio.words import gigabytes
 
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
 MIXED_SHARE, MIXED_LEAST = 0.25, 4  # of a dataset: as many clips, or photos, and they count beside the others
@@ -287,7 +288,7 @@ def _use_rehearsal(project, at, config):
     found = None if at.is_imagined else find_rehearsal(project, config, at.device, dataset_key(at.items))
     if found is None:
         return config, None, []
-    memory = f"{describe_gb(found.vram_gb)} of GPU memory" if found.vram_gb else f"{describe_gb(found.ram_gb)} of RAM"
+    memory = f"{gigabytes(found.vram_gb)} of GPU memory" if found.vram_gb else f"{gigabytes(found.ram_gb)} of RAM"
     reasons = [f"Rehearsed in {found.name}: it took {memory}, and {found.seconds_per_step:.2g} s a step."]
     if config.memory.compile_blocks and not found.memory.compile_blocks:
         reasons.append("The blocks could not be compiled there, so they are used as they are.")
@@ -313,13 +314,13 @@ def _judge(at, config, predicted, kept):
             f"set 'Graphics cards' (processes) to {processes_for(at.num_gpus)}."
         )
     if at.gpu and predicted["vram_gb"] > at.gpu.vram_free_gb:
-        text = f"It needs about {describe_gb(predicted['vram_gb'])} of GPU memory, and {describe_gb(at.gpu.vram_free_gb)} are free."
+        text = f"It needs about {gigabytes(predicted['vram_gb'])} of GPU memory, and {gigabytes(at.gpu.vram_free_gb)} are free."
         problems.append(f"{text} {_what_helps(at, config)}")
     if predicted["ram_gb"] > at.ram_free_gb:
-        text = f"It needs about {describe_gb(predicted['ram_gb'])} of RAM while a model loads, and {describe_gb(at.ram_free_gb)} are free."
+        text = f"It needs about {gigabytes(predicted['ram_gb'])} of RAM while a model loads, and {gigabytes(at.ram_free_gb)} are free."
         problems.append(f"{text} Close other programs; if that is not enough, this computer needs more RAM for this model.")
     if predicted["disk_gb"] > at.disk_free_gb:
-        text = f"It needs about {describe_gb(predicted['disk_gb'])} on the disk, and {describe_gb(at.disk_free_gb)} are free."
+        text = f"It needs about {gigabytes(predicted['disk_gb'])} on the disk, and {gigabytes(at.disk_free_gb)} are free."
         problems.append(f"{text} Free some space, or save less often.")
     return not problems, problems
 

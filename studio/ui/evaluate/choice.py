@@ -10,6 +10,7 @@ from studio.evaluation.drawing_time import estimate_drawing
 from studio.evaluation.first_pictures import describe_first_pictures
 from studio.evaluation.prompts import standard_prompts
 from studio.jobs import state
+from studio.jobs.kinds.sweep import SweepJob
 from studio.machine import read_machine
 from studio.models.catalogue import model_preset, sweep_config
 from studio.training.pairs import damaged_pairs, list_pairs
@@ -132,8 +133,8 @@ def start(project):
     stale = sweeps.count_unmeasured(project, sweep)
     if not missing and not stale and (folder / "report.html").is_file():
         return "All of these clips are there already."
-    job = {"config": to_dict(config), "pairs": pairs, "sweep": folder.name}
-    actions.queue(project, "sweep", job, f"Draw and compare {project.facts().name}")
+    job = SweepJob(config=to_dict(config), pairs=None if pairs is None else tuple(pairs), sweep=folder.name)
+    actions.queue(project, job, f"Draw and compare {project.facts().name}")
     if not missing:
         return f"{f.count(stale, 'clip')} will be measured; none has to be drawn."
     return f"{f.count(missing, 'clip')} will be drawn; you may close this window, it goes on."

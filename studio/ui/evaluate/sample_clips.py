@@ -8,6 +8,7 @@ from studio.config import to_dict
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.jobs import state
+from studio.jobs.kinds.sweep import SweepJob
 from studio.ui import actions
 from studio.ui.evaluate import choice as evaluate_choice
 
@@ -51,8 +52,8 @@ def draw(project, pair_id):
     folder = sweeps.open_sweep(project, config, list(dict.fromkeys(pairs)), sample=True)
     if not sweeps.count_states(sweeps.read_sweep(folder))["waiting"]:
         return "This clip is there already."
-    job = {"config": to_dict(config), "pairs": pairs, "sweep": folder.name, "sample": True}
-    actions.queue(project, "sweep", job, f"Draw a test clip of {project.facts().name}")
+    job = SweepJob(config=to_dict(config), pairs=tuple(pairs), sweep=folder.name, sample=True)
+    actions.queue(project, job, f"Draw a test clip of {project.facts().name}")
     running = any(job.kind == "train" and job.is_running for job in state.list_jobs(project.workspace, project))
     return WAITS if running else "The clip is being drawn."
 

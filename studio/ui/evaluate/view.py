@@ -6,6 +6,8 @@ from studio.evaluation.judge.table import USUAL_STRENGTH, describe_rows
 from studio.evaluation.judge.verdict import CLEAR, NOT_MEASURED, verdict
 from studio.evaluation.report import has_current_report
 from studio.jobs import state
+from studio.jobs.kind import read_config
+from studio.jobs.kinds.sweep import SweepJob
 from studio.training.pairs import damaged_pairs, list_pairs
 from studio.ui import actions
 from studio.ui import formatting as f
@@ -25,7 +27,7 @@ def next_step(project):
     if not has_sweep(project):
         return {"text": "draw the same test clips with every pair.", **actions.button("start-sweep")}
     if job and job.can_resume:
-        error = " ".join(f.sentence((job.error or {}).get(part, "")) for part in ("message", "fix")).strip()
+        error = f"{f.sentence(job.error.message)} {f.sentence(job.error.fix)}".strip() if job.error else ""
         return {"text": f"go on drawing; the comparison was {f.STATES[job.state]}.", "reason": error, **actions.button("start-sweep")}
     if project.facts().chosen:
         return {
@@ -47,7 +49,7 @@ def pair_choices(project):
 def newest_job(project):
     """The newest job that draws a comparison; samples of a training are shown where that is."""
     jobs = (job for job in state.list_jobs(project.workspace, project) if job.kind == "sweep")
-    return next((job for job in jobs if not state.read_config(job.run_dir).get("sample")), None)
+    return next((job for job in jobs if not read_config(SweepJob, job.run_dir).sample), None)
 
 
 def has_sweep(project):
@@ -58,7 +60,7 @@ def find_sweep(project, name):
     """The sweep asked for, else the one of the newest job, else the last one; None without any."""
     folders = {folder.name: folder for folder in sweeps.list_sweeps(project, sample=False)}
     job = newest_job(project)
-    of_job = state.read_config(job.run_dir).get("sweep") if job else None
+    of_job = read_config(SweepJob, job.run_dir).sweep if job else None
     return folders.get(name) or folders.get(of_job) or next(reversed(folders.values()), None)
 
 
@@ -69,7 +71,7 @@ def read_clips(project, name):
         return {}
     sweep, job = sweeps.read_sweep(folder), newest_job(project)
     settings, counts, chosen = sweep["settings"], sweeps.count_states(sweep), project.facts().chosen
-    running = bool(job) and not job.is_over and state.read_config(job.run_dir).get("sweep") == folder.name
+    running = bool(job) and not job.is_over and read_config(SweepJob, job.run_dir).sweep == folder.name
     address = f"/media/{project.slug}/sweeps/{folder.name}"
     columns = [None, *[pair["id"] for pair in sweep["pairs"]]]
     return {

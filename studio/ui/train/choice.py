@@ -6,6 +6,8 @@ from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.export import foreign
 from studio.jobs import state
+from studio.jobs.kinds.rehearse import RehearseJob
+from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
 from studio.models.catalogue import describe_model, model_preset
 from studio.project_facts import TrainChoice
@@ -104,7 +106,7 @@ def rehearse(project):
         raise Problem(reason, action=action)
     if actions.is_busy(project, "rehearse"):
         raise Problem("It is being rehearsed already.")
-    actions.queue(project, "rehearse", plan.job_config(project), f"Rehearse {project.facts().name}")
+    actions.queue(project, RehearseJob(**plan.job_config(project)), f"Rehearse {project.facts().name}")
     return "Ten real steps are taken now; then the plan says what they measured."
 
 
@@ -115,5 +117,5 @@ def start(project):
     if reason:
         raise Problem(reason, action=action)
     busy = state.current_job(project.workspace)
-    actions.queue(project, "train", plan.job_config(project), f"Train {project.facts().name}")
+    actions.queue(project, TrainJob(**plan.job_config(project)), f"Train {project.facts().name}")
     return f"Added to the queue, after: {busy.title}." if busy else "Training starts now; you may close this window, it goes on."

@@ -3,6 +3,8 @@
 import time
 
 from studio.config import EXPERTS
+from studio.jobs.kinds.train import TrainJob
+from studio.jobs.state import JobStatus
 from studio.machine import read_machine
 from studio.models.catalogue import experts_of, list_models, model_preset
 from studio.training import curves as metrics
@@ -14,19 +16,19 @@ NOTES_SHOWN = 6
 MAX_POINTS = 300  # of a curve: a lane is some 500 px wide
 
 
-def read_lanes(job, config):
+def read_lanes(job: JobStatus, config: TrainJob):
     """(lanes, numbers of the moment) of a run; config: its config.json. No numbers when it is over, no lanes before it begins."""
     if job.state == "queued":
         return [], []
     history, series = read_history(job.run_dir), metrics.read_metrics(job.run_dir, MAX_POINTS)
-    settings, nothing_set_aside, experts = config["config"], not has_held_out(job.run_dir), experts_in(config)
+    settings, nothing_set_aside, experts = config.config, not has_held_out(job.run_dir), experts_in(config)
     cards = settings.get("processes", 1) / len(experts)  # for each expert
     lanes = [
         lane(expert, series[expert], settings) | {"turn": turn(expert, job, history.phase, settings, cards), "unchecked": nothing_set_aside}
         for expert in experts
     ]
     pace = history.seconds_per_step()
-    return lanes, [] if job.is_over else numbers(series, settings, config.get("device", ""), pace, len(experts) if cards >= 1 else 1)
+    return lanes, [] if job.is_over else numbers(series, settings, config.device, pace, len(experts) if cards >= 1 else 1)
 
 
 def read_notes(job):
@@ -41,9 +43,9 @@ def note_text(note):
     return note["message"] if "message" in note else f"The computer slept for {f.duration(note['asleep_seconds'])}; the training went on."
 
 
-def experts_in(config):
+def experts_in(config: TrainJob):
     """The experts of a run's base model; both, if that is not known any more."""
-    name = config.get("base_model")
+    name = config.base_model
     return experts_of(model_preset(name)) if name in list_models() else EXPERTS
 
 

@@ -25,8 +25,8 @@ def read_rehearsal(project):
     if not job.is_over:
         return RehearsalNote(_remark(_progress(job)), True)
     if job.state in ("failed", "crashed"):
-        error = job.error or {}
-        words = " ".join(f.sentence(error[part]) for part in ("message", "fix") if error.get(part))
+        parts = (job.error.message, job.error.fix) if job.error else ()
+        words = " ".join(f.sentence(part) for part in parts if part)
         return RehearsalNote(f'<p class="remark">{f.escape(f"The rehearsal ended early. {words}")}</p>', False)
     return RehearsalNote(_remark(f"Last rehearsed in {job.name}." if job.state == "done" else WHAT_FOR), False)
 
@@ -34,8 +34,8 @@ def read_rehearsal(project):
 def _progress(job):
     if job.state == "queued":
         return "The rehearsal waits in the queue."
-    done, total, message = (job.progress.get(name) for name in ("done", "total", "message"))
-    counted = f", step {done + 1} of {total}" if job.progress.get("stage") == "Rehearsal" and total and done < total else ""
+    done, total, message = job.progress.done, job.progress.total, job.progress.message
+    counted = f", step {done + 1} of {total}" if job.progress.stage == "Rehearsal" and total and done < total else ""
     return f"Rehearsing{counted}. {message or ''}".strip()
 
 

@@ -6,6 +6,8 @@ import time
 from studio.config import TrainConfig, load_preset
 from studio.data.dataset import kept_items
 from studio.jobs import launcher, state
+from studio.jobs.kind import read_config
+from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
 from studio.models.catalogue import model_preset, takes_first_picture
 from studio.training.endure.deadline import next_time
@@ -70,7 +72,7 @@ def way_on(job):
     """The action that helps after a run: what its error names, else to go on where that is possible, else to begin anew."""
     if job.state == "done":
         return "open-evaluate"
-    named = (job.error or {}).get("action") or ""
+    named = job.error.action if job.error else ""
     if job.state == "failed" and actions.button(named):
         return named
     return "resume" if job.state in ("stopped", "crashed") or can_go_on(job) else "start-training"
@@ -242,7 +244,7 @@ def describe_trainings(project, jobs):
 
 
 def describe_training(job, num_pairs):
-    done, total = job.result.get("step") or job.progress.get("done") or 0, job.progress.get("total")
+    done, total = job.result.get("step") or job.progress.done or 0, job.progress.total
     step = state.last_safe_step(job.run_dir) if can_go_on(job) else 0
     return {
         "name": job.name,
@@ -265,7 +267,7 @@ def when(seconds):
 
 def describe_run(project, job, log_end=None):
     """One run, as JSON for its component; log_end: where the page of the log ends that is looked at."""
-    lanes, numbers = read_lanes(job, state.read_config(job.run_dir))
+    lanes, numbers = read_lanes(job, read_config(TrainJob, job.run_dir))
     title, sentence, tone, button = describe_end(project, job)
     return {
         "run": job.name,
@@ -294,9 +296,9 @@ def describe_log(job, end):
 
 def job_progress(job):
     progress = job.progress
-    done, total = progress.get("done"), progress.get("total")
-    words = [progress.get("stage") or "", progress.get("message") or ""]
-    counted = f"{progress.get('unit') or 'step'} {f.amount(done)} of {f.amount(total)}" if total and done is not None else ""
+    done, total = progress.done, progress.total
+    words = [progress.stage or "", progress.message or ""]
+    counted = f"{progress.unit or 'step'} {f.amount(done)} of {f.amount(total)}" if total and done is not None else ""
     return {
         "share": None if job.fraction is None else round(job.fraction, 3),
         "counted": (counted[:1].upper() + counted[1:]).replace("Steps ", "Step "),
@@ -333,6 +335,6 @@ def describe_end(project, job):
         )
     if job.state == "stopped":
         return f"{name}: stopped", "It was stopped and saved; nothing is lost.", "", actions.button(way_on(job), job.name)
-    error = job.error or {}
-    sentence = " ".join(f.sentence(error.get(part, "")) for part in ("message", "cost", "fix") if error.get(part))
+    parts = (job.error.message, job.error.cost, job.error.fix) if job.error else ()
+    sentence = " ".join(f.sentence(part) for part in parts if part)
     return f"{name}: {f.STATES[job.state]}", sentence, "bad", actions.button(way_on(job), job.name)
