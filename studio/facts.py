@@ -17,10 +17,14 @@ from studio.errors import NewerFormat
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 
+_IN_MEMORY = "in_memory"
+IN_MEMORY = {_IN_MEMORY: True}  # metadata of a field that stands beside what the file holds, and is neither read nor written
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Base of what is carried. A field without a default must be in the data; one whose value equals its default is not written.
+    """Base of what is carried. A field without a default must be in the data; one whose value equals its default is not written,
+    nor is one with the metadata IN_MEMORY.
 
     unknown: what else the data held, kept when it is written again: another version's fields, or a person's own.
     written_by: the format of the file that the facts are from, after the steps that bring an older one up to date.
@@ -102,7 +106,7 @@ def _take_format(data: dict[str, Any], where: str) -> int:
 
 @functools.cache
 def _fields(kind: type[Facts]) -> tuple[dataclasses.Field[Any], ...]:
-    return tuple(field for field in dataclasses.fields(kind) if field.name not in ("unknown", "written_by"))
+    return tuple(f for f in dataclasses.fields(kind) if f.name not in ("unknown", "written_by") and not f.metadata.get(_IN_MEMORY))
 
 
 @functools.cache
@@ -143,12 +147,14 @@ def _reader(hint: Any) -> Reader:
         kinds = tuple(part for part in parts if part is not type(None))
         read = _reader(kinds[0]) if len(kinds) == 1 else _one_of(kinds)
         return _optional(read) if type(None) in parts else read
-    if origin is tuple:
-        return _list_of(_reader(parts[0]))
+    if origin in (tuple, list):
+        return _list_of(_reader(parts[0]), origin)
     if origin in (dict, Mapping):
         return _table_of(_reader(parts[1]))
     if isinstance(hint, type) and issubclass(hint, Facts):
         return hint.from_json
+    if isinstance(hint, type) and issubclass(hint, tuple):
+        return _row_of(hint)
     return _plain(hint)
 
 
@@ -156,13 +162,27 @@ def _optional(read: Reader) -> Reader:
     return lambda value, where: None if value is None else read(value, where)
 
 
-def _list_of(read: Reader) -> Reader:
-    def read_list(value: Any, where: str) -> tuple[Any, ...]:
+def _list_of(read: Reader, made: type) -> Reader:
+    """made: list for what is edited in place, else tuple."""
+
+    def read_list(value: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise ValueError(f"{where} is damaged: expected a list, got {str(value)[:60]!r}")
-        return tuple(read(part, f"{where}[{number}]") for number, part in enumerate(value))
+        return made(read(part, f"{where}[{number}]") for number, part in enumerate(value))
 
     return read_list
+
+
+def _row_of(kind: Any) -> Reader:
+    """A NamedTuple, which lies in the file as a list of its fields."""
+    readers = [_reader(hint) for hint in typing.get_type_hints(kind).values()]
+
+    def read_row(value: Any, where: str) -> Any:
+        if not isinstance(value, (list, tuple)) or len(value) != len(readers):
+            raise ValueError(f"{where} is damaged: expected {len(readers)} values, got {str(value)[:60]!r}")
+        return kind(*(read(part, f"{where}[{number}]") for number, (read, part) in enumerate(zip(readers, value))))
+
+    return read_row
 
 
 def _table_of(read: Reader) -> Reader:

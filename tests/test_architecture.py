@@ -9,7 +9,21 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDIO = ROOT / "studio"
-LEAVES = {"clocks", "config", "disk", "facts", "project_facts", "sections", "workspace", "errors", "machine", "surroundings", "words"}
+LEAVES = {
+    "clocks",
+    "config",
+    "disk",
+    "drawing_config",
+    "experts",
+    "facts",
+    "project_facts",
+    "sections",
+    "workspace",
+    "errors",
+    "machine",
+    "surroundings",
+    "words",
+}
 TORCH = {"torch", "accelerate", "diffusers", "transformers", "peft", "torchvision"}
 
 # room -> rooms it may import, beside the leaves and itself
@@ -28,6 +42,8 @@ ROOMS = {
 LEAF_PACKAGES = {
     "clocks": set(),
     "config": set(),
+    "drawing_config": set(),
+    "experts": set(),
     "facts": set(),
     "sections": set(),
     "disk": {"filelock"},
@@ -44,6 +60,7 @@ TORCH_ROOMS = {"models", "training", "evaluation", "data", "tiny"}
 TORCH_FREE = {
     "models/captioners.py",
     "models/catalogue.py",
+    "models/preset.py",
     "models/fetch/needed.py",
     "models/fetch/offers.py",
     "models/fetch/download.py",
@@ -178,7 +195,8 @@ def modules_after(code):
 
 
 def test_importing_the_window_loads_no_torch():
-    pages = [f"studio.ui.{p.stem}" for p in (STUDIO / "ui").glob("*.py") if p.stem != "__init__"]
+    files = [p for p in (STUDIO / "ui").rglob("*.py") if p.stem != "__init__"]
+    pages = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in files]
     loaded = modules_after("import " + ", ".join(sorted(pages)))
     assert "gradio" in loaded and not loaded & TORCH
 

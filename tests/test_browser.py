@@ -14,10 +14,10 @@ import pytest
 from comfyui_kit import make_true_comfyui
 from comparison_kit import LANDSCAPE, PORTRAIT, make_comparison
 
-from studio.config import load_preset
 from studio.data.dataset import set_caption
 from studio.data.importer import import_media
 from studio.evaluation.report import write_report
+from studio.models.preset import model_preset
 from studio.project_facts import Permission
 from studio.workspace import Workspace
 
@@ -523,7 +523,7 @@ def let_through(words):
 
 
 def test_comfyuis_folder_is_named_in_the_window_and_a_wrong_one_is_told_in_words(browser, tmp_path):
-    preset, home, port = load_preset("models", "wan22-t2v-a14b"), tmp_path / "home", free_port()
+    preset, home, port = model_preset("wan22-t2v-a14b"), tmp_path / "home", free_port()
     Workspace(home).create_project(
         "Anna", trigger="ohwx", class_noun="person", base_model="wan22-t2v-a14b", permission=Permission(granted=True)
     )

@@ -6,7 +6,7 @@ import pytest
 
 from studio.disk import FORMAT, read_json, write_json
 from studio.errors import NewerFormat
-from studio.facts import Facts, read_facts, write_facts
+from studio.facts import IN_MEMORY, Facts, read_facts, write_facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,18 @@ def test_a_default_is_not_written_but_where_others_look_for_it():
         "spare": {"size_inches": 3},
         "scores": {"a": None},
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parked(Facts):
+    place: str
+    folder: str | None = field(default=None, metadata=IN_MEMORY)
+
+
+def test_what_stands_beside_the_file_is_neither_written_nor_read():
+    assert Parked(place="here", folder="there").to_json() == {"place": "here"}
+    found = Parked.from_json({"place": "here", "folder": "there"}, "car.json")
+    assert found.folder is None and found.to_json() == {"place": "here", "folder": "there"}
 
 
 @pytest.mark.parametrize(("data", "words"), [

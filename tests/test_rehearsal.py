@@ -13,6 +13,7 @@ from studio.jobs.problems import Failure
 from studio.jobs.worker import run_job
 from studio.machine import Gpu, Machine, TorchBuild
 from studio.project_facts import Permission
+from studio.training.events import REHEARSAL
 from studio.training.plan import planner
 from studio.training.plan.measured import same_work
 from studio.training.plan.planner import propose
@@ -50,7 +51,7 @@ def test_ten_steps_are_taken_most_on_the_largest_item_and_nothing_of_them_stays(
     assert next(iter(shapes[0]))[1] == 2  # latent frames: the clip
     assert measured["seconds_largest"] > 0 and measured["seconds_per_step"] > 0 and measured["ram_gb"] > 0.1 and measured["vram_gb"] is None
     assert not (run_dir / "resume").exists() and not (run_dir / "checkpoints").exists()
-    assert not events.of("step") and {p["stage"] for p in events.of("progress")} >= {"Rehearsal"}
+    assert not events.of("step") and {p["code"] for p in events.of("progress") if "code" in p} == {REHEARSAL}
 
 
 def test_pictures_of_others_are_rehearsed_at_their_size_and_not_drawn(tiny_base, monkeypatch):
@@ -79,11 +80,11 @@ def test_what_was_measured_corrects_the_plan_of_the_same_work_alone(tiny_base):
     def plan(**changes):
         return propose(project, MACHINE, workspace=project.workspace, overrides=overrides | changes).predicted
 
-    assert plan()["how_sure"] == "measured in rehearse-001" == plan(steps=400)["how_sure"]
-    assert plan()["seconds_per_step"] == read_json(run_dir / "rehearsal.json")["seconds_per_step"]
-    assert "measured" not in plan(accumulation=1)["how_sure"]
+    assert plan().how_sure == "measured in rehearse-001" == plan(steps=400).how_sure
+    assert plan().seconds_per_step == read_json(run_dir / "rehearsal.json")["seconds_per_step"]
+    assert "measured" not in plan(accumulation=1).how_sure
     imagined = propose(project, MACHINE, workspace=project.workspace, overrides=overrides, vram_gb=8)
-    assert "measured" not in imagined.predicted["how_sure"]
+    assert "measured" not in imagined.predicted.how_sure
 
 
 def test_where_the_memory_ran_out_the_plan_takes_what_sufficed_and_says_so(workspace, monkeypatch):
@@ -97,7 +98,7 @@ def test_where_the_memory_ran_out_the_plan_takes_what_sufficed_and_says_so(works
     write_json(run_dir / "rehearsal.json", {"memory": less, "vram_gb": 21.5, "ram_gb": 40.0, "seconds_per_step": 31.0})
     after = propose(project, machine, workspace=workspace)
     assert (after.config.memory.rows_per_walk, after.config.memory.inputs_in_ram) == (2, True)
-    assert after.predicted["vram_gb"] == 21.5 and after.predicted["seconds_per_step"] == 31.0
+    assert after.predicted.vram_gb == 21.5 and after.predicted.seconds_per_step == 31.0
     assert any("ran out" in reason for reason in after.reasons) and any("21.5 GB of GPU memory" in reason for reason in after.reasons)
     write_json(run_dir / "rehearsal.json", {"memory": less})  # one that was cut off
     assert propose(project, machine, workspace=workspace).config == before.config
@@ -110,7 +111,7 @@ def test_memory_that_runs_out_in_a_rehearsal_takes_notches_as_training_does(tiny
 
     def report(event, **fields):
         events(event, **fields)
-        if event == "progress" and fields["stage"] == "Rehearsal" and not events.of("memory"):
+        if event == "progress" and fields.get("code") == REHEARSAL and not events.of("memory"):
             device.refusals = 2
 
     with device:
@@ -126,7 +127,7 @@ def test_a_rehearsal_can_be_stopped(tiny_base, after):
     steps = []
 
     def report(event, **fields):
-        if event == "progress" and fields["stage"] == "Rehearsal":
+        if event == "progress" and fields.get("code") == REHEARSAL:
             steps.append(fields["done"])
 
     assert rehearse(config, run_dir, report=report, should_stop=lambda: len(steps) > after) == {"stopped": True}
@@ -140,13 +141,13 @@ def test_the_number_of_steps_and_the_time_of_day_do_not_make_other_work():
 
 
 def test_the_train_tab_tells_of_the_rehearsal(project):
-    assert "ten real steps" in read_rehearsal(project).html
+    assert "ten real steps" in read_rehearsal(project).remark.text
     run_dir = launcher.enqueue(project, RehearseJob(config=to_dict(small_config())))
     note = read_rehearsal(project)
-    assert note.is_busy and "waits in the queue" in note.html
+    assert note.is_busy and "waits in the queue" in note.remark.text
     add_photo(project, 1)
-    assert "wait for the rehearsal" in next_step(project)["text"]
+    assert "wait for the rehearsal" in next_step(project).text
     record = replace(state.read_record(run_dir), state="failed", error=Failure(message="There are no photos.", fix="Add some."))
     state.write_record(run_dir, record)
     note = read_rehearsal(project)
-    assert not note.is_busy and "There are no photos. Add some." in note.html
+    assert not note.is_busy and "There are no photos. Add some." in note.remark.text

@@ -64,7 +64,7 @@ def _size(row: Mapping[str, Any]) -> str:
 
 
 def download(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
-    title = sources.preset_of(args.name)["title"]
+    title = sources.preset_of(args.name).title
     sources.require_source(args.name, workspace)
     if sources.describe(args.name, workspace)["available"]:
         out.print(f"{title} is here already; nothing was fetched.")

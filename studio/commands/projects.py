@@ -2,7 +2,6 @@
 that `list` takes to start.
 """
 
-import dataclasses
 import time
 from argparse import Namespace
 from typing import Any
@@ -70,17 +69,17 @@ def import_media(args: Namespace, workspace: Workspace, out: Output) -> dict[str
     found = run(project, args.paths, report=out.report)
     count = "1 picture or clip" if len(found.added) == 1 else f"{len(found.added)} pictures and clips"
     out.print(f"Added {count} to {project.facts().name}.")
-    for name, of in found.duplicates:
-        out.print(f"  {name} is the same as {of}; not added again.")
-    for name, reason in found.rejected:
-        out.print(f"  {name} was left out: {reason}")
-    for name, note in found.notes:
-        out.print(f"  {name}: {note}.")
+    for same in found.duplicates:
+        out.print(f"  {same.name} is the same as {same.item_id}; not added again.")
+    for left_out in found.rejected:
+        out.print(f"  {left_out.name} was left out: {left_out.words}")
+    for note in found.notes:
+        out.print(f"  {note.name}: {note.words}.")
     if not (found.added or found.duplicates) and found.rejected:
         raise Problem(
-            f"nothing could be imported: {found.rejected[0][0]}: {found.rejected[0][1]}", fix="Give photos or clips of the person."
+            f"nothing could be imported: {found.rejected[0].name}: {found.rejected[0].words}", fix="Give photos or clips of the person."
         )
-    return {"project": project.slug} | dataclasses.asdict(found)
+    return {"project": project.slug} | found.to_json()
 
 
 def curate(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
@@ -105,4 +104,4 @@ def caption(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any
     out.print(f"{sum(bool(item.caption.strip()) for item in items)} of {len(items)} kept pictures and clips have a caption.")
     for finding in findings:
         out.print(f"  {finding}")
-    return {"project": project.slug, "state": job.state, "counts": job.result, "findings": findings}
+    return {"project": project.slug, "state": job.state, "counts": job.result, "findings": [finding.to_json() for finding in findings]}

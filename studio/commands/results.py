@@ -38,9 +38,9 @@ def list_damaged(project: Project) -> list[Damaged]:
 
 
 def make_sweep_config(project, overrides=None):
-    from studio.models.catalogue import model_preset, sweep_config
+    from studio.models.preset import model_preset
 
-    return sweep_config(model_preset(project.facts().base_model), overrides)
+    return model_preset(project.facts().base_model).sweep_config(overrides)
 
 
 def draw(project, folder, out):

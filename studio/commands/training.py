@@ -130,17 +130,17 @@ def say_plan(plan: Plan, out: Output) -> None:
         f"Recipe {plan.recipe}, {plan.config.steps} steps, on the {'GPU, preset ' + plan.hardware if plan.hardware else 'processor'}."
     )
     for label, need, free in (
-        ("VRAM", p["vram_gb"], p["vram_free_gb"]),
-        ("RAM", p["ram_gb"], p["ram_free_gb"]),
-        ("disk", p["disk_gb"], p["disk_free_gb"]),
+        ("VRAM", p.vram_gb, p.vram_free_gb),
+        ("RAM", p.ram_gb, p.ram_free_gb),
+        ("disk", p.disk_gb, p.disk_free_gb),
     ):
         if need is not None:
             out.print(f"  {label:5} about {gigabytes(need)} of {gigabytes(free)} free")
-    pace, hours = p["seconds_per_step"], p["hours"]
+    pace, hours = p.seconds_per_step, p.hours
     if pace is None or hours is None:
-        out.print(f"  time  {p['how_sure']}.")
+        out.print(f"  time  {p.how_sure}.")
     else:
-        out.print(f"  time  about {duration(hours * 3600)}, {pace:.1f} s a step ({p['how_sure']})")
+        out.print(f"  time  about {duration(hours * 3600)}, {pace:.1f} s a step ({p.how_sure})")
     for reason in plan.reasons:
         out.print(f"  - {reason}")
 

@@ -10,7 +10,7 @@ from studio.config import EXPERTS
 from studio.project_facts import Person
 
 FPS = 16  # what WAN draws and was trained at
-RANGES = {"high_noise": lambda boundary: (boundary, 1.0), "low_noise": lambda boundary: (0.0, boundary)}
+RANGES = dict(zip(EXPERTS, (lambda boundary: (boundary, 1.0), lambda boundary: (0.0, boundary)), strict=True))
 PIPE_OPTIMIZERS = {"adamw8bit": "adamw8bit", "prodigy": "Prodigy"}
 NAMES = {  # of WAN 2.2 A14B in the other trainers, by whether it draws from a first picture
     False: {"base": "Wan2.2-T2V-A14B", "kind": "t2v", "arch": "wan22_14b"},
@@ -193,7 +193,7 @@ def _learning_rate(optimizer):
 
 
 def expert_steps(train, expert):
-    share = train.high_noise_share if expert == EXPERTS[0] else 1 - train.high_noise_share
+    share = train.share_of(expert)
     return max(1, round(train.steps * share))
 
 

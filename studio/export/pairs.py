@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.config import TrainConfig, from_dict, to_dict
+from studio.config import USUAL_STRENGTH, TrainConfig, to_dict
 from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.evaluation.report import has_current_report, write_report
@@ -15,7 +15,7 @@ from studio.evaluation.sweeps import is_sample
 from studio.export import configs, texts
 from studio.export.dataset import copy_groups, group_items
 from studio.export.lora_files import check_lora, write_for_musubi
-from studio.models.catalogue import experts_of, model_preset, takes_first_picture
+from studio.models.preset import ModelPreset, model_preset
 from studio.project_facts import Person
 from studio.training.material import learnable
 from studio.training.pairs import Pair, file_sha256, find_pair, verify_pair
@@ -38,13 +38,13 @@ class Source:
     name: str  # "anna_run1_step3000"
     rank: int
     train: TrainConfig
-    preset: dict
+    preset: ModelPreset
     strength: float | None
     groups: list
 
     @property
     def boundary(self):
-        return float(self.pair.manifest.get("boundary") or self.preset["default_boundary"])
+        return float(self.pair.manifest.boundary or self.preset.default_boundary)
 
     @property
     def facts(self):
@@ -52,10 +52,10 @@ class Source:
         return {
             "name": self.name,
             "pair": self.pair.id,
-            "strength": self.strength or texts.USUAL_STRENGTH,
+            "strength": self.strength or USUAL_STRENGTH,
             "trigger": self.project_data.trigger,
             "class_noun": self.project_data.class_noun,
-            "base_title": self.preset["title"],
+            "base_title": self.preset.title,
         }
 
     @property
@@ -65,7 +65,7 @@ class Source:
 
     @property
     def first_picture(self):
-        return takes_first_picture(self.preset)
+        return self.preset.takes_first_picture
 
 
 def export_pair(project, pair, to, strength=None, *, include_photos=False):
@@ -77,13 +77,13 @@ def export_pair(project, pair, to, strength=None, *, include_photos=False):
     if to not in TARGETS:
         raise ValueError(f"there is no export to {to!r}; choose one of {', '.join(TARGETS)}")
     if strength is not None and not 0 < strength <= 2:
-        raise ValueError(f"the strength must lie above 0 and up to 2, got {strength:g}; {texts.USUAL_STRENGTH:g} is a good start")
+        raise ValueError(f"the strength must lie above 0 and up to 2, got {strength:g}; {USUAL_STRENGTH:g} is a good start")
     project.require_ours()
     pair = find_pair(project, pair) if isinstance(pair, str) else pair
     source = _read_source(project, pair, to, strength, include_photos)
-    if to not in OF_ANY_MODEL and len(experts_of(source.preset)) == 1:
+    if to not in OF_ANY_MODEL and len(source.preset.experts) == 1:
         raise Problem(
-            f"A LoRA for {source.preset['title']} can't be exported to {to}: the settings for it are written for WAN 2.2's pairs.",
+            f"A LoRA for {source.preset.title} can't be exported to {to}: the settings for it are written for WAN 2.2's pairs.",
             fix="Export it for ComfyUI, or as a bundle.",
         )
     report = _find_report(project, pair) if to == "bundle" else None
@@ -109,7 +109,7 @@ def _read_source(project, pair, to, strength, include_photos):
     verify_pair(pair)
     rank = max(check_lora(path) for path in pair.files.values())
     data = project.facts()
-    preset = model_preset(pair.manifest.get("base_model", data.base_model))
+    preset = model_preset(pair.manifest.base_model or data.base_model)
     items = []
     if to == "bundle" and include_photos:
         items = kept_items(project)
@@ -120,7 +120,7 @@ def _read_source(project, pair, to, strength, include_photos):
         pair=pair,
         name=f"{project.slug}_run{int(pair.run.rsplit('-', 1)[1])}_step{pair.step}",
         rank=rank,
-        train=from_dict(TrainConfig, pair.manifest["settings"], "manifest.json"),
+        train=pair.manifest.train_config(),
         preset=preset,
         strength=strength,
         groups=group_items(items),
@@ -129,7 +129,7 @@ def _read_source(project, pair, to, strength, include_photos):
 
 def _content_hash(source, to, report):
     items = [[item.path.name, item.sha256, item.caption] for group in source.groups for item in group.items]
-    loras = [entry["sha256"] for entry in source.pair.manifest["experts"].values()]
+    loras = [saved.sha256 for saved in source.pair.manifest.experts.values()]
     what = [
         EXPORT_VERSION,
         to,
@@ -173,7 +173,7 @@ def _find_report(project, pair):
 
 
 def _write_comfyui(source, folder, report):
-    experts = experts_of(source.preset)
+    experts = source.preset.experts
     files = {expert: f"{source.name}{f'_{WORDS[expert]}' if len(experts) > 1 else ''}.safetensors" for expert in source.pair.files}
     for expert, name in files.items():
         shutil.copyfile(source.pair.files[expert], folder / name)
@@ -223,7 +223,7 @@ def _write_bundle(source, folder, report):
     (parts / "lora").mkdir(parents=True)
     _write_comfyui(source, parts / "lora", None)
     (parts / "lora" / "README.txt").rename(parts / "lora" / "README-ComfyUI.txt")
-    write_json(parts / "manifest.json", source.pair.manifest)
+    shutil.copyfile(source.pair.folder / "manifest.json", parts / "manifest.json")
     write_json(parts / "settings.json", source.project_data.to_json() | {"train": to_dict(source.train)})
     if report:
         for path in report:

@@ -2,7 +2,6 @@
 
 from studio.training.plan.estimates import count_class_pictures
 
-USUAL_STRENGTH = 0.7
 FOOTER = """
 What you make with these files is AI-generated: say so when you share it, and share it only with the person's permission.
 """
@@ -109,8 +108,7 @@ def comfyui_readme(files, facts):
     if len(files) == 1:
         line = "=" * len(f"One LoRA for {facts['base_title']}, for ComfyUI")
         return COMFYUI_ALONE.format(line=line, file=next(iter(files.values())), **facts) + FOOTER
-    words = {"high_noise": "high noise", "low_noise": "low noise"}
-    slots = "".join(f"     behind the {words[e]} model: {name}\n" for e, name in files.items())
+    slots = "".join(f"     behind the {expert.replace('_', ' ')} model: {name}\n" for expert, name in files.items())
     return COMFYUI.format(slots=slots, **facts) + FOOTER
 
 

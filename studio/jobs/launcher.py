@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import psutil
 from filelock import BaseFileLock, FileLock
 
-from studio.config import MEETING_FILE, merge
+from studio.config import RENDEZVOUS_FILE, merge
 from studio.facts import read_facts, write_facts
 from studio.jobs import state
 from studio.jobs.kind import DOWNLOADS, JobConfig, SettingsJob, find_kind, read_config
@@ -236,7 +236,7 @@ def offline_environment() -> dict[str, str]:
 def worker_environment() -> dict[str, str]:
     """The environment of the worker: offline, UTF-8, a log that is written at once; the place that a launcher gave to this process is its own."""
     found = as_found(os.environ)
-    inherited = {name: value for name, value in found.items() if name not in (*RANK_VARIABLES, LAUNCHED, MEETING_FILE)}
+    inherited = {name: value for name, value in found.items() if name not in (*RANK_VARIABLES, LAUNCHED, RENDEZVOUS_FILE)}
     return inherited | offline_environment() | dict(PYTHONUTF8="1", PYTHONUNBUFFERED="1", PYTHONFAULTHANDLER="1")
 
 

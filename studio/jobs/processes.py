@@ -12,11 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from studio.config import MEETING_FILE
+from studio.config import RENDEZVOUS_FILE
 from studio.errors import Problem, ProcessLost
 from studio.jobs import launcher, machines, state
 from studio.jobs.problems import KEPT, Failure
 from studio.jobs.recorder import Recorder
+from studio.training.events import TRAINING
 from studio.workspace import read_jsonl
 
 ENDING_SECONDS = 120.0  # to save and end
@@ -141,7 +142,7 @@ class GroupRecorder:
             self.step += 1
         if event in COUNTED:
             fields["step"] = self.step
-        if event == "progress" and fields.get("stage") == "Training":
+        if event == "progress" and fields.get("code") == TRAINING:
             fields = {name: value for name, value in fields.items() if name != "seconds_left"} | {"done": self.step}
         self.recorder.report(event, **fields)
 
@@ -156,7 +157,7 @@ def reports_file(run_dir: Path | str) -> Path:
 
 def rank_variables(rank: int, world_size: int, folder: Path | str) -> dict[str, str]:
     """The environment of a process of a group on this computer, whose processes meet in a folder and talk through the loopback."""
-    values = dict(zip(machines.RANK_VARIABLES, (rank, rank, world_size, world_size))) | {MEETING_FILE: Path(folder) / "store"}
+    values = dict(zip(machines.RANK_VARIABLES, (rank, rank, world_size, world_size))) | {RENDEZVOUS_FILE: Path(folder) / "store"}
     return {name: str(value) for name, value in values.items()} | machines.talking_through("127.0.0.1")
 
 
@@ -181,15 +182,15 @@ def _start(run_dir: Path, rank: int, world_size: int, folder: str) -> "subproces
 @contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
     """Inside, this process is a member of the group; afterwards the next job of the same process can be of another."""
-    from studio.training.endure.process_group import leave_team  # loads torch
+    from studio.training.endure.process_group import destroy_process_group  # loads torch
 
     before = {name: os.environ.get(name) for name in variables}
-    leave_team()
+    destroy_process_group()
     os.environ.update(variables)
     try:
         yield
     finally:
-        leave_team()
+        destroy_process_group()
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
@@ -197,10 +198,10 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 @contextmanager
 def _leaving_at_once() -> Iterator[None]:
     """Who fails inside is no member any more: processes that wait for an answer of this one hear of it, instead of waiting on."""
-    from studio.training.endure.process_group import leave_team  # loads torch
+    from studio.training.endure.process_group import destroy_process_group  # loads torch
 
     try:
         yield
     except BaseException:
-        leave_team()
+        destroy_process_group()
         raise

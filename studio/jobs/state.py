@@ -31,6 +31,7 @@ class Progress(Facts):
     unit: str = ""
     message: str | None = None
     bytes_per_second: float | None = None
+    code: str = ""  # which stage it is, where somebody has to know: see studio.training.events
 
     @property
     def fraction(self) -> float | None:

@@ -1,10 +1,12 @@
-"""The window: one page, a sidebar, three tabs; served to this computer only."""
+"""The window: one page, a sidebar, the tabs; served to this computer only."""
 
 import logging
 import os
 import secrets
+import socket
 import threading
 import time
+from typing import Any
 
 import gradio as gr
 import uvicorn
@@ -15,20 +17,19 @@ from studio.data import limits
 from studio.jobs.launcher import ensure_worker
 from studio.models.fetch.offers import note_wish
 from studio.ui import components, sidebar, uploads
-from studio.ui.dataset import tab as dataset_tab
-from studio.ui.evaluate import tab as evaluate_tab
 from studio.ui.instance import open_in_browser
 from studio.ui.page import Page
-from studio.ui.security import Guard
-from studio.ui.served_files import media_routes
+from studio.ui.serving.security import Guard
+from studio.ui.serving.served_files import media_routes
+from studio.ui.tabs import find_tabs
 from studio.ui.theme import ICON, make_theme
-from studio.ui.train import tab as train_tab
+from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
 TITLE = "Likeness Studio"
 
 
-def build(workspace):
+def build(workspace: Workspace) -> gr.Blocks:
     """The page as gradio Blocks. Holds no state: everything is read from the workspace when the page is opened."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 1800)) as demo:
         page = Page(workspace)
@@ -40,38 +41,45 @@ def build(workspace):
                 page.news.render()
                 page.shows.render()
                 page.trouble.render()
-                with gr.Tabs(elem_id="tabs") as tabs:
-                    for number, part in enumerate((dataset_tab, train_tab, evaluate_tab), 1):
-                        with gr.Tab(f"{number} {part.TITLE}", id=part.ID, elem_id=f"tab-{part.ID}", render_children=True) as tab:
-                            part.build(page)
-                        page.tab_items.append(tab)
+                tabs = build_tabs(page)
         sidebar.restore(page, demo, tabs)
         page.connect()
     return demo
 
 
-def make_app(workspace, lan_password=None):
+def build_tabs(page: Page) -> gr.Tabs:
+    """Every tab, in its place, with what it shows; the first one is shown first."""
+    with gr.Tabs(elem_id="tabs") as tabs:
+        for number, part in enumerate(find_tabs(), 1):
+            with gr.Tab(f"{number} {part.TITLE}", id=part.ID, elem_id=f"tab-{part.ID}", render_children=True) as tab:
+                part.build(page)
+            page.tab_items.append(tab)
+    page.tab.value = page.tab_items[0].id
+    return tabs
+
+
+def make_app(workspace: Workspace, lan_password: str | None = None) -> FastAPI:
     """The web application: the page, its style, the media it shows, behind the guard."""
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(media_routes(workspace))
     version, start = components.stylesheet_version(), secrets.token_hex(8)
 
     @app.get("/look/studio.css")
-    def get_stylesheet():
+    def get_stylesheet() -> Response:
         return Response(components.stylesheet(), media_type="text/css", headers={"cache-control": "private, max-age=86400"})
 
     @app.get("/look/alive")
-    def get_alive():
+    def get_alive() -> dict[str, str]:
         """Which start of the studio answers: an open page asks, to say so when the studio was closed and to begin anew when it is back."""
         return {"start": start}
 
     @app.get("/look/icon.svg")
     @app.get("/favicon.ico")
-    def get_icon():
+    def get_icon() -> Response:
         return Response(ICON, media_type="image/svg+xml", headers={"cache-control": "private, max-age=86400"})
 
     head = f'<link rel="stylesheet" href="/look/studio.css?v={version}"><link rel="icon" type="image/svg+xml" href="/look/icon.svg">'
-    options = dict(
+    options: dict[str, Any] = dict(
         footer_links=[], run_history=False, show_error=False, pwa=False, ssr_mode=False, mcp_server=False, enable_monitoring=False
     )
     size = f"{limits.MAX_CLIP_BYTES}b"
@@ -80,11 +88,13 @@ def make_app(workspace, lan_password=None):
     return app
 
 
-def serve(workspace, port=7860, open_browser=True, lan_password=None):
+def serve(workspace: Workspace, port: int = 7860, open_browser: bool = True, lan_password: str | None = None) -> None:
     """Run the studio until Ctrl-C. Listens on this computer only; with a password, on the local network."""
     prepare(workspace)
     host = "0.0.0.0" if lan_password else "127.0.0.1"
-    options = dict(log_level="warning", server_header=False, ws="none", timeout_graceful_shutdown=1, workers=1, proxy_headers=False)
+    options: dict[str, Any] = dict(
+        log_level="warning", server_header=False, ws="none", timeout_graceful_shutdown=1, workers=1, proxy_headers=False
+    )
     config = uvicorn.Config(make_app(workspace, lan_password), host=host, port=port, **options)
     server, closing = Server(config), threading.Event()
     threading.Thread(target=announce, args=(server, port, open_browser), daemon=True).start()
@@ -99,12 +109,12 @@ def serve(workspace, port=7860, open_browser=True, lan_password=None):
 class Server(uvicorn.Server):
     """Closes at once: an open page holds a connection for as long as it is open, and cutting that is no error worth a traceback."""
 
-    async def shutdown(self, sockets=None):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         await super().shutdown(sockets)
 
 
-def prepare(workspace):
+def prepare(workspace: Workspace) -> None:
     """Private places for uploads, no reports to anyone, the demo project, and the queue of a studio that was closed."""
     workspace.projects_dir.mkdir(parents=True, exist_ok=True)
     uploads.clear_leftovers(workspace)
@@ -120,9 +130,9 @@ def prepare(workspace):
     ensure_worker(workspace.downloads)
 
 
-def make_demo(workspace):
+def make_demo(workspace: Workspace) -> None:
     """The project Demo, once in the life of a workspace: who deletes it does not see it again. (The command "demo" still makes it.)"""
-    from studio.tiny.demo import ensure_demo_project, was_made
+    from studio.tiny.demo import ensure_demo_project, was_made  # keeps what draws people out of the start
 
     try:
         if not was_made(workspace):
@@ -131,7 +141,7 @@ def make_demo(workspace):
         log.exception("the project Demo could not be made; everything else works")
 
 
-def announce(server, port, open_browser):
+def announce(server: Server, port: int, open_browser: bool) -> None:
     """Say where the studio is as soon as it answers, and open it there."""
     while not server.started:
         if server.should_exit:

@@ -3,6 +3,7 @@
 import html
 import time
 
+from studio.jobs.problems import Failure
 from studio.words import amount as amount
 from studio.words import count as count
 from studio.words import duration as duration
@@ -19,14 +20,13 @@ STATES = {
     "failed": "failed",
     "crashed": "interrupted",
 }
-EXPERTS = {"high_noise": "layout and motion", "low_noise": "detail and identity"}
 
 
-def escape(text):
+def escape(text: object) -> str:
     return html.escape(str(text), quote=True)
 
 
-def until(seconds_left, now=None):
+def until(seconds_left: float, now: float | None = None) -> str:
     """When something that takes so long is ready: 07:40, or Tue 07:40 after midnight."""
     now = time.time() if now is None else now
     end, today = time.localtime(now + seconds_left), time.localtime(now)
@@ -34,18 +34,23 @@ def until(seconds_left, now=None):
     return time.strftime("%H:%M" if same_day else "%a %H:%M", end)
 
 
-def time_left(seconds_left):
+def time_left(seconds_left: float | None) -> str:
     """about 3 h 12 min left (until 07:40), or "" when unknown."""
     if seconds_left is None:
         return ""
-    return (
-        f"about {duration(seconds_left)} left (until {until(seconds_left)})"
-        if seconds_left >= 60
-        else f"about {duration(seconds_left)} left"
-    )
+    when = f" (until {until(seconds_left)})" if seconds_left >= 60 else ""
+    return f"about {duration(seconds_left)} left{when}"
 
 
-def seconds_per_step(seconds):
+def seconds_per_step(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return f"{seconds:.1f} s a step" if seconds >= 1 else f"{seconds:.2f} s a step"
+
+
+def in_sentences(failure: Failure | None, *, with_cost: bool = True) -> str:
+    """What a job's failure says: what happened, what it cost, what to do; "" without one."""
+    if failure is None:
+        return ""
+    parts = (failure.message, failure.cost if with_cost else "", failure.fix)
+    return " ".join(sentence(part) for part in parts if part)

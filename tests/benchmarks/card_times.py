@@ -42,7 +42,7 @@ def table_line(project, size):
     memory = usual.config.memory
     blocks = f"{memory.blocks_swapped or 'none'}{', as int8' if memory.precision == 'int8' else ''}"
     card = f"{size} GB ({preset['usual_card']}{f', {RAM_GB[size]} GB of RAM' if size in RAM_GB else ''})"
-    times = [in_words(plan.predicted["hours"]) for plan in (usual, quick)]
+    times = [in_words(plan.predicted.hours) for plan in (usual, quick)]
     return f"| {' | '.join([card, f'{photo} px', f'{clip} px, {frames} frames', blocks, *times])} |"
 
 

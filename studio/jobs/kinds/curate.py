@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from studio.config import NUM_KEPT
 from studio.jobs.kind import WORK, JobConfig, Work
 
 TITLE = "Choose the best photos"
 QUEUE = WORK
-USUAL_NUMBER_KEPT = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class CurateJob(JobConfig):
 
     KIND = "curate"
     ALWAYS_WRITTEN = (*JobConfig.ALWAYS_WRITTEN, "keep")
-    keep: int = USUAL_NUMBER_KEPT
+    keep: int = NUM_KEPT
 
 
 Config = CurateJob
@@ -26,7 +26,7 @@ Config = CurateJob
 def run(config: CurateJob, work: Work) -> Mapping[str, Any]:
     from studio.data.curation import curate  # looks at pictures: start-up time
 
-    return curate(work.project, keep=config.keep, report=work.recorder.report, should_stop=work.recorder.should_stop)
+    return curate(work.project, keep=config.keep, report=work.recorder.report, should_stop=work.recorder.should_stop).to_json()
 
 
 def describe_end(result: Mapping[str, Any]) -> str:

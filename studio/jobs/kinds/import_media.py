@@ -1,6 +1,5 @@
 """Import: photos, clips, folders and zips come into the dataset."""
 
-import dataclasses
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ Config = ImportJob
 
 
 def run(config: ImportJob, work: Work) -> Mapping[str, Any]:
-    from studio.data.importer import import_media  # reads clips: start-up time
+    from studio.data.importer import FileNote, import_media  # reads clips: start-up time
 
     project, paths = work.project, [Path(path) for path in config.paths]
     sent = config.delete_after  # a person's own folders are never touched
@@ -41,8 +40,8 @@ def run(config: ImportJob, work: Work) -> Mapping[str, Any]:
             for path in paths:
                 if path.is_relative_to(project.root):
                     shutil.rmtree(path, ignore_errors=True)
-    found.rejected[:0] = config.left_out
-    return dataclasses.asdict(found)
+    found.rejected[:0] = [FileNote(name, reason) for name, reason in config.left_out]
+    return found.to_json()
 
 
 def _contents(folders: Iterable[Path]) -> Iterable[Path]:

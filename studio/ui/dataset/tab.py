@@ -4,7 +4,7 @@ import gradio as gr
 
 from studio.data import dataset
 from studio.data.captions.rules import check_trigger
-from studio.data.media.clips import cut_clip
+from studio.data.cutting import cut_clip
 from studio.data.media.thumbnails import version_of
 from studio.errors import Problem
 from studio.jobs.kinds.import_media import ImportJob
@@ -16,7 +16,7 @@ from studio.ui.dataset import view as dataset_view
 from studio.ui.drop import Drop
 from studio.workspace import Project
 
-ID, TITLE = "dataset", "Dataset"
+ID, TITLE, ORDER = "dataset", "Dataset", 10
 
 
 def build(page):

@@ -12,7 +12,7 @@ from studio.evaluation.prompts import standard_prompts
 from studio.jobs import state
 from studio.jobs.kinds.sweep import SweepJob
 from studio.machine import read_machine
-from studio.models.catalogue import model_preset, sweep_config
+from studio.models.preset import model_preset
 from studio.training.pairs import damaged_pairs, list_pairs
 from studio.ui import actions
 from studio.ui import formatting as f
@@ -26,10 +26,10 @@ def read_choice(project):
     """(SweepConfig with the prompts written out, pair ids or None for all)."""
     data = project.facts()
     choice = data.sweep_choice
-    config = sweep_config(model_preset(data.base_model), choice.settings)
+    config = model_preset(data.base_model).sweep_config(choice.settings)
     if not config.prompts:
         prompts = list(standard_prompts(project, data.base_model))
-        config = sweep_config(model_preset(data.base_model), choice.settings | {"prompts": prompts})
+        config = model_preset(data.base_model).sweep_config(choice.settings | {"prompts": prompts})
     known = [pair.id for pair in list_pairs(project)]
     pairs = [id for id in choice.pairs or () if id in known]
     return config, pairs or None
@@ -47,8 +47,8 @@ def save_choice(project, **changes):
     if settings.get("prompts") == list(standard_prompts(project, data.base_model)):
         settings["prompts"] = []
     check_limits(SweepConfig, settings)
-    config = to_dict(sweep_config(preset, choice.settings | settings))
-    usual = to_dict(sweep_config(preset))
+    config = to_dict(preset.sweep_config(choice.settings | settings))
+    usual = to_dict(preset.sweep_config())
     changed = {name: value for name, value in config.items() if value != usual[name]}
     project.update(sweep_choice=replace(choice, settings=changed, pairs=None if pairs is None else tuple(pairs)))
 

@@ -13,7 +13,7 @@ from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import view as evaluate_view
 from studio.ui.settings_form import build_form, show
 
-ID, TITLE = "evaluate", "Evaluate"
+ID, TITLE, ORDER = "evaluate", "Evaluate", 30
 
 
 def build(page):
