@@ -43,7 +43,7 @@ def _link(words: list[str], workspace: Workspace, out: Output) -> None:
         raise Problem(f"--link {name} needs the folder where the model lies.", fix=f"Write it behind the name: --link {name} FOLDER.")
     if sources.is_captioner(name):
         folder = link_captioner(name, paths[0], workspace)
-        out.print(f"{sources.preset_of(name)['title']} is ready to use, from {folder}.")
+        out.print(f"{sources.preset_of(name).title} is ready to use, from {folder}.")
         return
     base = link_model(name, paths, workspace)
     out.print(f"{base.title} is ready to use, from {base.folder}.")
