@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.commands.output import Output, duration, find_project, run_here
+from studio.commands.output import Output, find_project, run_here
 from studio.commands.training import parse_settings
 from studio.config import SweepConfig
 from studio.errors import Damaged, Problem
@@ -20,9 +20,11 @@ from studio.evaluation.prompts import read_prompts_file
 from studio.evaluation.report import has_current_report
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Sweep
 from studio.evaluation.sweep_plan import select_pairs
+from studio.jobs.kinds.sweep import SweepJob
 from studio.machine import read_machine
 from studio.models.preset import model_preset
 from studio.training.pairs import Pair, damaged_pairs, list_pairs
+from studio.words import duration
 from studio.workspace import Project, Workspace
 
 
@@ -76,7 +78,7 @@ def draw(project: Project, folder: Path, out: Output) -> Drawn:
         return Drawn(folder.name, report, "done", reused=counts[DONE], failed=counts[FAILED], total=len(plan.cells))
     _announce(project, plan, folder.name, stale, out)
     pairs = [pair.id for pair in plan.pairs]
-    job = run_here(project, "sweep", {"config": plan.settings, "pairs": pairs, "sweep": folder.name}, out)
+    job = run_here(project, SweepJob(config=plan.settings, pairs=tuple(pairs), sweep=folder.name), out)
     numbers = {name: job.result[name] for name in ("rendered", "reused", "failed", "total", "stopped") if name in job.result}
     drawn = Drawn(folder.name, report, job.state, **numbers)
     out.print(f"Drew {drawn.rendered} clips, {drawn.reused} were there already. Report: {report}")

@@ -11,6 +11,8 @@ from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.export import foreign
 from studio.jobs import state
+from studio.jobs.kinds.rehearse import RehearseJob
+from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
 from studio.models.preset import model_preset
 from studio.project_facts import TrainChoice
@@ -111,7 +113,7 @@ def rehearse(project: Project) -> str:
         raise Problem(reason, action=action)
     if actions.is_busy(project, "rehearse"):
         raise Problem("It is being rehearsed already.")
-    actions.queue(project, "rehearse", plan.job_config(project), f"Rehearse {project.facts().name}")
+    actions.queue(project, RehearseJob(**plan.job_config(project)), f"Rehearse {project.facts().name}")
     return "Ten real steps are taken now; then the plan says what they measured."
 
 
@@ -122,5 +124,5 @@ def start(project: Project) -> str:
     if reason:
         raise Problem(reason, action=action)
     busy = state.current_job(project.workspace)
-    actions.queue(project, "train", plan.job_config(project), f"Train {project.facts().name}")
+    actions.queue(project, TrainJob(**plan.job_config(project)), f"Train {project.facts().name}")
     return f"Added to the queue, after: {busy.title}." if busy else "Training starts now; you may close this window, it goes on."
