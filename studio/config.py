@@ -6,9 +6,11 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from studio.sections import Section, from_dict, list_settings, merge, nest, setting, to_dict
+from studio.doors import member_names
+from studio.sections import Section, flatten, from_dict, list_settings, merge, nest, setting, to_dict
 
 __all__ = [
+    "DISTRIBUTIONS",
     "EXPERTS",
     "MEETING_FILE",
     "OPTIMIZERS",
@@ -22,6 +24,7 @@ __all__ = [
     "SweepConfig",
     "TimestepConfig",
     "TrainConfig",
+    "flatten",
     "from_dict",
     "list_presets",
     "list_settings",
@@ -32,6 +35,8 @@ __all__ = [
 ]
 
 PRESETS_DIR = Path(__file__).resolve().parent.parent / "presets"
+# a file each in that folder; their names are enough here, none is imported
+DISTRIBUTIONS = member_names(Path(__file__).resolve().parent / "training/step/distributions", first="sigmoid")
 EXPERTS = ("high_noise", "low_noise")
 MEETING_FILE = (
     "STUDIO_MEETING_FILE"  # environment variable of a training's processes on one computer: the file in which they find each other
@@ -66,7 +71,7 @@ class TimestepConfig(Section):
         "Which noise levels are practised most. Sigmoid favours the middle, where a face takes shape.",
         label="Noise levels to practise",
         term="timestep distribution",
-        choices=("sigmoid", "uniform", "cosine", "shift"),
+        choices=DISTRIBUTIONS,
     )
     scale: float = setting(
         1.0, "Width of the sigmoid; larger spreads further.", label="Spread", term="sigmoid scale", minimum=0.1, maximum=4.0

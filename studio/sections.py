@@ -5,7 +5,9 @@ import difflib
 import math
 import types
 import typing
+from collections.abc import Iterator
 from dataclasses import field
+from typing import Any
 
 
 def setting(default, help, *, label="", term="", unit="", minimum=None, maximum=None, choices=None):
@@ -37,6 +39,16 @@ def to_dict(section):
         f.name: to_dict(v) if dataclasses.is_dataclass(v := getattr(section, f.name)) else list(v) if isinstance(v, tuple) else v
         for f in dataclasses.fields(section)
     }
+
+
+def flatten(section: Section) -> dict[str, Any]:
+    """{"lora.rank": 8, ...} of a config, as plain JSON types: the way to a form; `nest` is the way back."""
+
+    def walk(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+        for key, value in node.items():
+            yield from walk(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
+
+    return dict(walk(to_dict(section), ""))
 
 
 def from_dict(cls, data, where="config"):

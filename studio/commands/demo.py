@@ -143,7 +143,7 @@ def _judge(project, sweep, out):
 
 def _export(project, found):
     from studio.evaluation.sweeps import select_pairs
-    from studio.export import export_pair
+    from studio.export.pairs import export_pair
 
     pair = select_pairs(project, [found["pair"]] if found["pair"] else None)[-1]
     before = _stamps(project)

@@ -18,7 +18,7 @@ def plan(args, workspace, out):
 def import_config(args, workspace, out):
     """Settings of another trainer, for the Train form; said as `--set` too, which `train` and `plan` take."""
     from studio.data.dataset import kept_items
-    from studio.export.foreign import take_over
+    from studio.export.taking_over import take_over
 
     project = workspace.find_project(args.project)
     found = take_over(project, args.files, len(kept_items(project)))

@@ -5,7 +5,7 @@ import dataclasses
 
 import gradio as gr
 
-from studio.config import list_settings, to_dict
+from studio.config import list_settings
 
 GROUPS = {
     "": "The run",
@@ -131,16 +131,6 @@ def describe(meta):
 
 def number(value):
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
-
-
-def flatten(config):
-    """{"lora.rank": 8, ...} of a config, as plain values."""
-
-    def walk(node, prefix):
-        for key, value in node.items():
-            yield from walk(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
-
-    return dict(walk(to_dict(config), ""))
 
 
 def show(value):

@@ -4,7 +4,7 @@ import gradio as gr
 
 from studio.config import SweepConfig
 from studio.evaluation.sweeps import check_compared, damaged_sweeps, select_pairs
-from studio.export import export_pair
+from studio.export.pairs import export_pair
 from studio.training.pairs import damaged_pairs
 from studio.ui import actions
 from studio.ui.components import component

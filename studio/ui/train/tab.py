@@ -2,13 +2,14 @@
 
 import gradio as gr
 
-from studio.config import TrainConfig, list_presets, load_preset
+from studio.config import TrainConfig, flatten, list_presets, load_preset
+from studio.export.taking_over import readable_targets
 from studio.jobs import launcher
 from studio.training.pairs import damaged_pairs
 from studio.ui import actions, download_view
 from studio.ui.components import component
 from studio.ui.evaluate import sample_clips as train_samples
-from studio.ui.settings_form import build_form, flatten, place_field, search_index, show
+from studio.ui.settings_form import build_form, place_field, search_index, show
 from studio.ui.train import choice as train_choice
 from studio.ui.train import view as train_view
 from studio.ui.train.rehearsals import read_rehearsal
@@ -62,7 +63,7 @@ def build_plan(page):
             recipe = gr.Radio(recipe_choices(), label="Recipe", elem_id="recipe")
             choice = gr.HTML("", apply_default_css=False)
             config = gr.UploadButton(
-                "Settings from AI Toolkit or diffusion-pipe",
+                f"Settings from {' or '.join(target.title for target in readable_targets())}",
                 file_count="multiple",
                 file_types=[".yaml", ".yml", ".json", ".toml"],
                 elem_id="take-config",
