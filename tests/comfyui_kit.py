@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from studio import config
 from studio.models.files.layouts import umt5_shapes, wan_shapes
+from studio.models.preset import model_preset
 
 SMALL = "small"  # a base model of the tiny one's shapes that is not built in
 FORMS = ("fp32", "fp16", "bf16", "fp8_scaled", "fp8_scaled_new", "fp8", "fp8_e5m2")
@@ -110,16 +111,16 @@ def add_small_model(folder, base, monkeypatch, changes=()):
         text = text.replace(old, new)
     (presets / f"models/{SMALL}.toml").write_text(text, encoding="utf-8")
     monkeypatch.setattr(config, "PRESETS_DIR", presets)
-    return config.load_preset("models", SMALL)
+    return model_preset(SMALL)
 
 
 def make_true_comfyui(root, preset, kind="t2v", in_channels=16):
     """A ComfyUI folder for WAN 2.2 A14B in `root`: true headers, and bodies that hold nothing but the scales and the files' names."""
     models = root / "models"
     for noise, is_new in (("high", False), ("low", True)):
-        shapes = wan_shapes(preset["expect"] | {"in_channels": in_channels})
+        shapes = wan_shapes(preset.expect | {"in_channels": in_channels})
         write_scaled(models / f"diffusion_models/wan2.2_{kind}_{noise}_noise_14B_fp8_scaled.safetensors", shapes, is_new)
-    text = umt5_shapes(preset["configs"]["text_encoder"])
+    text = umt5_shapes(preset.configs["text_encoder"])
     write_scaled(models / "text_encoders/umt5_xxl_fp8_e4m3fn_scaled.safetensors", text, more={"spiece_model": ("U8", (9,), b"sentences")})
     vae = {"encoder.conv1.weight": ("BF16", (96, 3, 3, 3, 3), b""), "conv2.weight": ("BF16", (16, 16, 1, 1, 1), b"")}
     write_header(models / "vae/wan_2.1_vae.safetensors", vae)

@@ -6,10 +6,11 @@ from studio.config import TrainConfig
 from studio.data.dataset import Item
 from studio.export.dataset import Group
 from studio.export.source import Source
-from studio.models.catalogue import model_preset
-from studio.training.pairs import Pair
+from studio.models.preset import model_preset
+from studio.project_facts import Person
+from studio.training.pairs import Manifest, Pair
 
-NO_FILES = Pair("train-001", 30, Path("checkpoints/step-000030"), None, None, {"boundary": 0.875})
+NO_FILES = Pair("train-001", 30, Path("checkpoints/step-000030"), None, None, Manifest(boundary=0.875, experts={}))
 
 
 def make_source(train: TrainConfig, num_items: int = 2, model: str = "wan22-t2v-a14b", pair: Pair = NO_FILES) -> Source:
@@ -19,9 +20,7 @@ def make_source(train: TrainConfig, num_items: int = 2, model: str = "wan22-t2v-
     return Source(
         pair=pair,
         name="anna_run1_step30",
-        trigger="ohwx",
-        class_noun="person",
-        base_model=model,
+        person=Person(trigger="ohwx", class_noun="person", base_model=model),
         preset=model_preset(model),
         rank=train.lora.rank,
         train=train,

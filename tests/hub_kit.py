@@ -12,10 +12,11 @@ from urllib.parse import unquote, urlsplit
 
 from safetensors.torch import load, save
 
-from studio.config import PRESETS_DIR, load_preset
+from studio.config import PRESETS_DIR
+from studio.models.preset import model_preset
 
 MODEL = "wan22-t2v-a14b"
-REPOSITORY = load_preset("models", MODEL)["repository"]
+REPOSITORY = model_preset(MODEL).repository
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LFS_BYTES = 100_000
 DECOYS = (  # what a repository holds besides, and nobody needs
@@ -39,7 +40,7 @@ def make_repository():
         if path.is_file() and name.split("/")[0] not in ("captioner", "observer"):
             files[name] = path.read_bytes()
     for sub in ("transformer", "transformer_2"):
-        config = json.loads(files[f"{sub}/config.json"]) | load_preset("models", MODEL)["expect"]
+        config = json.loads(files[f"{sub}/config.json"]) | model_preset(MODEL).expect
         files[f"{sub}/config.json"] = json.dumps(config).encode()
     files |= in_shards(load(files.pop("transformer/diffusion_pytorch_model.safetensors")))
     return files

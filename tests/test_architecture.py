@@ -9,7 +9,21 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDIO = ROOT / "studio"
-LEAVES = {"clocks", "config", "doors", "facts", "sections", "workspace", "errors", "machine", "surroundings"}
+LEAVES = {
+    "clocks",
+    "config",
+    "disk",
+    "doors",
+    "drawing_config",
+    "experts",
+    "facts",
+    "project_facts",
+    "sections",
+    "workspace",
+    "errors",
+    "machine",
+    "surroundings",
+}
 TORCH = {"torch", "accelerate", "diffusers", "transformers", "peft", "torchvision"}
 
 # room -> rooms it may import, beside the leaves and itself
@@ -29,9 +43,13 @@ LEAF_PACKAGES = {
     "clocks": set(),
     "config": set(),
     "doors": set(),
+    "drawing_config": set(),
+    "experts": set(),
     "facts": set(),
     "sections": set(),
-    "workspace": {"filelock"},
+    "disk": {"filelock"},
+    "project_facts": set(),
+    "workspace": set(),
     "errors": set(),
     "machine": {"psutil", "pynvml"},
     "surroundings": set(),
@@ -42,6 +60,7 @@ TORCH_ROOMS = {"models", "training", "evaluation", "data", "tiny"}
 TORCH_FREE = {
     "models/captioners.py",
     "models/catalogue.py",
+    "models/preset.py",
     "models/fetch/needed.py",
     "models/fetch/offers.py",
     "models/fetch/download.py",
@@ -181,7 +200,8 @@ def modules_after(code):
 
 
 def test_importing_the_window_loads_no_torch():
-    pages = [f"studio.ui.{p.stem}" for p in (STUDIO / "ui").glob("*.py") if p.stem != "__init__"]
+    files = [p for p in (STUDIO / "ui").rglob("*.py") if p.stem != "__init__"]
+    pages = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in files]
     loaded = modules_after("import " + ", ".join(sorted(pages)))
     assert "gradio" in loaded and not loaded & TORCH
 

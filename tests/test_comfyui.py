@@ -11,12 +11,12 @@ from training_kit import Events, add_photo, small_config
 from transformers import UMT5EncoderModel
 
 from studio import cli
-from studio.config import load_preset
 from studio.errors import Problem
 from studio.models.catalogue import describe_model, find_model, link_model
 from studio.models.files import comfyui_folders
 from studio.models.files.comfyui import find_files
 from studio.models.loading import check_weights, load_expert, load_text_encoder, load_vae
+from studio.models.preset import model_preset
 from studio.workspace import write_json
 
 HIGH, LOW = "wan2.2_t2v_high_noise_14B_fp32.safetensors", "wan2.2_t2v_low_noise_14B_fp32.safetensors"
@@ -31,7 +31,7 @@ def preset(tmp_path, tiny_base, monkeypatch):
 
 @pytest.fixture
 def comfyui(tmp_path, tiny_base, preset):
-    return make_comfyui(tmp_path / "My ComfyUI", tiny_base, preset["expect"])
+    return make_comfyui(tmp_path / "My ComfyUI", tiny_base, preset.expect)
 
 
 @pytest.mark.parametrize("place", ["", "..", "models", "models/diffusion_models", "models/diffusion_models/wan"])
@@ -99,7 +99,7 @@ def test_the_makers_own_files_go_before_distilled_ones_and_exact_forms_before_ot
     models = comfyui / "models/diffusion_models"
     for name in ("wan2.2_t2v_high_noise_4steps_lightx2v.safetensors", "a_high.safetensors"):
         shutil.copy(models / HIGH, models / name)
-    other = make_comfyui(tmp_path / "other", tiny_base, preset["expect"], "fp8_scaled")
+    other = make_comfyui(tmp_path / "other", tiny_base, preset.expect, "fp8_scaled")
     for path in (other / "models/diffusion_models").iterdir():
         shutil.move(path, models / f"a{path.name}")
     assert find_files([comfyui], preset)["transformer"].name == "a_high.safetensors"  # fp32, as short as can be
@@ -181,13 +181,13 @@ def test_odd_files_among_comfyuis_are_passed_over_or_named(tmp_path, comfyui, pr
 
 def test_i2v_files_are_told_from_t2v_ones_by_name_of_the_model(tmp_path):
     """By true headers, with empty bodies."""
-    preset = load_preset("models", A14B)
+    preset = model_preset(A14B)
     make_true_comfyui(tmp_path, preset, kind="i2v", in_channels=36)
     with pytest.raises(
         Problem, match=r"i2v_high.* is an expert of WAN image-to-video 14B: it has 36 input channels.* WAN 2.2 T2V A14B has 16"
     ):
         find_files([tmp_path], preset)
-    found = find_files([tmp_path], load_preset("models", "wan22-i2v-a14b"))
+    found = find_files([tmp_path], model_preset("wan22-i2v-a14b"))
     assert [path.name for path in found.values()][:2] == [
         "wan2.2_i2v_high_noise_14B_fp8_scaled.safetensors",
         "wan2.2_i2v_low_noise_14B_fp8_scaled.safetensors",
@@ -214,19 +214,19 @@ def test_a_wrong_text_encoder_or_vae_is_named_in_words(comfyui, preset, name, ch
 
 def test_files_of_the_true_shapes_are_found_described_and_counted(tmp_path, workspace):
     """By true headers, with empty bodies: all that can be had of the 28 GB here."""
-    make_true_comfyui(tmp_path, load_preset("models", A14B))
+    make_true_comfyui(tmp_path, model_preset(A14B))
     base = link_model(A14B, tmp_path, workspace)
     assert base.source.describe()[:2] == [
         "high-noise expert: wan2.2_t2v_high_noise_14B_fp8_scaled.safetensors (fp8 with scales)",
         "low-noise expert: wan2.2_t2v_low_noise_14B_fp8_scaled.safetensors (fp8 with scales)",
     ]
-    assert check_weights(base, "high_noise") == check_weights(base, "low_noise") == base.preset["memory"]["parameters_per_expert"]
+    assert check_weights(base, "high_noise") == check_weights(base, "low_noise") == base.preset.shape.parameters_per_expert
     assert base.latent_shape(81, 480, 832) == (16, 21, 60, 104)
 
 
 def test_a_folder_without_any_of_the_files_says_what_to_look_for(tmp_path):
     with pytest.raises(Problem, match=r"The high-noise expert, the low-noise expert, the text encoder \(UMT5-XXL\) and the VAE") as caught:
-        find_files([tmp_path], load_preset("models", A14B))
+        find_files([tmp_path], model_preset(A14B))
     assert "umt5_xxl_fp16.safetensors" in caught.value.fix and "vae/wan_2.1_vae.safetensors" in caught.value.fix
 
 
@@ -246,7 +246,7 @@ def test_a_linked_comfyui_folder_is_a_base_model_like_any_other(comfyui, workspa
 
 
 def test_an_fp8_folder_stays_fp8_in_memory_where_that_is_asked_for(tmp_path, preset, tiny_base, workspace):
-    base = link_model(SMALL, make_comfyui(tmp_path / "fp8", tiny_base, preset["expect"], "fp8_scaled"), workspace)
+    base = link_model(SMALL, make_comfyui(tmp_path / "fp8", tiny_base, preset.expect, "fp8_scaled"), workspace)
     assert "(fp8 with scales)" in base.source.describe()[0] and "stays as its files have it" in base.source.describe()[-1]
     kept = load_expert(base, "low_noise", dtype=torch.bfloat16, device="cpu", precision="fp8")
     assert kept.storage.num_kept == 10 * base.num_blocks and not kept.storage.errors

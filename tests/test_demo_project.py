@@ -39,9 +39,9 @@ def assert_each_says(reasons, faults):
 
 def test_the_demo_project_is_there_to_curate_and_caption(workspace):
     project = ensure_demo_project(workspace)
-    data, items = project.read(), list_items(project)
-    assert (project.slug, data["name"], data["base_model"], data["trigger"]) == ("demo", "Demo", "tiny", TRIGGER)
-    assert data["permission"]["granted"]
+    data, items = project.facts(), list_items(project)
+    assert (project.slug, data.name, data.base_model, data.trigger) == ("demo", "Demo", "tiny", TRIGGER)
+    assert data.is_permitted
     assert [i.kind for i in items].count("photo") == 16 and [i.kind for i in items].count("clip") == 2
     assert all(i.keep and i.caption == "" for i in items)
     assert all((i.width, i.height) == (320, 320) for i in items if i.id != "0014")
@@ -87,7 +87,7 @@ def test_the_same_files_are_drawn_every_time_and_captions_only_when_asked(tmp_pa
 
 
 def test_the_curator_finds_all_four_faults_and_keeps_the_rest_without_remark(workspace):
-    assert find_model("tiny", workspace).preset["observer"]
+    assert find_model("tiny", workspace).preset.observer
     project = ensure_demo_project(workspace)
     result = curation.curate(project)
     assert_each_says(left_out(project), FAULTS)

@@ -24,10 +24,12 @@ from studio.errors import Problem
 from studio.jobs import launcher, state, worker
 from studio.jobs.recorder import Recorder
 from studio.models.captioners import describe_captioner
-from studio.models.catalogue import describe_model, find_model, model_preset
+from studio.models.catalogue import describe_model, find_model
 from studio.models.fetch import offers as sources
 from studio.models.fetch.download import PARTS, WAITS, download_model, list_needed, needed_names
 from studio.models.files.folders import check_folder
+from studio.models.preset import model_preset
+from studio.project_facts import Permission
 from studio.ui import actions, download_view, sidebar
 from studio.ui.dataset import view as dataset_view
 from studio.ui.train import choice as train_choice
@@ -142,9 +144,9 @@ def test_an_index_cannot_lead_out_of_the_folder(hub, workspace):
 
 def test_the_mentioned_download_is_about_as_large_as_the_preset_says():
     preset = model_preset(MODEL)
-    memory = preset["memory"]
-    published = memory["num_experts"] * memory["parameters_per_expert"] * 4 / 1e9 + memory["text_encoder_gb"] + memory["vae_gb"]
-    assert preset["download_gb"] == pytest.approx(published, rel=0.02) and preset["licence"] == "Apache-2.0"
+    shape = preset.shape
+    published = shape.num_experts * shape.parameters_per_expert * 4 / 1e9 + shape.text_encoder_gb + shape.vae_gb
+    assert preset.download_gb == pytest.approx(published, rel=0.02) and preset.licence == "Apache-2.0"
 
 
 # -- interruptions
@@ -632,7 +634,7 @@ def test_the_judge_of_a_whole_model_is_the_catalogue(hub, workspace):
 @pytest.fixture
 def person(workspace, monkeypatch):
     monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
-    return workspace.create_project("Anna", trigger="ohwx", base_model=MODEL, permission={"granted": True})
+    return workspace.create_project("Anna", trigger="ohwx", base_model=MODEL, permission=Permission(granted=True))
 
 
 class Event:
@@ -739,7 +741,7 @@ def test_neither_the_window_nor_the_launcher_loads_the_hubs_library():
 def test_a_person_downloads_the_model_in_the_browser_reloads_stops_and_goes_on(hub, workspace, media):
     """The size and the licence first, then progress that a reload does not lose; the words are those a person sees."""
     browser = pytest.importorskip("test_browser")  # skips with its reason where there is no Chromium
-    person = workspace.create_project("Anna", trigger="ohwx", base_model=MODEL, permission={"granted": True})
+    person = workspace.create_project("Anna", trigger="ohwx", base_model=MODEL, permission=Permission(granted=True))
     import_media(person, [media / "person_a_1.jpg"])
     dataset.set_caption(person, "0001", "ohwx, a person, in a garden")
     part = workspace.models_dir / MODEL / PARTS / "other.part"
@@ -817,7 +819,7 @@ def captioner_hub(hub, captioner_files):
 
 
 def model_repository(name):
-    return sources.preset_of(name)["repository"]
+    return sources.preset_of(name).repository
 
 
 def test_the_captioner_is_fetched_resumed_checked_and_then_found(captioner_hub, workspace):

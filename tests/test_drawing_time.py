@@ -6,13 +6,15 @@ import pytest
 from comfyui_kit import make_true_comfyui
 from test_sweep import make_pair
 
-from studio.config import SweepConfig, load_preset
+from studio.config import SweepConfig
 from studio.evaluation import drawing_time as estimates
 from studio.evaluation import sweeps
 from studio.evaluation.drawing_time import drawing_seconds, estimate_drawing, num_passes
 from studio.machine import Gpu, Machine, TorchBuild
 from studio.models.catalogue import find_model, link_model
+from studio.models.preset import model_preset
 from studio.models.render import stage_steps
+from studio.project_facts import Permission
 from studio.training.plan.cards import find_card
 from studio.training.plan.estimates import forward_operations
 from studio.ui.evaluate import choice as evaluate_choice
@@ -26,8 +28,8 @@ PROMPTS = ("Portrait | [trigger], a [class]", "Other | a [class]")
 def wan(workspace, tmp_path, monkeypatch):
     """A project on ComfyUI's files of WAN 2.2, with two pairs; a torch that can use the card."""
     monkeypatch.setattr(estimates, "read_torch_build", lambda: TorchBuild("2.14.1+cu130", (13, 0)))
-    link_model("wan22-t2v-a14b", [make_true_comfyui(tmp_path / "ComfyUI", load_preset("models", "wan22-t2v-a14b"))], workspace)
-    project = workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission={"granted": True})
+    link_model("wan22-t2v-a14b", [make_true_comfyui(tmp_path / "ComfyUI", model_preset("wan22-t2v-a14b"))], workspace)
+    project = workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission=Permission(granted=True))
     import torch
 
     states = [{"blocks.0.attn1.to_q.lora_A.weight": torch.full((2, 4), float(step))} for step in (1, 2)]
@@ -47,7 +49,7 @@ def seconds_of(project, machine=MACHINE, **changes):
 def test_a_first_comparison_says_its_time_and_that_it_is_an_estimate(wan):
     found = estimate_drawing(wan, plan_with(wan), MACHINE)
     assert "estimate" in found.how_sure and "as on an RTX 4090" in found.how_sure
-    tokens, facts = 9 * 52 * 30, load_preset("models", "wan22-t2v-a14b")["memory"]  # 33 frames of 832 x 480
+    tokens, facts = 9 * 52 * 30, model_preset("wan22-t2v-a14b").shape  # 33 frames of 832 x 480
     computing = 6 * 20 * 2 * forward_operations(facts, tokens) / (165.2e12 * 0.4)  # 6 clips, 20 steps, with and without the prompt
     assert computing < found.seconds < 1.5 * computing + 120
 

@@ -17,7 +17,7 @@ from stock_kit import draw_by_pipeline
 from training_kit import Events, add_clip, add_photo, small_config
 
 from studio.commands.training import _require_pictures
-from studio.config import EXPERTS, SweepConfig, load_preset, to_dict
+from studio.config import EXPERTS, SweepConfig, to_dict
 from studio.data.cache import Cache, Sample, encode_condition, plan_samples, read_first_picture, read_pixels, to_model_range
 from studio.data.dataset import kept_items, list_items, set_keep
 from studio.errors import Problem
@@ -33,7 +33,9 @@ from studio.models.fetch.download import needed_names
 from studio.models.first_picture import encode_first_picture
 from studio.models.loading import check_weights, load_expert, load_text_encoder, load_vae
 from studio.models.lora import add_lora, apply_lora, lora_off, read_lora_file, trainable_lora
+from studio.models.preset import model_preset
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
+from studio.project_facts import Permission
 from studio.training.class_pictures import STAGE
 from studio.training.loop import train
 from studio.training.pairs import list_pairs
@@ -92,9 +94,9 @@ def test_a_first_picture_is_known_by_the_channels_and_not_by_a_name(base, tiny_b
 
 @pytest.mark.parametrize("name", ["wan22-t2v-a14b", "wan22-ti2v-5b", "wan21-t2v-1.3b"])
 def test_the_text_to_video_models_take_none(name, tmp_path):
-    preset = load_preset("models", name)
-    base = BaseModel(name, preset["title"], tmp_path, preset)
-    base.__dict__["configs"] = {"transformer": preset["expect"], "vae": preset["configs"]["vae"]}
+    preset = model_preset(name)
+    base = BaseModel(name, preset.title, tmp_path, preset)
+    base.__dict__["configs"] = {"transformer": preset.expect, "vae": preset.configs["vae"]}
     assert not base.first_picture
 
 
@@ -144,7 +146,7 @@ def project(base, home):
 
 def new_project(home):
     """Three clips, and two photos that are not learned from."""
-    project = home.create_project("Anna", trigger="ohwx", class_noun="person", base_model=SMALL, permission={"granted": True})
+    project = home.create_project("Anna", trigger="ohwx", class_noun="person", base_model=SMALL, permission=Permission(granted=True))
     for number in (1, 2, 3):
         add_clip(project, number, num_frames=12 + 4 * number)
     for number in (1, 2):
@@ -176,8 +178,8 @@ def test_clips_are_learned_from_and_photos_left_out_in_words(finished):
     assert not [e for e in events.of("progress") if e["stage"] == STAGE], "nobody can be drawn from words alone"
     assert all(e["preservation_loss"] is not None for e in events.of("step"))
     (pair,) = list_pairs(project)
-    assert list(pair.files) == list(EXPERTS) and pair.manifest["boundary"] == 0.9
-    assert pair.manifest["settings"]["preservation"]["pictures"] == 0
+    assert list(pair.files) == list(EXPERTS) and pair.manifest.boundary == 0.9
+    assert pair.manifest.settings["preservation"]["pictures"] == 0
 
 
 def test_what_is_given_of_a_clip_is_its_first_picture_and_is_made_again_where_it_is_damaged(base, finished):
@@ -207,7 +209,7 @@ def test_every_row_brings_what_is_given(base, finished):
         assert row.condition[:4, 0].min() == 1 and not row.condition[:4, 1:].any()
 
 
-@pytest.mark.parametrize("plan", [StepPlan(), StepPlan(rows_per_pass=2), StepPlan(inputs_in_ram=True, rows_per_walk=1)], ids=str)
+@pytest.mark.parametrize("plan", [StepPlan(), StepPlan(rows_per_pass=2), StepPlan(inputs_in_ram=True, rows_per_block_pass=1)], ids=str)
 def test_gradients_equal_those_of_a_plain_loop(base, plan):
     draw = torch.Generator().manual_seed(3)
     model, plain = with_lora(base, blocks_swapped=2), with_lora(base)
@@ -396,7 +398,7 @@ def test_a_new_person_is_told_that_such_a_model_needs_clips_and_others_go_first(
 def test_an_empty_project_asks_for_clips_in_both_tabs(home):
     wanted = {}
     for name in (A14B, "wan22-t2v-a14b"):
-        project = home.create_project(f"Empty {name}", trigger="ohwx", base_model=name, permission={"granted": True})
+        project = home.create_project(f"Empty {name}", trigger="ohwx", base_model=name, permission=Permission(granted=True))
         _, grid, *_ = dataset_view.read_pictures(project, {"id": "", "page": 0, "show": "all"})
         wanted[name] = [grid["empty"]["title"], train_view.next_step(project)["text"]]
         assert ("photos" in grid["empty"]["text"]) == (name != A14B)
@@ -404,7 +406,7 @@ def test_an_empty_project_asks_for_clips_in_both_tabs(home):
 
 
 def test_comfyuis_files_are_the_same_model(base, tmp_path):
-    comfyui = make_comfyui(tmp_path / "Comfy UI", base, base.preset["expect"])
+    comfyui = make_comfyui(tmp_path / "Comfy UI", base, base.preset.expect)
     linked = link_model(SMALL, comfyui, Workspace(tmp_path / "home"))
     assert linked.first_picture and linked.boundary == 0.9 and check_weights(linked, "high_noise")
     ours, theirs = (load_expert(b, "high_noise", dtype=torch.float32, device=CPU).state_dict() for b in (linked, base))
@@ -419,7 +421,7 @@ def test_a_download_needs_no_image_encoder(base):
 
 
 def test_the_true_model_is_linked_from_comfyuis_files_and_planned_from_clips(tmp_path, home):
-    make_true_comfyui(tmp_path, load_preset("models", A14B), kind="i2v", in_channels=36)
+    make_true_comfyui(tmp_path, model_preset(A14B), kind="i2v", in_channels=36)
     base = link_model(A14B, tmp_path, home)
     assert base.first_picture and (base.boundary, base.size_multiple, base.num_blocks) == (0.9, 16, 40)
     project, text = (home.create_project("Bea", trigger="ohwx", base_model=name) for name in (A14B, "wan22-t2v-a14b"))
@@ -427,9 +429,9 @@ def test_the_true_model_is_linked_from_comfyuis_files_and_planned_from_clips(tmp
         add_clip(each, 1)
     for vram in (8, 24):
         plan = propose(project, read_machine(), workspace=home, vram_gb=vram, ram_gb=64)
-        assert plan.fits and plan.recipe == "person-clips" and plan.predicted["vram_gb"] <= vram
+        assert plan.fits and plan.recipe == "person-clips" and plan.predicted.vram_gb <= vram
     same = propose(text, read_machine(), workspace=home, vram_gb=24, ram_gb=64, recipe="person-clips")
-    assert plan.predicted["disk_gb"] > same.predicted["disk_gb"], "what is given takes its place in the cache"
+    assert plan.predicted.disk_gb > same.predicted.disk_gb, "what is given takes its place in the cache"
 
 
 def test_the_exported_pair_draws_in_the_stock_pipeline_as_it_does_here(base, finished, picture):

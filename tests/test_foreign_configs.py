@@ -207,5 +207,5 @@ def test_the_command_fills_the_train_form_and_says_what_is_left_out(project, tmp
         and told["settings"]["steps"] == 1200
         and ["train.optimizer", "Automagic"] in [entry[:2] for entry in told["without"]]
     )
-    assert project.read()["train_choice"]["overrides"]["steps"] == 1200
+    assert project.facts().train_choice.overrides["steps"] == 1200
     assert cli.main(["import-config", "Anna", str(tmp_path / "gone.yaml"), *home]) == 2

@@ -180,6 +180,6 @@ def test_without_photos_obedience_is_measured_and_likeness_says_why_not(project,
 
 
 def test_a_base_without_an_observer_measures_nothing(project, tiny_base):
-    blind = replace(tiny_base, preset={key: value for key, value in tiny_base.preset.items() if key != "observer"})
+    blind = replace(tiny_base, preset=replace(tiny_base.preset, observer=""))
     watcher = Watcher(project, blind)
     assert (watcher.key, watcher.look(np.zeros((5, 32, 32, 3), np.uint8), {"text": "a red shirt", "kind": "person"})) == ("", {})

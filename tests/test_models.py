@@ -13,10 +13,10 @@ import torch
 from diffusers import WanTransformer3DModel
 from safetensors.torch import save
 
-from studio.config import EXPERTS, SweepConfig, TrainConfig, from_dict, load_preset
+from studio.config import EXPERTS, SweepConfig, TrainConfig
 from studio.errors import Problem
 from studio.models import catalogue
-from studio.models.catalogue import describe_model, find_model, link_model, list_models, model_preset
+from studio.models.catalogue import describe_model, find_model, link_model
 from studio.models.files.folders import check_folder
 from studio.models.files.weight_files import stored_weights
 from studio.models.files.weights import count_parameters
@@ -31,6 +31,7 @@ from studio.models.loading import (
     release,
 )
 from studio.models.lora import add_lora, trainable_lora
+from studio.models.preset import list_models, model_preset
 from studio.tiny.denoiser import TRANSFORMER
 from studio.training.step.block_pass import Pass, begin_pass
 
@@ -122,26 +123,25 @@ def test_the_catalogue_works_without_torch(tmp_path):
 def test_every_model_preset_makes_valid_settings():
     for name in list_models():
         preset = model_preset(name)
-        from_dict(TrainConfig, preset.get("train", {}))
-        from_dict(SweepConfig, preset.get("sweep", {}))
-        assert {"title", "description", "source", "fps", "captioner", "max_prompt_tokens", "expect", "memory"} <= preset.keys()
+        assert isinstance(preset.train_config, TrainConfig) and isinstance(preset.sweep_config(), SweepConfig)
+        assert sum(expert.share or 0.5 for expert in preset.experts) == 1 and not preset.unknown and not preset.shape.unknown
 
 
 @pytest.mark.parametrize("name", list_models())
 def test_the_planners_facts_are_the_models_true_measures(name, shapes):
-    preset = load_preset("models", name)
+    preset = model_preset(name)
     with torch.device("meta"):
-        model = WanTransformer3DModel(**preset["expect"] | (TRANSFORMER if name == "tiny" else {}))
-    facts = preset["memory"]
-    assert facts["parameters_per_expert"] == sum(p.numel() for p in model.parameters())
-    assert facts["block_parameters"] == sum(p.numel() for p in model.blocks[0].parameters())
-    assert (facts["num_blocks"], facts["hidden"], facts["ffn"]) == (
+        model = WanTransformer3DModel(**preset.expect | (TRANSFORMER if name == "tiny" else {}))
+    facts = preset.shape
+    assert facts.parameters_per_expert == sum(p.numel() for p in model.parameters())
+    assert facts.block_parameters == sum(p.numel() for p in model.blocks[0].parameters())
+    assert (facts.num_blocks, facts.hidden, facts.ffn) == (
         len(model.blocks),
         model.patch_embedding.out_channels,
         model.config.ffn_dim,
     )
     add_lora(model, 1, seed=0)
-    assert facts["lora_parameters_per_rank"] == sum(p.numel() for p in trainable_lora(model).values())
+    assert facts.lora_parameters_per_rank == sum(p.numel() for p in trainable_lora(model).values())
 
 
 def test_the_tiny_model_describes_itself(tiny_base):
@@ -420,7 +420,7 @@ def test_a_cut_off_weight_file_is_named(tiny_base, tmp_path):
     file.write_bytes(file.read_bytes()[:-10])
     with pytest.raises(Problem, match=r"diffusion_pytorch_model\.safetensors .* is incomplete or damaged"):
         check_weights(base, "high_noise")
-    assert check_weights(base, "low_noise") == catalogue.model_preset("tiny")["memory"]["parameters_per_expert"]
+    assert check_weights(base, "low_noise") == model_preset("tiny").shape.parameters_per_expert
 
 
 def test_noise_levels_stay_apart_in_half_precision(tiny_base):

@@ -217,7 +217,7 @@ def test_wear_changes_pictures_a_little_and_reproducibly():
 
 def test_the_built_in_observer_sees_people_and_scenes_it_never_saw(workspace):
     base = find_model("tiny", workspace)
-    figures = measure_observer(base.folder / base.preset["observer"], seed=5, people=30, clips=45)
+    figures = measure_observer(base.folder / base.preset.observer, seed=5, people=30, clips=45)
     assert {name: share for name, share in figures.items() if name.startswith("read ") and share < 0.9} == {}
     assert figures["photo with mean of 12, median"] > 0.9 and figures["stranger with mean of 12, p99"] < 0.65
     assert figures["sibling with mean of 12, median"] < 0.6 * figures["photo with mean of 12, median"]

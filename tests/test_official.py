@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from studio.config import load_preset
 from studio.models.catalogue import BaseModel
 from studio.models.forward import begin, finish
 from studio.models.loading import load_expert, load_vae
+from studio.models.preset import model_preset
 
 WIDTH, HEADS, LAYERS, TEXT, TOKENS = 96, 2, 3, 40, 8
 SHAPES = {"T2V-A14B": (16, 16), "I2V-A14B": (36, 16), "TI2V-5B": (48, 48)}  # channels in, out
@@ -108,7 +108,7 @@ def test_the_makers_own_vae_and_ours_make_the_same_latents_and_pictures(official
     sizes = {"z_dim": 16, "num_res_blocks": 2, "dim_mult": [1, 2, 4, 4], "temperal_downsample": [False, True, True]}
     if version == "2.2":  # of TI2V 5B
         theirs = randomise(official("vae2_2").WanVAE_(dim=8, dec_dim=16, **(sizes := sizes | {"z_dim": 48})))
-        sizes |= load_preset("models", "wan22-ti2v-5b")["configs"]["vae"] | {"decoder_base_dim": 16}
+        sizes |= model_preset("wan22-ti2v-5b").configs["vae"] | {"decoder_base_dim": 16}
     else:
         theirs = randomise(official("vae2_1").WanVAE_(dim=8, **sizes))
     (tmp_path / "vae").mkdir()

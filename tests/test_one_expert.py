@@ -10,17 +10,18 @@ from safetensors import safe_open
 from team_kit import losses, run_team
 from training_kit import Events, add_photo, small_config
 
-from studio.config import SweepConfig, TrainConfig, load_preset, to_dict
+from studio.config import SweepConfig, TrainConfig, to_dict
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.drawing import run_sweep
 from studio.evaluation.judge.verdict import verdict
 from studio.export.pairs import export_pair
 from studio.machine import read_machine
-from studio.models.catalogue import describe_model, experts_of, find_model, link_model, list_models, model_preset
+from studio.models.catalogue import describe_model, find_model, link_model
 from studio.models.fetch.download import needed_names
 from studio.models.files.comfyui import find_files
 from studio.models.loading import check_weights, load_expert, load_pipeline, load_vae
+from studio.models.preset import list_models, model_preset
 from studio.models.render import decode_frames, draw_stage, start_state
 from studio.training.loop import train
 from studio.training.pairs import list_pairs
@@ -28,7 +29,8 @@ from studio.training.plan.planner import propose
 from studio.ui.train.experts import read_lanes
 from studio.workspace import write_json
 
-ONE = {"num_experts = 2": "num_experts = 1", "default_boundary = 0.875": "default_boundary = 2.0"}
+FIRST = '[[experts]]\nname = "high_noise"\nwords = "layout and motion"\nnoise = [0.875, 1.0]\nguidance = 1.5\n\n'
+ONE = {FIRST: "", "noise = [0.0, 0.875]": "noise = [0.0, 1.0]"}
 CLIP = SweepConfig(strengths=(1.0,), prompts=("[trigger] smiling",), width=32, height=32, num_frames=1, num_inference_steps=3)
 
 
@@ -57,7 +59,7 @@ def test_every_noise_level_belongs_to_the_one_expert(base, tiny_base):
     assert {base.expert_of(sigma) for sigma in (0.0, 0.9, 1.0)} == {"low_noise"}
     ours, theirs = (load_expert(b, "low_noise", dtype=torch.float32, device="cpu").state_dict() for b in (base, tiny_base))
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
-    assert check_weights(base, "low_noise") == base.preset["memory"]["parameters_per_expert"]
+    assert check_weights(base, "low_noise") == base.preset.shape.parameters_per_expert
 
 
 def test_it_draws_what_the_stock_pipeline_draws(base):
@@ -86,7 +88,7 @@ def test_a_person_is_learned_compared_and_exported(base, workspace):
     train(config, run_dir, report=events)
     assert [(p["expert"], p["last_step"]) for p in events.of("phase")] == [("low_noise", 2)]
     (pair,) = list_pairs(project)
-    assert list(pair.files) == ["low_noise"] and pair.manifest["experts"].keys() == {"low_noise"}
+    assert list(pair.files) == ["low_noise"] and pair.manifest.experts.keys() == {"low_noise"}
     with safe_open(pair.low_noise, "pt") as file:
         assert any(file.get_tensor(key).abs().sum() for key in file.keys() if "lora_B" in key)  # noqa: SIM118
 
@@ -129,7 +131,7 @@ def test_the_window_shows_one_lane(base, workspace):
 
 
 def test_it_is_found_among_comfyuis_files_without_a_word_on_noise(tmp_path, preset, tiny_base, workspace):
-    comfyui = make_comfyui(tmp_path / "ComfyUI", tiny_base, preset["expect"])
+    comfyui = make_comfyui(tmp_path / "ComfyUI", tiny_base, preset.expect)
     models = comfyui / "models/diffusion_models"
     (models / "wan2.2_t2v_low_noise_14B_fp32.safetensors").unlink()
     (models / "wan2.2_t2v_high_noise_14B_fp32.safetensors").rename(models / "wan2.1_t2v_1.3B.safetensors")
@@ -158,10 +160,10 @@ def test_a_download_fetches_one_expert(folder):
 
 
 def test_the_models_with_one_expert_are_these(workspace):
-    assert [name for name in list_models() if len(experts_of(model_preset(name))) == 1] == ["wan21-t2v-1.3b", "wan22-ti2v-5b"]
+    assert [name for name in list_models() if len(model_preset(name).experts) == 1] == ["wan21-t2v-1.3b", "wan22-ti2v-5b"]
     for name in ("wan21-t2v-1.3b", "wan22-ti2v-5b"):
-        preset = load_preset("models", name)
-        assert preset["default_boundary"] > 1 and preset["train"]["high_noise_share"] == 0
+        preset = model_preset(name)
+        assert preset.default_boundary > 1 and preset.train_config.high_noise_share == 0
         assert not describe_model(name, workspace)["available"]
         with pytest.raises(Problem, match="not on this computer"):
             find_model(name, workspace)

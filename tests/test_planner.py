@@ -6,16 +6,18 @@ from types import SimpleNamespace
 import pytest
 from benchmarks.card_times import table_lines
 from comfyui_kit import make_true_comfyui
+from simulation_kit import Shape, simulate_step
 
 from studio.config import PRESETS_DIR, TrainConfig, from_dict, list_presets, load_preset
 from studio.machine import Gpu, Machine, TorchBuild
-from studio.models.catalogue import link_model, memory_facts
+from studio.models.catalogue import link_model
+from studio.models.preset import model_preset
+from studio.project_facts import Permission
 from studio.training.plan import estimates, memory, planner
 from studio.training.plan.memory import Rows
 from studio.training.plan.placement import Room, place
 from studio.training.plan.planner import propose
 from studio.training.schedule import steps_in_turn
-from studio.training.simulate import Shape, simulate_step
 from studio.training.step.block_pass import StepPlan
 from studio.ui.train.view import time_text
 from studio.workspace import append_jsonl, write_json
@@ -25,7 +27,7 @@ CARD = Gpu(0, "RTX 4090", 24, 22.1, "555", (("chrome", 1.1),))
 TIERS = (8, 10, 12, 16, 24, 32, 48, 80)
 
 
-FACTS = load_preset("models", "wan22-t2v-a14b")["memory"]
+FACTS = model_preset("wan22-t2v-a14b").shape
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def with_memory(config, **changes):
 
 @pytest.fixture
 def wan(workspace):
-    return workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission={"granted": True})
+    return workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission=Permission(granted=True))
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def plan_for(project, vram, **overrides):
 def test_every_tier_gets_its_preset_and_fits(wan, vram):
     plan = plan_for(wan, vram)
     assert plan.hardware == f"{vram}gb" and plan.device == "cuda" and plan.fits
-    assert plan.predicted["vram_gb"] <= vram
+    assert plan.predicted.vram_gb <= vram
     assert plan.config.memory.precision == "bf16"
 
 
@@ -98,8 +100,8 @@ def test_a_run_of_another_length_than_its_recipe_says_so(project, wan):
 def test_the_prediction_is_the_sum_of_its_parts(wan):
     predicted = plan_for(wan, 24).predicted
     for name in ("vram", "ram", "disk"):
-        assert predicted[f"{name}_gb"] == pytest.approx(sum(gb for _, gb in predicted[f"{name}_parts"]))
-    weights = dict(plan_for(wan, 80).predicted["vram_parts"])["the expert's weights that stay"]
+        assert getattr(predicted, f"{name}_gb") == pytest.approx(sum(gb for _, gb in getattr(predicted, f"{name}_parts")))
+    weights = dict(plan_for(wan, 80).predicted.vram_parts)["the expert's weights that stay"]
     assert weights == pytest.approx(14_288_491_584 * 2 / 2**30, rel=0.003)  # FACTS.md: parameters of an expert; a few of them fp32
 
 
@@ -107,7 +109,7 @@ def test_the_card_that_is_there_is_explained_with_what_holds_its_memory(wan, wit
     plan = propose(wan, with_card, workspace=wan.workspace)
     assert plan.reasons[0] == "RTX 4090, 24 GB, 22.1 GB free (1.1 GB held by chrome)."
     assert plan.hardware == "24gb"
-    assert plan.predicted["seconds_per_step"] > 0 and "rough estimate" in plan.predicted["how_sure"]
+    assert plan.predicted.seconds_per_step > 0 and "rough estimate" in plan.predicted.how_sure
 
 
 def test_memory_held_by_another_program_lowers_the_preset_and_says_which(wan, with_card):
@@ -143,7 +145,7 @@ def test_where_bf16_does_not_fit_into_ram_the_base_model_is_kept_as_int8_and_tha
 
 
 def test_files_that_are_fp8_already_stay_so(wan, tmp_path):
-    preset = load_preset("models", "wan22-t2v-a14b")
+    preset = model_preset("wan22-t2v-a14b")
     before = plan_for(wan, 24)
     link_model("wan22-t2v-a14b", [make_true_comfyui(tmp_path / "ComfyUI", preset)], wan.workspace)
     plan = plan_for(wan, 24)
@@ -197,7 +199,7 @@ def test_cards_are_counted_and_several_explained(wan, with_card):
 
     assert any("There is a second graphics card" in reason for reason in plan_with(1).reasons)
     two, four = plan_with(2), plan_with(4)
-    assert two.fits and two.predicted["vram_free_gb"] == CARD.vram_free_gb - 2
+    assert two.fits and two.predicted.vram_free_gb == CARD.vram_free_gb - 2
     assert any("of the 2 that are used" in reason.casefold() for reason in two.reasons)
     assert any("Both experts learn at once" in reason for reason in two.reasons)
     assert not four.fits and any("for 4 graphics cards in this computer, and there are 2; set 'Graphics cards'" in r for r in four.reasons)
@@ -236,13 +238,17 @@ def test_the_formula_holds_for_other_models_too(model):
 
 def assert_formula_holds(model, precision, shape, memory_settings, blocks=3):
     """Three blocks instead of all: the formula knows their number, the simulation counts them."""
-    preset = load_preset("models", model)
-    facts, all_blocks = memory_facts(preset), preset["memory"]["num_blocks"]
-    facts = facts | {"num_blocks": blocks, "lora_parameters_per_rank": facts["lora_parameters_per_rank"] * blocks // all_blocks}
-    facts["parameters_per_expert"] -= (all_blocks - blocks) * facts["block_parameters"]
+    preset = model_preset(model)
+    facts, all_blocks = preset.shape, preset.shape.num_blocks
+    facts = replace(
+        facts,
+        num_blocks=blocks,
+        lora_parameters_per_rank=facts.lora_parameters_per_rank * blocks // all_blocks,
+        parameters_per_expert=facts.parameters_per_expert - (all_blocks - blocks) * facts.block_parameters,
+    )
     protection = {"enabled": shape.preserved > 0}
     config = config_of(accumulation=shape.rows, preservation=protection, memory=memory_settings | {"precision": precision})
-    architecture = preset["expect"] | {"num_layers": blocks, "cross_attn_norm": True, "freq_dim": 256}
+    architecture = preset.expect | {"num_layers": blocks, "cross_attn_norm": True, "freq_dim": 256}
     options = dict(rank=32, blocks_swapped=config.memory.blocks_swapped, precision=precision)
     counted = simulate_step(architecture, shape, StepPlan.of(config.memory, blocks), **options)
     tokens = shape.frames * shape.height * shape.width // 4
@@ -267,7 +273,7 @@ def test_without_a_gpu_the_large_model_is_refused_and_the_tiny_one_is_not(wan, p
     assert (large.device, large.hardware, large.fits) == ("cpu", "", False)
     assert any("too large to train without a GPU" in reason for reason in large.reasons)
     tiny = propose(project, MACHINE, workspace=project.workspace)
-    assert tiny.fits and tiny.config.memory.precision == "fp32" and tiny.predicted["vram_gb"] is None
+    assert tiny.fits and tiny.config.memory.precision == "fp32" and tiny.predicted.vram_gb is None
 
 
 def test_a_gpu_that_the_installed_torch_cannot_use_is_explained(wan, with_card, monkeypatch):
@@ -302,21 +308,21 @@ def test_wrong_names_are_answered_with_the_nearest(project):
 
 def test_time_is_measured_in_an_earlier_run_of_the_same_work(project):
     first = propose(project, MACHINE, workspace=project.workspace)
-    assert first.predicted["seconds_per_step"] is None and first.predicted["hours"] is None
+    assert first.predicted.seconds_per_step is None and first.predicted.hours is None
     run_dir = project.new_run_dir("train")
     write_json(run_dir / "config.json", {"kind": "train"} | first.job_config(project))
     for step in (1, 2, 3):
-        append_jsonl(run_dir / "events.jsonl", {"event": "step", "step": step, "seconds": 0.5})
+        append_jsonl(run_dir / "events.jsonl", {"event": "step", "step": step, "expert": "low_noise", "seconds": 0.5})
     plan = propose(project, MACHINE, workspace=project.workspace)
-    assert plan.predicted["seconds_per_step"] == 0.5 and plan.predicted["how_sure"] == "measured in train-001"
+    assert plan.predicted.seconds_per_step == 0.5 and plan.predicted.how_sure == "measured in train-001"
     other = propose(project, MACHINE, workspace=project.workspace, overrides={"accumulation": 1})
-    assert other.predicted["seconds_per_step"] is None
+    assert other.predicted.seconds_per_step is None
 
 
 def test_pictures_of_others_that_are_drawn_first_take_their_time(wan, with_card):
     def hours(**protection):
         plan = propose(wan, with_card, workspace=wan.workspace, overrides={"preservation": protection})
-        return plan.predicted["hours"]
+        return plan.predicted.hours
 
     assert hours(pictures=0) < hours(pictures=24) < hours(pictures=48) < hours(pictures=0) + 4
     assert hours(pictures=48, enabled=False) == hours(pictures=0, enabled=False)
@@ -349,15 +355,15 @@ def test_clips_make_clips_the_recipe_and_cost_more(wan, media):
 )
 def test_the_recipe_is_for_what_the_dataset_holds(photos, clips, recipe):
     items = [SimpleNamespace(kind="photo")] * photos + [SimpleNamespace(kind="clip")] * clips
-    name, [reason] = planner._choose_recipe("", items, load_preset("models", "tiny"))
+    name, [reason] = planner._choose_recipe("", items, model_preset("tiny"))
     assert name == f"person-{recipe}" and ("because" in reason) == bool(items)
 
 
 @pytest.mark.parametrize("vram", TIERS)
 def test_every_size_of_card_has_hours_as_on_a_card_that_is_named(wan, vram):
     plan, usual = plan_for(wan, vram), load_preset("hardware", f"{vram}gb")["usual_card"]
-    assert 0.5 < plan.predicted["hours"] < 24 * 14 and plan.predicted["seconds_per_step"] > 0
-    assert f"as on an {usual}" in plan.predicted["how_sure"] and "estimate" in plan.predicted["how_sure"]
+    assert 0.5 < plan.predicted.hours < 24 * 14 and plan.predicted.seconds_per_step > 0
+    assert f"as on an {usual}" in plan.predicted.how_sure and "estimate" in plan.predicted.how_sure
     assert f"Times are as on an {usual}, the usual one; --gpu NAME names another." in plan.reasons[0]
 
 
@@ -373,10 +379,10 @@ def test_a_card_that_is_named_brings_its_memory_and_its_speed(wan):
 
     quick, slow, laptop = (plan_on(name) for name in ("NVIDIA GeForce RTX 4090", "rtx 3090", "RTX 4090 Laptop GPU"))
     assert quick.hardware == slow.hardware == "24gb" and laptop.hardware == "16gb" and quick.fits
-    assert quick.predicted["hours"] < slow.predicted["hours"] < 3 * quick.predicted["hours"] < 4 * laptop.predicted["hours"]
+    assert quick.predicted.hours < slow.predicted.hours < 3 * quick.predicted.hours < 4 * laptop.predicted.hours
     assert quick.reasons[0].startswith("Planned for an RTX 4090 with 24 GB, of which 22.6 GB are free")
-    assert quick.predicted["hours"] == plan_for(wan, 24).predicted["hours"]
-    assert plan_on("A100-SXM4-40GB").predicted["vram_free_gb"] < 40 < plan_on("A100-SXM4-80GB").predicted["vram_free_gb"]
+    assert quick.predicted.hours == plan_for(wan, 24).predicted.hours
+    assert plan_on("A100-SXM4-40GB").predicted.vram_free_gb < 40 < plan_on("A100-SXM4-80GB").predicted.vram_free_gb
     assert plan_on("RTX 4060 Ti", vram_gb=16).hardware == "16gb"
     assert any("no units for bf16" in reason for reason in plan_on("Tesla T4").reasons)
     with pytest.raises(ValueError, match="named 'RTX 4099'") as problem:
@@ -387,12 +393,12 @@ def test_a_card_that_is_named_brings_its_memory_and_its_speed(wan):
 def test_a_card_without_a_data_sheet_has_no_hours_and_it_is_said_what_to_do(wan, with_card):
     strange = replace(with_card, gpus=(replace(CARD, name="RTX 4090 Ti"),))
     plan = propose(wan, strange, workspace=wan.workspace)
-    assert plan.hardware == "24gb" and plan.fits and plan.predicted["hours"] is None
+    assert plan.hardware == "24gb" and plan.fits and plan.predicted.hours is None
     for word in ("no data sheet here of RTX 4090 Ti", "Rehearse measures", "plan --gpu NAME", "for example RTX 4090"):
-        assert word in plan.predicted["how_sure"]
+        assert word in plan.predicted.how_sure
     assert time_text(plan.predicted, 3000).startswith("not known yet: Rehearse measures")
 
 
 def test_a_photo_and_a_clip_have_the_tokens_that_wan_counts():
-    assert estimates.count_tokens({}, 512, 512) == 1024
-    assert estimates.count_tokens({}, 832, 480, 81) == 32_760  # FACTS.md
+    assert estimates.count_tokens(FACTS, 512, 512) == 1024
+    assert estimates.count_tokens(FACTS, 832, 480, 81) == 32_760  # FACTS.md

@@ -7,6 +7,8 @@ import pytest
 
 from studio.config import TrainConfig, from_dict, list_presets, load_preset, to_dict
 from studio.machine import Machine
+from studio.models.preset import model_preset
+from studio.project_facts import Permission
 from studio.training.plan import estimates
 from studio.training.plan.memory import Rows
 from studio.training.plan.planner import propose
@@ -20,7 +22,7 @@ CHOSEN_BY_ITSELF = ("person-photos", "person-mixed", "person-clips")
 
 @pytest.fixture
 def wan(workspace):
-    return workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission={"granted": True})
+    return workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission=Permission(granted=True))
 
 
 def plan_for(project, recipe, **overrides):
@@ -66,7 +68,7 @@ def test_the_plan_says_how_strongly_others_are_protected_whatever_was_chosen(wan
 
 
 def test_a_recipe_that_is_chosen_by_itself_keeps_others_at_pictures_of_them_as_the_small_world_found_best():
-    learned_in_the_small_world = load_preset("models", "tiny")["train"]["preservation"]
+    learned_in_the_small_world = model_preset("tiny").train["preservation"]
     for recipe in CHOSEN_BY_ITSELF:
         assert load_preset("recipes", recipe)["train"]["preservation"] == {"enabled": True} | learned_in_the_small_world, recipe
 
@@ -83,7 +85,7 @@ def test_every_number_of_a_recipe_that_a_base_model_replaces_is_told(project):
 
 def test_time_counts_the_pictures_at_which_others_are_protected_as_often_as_they_come():
     """With two pictures a step and protection at every fourth, half of the steps have one."""
-    facts, rows = load_preset("models", "wan22-t2v-a14b")["memory"], Rows(1024, 1024, 12)
+    facts, rows = model_preset("wan22-t2v-a14b").shape, Rows(1024, 1024, 12)
 
     def seconds(**changes):
         return estimates.seconds_per_step(facts, from_dict(TrainConfig, {"accumulation": 2} | changes), rows, 165.2, 25.0)
@@ -95,7 +97,7 @@ def test_time_counts_the_pictures_at_which_others_are_protected_as_often_as_they
 
 
 def test_pictures_of_others_beside_clips_cost_as_much_as_photos():
-    facts = load_preset("models", "wan22-t2v-a14b")["memory"]
+    facts = model_preset("wan22-t2v-a14b").shape
     clip, photo = Rows(8100, 8100, 12), Rows(8100, 8100, 12, class_tokens=1024)
 
     def seconds(rows, pictures):

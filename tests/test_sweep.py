@@ -17,8 +17,9 @@ from studio.evaluation.drawing_memory import blocks_to_swap, how_to_keep
 from studio.evaluation.judge.scores import compare, findings
 from studio.evaluation.judge.verdict import verdict
 from studio.evaluation.prompts import read_prompts_file, resolve_prompts, standard_prompts
-from studio.models.catalogue import BaseModel, model_preset, sweep_config
+from studio.models.catalogue import BaseModel
 from studio.models.lora import lora_state, save_lora_file
+from studio.models.preset import model_preset
 from studio.tiny import demo, world
 from studio.tiny.drawing import draw_clip, draw_photo
 from studio.training.pairs import file_sha256, pair_file_name, pair_folder
@@ -164,7 +165,7 @@ def test_a_plan_without_pairs_or_with_a_wrong_size_says_what_to_do(tiny_project,
 
 
 def test_sweep_config_layers_the_model_preset_under_the_overrides():
-    config = sweep_config(model_preset("tiny"), {"num_inference_steps": 4, "seeds": None})
+    config = model_preset("tiny").sweep_config({"num_inference_steps": 4, "seeds": None})
     assert (config.width, config.num_inference_steps, config.seeds) == (80, 4, (42,))
 
 
@@ -184,7 +185,7 @@ def test_clips_are_drawn_with_weights_that_fit_into_the_ram(ram_gb, small, expec
     vae, transformer = {"scale_factor_spatial": 8, "scale_factor_temporal": 4, "z_dim": 16}, {"patch_size": [1, 2, 2]}
     big.__dict__.update(configs={"vae": vae, "transformer": transformer}, has_small_files=small)
     precision, swapped = how_to_keep(big, SweepConfig(), 11.0, ram_gb)
-    assert precision == expected and swapped * block_bytes(big.preset["memory"], precision) <= (ram_gb - 8) * 1e9
+    assert precision == expected and swapped * block_bytes(big.preset.shape, precision) <= (ram_gb - 8) * 1e9
     assert how_to_keep(big, SweepConfig(), 78.0, ram_gb) == ("fp8" if small else "bf16", 0)
 
 
@@ -193,9 +194,9 @@ def test_swapped_blocks_leave_room_for_the_one_that_visits(free_gb):
     big = BaseModel("wan", "WAN", None, model_preset("wan22-t2v-a14b"))
     vae, transformer = {"scale_factor_spatial": 8, "scale_factor_temporal": 4, "z_dim": 16}, {"patch_size": [1, 2, 2]}
     big.__dict__["configs"] = {"vae": vae, "transformer": transformer}
-    facts, tokens = big.preset["memory"], 9 * 52 * 30  # 33 frames of 480 x 832
-    resident = facts["parameters_per_expert"] - blocks_to_swap(big, SweepConfig(), free_gb) * facts["block_parameters"]
-    visiting, lora = facts["block_parameters"] * 2, facts["lora_parameters_per_rank"] * 64 * 4
+    facts, tokens = big.preset.shape, 9 * 52 * 30  # 33 frames of 480 x 832
+    resident = facts.parameters_per_expert - blocks_to_swap(big, SweepConfig(), free_gb) * facts.block_parameters
+    visiting, lora = facts.block_parameters * 2, facts.lora_parameters_per_rank * 64 * 4
     activations = 2.84e9 * tokens / 14040  # counted on the true 14 B shapes
     assert resident * 2 + visiting + lora + activations + 1.4e9 <= free_gb * 1e9
 

@@ -8,14 +8,14 @@ import torch
 from comfyui_kit import FORMS, in_form, makers_names, values_of
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from safetensors.torch import load_file, save_file
+from simulation_kit import Memory
 from transformers import UMT5Config, UMT5EncoderModel
 
-from studio.config import load_preset
 from studio.errors import Problem
 from studio.models.files.layouts import umt5_shapes, wan_shapes
 from studio.models.files.weights import Weight, fill, find_weights, read_weights
 from studio.models.loading import load_expert, load_expert_on_meta
-from studio.training.simulate import Memory
+from studio.models.preset import model_preset
 
 A14B = "wan22-t2v-a14b"
 
@@ -120,14 +120,12 @@ def test_loading_takes_the_expert_at_its_target_precision_and_a_few_weights_more
 
 
 def test_the_names_of_the_true_models_are_known():
-    preset = load_preset("models", A14B)
+    preset = model_preset(A14B)
     with torch.device("meta"):
-        expert, text = WanTransformer3DModel(**preset["expect"]), UMT5EncoderModel(UMT5Config(**preset["configs"]["text_encoder"]))
-        vae = AutoencoderKLWan(**preset["configs"]["vae"])
-    assert makers_names_to_values(wan_shapes(preset["expect"]), preset["expect"]) == {
-        n: tuple(p.shape) for n, p in expert.named_parameters()
-    }
+        expert, text = WanTransformer3DModel(**preset.expect), UMT5EncoderModel(UMT5Config(**preset.configs["text_encoder"]))
+        vae = AutoencoderKLWan(**preset.configs["vae"])
+    assert makers_names_to_values(wan_shapes(preset.expect), preset.expect) == {n: tuple(p.shape) for n, p in expert.named_parameters()}
     names = {n: tuple(p.shape) for n, p in text.named_parameters() if n != "encoder.embed_tokens.weight"}
-    assert umt5_shapes(preset["configs"]["text_encoder"]) == names
+    assert umt5_shapes(preset.configs["text_encoder"]) == names
     assert sum(p.numel() for p in text.shared.parameters()) == 256384 * 4096 and text.config.dense_act_fn == "gelu_new"
     assert (vae.config.z_dim, len(vae.config.latents_mean), sum(p.numel() for p in vae.parameters())) == (16, 16, 126_892_531)

@@ -175,8 +175,8 @@ def _path(home, any_length):
 
 def _models(workspace):
     from studio.models.captioners import list_captioners
-    from studio.models.catalogue import list_models
     from studio.models.fetch.offers import describe
+    from studio.models.preset import list_models
 
     for name in [*list_models(), *list_captioners()]:
         model = describe(name, workspace)

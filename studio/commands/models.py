@@ -34,7 +34,7 @@ def _link(words, workspace, out):
         raise Problem(f"--link {name} needs the folder where the model lies.", fix=f"Write it behind the name: --link {name} FOLDER.")
     if sources.is_captioner(name):
         folder = link_captioner(name, paths[0], workspace)
-        return out.print(f"{sources.preset_of(name)['title']} is ready to use, from {folder}.")
+        return out.print(f"{sources.preset_of(name).title} is ready to use, from {folder}.")
     base = link_model(name, paths, workspace)
     out.print(f"{base.title} is ready to use, from {base.folder}.")
     for line in base.source.describe():
@@ -56,7 +56,7 @@ def download(args, workspace, out):
     from studio.jobs import launcher
     from studio.models.fetch.download import list_needed
 
-    title = sources.preset_of(args.name)["title"]
+    title = sources.preset_of(args.name).title
     sources.require_source(args.name, workspace)
     if sources.describe(args.name, workspace)["available"]:
         out.print(f"{title} is here already; nothing was fetched.")

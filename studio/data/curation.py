@@ -2,14 +2,15 @@
 
 import hashlib
 
-from studio.config import DataConfig, list_presets, load_preset
+from studio.config import NUM_KEPT, DataConfig
 from studio.data import dataset, persons, quality
 from studio.data.records import file_sha256
 from studio.errors import Problem
 from studio.models.catalogue import describe_model, find_model
+from studio.models.preset import list_models, model_preset
 
 
-def curate(project, keep=24, report=lambda event, **fields: None, should_stop=lambda: False):
+def curate(project, keep=NUM_KEPT, report=lambda event, **fields: None, should_stop=lambda: False):
     """Measure what is not measured yet and keep at most `keep` photos and `keep` clips; decisions made by hand stay.
 
     Returns {"measured", "kept", "left_out", "changed", "stopped", "verdicts": {id: {keep, reason, warnings}}}. A stop changes no verdict.
@@ -35,7 +36,7 @@ def curate(project, keep=24, report=lambda event, **fields: None, should_stop=la
     }  # fmt: skip
 
 
-def is_settled(project, keep=24):
+def is_settled(project, keep=NUM_KEPT):
     """Whether `curate` would find nothing to measure and no verdict to change."""
     items = dataset.list_items(project)
     if _waiting(items, _observer_key(_find_base(project))):
@@ -96,8 +97,8 @@ def _measure(item, observer, observer_key):
 
 def _find_base(project, report=lambda event, **fields: None):
     """The project's base model if it has an observer and is on this computer, else None."""
-    name, workspace = project.read().get("base_model", ""), project.workspace
-    if not _preset(name).get("observer") or not describe_model(name, workspace)["available"]:
+    name, workspace = project.facts().base_model, project.workspace
+    if name not in list_models() or not model_preset(name).observer or not describe_model(name, workspace)["available"]:
         return None
     return _or_note(report, find_model, name, workspace)
 
@@ -119,7 +120,7 @@ def _or_note(report, function, *args):
 
 def _observer_key(base):
     """Changes with the base model's observer, so that embeddings of another one are made anew; "" where there is none. Loads no torch."""
-    files = sorted((base.folder / base.preset["observer"]).glob("*")) if base else []
+    files = sorted((base.folder / base.preset.observer).glob("*")) if base else []
     digest = hashlib.sha256()
     for path in files:
         digest.update(f"{path.name} {file_sha256(path)}\n".encode())
@@ -128,9 +129,6 @@ def _observer_key(base):
 
 def _wanted_sizes(project):
     """The sides of photos and clips that the project's base model is trained at, in px."""
-    sizes = _preset(project.read().get("base_model", "")).get("train", {}).get("data", {})
-    return sizes.get("photo_size", DataConfig().photo_size), sizes.get("clip_size", DataConfig().clip_size)
-
-
-def _preset(name):
-    return load_preset("models", name) if name in list_presets("models") else {}
+    name = project.facts().base_model
+    data = model_preset(name).train_config.data if name in list_models() else DataConfig()
+    return data.photo_size, data.clip_size

@@ -20,15 +20,13 @@ from studio.evaluation.judge.scores import compare
 from studio.evaluation.judge.watching import Watcher
 from studio.evaluation.report import write_report
 from studio.evaluation.stages import StageStore
-from studio.evaluation.sweeps import STAGE_KEYS, WAVE_CELLS
+from studio.evaluation.sweeps import SHA_KEYS, STAGE_KEYS, WAVE_CELLS
 from studio.models.catalogue import find_model
 from studio.models.loading import dtype_of, load_expert, load_text_encoder, load_vae, pick_device, release
 from studio.models.lora import apply_lora, read_lora_file, remove_lora, set_strength
 from studio.models.render import Stopped, decode_frames, draw_stage, stage_steps, start_state, to_bytes
 from studio.training.pairs import file_sha256, find_pair
 from studio.workspace import project_of, read_json, write_json
-
-STAGE_TITLES = {"high_noise": "Layout and motion (high noise)", "low_noise": "Detail (low noise)"}
 
 
 def run_sweep(config, run_dir, *, report, should_stop=lambda: False):
@@ -100,7 +98,8 @@ class Drawing:
         self.steps_total, self.steps_done = sum(self.num_steps[e] * len(self._tasks(e, self.sweep["cells"])) for e in self.base.experts), 0
 
     def _title(self, expert):
-        return STAGE_TITLES[expert] if len(self.base.experts) > 1 else "Drawing"
+        words = self.base.preset.words_of(expert)
+        return f"{words[0].upper()}{words[1:]} ({expert.replace('_', ' ')})" if len(self.base.experts) > 1 else "Drawing"
 
     def draw_all(self):
         """Every wave; then scores for what other sweeps drew, and for what was measured against other pictures of the person."""
@@ -253,7 +252,7 @@ class Drawing:
         if not cell["pair"] or not cell["strength"]:
             return ""
         pair = next(p for p in self.sweep["pairs"] if p["id"] == cell["pair"])
-        return pair["high_sha256" if expert == "high_noise" else "low_sha256"]
+        return pair[SHA_KEYS[expert]]
 
     def _read_lora(self, pair_id, expert, sha):
         path = find_pair(self.project, pair_id).files.get(expert)

@@ -17,26 +17,24 @@ def how_to_keep(base, config, free_gb, ram_gb, lora_rank=64):
     if base.has_small_files:
         return "fp8", blocks_to_swap(base, config, free_gb, lora_rank, "fp8")
     swapped = blocks_to_swap(base, config, free_gb, lora_rank)
-    if swapped and swapped * block_bytes(base.preset["memory"], "bf16") > (ram_gb - RAM_FOR_OTHERS_GB) * GB:
+    if swapped and swapped * block_bytes(base.preset.shape, "bf16") > (ram_gb - RAM_FOR_OTHERS_GB) * GB:
         return "int8", blocks_to_swap(base, config, free_gb, lora_rank, "int8")
     return "bf16", swapped
 
 
 def blocks_to_swap(base, config, free_gb, lora_rank=64, precision="bf16"):
-    """Blocks that do not fit beside the activations in `free_gb` of GPU memory; 0 where the model's size is not known.
+    """Blocks that do not fit beside the activations in `free_gb` of GPU memory.
 
     Activations, per token: about 30 bytes for each hidden unit (fp32 norms and rotary tables included) and 4 for each unit of the feed-forward.
     """
-    memory = base.preset.get("memory")
-    if not memory:
-        return 0
+    shape = base.preset.shape
     _, frames, height, width = base.latent_shape(config.num_frames, config.height, config.width)
     tokens = frames * height * width // math.prod(base.patch_size)
-    activations = tokens * (30 * memory["hidden"] + 4 * memory["ffn"])
-    block = block_bytes(memory, precision)
-    lora = memory["lora_parameters_per_rank"] * lora_rank * 4
-    missing = expert_bytes(memory, precision) + lora + activations + CONTEXT_GB * GB - free_gb * GB
+    activations = tokens * (30 * shape.hidden + 4 * shape.ffn)
+    block = block_bytes(shape, precision)
+    lora = shape.lora_parameters_per_rank * lora_rank * 4
+    missing = expert_bytes(shape, precision) + lora + activations + CONTEXT_GB * GB - free_gb * GB
     if missing > 0:
         missing += 2 * block  # room for the block that visits and for the next
     swapped = math.ceil(missing / block)
-    return min(max(swapped, 0), memory["num_blocks"] - 1)
+    return min(max(swapped, 0), shape.num_blocks - 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from studio.config import list_presets, load_preset
 from studio.data.captions.rules import fill
 from studio.errors import Problem
-from studio.models.catalogue import model_preset, takes_first_picture
+from studio.models.preset import model_preset
 from studio.workspace import clean_line
 
 PICTURE = re.compile(r"\s*\[picture ([\w-]+)\]")  # in a prompt: the photo or clip that its clips begin with
@@ -22,7 +22,7 @@ def standard_prompts(project, base_model):
         if (project.root / name).is_file():
             return read_prompts_file(project.root / name)
     fitting = (s for s in list_presets("prompts") if base_model in load_preset("prompts", s).get("models", ()))
-    name = next(fitting, None) or DEFAULT_SETS[takes_first_picture(model_preset(base_model))]
+    name = next(fitting, None) or DEFAULT_SETS[model_preset(base_model).takes_first_picture]
     return _from_toml(load_preset("prompts", name), f"presets/prompts/{name}.toml")
 
 

@@ -6,7 +6,7 @@ import time
 from html import escape
 from pathlib import Path
 
-from studio.config import SweepConfig, list_settings
+from studio.config import EXPERTS, SweepConfig, list_settings
 from studio.evaluation.clip_files import MARK
 from studio.evaluation.judge.chart import clip_note, draw_chart
 from studio.evaluation.judge.table import WATCHED_COLUMNS
@@ -201,8 +201,10 @@ def _numbers(table):
         ("Clips", lambda row: str(row["clips"])),
         *(WATCHED_COLUMNS if _is_watched(table) else ()),
         *((title, lambda row, name=name: _number(row[name])) for title, name in PIXEL_COLUMNS),
-        ("Held-out loss (high noise)", lambda row: _number(row["held_out"].get("high_noise"))),
-        ("Held-out loss (low noise)", lambda row: _number(row["held_out"].get("low_noise"))),
+        *(
+            (f"Held-out loss ({expert.replace('_', ' ')})", lambda row, expert=expert: _number(row["held_out"].get(expert)))
+            for expert in EXPERTS
+        ),
         ("Problems", lambda row: "; ".join(row["problems"]) or "none found"),
     ]
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title, _ in columns)
@@ -223,6 +225,6 @@ def _settings(sweep):
         value = sweep["settings"].get(name)
         if name != "prompts" and value not in (None, ""):
             text = ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else str(value)
-            unit = field.metadata["unit"]
-            shown.append((field.metadata["label"] or name, f"{text} {unit}".strip()))
+            unit = field.unit
+            shown.append((field.label or name, f"{text} {unit}".strip()))
     return "".join(f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in shown)

@@ -18,7 +18,8 @@ from studio.training.pairs import Pair, damaged_pairs, file_sha256, list_pairs, 
 from studio.workspace import FORMAT, Project, new_numbered_dir, read_json, safe_join, write_json
 
 WAVE_CELLS = 12  # about this many clips share one change of experts; a row (one prompt and seed) is never split
-STAGE_KEYS = {"high_noise": "high_key", "low_noise": "key"}  # what a finished stage of each expert is called in a cell
+STAGE_KEYS = dict(zip(EXPERTS, ("high_key", "key"), strict=True))  # what a finished stage of each expert is called in a cell
+SHA_KEYS = dict(zip(EXPERTS, ("high_sha256", "low_sha256"), strict=True))  # what the hash of each expert's file is called in a pair
 RENDER_VERSION = 2  # raise it when the same cell would look different
 RESULTS = ("scores", "scored_by", "clip_sha256", "seconds")  # what a finished cell carries beside its state
 PICTURE_SETTINGS = (
@@ -49,10 +50,10 @@ def plan_sweep(project, config, pairs=None):
     """
     from studio.models.catalogue import find_model
 
-    data = project.read()
-    base = find_model(data["base_model"], project.workspace)
+    data = project.facts()
+    base = find_model(data.base_model, project.workspace)
     base.latent_shape(config.num_frames, config.height, config.width)  # ValueError for a size this model can't draw
-    prompts = resolve_prompts(config.prompts or standard_prompts(project, data["base_model"]), data["trigger"], data["class_noun"])
+    prompts = resolve_prompts(config.prompts or standard_prompts(project, data.base_model), data.trigger, data.class_noun)
     entries = [_pair_entry(pair) for pair in select_pairs(project, pairs)]
     if base.first_picture:
         prompts = add_first_pictures(project, prompts, (config.width, config.height))
@@ -60,7 +61,7 @@ def plan_sweep(project, config, pairs=None):
         raise ValueError(f"{base.title} draws from words alone; take [picture ...] out of the prompts")
     return {
         "created": time.time(),
-        "base_model": data["base_model"],
+        "base_model": data.base_model,
         "base_key": base.key,
         "fps": base.fps,
         "settings": to_dict(config),
@@ -88,9 +89,8 @@ def select_pairs(project, pairs=None):
 
 def _pair_entry(pair):
     """An expert without a step has no hash: its stage is the base's, and shared with it."""
-    experts = pair.manifest["experts"]
-    shas = {e: experts[e]["sha256"] if e in experts and experts[e].get("trained", True) else "" for e in EXPERTS}
-    return {"id": pair.id, "run": pair.run, "step": pair.step, "high_sha256": shas["high_noise"], "low_sha256": shas["low_noise"]}
+    shas = dict.fromkeys(EXPERTS, "") | {e: saved.sha256 for e, saved in pair.manifest.experts.items() if saved.trained}
+    return {"id": pair.id, "run": pair.run, "step": pair.step} | {SHA_KEYS[expert]: sha for expert, sha in shas.items()}
 
 
 def _cells(base_key, config, prompts, pairs):
@@ -141,6 +141,7 @@ def open_sweep(project, config, pairs=None, sample=None):
     a look at how a training goes, and no comparison yet; None leaves that as it is, and what was asked for as a comparison stays one.
     Problem if a comparison is damaged: it may be this one, and hours of drawing would be done twice.
     """
+    project.require_ours()
     plan = plan_sweep(project, config, pairs)
     for problem in damaged_sweeps(project):
         raise problem

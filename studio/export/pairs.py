@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from studio.config import TrainConfig, from_dict, to_dict
+from studio.config import USUAL_STRENGTH, to_dict
 from studio.data.dataset import Item, kept_items
 from studio.errors import Problem
 from studio.evaluation.report import has_current_report, write_report
@@ -14,10 +14,10 @@ from studio.evaluation.sweeps import is_sample
 from studio.export.dataset import group_items
 from studio.export.left_out import LeftOut, left_out
 from studio.export.lora_keys import check_lora
-from studio.export.source import USUAL_STRENGTH, Report, Source
+from studio.export.source import Report, Source
 from studio.export.target import Target
 from studio.export.targets import all_targets, find_target
-from studio.models.catalogue import model_preset
+from studio.models.preset import model_preset
 from studio.training.material import learnable
 from studio.training.pairs import Pair, file_sha256, find_pair, verify_pair
 from studio.workspace import Project, finished_dir, read_json, write_json
@@ -32,6 +32,7 @@ def export_pair(project: Project, pair: Pair | str, to: str, strength: float | N
     target = find_target(to)
     if strength is not None and not 0 < strength <= 2:
         raise ValueError(f"the strength must lie above 0 and up to 2, got {strength:g}; {USUAL_STRENGTH:g} is a good start")
+    project.require_ours()
     pair = find_pair(project, pair) if isinstance(pair, str) else pair
     source = _read_source(project, pair, target, strength, include_photos)
     content = _content_hash(source, target)
@@ -51,7 +52,7 @@ def export_pair(project: Project, pair: Pair | str, to: str, strength: float | N
 
 def settings_left_out(pair: Pair, to: str) -> tuple[LeftOut, ...]:
     """The settings of the pair's training that an export to that target doesn't hold, each with the reason."""
-    return left_out(_read_settings(pair), find_target(to))
+    return left_out(pair.manifest.train_config(), find_target(to))
 
 
 # -- what goes in
@@ -60,12 +61,12 @@ def settings_left_out(pair: Pair, to: str) -> tuple[LeftOut, ...]:
 def _read_source(project: Project, pair: Pair, target: Target, strength: float | None, include_photos: bool) -> Source:
     verify_pair(pair)
     rank = max(check_lora(path) for path in pair.files.values())
-    data = project.read()
-    preset = model_preset(pair.manifest.get("base_model", data["base_model"]))
+    person = project.facts().person()
+    preset = model_preset(pair.manifest.base_model or person.base_model)
     if not target.serves(preset):
         others = " or ".join(other.title for other in all_targets() if other.serves(preset))
         raise Problem(
-            f"A LoRA for {preset['title']} can't be exported to {target.name}: the settings for it are written for WAN 2.2's pairs.",
+            f"A LoRA for {preset.title} can't be exported to {target.name}: the settings for it are written for WAN 2.2's pairs.",
             fix=f"Export it for {others}.",
         )
     items: list[Item] = []
@@ -76,20 +77,14 @@ def _read_source(project: Project, pair: Pair, target: Target, strength: float |
     return Source(
         pair=pair,
         name=f"{project.slug}_run{int(pair.run.rsplit('-', 1)[1])}_step{pair.step}",
-        trigger=data["trigger"],
-        class_noun=data["class_noun"],
-        base_model=data["base_model"],
+        person=person,
         preset=preset,
         rank=rank,
-        train=_read_settings(pair),
+        train=pair.manifest.train_config(),
         strength=strength,
         groups=group_items(items),
         report=_find_report(project, pair) if target.with_report else None,
     )
-
-
-def _read_settings(pair: Pair) -> TrainConfig:
-    return from_dict(TrainConfig, pair.manifest["settings"], "manifest.json")
 
 
 def _content_hash(source: Source, target: Target) -> str:
@@ -98,7 +93,7 @@ def _content_hash(source: Source, target: Target) -> str:
         target.version,
         target.name,
         source.pair.id,
-        [entry["sha256"] for entry in source.pair.manifest["experts"].values()],
+        [saved.sha256 for saved in source.pair.manifest.experts.values()],
         source.facts,
         source.strength,
         [[item.path.name, item.sha256, item.caption] for group in source.groups for item in group.items],

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from studio.config import TrainConfig
+from studio.config import USUAL_STRENGTH, TrainConfig
 from studio.export.dataset import Group
-from studio.models.catalogue import takes_first_picture
+from studio.models.preset import ModelPreset
+from studio.project_facts import Person
 from studio.training.pairs import Pair
-
-USUAL_STRENGTH = 0.7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +30,8 @@ class Source:
 
     pair: Pair
     name: str  # "anna_run1_step3000"
-    trigger: str
-    class_noun: str
-    base_model: str
-    preset: dict[str, Any]
+    person: Person
+    preset: ModelPreset
     rank: int
     train: TrainConfig
     strength: float | None
@@ -44,15 +40,11 @@ class Source:
 
     @property
     def boundary(self) -> float:
-        return float(self.pair.manifest.get("boundary") or self.preset["default_boundary"])
+        return float(self.pair.manifest.boundary or self.preset.default_boundary)
 
     @property
     def first_picture(self) -> bool:
-        return takes_first_picture(self.preset)
-
-    @property
-    def base_title(self) -> str:
-        return self.preset["title"]
+        return self.preset.takes_first_picture
 
     @property
     def num_items(self) -> int:
@@ -65,7 +57,7 @@ class Source:
             "name": self.name,
             "pair": self.pair.id,
             "strength": self.strength or USUAL_STRENGTH,
-            "trigger": self.trigger,
-            "class_noun": self.class_noun,
-            "base_title": self.base_title,
+            "trigger": self.person.trigger,
+            "class_noun": self.person.class_noun,
+            "base_title": self.preset.title,
         }

@@ -4,12 +4,12 @@ from studio.config import EXPERTS, OptimizerConfig, TrainConfig
 
 
 def expert_steps(train: TrainConfig, expert: str) -> int:
-    share = train.high_noise_share if expert == EXPERTS[0] else 1 - train.high_noise_share
-    return max(1, round(train.steps * share))
+    return max(1, round(train.steps * train.share_of(expert)))
 
 
 def noise_range(expert: str, boundary: float) -> tuple[float, float]:
-    return {"high_noise": (boundary, 1.0), "low_noise": (0.0, boundary)}[expert]
+    """(lowest, highest) noise level of one of two experts."""
+    return {EXPERTS[0]: (boundary, 1.0), EXPERTS[1]: (0.0, boundary)}[expert]
 
 
 def learning_rate(optimizer: OptimizerConfig) -> float:

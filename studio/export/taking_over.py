@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from studio.config import TrainConfig, from_dict, nest
@@ -10,6 +11,7 @@ from studio.errors import Problem
 from studio.export.foreign_values import Found, Setting, load_file, one_line
 from studio.export.target import Config, Target
 from studio.export.targets import all_targets
+from studio.project_facts import TakenOver
 from studio.workspace import Project
 
 
@@ -40,10 +42,10 @@ def read_configs(paths: Sequence[Path | str], num_items: int = 0) -> Found:
 def take_over(project: Project, paths: Sequence[Path | str], num_items: int) -> Found:
     """Read configs into what the Train form of a project shows next, and note what they were; the Found."""
     found = read_configs(paths, num_items)
-    choice = project.read().get("train_choice") or {}
-    overrides = (choice.get("overrides") or {}) | found.settings
-    note = found.to_dict() | {"files": [Path(path).name for path in paths]}
-    project.update(train_choice={"recipe": choice.get("recipe", ""), "overrides": overrides}, train_import=note)
+    choice = project.facts().train_choice
+    files = tuple(Path(path).name for path in paths)
+    note = TakenOver(program=found.program, settings=found.settings, without=tuple(found.without), files=files)
+    project.update(train_choice=replace(choice, overrides=choice.overrides | found.settings), train_import=note)
     return found
 
 

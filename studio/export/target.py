@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from studio.export.foreign_values import Found
 from studio.export.source import Source
-from studio.models.catalogue import experts_of
+from studio.models.preset import ModelPreset
 
 Plain = str | int | float | bool | tuple[Any, ...]
 Config = dict[str, Any]  # a config file of another program, as read
@@ -70,7 +70,7 @@ class Target:
     writes: str  # what is in the folder, in words
     version: int  # raise it when the same source gives other files: exports made before are then no longer the same
     write: Callable[[Source, Path], None]  # into an empty folder
-    serves: Callable[[dict[str, Any]], bool]  # whether a LoRA of this base model's preset can be used there
+    serves: Callable[[ModelPreset], bool]  # whether a LoRA of this base model's preset can be used there
     dataset: Literal["always", "if asked", "never"] = "never"
     with_report: bool = False  # whether a comparison that holds the pair goes along
     settings: Settings | None = None  # None: the pair alone is handed over, or all settings are
@@ -78,10 +78,10 @@ class Target:
     reader: Reader | None = None
 
 
-def any_model(preset: dict[str, Any]) -> bool:
+def any_model(preset: ModelPreset) -> bool:
     return True
 
 
-def pairs_of_experts(preset: dict[str, Any]) -> bool:
+def pairs_of_experts(preset: ModelPreset) -> bool:
     """WAN 2.2 A14B, text to video and image to video: what the trainers' configs are written for."""
-    return len(experts_of(preset)) > 1
+    return len(preset.experts) > 1

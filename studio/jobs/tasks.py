@@ -21,11 +21,11 @@ def _set_up_torch(project):
     """Quiet, and with as many threads as suit the project's base model: on small tensors threads wait for each other longer than they compute."""
     import torch
 
-    from studio.models.catalogue import model_preset
     from studio.models.loading import quiet_libraries
+    from studio.models.preset import model_preset
 
     quiet_libraries()
-    if threads := model_preset(project.read()["base_model"]).get("cpu_threads"):
+    if threads := model_preset(project.facts().base_model).cpu_threads:
         torch.set_num_threads(threads)
 
 
@@ -88,7 +88,7 @@ def _caption(run_dir, config, recorder):
 
     def find_path():  # captions can be written before the base model is there
         _set_up_torch(project)
-        name = project.read()["base_model"]
+        name = project.facts().base_model
         base = find_model(name, project.workspace) if describe_model(name, project.workspace)["available"] else None
         return find_captioner(caption_config.captioner, base, project.workspace)
 
@@ -131,7 +131,7 @@ def _files_in(folder):
 def _curate(run_dir, config, recorder):
     from studio.data.curation import curate
 
-    return curate(project_of(run_dir), keep=config.get("keep", 24), report=recorder.report, should_stop=recorder.should_stop)
+    return curate(project_of(run_dir), keep=config.get("keep", settings.NUM_KEPT), report=recorder.report, should_stop=recorder.should_stop)
 
 
 def _download(run_dir, config, recorder):

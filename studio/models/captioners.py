@@ -2,22 +2,13 @@
 
 from pathlib import Path
 
-from studio.config import list_presets, load_preset
 from studio.errors import Problem
 from studio.models.files.weight_files import read_header
+from studio.models.preset import captioner_preset, list_captioners
 from studio.workspace import read_json, read_path, write_atomic
 
 INDEX = "model.safetensors.index.json"  # which file holds which weights, where there is more than one
 AGAIN = "download the model's folder again, every file of it; only safetensors weights are read"
-
-
-def list_captioners():
-    return list_presets("captioners")
-
-
-def captioner_preset(name):
-    """presets/captioners/<name>.toml as a dict."""
-    return load_preset("captioners", name)
 
 
 def captioner_folder(name, workspace):
@@ -34,7 +25,7 @@ def describe_captioner(name, workspace):
         check_captioner(captioner_folder(name, workspace))
     except (Problem, ValueError) as e:
         reason = f"{e}"
-    return {"name": name, "title": captioner_preset(name)["title"], "available": not reason, "reason": reason}
+    return {"name": name, "title": captioner_preset(name).title, "available": not reason, "reason": reason}
 
 
 def link_captioner(name, folder, workspace):

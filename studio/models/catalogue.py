@@ -1,19 +1,23 @@
 """The base models the studio knows, found on disk and described from their configs. Torch-free."""
 
-import difflib
 import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from studio.config import EXPERTS, PRESETS_DIR, SweepConfig, from_dict, list_presets, load_preset, merge
+from studio.config import PRESETS_DIR
 from studio.errors import Problem
 from studio.models.files.comfyui import SingleFiles, find_files
 from studio.models.files.folders import SUBFOLDERS, DiffusersFolder, check_pack
 from studio.models.files.layouts import WeightFile, condition_channels
 from studio.models.files.weight_files import require_different, sample_of
+from studio.models.preset import ModelPreset, list_models, model_preset
 from studio.workspace import read_json, read_path, write_atomic, write_json
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class BaseModel:
     name: str
     title: str
     folder: Path
-    preset: dict = field(compare=False, repr=False)
+    preset: ModelPreset = field(compare=False, repr=False)
     models_dir: Path | None = field(default=None, compare=False, repr=False)
     single_files: tuple[tuple[str, Path], ...] = ()
 
@@ -43,16 +47,16 @@ class BaseModel:
     @property
     def experts(self):
         """In the order in which they draw."""
-        return experts_of(self.preset)
+        return self.preset.expert_names
 
     @property
     def boundary(self):
-        """Noise level (sigma) at and above which `high_noise` works; above all levels where there is no such expert."""
-        return float(self.configs[""].get("boundary_ratio") or self.preset["default_boundary"])
+        """Noise level (sigma) at and above which the first of two experts works; above all levels where there is no such expert."""
+        return float(self.configs[""].get("boundary_ratio") or self.preset.default_boundary)
 
     @property
     def fps(self):
-        return self.preset["fps"]
+        return self.preset.fps
 
     @property
     def spatial_factor(self):
@@ -88,7 +92,7 @@ class BaseModel:
 
     @property
     def max_prompt_tokens(self):
-        return self.preset["max_prompt_tokens"]
+        return self.preset.max_prompt_tokens
 
     @property
     def size_multiple(self):
@@ -98,8 +102,8 @@ class BaseModel:
     @property
     def captioner(self):
         """Folder of the vision-language model that belongs to this base: inside its folder, else beside it. It may not exist."""
-        inside = self.folder / self.preset["captioner"]
-        return inside if inside.is_dir() or self.models_dir is None else self.models_dir / self.preset["captioner"]
+        inside = self.folder / self.preset.captioner
+        return inside if inside.is_dir() or self.models_dir is None else self.models_dir / self.preset.captioner
 
     @cached_property
     def key(self):
@@ -127,16 +131,18 @@ class BaseModel:
             nearest = max(round((num_frames - 1) / step), 0) * step + 1
             raise ValueError(f"num_frames must be {step}n + 1, got {num_frames}; try {nearest}")
 
-    def expert_of(self, sigma):
-        return "high_noise" if sigma >= self.boundary else "low_noise"
+    def expert_of(self, sigma: "float | torch.Tensor", highest: float = 1.0) -> str:
+        """The name of the expert that works at a noise level, of `highest` at the most; at the boundary it is the first of two."""
+        return self.experts[0 if sigma >= self.boundary * highest else -1]
 
     def sigma_range(self, expert):
         """(lo, hi) of the noise levels that an expert works at."""
-        return {"high_noise": (self.boundary, 1.0), "low_noise": (0.0, min(self.boundary, 1.0))}[expert]
+        is_first = len(self.experts) > 1 and expert == self.experts[0]
+        return (self.boundary, 1.0) if is_first else (0.0, min(self.boundary, 1.0))
 
     def subfolder(self, expert):
-        """The component that an expert is; a model with one expert keeps it where others have `high_noise`."""
-        return SUBFOLDERS[expert if len(self.experts) > 1 else "high_noise"]
+        """The component that an expert is; a model with one expert keeps it where others have the first."""
+        return tuple(SUBFOLDERS.values())[self.experts.index(expert)]
 
     @cached_property
     def has_small_files(self):
@@ -148,48 +154,14 @@ class BaseModel:
         return self.source.weight_files(subfolder)
 
 
-def list_models():
-    return list_presets("models")
-
-
-def model_preset(name):
-    """presets/models/<name>.toml as a dict; ValueError names the models there are."""
-    if name not in list_models():
-        near = difflib.get_close_matches(str(name), list_models(), 1)
-        hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(list_models())}."
-        raise Problem(f"There is no base model named {name!r}.", fix=hint, action="choose-model")
-    return load_preset("models", name)
-
-
-def experts_of(preset):
-    """The experts of a base model; one that is all of a piece is `low_noise`, and works at every noise level."""
-    return EXPERTS[-preset["memory"]["num_experts"] :]
-
-
-def takes_first_picture(preset):
-    """Whether a base model draws from a first picture and words; as BaseModel.first_picture, before the model is there."""
-    return condition_channels(preset["expect"]) > 0
-
-
-def memory_facts(preset):
-    """What the planner reckons with: the preset's [memory], and the channels of a first picture."""
-    return preset["memory"] | {"condition_channels": condition_channels(preset["expect"])}
-
-
-def sweep_config(preset, overrides=None):
-    """SweepConfig, how a base model draws: defaults < the model preset's [sweep] < overrides (None values are left out)."""
-    given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    return from_dict(SweepConfig, merge(preset.get("sweep", {}), given), "sweep")
-
-
 def find_model(name, workspace):
     """The base model of that name, complete and ready to load. A built-in model lies in presets/, and every file of it is checked.
 
     Problem, with the way to mend it, if it is not there or a file is missing.
     """
     preset = model_preset(name)
-    folder, files = _find(name, preset, workspace, f"{preset['title']} is not on this computer yet.")
-    return BaseModel(name, preset["title"], folder, preset, workspace.models_dir, files)
+    folder, files = _find(name, preset, workspace, f"{preset.title} is not on this computer yet.")
+    return BaseModel(name, preset.title, folder, preset, workspace.models_dir, files)
 
 
 def describe_model(name, workspace):
@@ -200,12 +172,12 @@ def describe_model(name, workspace):
         _find(name, preset, workspace, "Not on this computer yet.")
     except Problem as e:
         reason = f"{e.message} {e.fix}".strip()
-    return {"name": name, "title": preset["title"], "available": not reason, "reason": reason}
+    return {"name": name, "title": preset.title, "available": not reason, "reason": reason}
 
 
 def models_to_choose(workspace):
     """describe_model of each, in the order in which they are offered: what the studio is made for comes first."""
-    names = sorted(list_models(), key=lambda name: model_preset(name)["order"])
+    names = sorted(list_models(), key=lambda name: model_preset(name).order)
     return [describe_model(name, workspace) for name in names]
 
 
@@ -223,8 +195,8 @@ def link_model(name, paths, workspace):
     Problem in words if it is another model or incomplete; an earlier link stays then.
     """
     preset = model_preset(name)
-    if "pack" in preset:
-        raise Problem(f"{preset['title']} is built in.", fix="Link a folder to one of the other models.")
+    if preset.is_built_in:
+        raise Problem(f"{preset.title} is built in.", fix="Link a folder to one of the other models.")
     paths = [Path(path).expanduser().resolve() for path in ([paths] if isinstance(paths, str | Path) else paths)]
     for path in paths:
         if not path.exists():
@@ -232,7 +204,7 @@ def link_model(name, paths, workspace):
                 f"There is no folder {path}.", fix="Give the folder that holds the model's model_index.json, or ComfyUI's folder."
             )
     if len(paths) == 1 and _is_diffusers(paths[0]):
-        source = DiffusersFolder(paths[0], len(experts_of(preset)))
+        source = DiffusersFolder(paths[0], len(preset.experts))
         source.check(preset)
         if source.num_experts > 1:
             require_different(*(source.weight_files(sub)[0] for sub in SUBFOLDERS.values()))
@@ -250,14 +222,14 @@ def _is_diffusers(folder):
 
 def _find(name, preset, workspace, not_here):
     """(folder, single files) of a base model, checked; Problem, with the way to mend it."""
-    if "pack" in preset:
-        folder = PRESETS_DIR / preset["pack"]
+    if preset.is_built_in:
+        folder = PRESETS_DIR / preset.pack
         check_pack(folder)
         return folder, ()
     folder, files = _linked(name, workspace)
     if folder is None:
         raise Problem(not_here, fix=_how_to_get(name, preset), action="link-model")
-    (SingleFiles(dict(files), preset) if files else DiffusersFolder(folder, len(experts_of(preset)))).check(preset)
+    (SingleFiles(dict(files), preset) if files else DiffusersFolder(folder, len(preset.experts))).check(preset)
     return folder, files
 
 
@@ -301,6 +273,6 @@ def _files_file(name, workspace):
 
 def _how_to_get(name, preset):
     return (
-        f"Download {preset['repository']} in the Train tab or with `python -m studio download {name}`. If you have it already, for ComfyUI or as "
+        f"Download {preset.repository} in the Train tab or with `python -m studio download {name}`. If you have it already, for ComfyUI or as "
         f"a diffusers folder, name that folder in the Dataset tab, under About this person, or with `python -m studio models --link {name} FOLDER`."
     )

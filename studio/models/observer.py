@@ -156,7 +156,7 @@ class Observer:
 
 def find_observer(base):
     """The Observer that belongs to a base model (studio.models.catalogue.BaseModel); None for a model that has none."""
-    name = base.preset.get("observer")
+    name = base.preset.observer
     return Observer.load(base.folder / name) if name else None
 
 

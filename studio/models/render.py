@@ -59,7 +59,7 @@ def draw_stage(
     restore_scheduler(scheduler, state, device)
     latents, condition = state["latents"].to(device), state.get("condition")
     given = None if condition is None else condition.to(device)
-    guidance = settings.guidance_scale_high if expert == "high_noise" else settings.guidance_scale_low
+    guidance = settings.guidance_of(expert)
     embeds = [prompt_embeds.to(device, model.dtype)] + ([negative_embeds.to(device, model.dtype)] if guidance > 1 else [])
     for t in scheduler.timesteps:
         if not _belongs(base, scheduler, t, expert):
@@ -73,7 +73,7 @@ def draw_stage(
 
 
 def _belongs(base, scheduler, t, expert):
-    return (t >= base.boundary * scheduler.config.num_train_timesteps).item() == (expert == "high_noise")
+    return base.expert_of(t, scheduler.config.num_train_timesteps) == expert
 
 
 def _denoise(model, scheduler, t, latents, condition, embeds, guidance):

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from studio.config import EXPERTS, load_preset
-from studio.models.catalogue import find_model, sweep_config
+from studio.config import EXPERTS
+from studio.models.catalogue import find_model
 from studio.models.loading import load_expert, load_text_encoder, load_vae
 from studio.models.observer import find_observer
 from studio.models.render import decode_frames, draw_stage, to_bytes
@@ -37,7 +37,7 @@ def measure_pack(out, work, report=print, photos=PHOTOS, clips=CLIPS):
 
 def draw_texts(base, texts, num_frames, seed=0, **changes):
     """Frames (F, H, W, 3) uint8 of each text, with the settings of the base's own test clips, through the studio's own stages."""
-    settings = sweep_config(load_preset("models", base.name), {"num_frames": num_frames} | changes)
+    settings = base.preset.sweep_config({"num_frames": num_frames} | changes)
     encoder, vae = load_text_encoder(base, device="cpu", dtype=torch.float32), load_vae(base, device="cpu")
     shape = base.latent_shape(num_frames, settings.height, settings.width)
     experts = {e: load_expert(base, e, dtype=torch.float32, device="cpu") for e in EXPERTS}
@@ -97,7 +97,7 @@ def measure_motions(base, count, seed=12):
 def _observer_rows(base):
     from studio.tiny.observer_measures import measure_observer
 
-    for name, value in measure_observer(base.folder / base.preset["observer"]).items():
+    for name, value in measure_observer(base.folder / base.preset.observer).items():
         yield _row(f"observer: {name}", "", f"{value:.1%}" if name.startswith("read") else f"{value:.3f}")
 
 

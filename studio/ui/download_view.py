@@ -5,9 +5,10 @@ import os
 from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.jobs import launcher, state
-from studio.models.catalogue import find_model, model_preset
+from studio.models.catalogue import find_model
 from studio.models.fetch import offers as sources
 from studio.models.fetch.offers import RESERVE_GB, describe, describe_download, preset_of
+from studio.models.preset import model_preset
 from studio.ui import formatting as f
 
 USUAL_MBIT = 100  # a second; only to give an idea of the time
@@ -15,7 +16,7 @@ USUAL_MBIT = 100  # a second; only to give an idea of the time
 
 def read_download(project):
     """What the Train tab shows about the project's base model; {} if it is there."""
-    return {} if project is None else read_model(project.read()["base_model"], project.workspace)
+    return {} if project is None else read_model(project.facts().base_model, project.workspace)
 
 
 def read_captioner(project):
@@ -25,19 +26,19 @@ def read_captioner(project):
     found = read_model(name, project.workspace)
     is_wanted = bool(found) and (found["state"] != "missing" or any(not item.caption for item in kept_items(project)))
     is_wanted = is_wanted and not lies_in_base_model(project)
-    return found | {"about": preset_of(name)["description"]} if is_wanted else {}
+    return found | {"about": preset_of(name).description} if is_wanted else {}
 
 
 def captioner_of(project):
     """The name of the captioner that the project's base model asks for; "" if it brings its own."""
-    name = model_preset(project.read()["base_model"])["captioner"]
+    name = model_preset(project.facts().base_model).captioner
     return name if sources.is_captioner(name) else ""
 
 
 def lies_in_base_model(project):
     """Whether somebody put the captioner into the base model's own folder."""
     try:
-        return find_model(project.read()["base_model"], project.workspace).captioner.parent != project.workspace.models_dir
+        return find_model(project.facts().base_model, project.workspace).captioner.parent != project.workspace.models_dir
     except Problem:  # no base model yet
         return False
 
@@ -59,11 +60,11 @@ def read_model(name, workspace):
 
 def read_hub(workspace):
     """{"mirror", "offline", "fixed"}: where downloads come from; fixed: why that can't be changed here, or ""."""
-    mirror, is_offline = workspace.read().get("hub_mirror") or "", sources.is_offline(workspace)
+    mirror, is_offline = workspace.facts().hub_mirror, sources.is_offline(workspace)
     fixed = []
     if os.environ.get("HF_ENDPOINT"):
         fixed.append("HF_ENDPOINT of this computer names the address, and comes before this one.")
-    if is_offline and workspace.read().get("hub_offline") is not True:
+    if is_offline and not workspace.facts().hub_offline:
         fixed.append("HF_HUB_OFFLINE of this computer keeps the studio offline; start it without.")
     return {"mirror": mirror, "offline": is_offline, "fixed": " ".join(fixed)}
 
@@ -138,7 +139,7 @@ def offer(name, workspace):
 
 def start(name, workspace):
     """Put the download in its queue, or go on with the one that broke off; a sentence about it."""
-    title = preset_of(name)["title"]
+    title = preset_of(name).title
     if describe(name, workspace)["available"]:
         return f"{title} is here already."
     job = newest_job(name, workspace)

@@ -12,7 +12,6 @@ STATES = {
     "failed": "failed",
     "crashed": "interrupted",
 }
-EXPERTS = {"high_noise": "layout and motion", "low_noise": "detail and identity"}
 
 
 def escape(text):

@@ -45,7 +45,7 @@ class Arm:
         """The TrainConfig of this arm: a base model preset's [train], what the arm changes, and the bench's budget of steps."""
         common = {"steps": round(steps * self.num_steps), "save_every": round(steps * self.num_steps), "resume_every": 100, "seed": seed}
         common |= {"held_out_every": 10_000, "data": {"held_out_items": 0}}
-        default = to_dict(from_dict(TrainConfig, preset.get("train", {})))
+        default = to_dict(preset.train_config)
         scaled = {name: _look_up(default, name) * factor for name, factor in self.scales.items()}
         return from_dict(TrainConfig, merge(default, common, nest(self.changes), nest(scaled)), f"arm {self.name}")
 

@@ -11,9 +11,9 @@ from benchmarks.learning_arms import Arm, digest
 from benchmarks.learning_measures import VERSION, Artist, Judge, base_drawings
 from benchmarks.learning_people import CLASS_NOUN, TRIGGER, Amounts, Trial, open_project, project_slug
 
-from studio.config import load_preset
 from studio.models.catalogue import find_model
 from studio.models.observer import WEIGHTS_FILE
+from studio.models.preset import model_preset
 from studio.training.loop import train
 from studio.training.pairs import file_sha256, pair_folder, read_pair
 from studio.workspace import Workspace, append_jsonl, read_jsonl, write_json
@@ -33,8 +33,8 @@ class Bench:
     """One folder of work: projects and base drawings below the base model's key, and results.jsonl of all base models."""
 
     def __init__(self, work, steps=None, amounts=None, say=None):
-        self.preset = load_preset("models", BASE_MODEL)
-        self.steps = steps or self.preset["train"]["steps"]
+        self.preset = model_preset(BASE_MODEL)
+        self.steps = steps or self.preset.train_config.steps
         self.amounts, self.say = amounts or Amounts(), say or (lambda text: print(text, file=sys.stderr, flush=True))
         self.results_file = Path(work) / "results.jsonl"
         self.base = find_model(BASE_MODEL, Workspace(Path(work)))
@@ -43,7 +43,7 @@ class Bench:
     @cached_property
     def observer_key(self):
         """The base's key leaves out the observer, by whose eye everything is measured."""
-        return file_sha256(self.base.folder / self.preset["observer"] / WEIGHTS_FILE)[:12]
+        return file_sha256(self.base.folder / self.preset.observer / WEIGHTS_FILE)[:12]
 
     @cached_property
     def artist(self):

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from benchmarks.learning_people import CLIP_FRAMES, WAIT_SECONDS, dataset_scenes
 
-from studio.config import EXPERTS, load_preset
+from studio.config import EXPERTS
 from studio.evaluation.judge.likeness import Likeness
-from studio.models.catalogue import sweep_config
 from studio.models.loading import dtype_of, load_expert, load_text_encoder, load_vae, pick_device
 from studio.models.lora import apply_lora, read_lora_file, remove_lora
 from studio.models.observer import find_observer
+from studio.models.preset import model_preset
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
 from studio.training.step.randomness import seed_of
 from studio.workspace import locked, write_atomic
@@ -29,8 +29,8 @@ class Artist:
     def __init__(self, base):
         self.base, self.device = base, pick_device()
         self.dtype = dtype_of("bf16" if self.device.type == "cuda" else "fp32")
-        preset = load_preset("models", base.name)
-        self.settings = {frames: sweep_config(preset, {"num_frames": frames}) for frames in (1, CLIP_FRAMES)}
+        preset = model_preset(base.name)
+        self.settings = {frames: preset.sweep_config({"num_frames": frames}) for frames in (1, CLIP_FRAMES)}
 
     @cached_property
     def encoder(self):

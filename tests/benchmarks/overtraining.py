@@ -25,9 +25,9 @@ from benchmarks.learning_measures import Artist, Judge, base_drawings  # noqa: E
 from benchmarks.learning_people import Amounts, Trial, open_project  # noqa: E402
 from benchmarks.learning_table import estimate  # noqa: E402
 
-from studio.config import load_preset  # noqa: E402
 from studio.models.catalogue import find_model  # noqa: E402
 from studio.models.loading import quiet_libraries  # noqa: E402
+from studio.models.preset import model_preset  # noqa: E402
 from studio.training.pairs import list_pairs  # noqa: E402
 from studio.workspace import Workspace, append_jsonl, read_jsonl  # noqa: E402
 
@@ -43,7 +43,7 @@ def main():
     logging.getLogger("accelerate").setLevel(logging.ERROR)
     workspace = Workspace(options.work)
     base = find_model(BASE_MODEL, workspace)
-    usual = load_preset("models", BASE_MODEL)["train"]["steps"]
+    usual = model_preset(BASE_MODEL).train["steps"]
     facts = {"base_key": base.key, "usual_steps": usual, "times": options.times, "clips": options.clips}
     file, artist = options.work / "results.jsonl", Artist(base)
     found = {r["identity"]: r for r in read_jsonl(file)[0] if {k: r.get(k) for k in facts} == facts}

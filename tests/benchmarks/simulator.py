@@ -13,13 +13,15 @@ from pathlib import Path
 import torch
 from diffusers import WanTransformer3DModel
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from studio.config import load_preset
+from simulation_kit import Shape, simulate, simulate_step
+
 from studio.models.files.weights import Weight
 from studio.models.lora import add_lora
+from studio.models.preset import model_preset
 from studio.models.stream.storage import SmallStorage
 from studio.models.stream.streaming import place_blocks
-from studio.training.simulate import Shape, simulate, simulate_step
 from studio.training.step.block_pass import Pass, StepPlan
 
 BLOCKS, RANK = 2, 32
@@ -35,7 +37,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=32, help="latents of a picture's side; 32: 256 px, 256 tokens")
     side = parser.parse_args().side
-    expect = load_preset("models", "wan22-t2v-a14b")["expect"]
+    expect = model_preset("wan22-t2v-a14b").expect
     config = expect | {"num_layers": BLOCKS, "cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "freq_dim": 256}
     shape, found = Shape(1, side, side, rows=2, preserved=1, prompt_tokens=64), []
     for precision, swapped, plan in PLANS:

@@ -12,12 +12,15 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from studio.config import TrainConfig, from_dict, load_preset
+from simulation_kit import Shape, simulate_step
+
+from studio.config import TrainConfig, from_dict
 from studio.machine import GIB
-from studio.training.plan.memory import CONTEXT_GB, SLACK, rows_per_walk
+from studio.models.preset import model_preset
+from studio.training.plan.memory import CONTEXT_GB, SLACK, rows_per_block_pass
 from studio.training.plan.placement import Room, place
-from studio.training.simulate import Shape, simulate_step
 from studio.training.step.block_pass import StepPlan
 
 RAM_GB = 58  # free of 64
@@ -37,7 +40,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", type=int, help="cards of this many GB")
     args = parser.parse_args()
-    preset = load_preset("models", "wan22-t2v-a14b")
+    preset = model_preset("wan22-t2v-a14b")
     for card, usable, kind, sizes, latents in BARS:
         if args.only in (None, card):
             print(json.dumps(measure(preset, card, usable, kind, sizes, latents)), flush=True)
@@ -45,7 +48,7 @@ def main():
 
 def measure(preset, card, usable, kind, sizes, latents):
     config = from_dict(TrainConfig, {"data": sizes, "lora": {"rank": 32}, "accumulation": 4})
-    room = Room(preset["memory"], [SimpleNamespace(kind=kind)] * 12, usable, RAM_GB, 165.2, 25.0, {"data": sizes})
+    room = Room(preset.shape, [SimpleNamespace(kind=kind)] * 12, usable, RAM_GB, 165.2, 25.0, {"data": sizes})
     config, _ = place(room, config)
     memory = config.memory
     peaks = {mix: simulated(preset, config, latents, *mix) for mix in mixes(config)}
@@ -57,7 +60,7 @@ def measure(preset, card, usable, kind, sizes, latents):
         "what": f"{kind} {sizes}",
         "precision": memory.precision,
         "blocks_swapped": memory.blocks_swapped,
-        "rows_per_walk": rows_per_walk(config),
+        "rows_per_block_pass": rows_per_block_pass(config),
         "inputs_in_ram": memory.inputs_in_ram,
         "predicted_gb": round(room.vram(config), 2),
         "simulated_gb": round(total, 2),
@@ -68,16 +71,16 @@ def measure(preset, card, usable, kind, sizes, latents):
 
 
 def mixes(config):
-    """(rows to learn, preserved rows) that a walk can be made of."""
-    walk = rows_per_walk(config)
-    return {(4, 4)} if walk == 8 else {(min(4, walk), max(0, walk - 4)), (max(0, walk - 4), min(4, walk))}
+    """(rows to learn, preserved rows) that a block pass can be made of."""
+    num_rows = rows_per_block_pass(config)
+    return {(4, 4)} if num_rows == 8 else {(min(4, num_rows), max(0, num_rows - 4)), (max(0, num_rows - 4), min(4, num_rows))}
 
 
 def simulated(preset, config, latents, learned, preserved):
     shape = Shape(*latents, rows=learned, preserved=preserved)
     memory = config.memory
     return simulate_step(
-        preset["expect"] | {"cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "freq_dim": 256},
+        preset.expect | {"cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "freq_dim": 256},
         shape,
         StepPlan.of(memory, 40),
         rank=config.lora.rank,

@@ -16,7 +16,7 @@ CLIP_FRAMES = 5  # of a clip, spread over its length, where there are too few ph
 
 def scores_key(project, base):
     """What likeness is measured with: the base model's observer and the pictures kept for training; "" for a base without an observer."""
-    name = base.preset.get("observer")
+    name = base.preset.observer
     if not name:
         return ""
     files = [file_sha256(path) for path in sorted((base.folder / name).glob("*")) if path.is_file()]

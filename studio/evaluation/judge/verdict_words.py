@@ -2,6 +2,7 @@
 
 from studio.config import EXPERTS
 from studio.evaluation.judge.table import HELD_OUT_MARGIN, SAME, percent
+from studio.models.preset import WAN_WORDS
 
 NOT_MEASURED = "Likeness was not measured: look at the faces in the clips before you decide."
 TOO_FEW = "Likeness was not measured: keep at least 3 photos of one person in the dataset, then run the comparison again."
@@ -156,7 +157,7 @@ def _worse(best, row):
 def _held_out_sentence(best, rest):
     if not best["held_out"]:
         return "No loss on set-aside pictures was recorded, so how well the learning carries over is not known."
-    words = {"high_noise": "layout and motion", "low_noise": "detail"}
+    words = dict(zip(EXPERTS, WAN_WORDS, strict=True))
     values = ", ".join(f"{best['held_out'][e]:.4f} for {words[e]}" for e in EXPERTS if e in best["held_out"])
     if best["held_out_excess"] is None or not rest:
         return f"Loss on the set-aside pictures: {values}."

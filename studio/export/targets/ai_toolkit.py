@@ -75,11 +75,11 @@ def job_config(source: Source) -> Config:
         "type": "sd_trainer",
         "training_folder": "output",
         "device": "cuda:0",
-        "trigger_word": source.trigger,
+        "trigger_word": source.person.trigger,
         "network": {"type": "lora", "linear": train.lora.rank, "linear_alpha": train.lora.rank},
         "save": {"dtype": "float16", "save_every": train.save_every, "max_step_saves_to_keep": 100},
         "datasets": [_folder_config(train, group) for group in source.groups],
-        "train": _train_config(train, source.class_noun),
+        "train": _train_config(train, source.person.class_noun),
         "model": _model_config(source.first_picture),
     }
     return {"job": "extension", "config": {"name": source.name, "process": [process]}, "meta": {"name": "[name]", "version": "1.0"}}

@@ -37,9 +37,8 @@ def write(source: Source, folder: Path) -> None:
     (parts / "lora").mkdir(parents=True)
     comfyui.write(source, parts / "lora")
     (parts / "lora" / "README.txt").rename(parts / "lora" / "README-ComfyUI.txt")
-    write_json(parts / "manifest.json", source.pair.manifest)
-    person = {"trigger": source.trigger, "class_noun": source.class_noun, "base_model": source.base_model}
-    write_json(parts / "settings.json", person | {"train": to_dict(source.train)})
+    shutil.copyfile(source.pair.folder / "manifest.json", parts / "manifest.json")
+    write_json(parts / "settings.json", source.person.to_json() | {"train": to_dict(source.train)})
     if source.report:
         for path in source.report.files:
             shutil.copyfile(path, parts / path.name)

@@ -10,10 +10,8 @@ from studio.export.readme import fill_in
 from studio.export.source import Source
 from studio.export.target import Target, any_model
 from studio.export.writing import save_text
-from studio.models.catalogue import experts_of
 
 IN_FILE_NAMES = {"high_noise": "HIGH_noise", "low_noise": "LOW_noise"}
-IN_WORDS = {"high_noise": "high noise", "low_noise": "low noise"}
 
 PAIR = """One LoRA pair for WAN 2.2, for ComfyUI
 =======================================
@@ -44,7 +42,7 @@ Saved step: {pair}
 
 
 def write(source: Source, folder: Path) -> None:
-    several = len(experts_of(source.preset)) > 1
+    several = len(source.preset.experts) > 1
     files = {expert: f"{source.name}{f'_{IN_FILE_NAMES[expert]}' if several else ''}.safetensors" for expert in source.pair.files}
     for expert, name in files.items():
         shutil.copyfile(source.pair.files[expert], folder / name)
@@ -54,9 +52,9 @@ def write(source: Source, folder: Path) -> None:
 def guide(files: Mapping[str, str], source: Source) -> str:
     """files: {expert: file name}."""
     if len(files) == 1:
-        line = "=" * len(f"One LoRA for {source.base_title}, for ComfyUI")
+        line = "=" * len(f"One LoRA for {source.preset.title}, for ComfyUI")
         return fill_in(ALONE, source, line=line, file=next(iter(files.values())))
-    slots = "".join(f"     behind the {IN_WORDS[expert]} model: {name}\n" for expert, name in files.items())
+    slots = "".join(f"     behind the {expert.replace('_', ' ')} model: {name}\n" for expert, name in files.items())
     return fill_in(PAIR, source, slots=slots)
 
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from studio.errors import Problem, is_disk_full
 from studio.machine import describe_gb, free_disk_gb
 from studio.models import captioners
-from studio.models.catalogue import experts_of
 from studio.models.fetch.needed import needed_names, needed_of_captioner
 from studio.models.fetch.offers import RESERVE_GB, is_captioner, model_folder, preset_of, require_source
 from studio.models.files import folders
@@ -122,7 +121,7 @@ class Download:
     def _list_names(self, names, read_json_file):
         if self.is_captioner:
             return needed_of_captioner(names, read_json_file)
-        return needed_names(names, read_json_file, len(experts_of(self.preset)))
+        return needed_names(names, read_json_file, len(self.preset.experts))
 
     def _check_whole(self):
         if self.is_captioner:

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from studio.errors import Problem
 from studio.machine import describe_gb, free_disk_gb
 from studio.models.captioners import captioner_folder, captioner_preset, describe_captioner, list_captioners
-from studio.models.catalogue import describe_model, list_models, model_preset
+from studio.models.catalogue import describe_model
+from studio.models.preset import list_models, model_preset
 
 HUB = "https://huggingface.co"
 RESERVE_GB = 5.0  # of the disk stay free
@@ -34,12 +35,12 @@ def note_wish(environ):
 
 def is_offline(workspace):
     """Whether nothing may be fetched, by the person's own wish."""
-    return os.environ.get(WISH, "").upper() in _YES or workspace.read().get("hub_offline") is True
+    return os.environ.get(WISH, "").upper() in _YES or workspace.facts().hub_offline
 
 
 def endpoint(workspace):
     """The address of the hub: HF_ENDPOINT, else the workspace's mirror, else huggingface.co."""
-    return check_endpoint(os.environ.get("HF_ENDPOINT") or workspace.read().get("hub_mirror") or HUB)
+    return check_endpoint(os.environ.get("HF_ENDPOINT") or workspace.facts().hub_mirror or HUB)
 
 
 def check_endpoint(address):
@@ -90,20 +91,20 @@ def model_folder(name, workspace):
 def require_source(name, workspace):
     """The Source of a model. Problem if it has none, or the offline mode is on."""
     preset = preset_of(name)
-    if "pack" in preset:
-        raise Problem(f"{preset['title']} is built in; there is nothing to download.")
-    if not preset.get("repository"):
-        raise Problem(f"{preset['title']} can't be downloaded from here.", fix="Link the folder you have.")
+    if preset.is_built_in:
+        raise Problem(f"{preset.title} is built in; there is nothing to download.")
+    if not preset.repository:
+        raise Problem(f"{preset.title} can't be downloaded from here.", fix="Link the folder you have.")
     if is_offline(workspace):
         fix = "Switch it off where the download is offered or with `python -m studio models --offline off`, and take HF_HUB_OFFLINE out of the environment."
         raise Problem("The offline mode is on: nothing was fetched.", fix=fix)
-    return Source(preset["repository"], endpoint(workspace))
+    return Source(preset.repository, endpoint(workspace))
 
 
 def describe_download(name, workspace):
     """What a person should know before a download, from the preset and the disk; "prevented" says why it can't be started, or ""."""
     preset, folder = preset_of(name), model_folder(name, workspace)
-    size, here, free = float(preset.get("download_gb", 0)), folder_gb(folder), free_disk_gb(folder)
+    size, here, free = preset.download_gb, folder_gb(folder), free_disk_gb(folder)
     prevented, host = "", ""
     try:
         host = require_source(name, workspace).host
@@ -114,10 +115,10 @@ def describe_download(name, workspace):
         prevented = f"{e.message} {e.fix}".strip()
     return {
         "model": name,
-        "title": preset["title"],
-        "repository": preset.get("repository", ""),
+        "title": preset.title,
+        "repository": preset.repository,
         "host": host,
-        "licence": preset.get("licence", ""),
+        "licence": preset.licence,
         "folder": str(folder),
         "size_gb": size,
         "here_gb": min(here, size),
@@ -135,11 +136,11 @@ def describe_models(workspace):
         rows.append(
             {
                 **model,
-                "built_in": "pack" in preset,
-                "size_gb": round(size, 3) if model["available"] else float(preset.get("download_gb", 0)),
+                "built_in": preset.is_built_in,
+                "size_gb": round(size, 3) if model["available"] else preset.download_gb,
                 "folder": str(folder),
-                "repository": preset.get("repository", ""),
-                "licence": preset.get("licence", ""),
+                "repository": preset.repository,
+                "licence": preset.licence,
             }
         )
     return rows

@@ -8,6 +8,7 @@ from studio.errors import Problem
 from studio.models.files.comfyui_folders import list_files
 from studio.models.files.layouts import WeightFile, why_not_expert, why_not_text_encoder, why_not_vae
 from studio.models.files.weight_files import require_different
+from studio.models.preset import ModelPreset
 
 ROLES = {
     "transformer": "high-noise expert",
@@ -24,7 +25,7 @@ MAX_NAMED = 4
 
 def roles_of(preset):
     """{role: what it is called} of a base model's files."""
-    if preset["memory"]["num_experts"] > 1:
+    if len(preset.experts) > 1:
         return ROLES
     return {"transformer": "model itself"} | {role: words for role, words in ROLES.items() if role in ("text_encoder", "vae")}
 
@@ -64,14 +65,14 @@ def find_files(paths, preset):
 def why_not(file, role, preset):
     """Why a file can't be this role's, as the end of a sentence that begins with its name; "" if it can. Problem for a damaged file."""
     expected = {"transformer": "expert", "transformer_2": "expert"}.get(role, role)
-    kind, title = file.kind, preset["title"]
+    kind, title = file.kind, preset.title
     if kind == "lora":
         return "is a LoRA, not a base model"
     if kind != expected:
         return f"is no {ROLES[role]}"
     if kind == "expert":
-        return why_not_expert(file, preset["expect"], title)
-    return (why_not_text_encoder if kind == "text_encoder" else why_not_vae)(file, preset["configs"][kind], title)
+        return why_not_expert(file, preset.expect, title)
+    return (why_not_text_encoder if kind == "text_encoder" else why_not_vae)(file, preset.configs[kind], title)
 
 
 def _look_at(path, preset, search):
@@ -115,7 +116,7 @@ def _rank(file):
 def _incomplete(paths, missing, preset, search):
     roles = " and ".join(", ".join(f"the {search.roles[role]}" for role in missing).rsplit(", ", 1))
     where = ", ".join(map(str, paths))
-    parts = [f"{roles[0].upper()}{roles[1:]} of {preset['title']} {'is' if len(missing) == 1 else 'are'} not in {where}."]
+    parts = [f"{roles[0].upper()}{roles[1:]} of {preset.title} {'is' if len(missing) == 1 else 'are'} not in {where}."]
     if search.unsorted and {"transformer", "transformer_2"} & set(missing):
         parts.append(
             f"{_some(search.unsorted)} can be either expert: their weights look alike, and the names don't say high noise or low noise."
@@ -127,7 +128,7 @@ def _incomplete(paths, missing, preset, search):
         parts.append(f"{len(refused) - MAX_NAMED} more files there don't fit.")
     if search.others:
         parts.append(f"Only .safetensors files are opened, so {_some(search.others)} can't be used.")
-    usual = "; ".join(f"{search.roles[role]}: {preset['comfyui'][role]}" for role in missing)
+    usual = "; ".join(f"{search.roles[role]}: {preset.comfyui[role]}" for role in missing)
     return Problem(" ".join(parts), fix=f"Name the folder that has them, or fetch them into ComfyUI. Their usual names: {usual}.")
 
 
@@ -140,13 +141,13 @@ class SingleFiles:
     """Where the parts of a base model lie that are single files, ComfyUI's way; what their configs would say is in the preset."""
 
     paths: dict[str, Path]  # by role
-    preset: dict = field(compare=False, repr=False)
+    preset: ModelPreset = field(compare=False, repr=False)
 
     @property
     def configs(self):
         """As DiffusersFolder.configs."""
-        experts = {role: self.preset["expect"] for role in self.paths if role.startswith("transformer")}
-        return {"": {}, "tokenizer": {}, "scheduler": {}} | experts | self.preset["configs"]
+        experts = {role: self.preset.expect for role in self.paths if role.startswith("transformer")}
+        return {"": {}, "tokenizer": {}, "scheduler": {}} | experts | self.preset.configs
 
     @property
     def tokenizer(self):

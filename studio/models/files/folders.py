@@ -67,13 +67,13 @@ def parts_of(table, num_experts):
 
 def check_folder(folder, preset):
     """Problem naming the first file that is missing or damaged, or the first fact that is another model's."""
-    index, expected = _read_config(folder, "model_index.json"), preset["memory"]["num_experts"]
+    index, expected = _read_config(folder, "model_index.json"), len(preset.experts)
     found = 1 if (index.get("transformer_2") or [None])[0] is None else 2
     if found != expected:
         words = {1: "one expert", 2: "two experts"}
         raise Problem(
-            f"The model in {folder} has {words[found]}, {preset['title']} has {words[expected].split()[0]}.",
-            fix=f"Choose the folder of {preset['title']} in diffusers form.",
+            f"The model in {folder} has {words[found]}, {preset.title} has {words[expected].split()[0]}.",
+            fix=f"Choose the folder of {preset.title} in diffusers form.",
         )
     for sub in parts_of(CONFIGS, expected):
         config = _read_config(folder, f"{sub}/{CONFIGS[sub]}")
@@ -124,10 +124,10 @@ def _altered(folder, name, what):
 
 
 def _check_facts(config, sub, preset):
-    for key, expected in preset["expect"].items():
+    for key, expected in preset.expect.items():
         if config.get(key) != expected:
             raise Problem(
-                f"This is not {preset['title']}: {sub}/config.json says {key} = {config.get(key)}, expected {expected}.",
+                f"This is not {preset.title}: {sub}/config.json says {key} = {config.get(key)}, expected {expected}.",
                 fix="Choose the folder of that model, or another base model for the project.",
             )
 

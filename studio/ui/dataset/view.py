@@ -7,7 +7,7 @@ from studio.data import dataset, persons
 from studio.data.captions.rules import audit, check_caption, class_prompt
 from studio.data.media.thumbnails import version_of
 from studio.jobs import state
-from studio.models.catalogue import model_preset, takes_first_picture
+from studio.models.preset import model_preset
 from studio.training.material import learnable, why_nothing_to_learn
 from studio.ui import actions, download_view
 from studio.ui import formatting as f
@@ -83,9 +83,9 @@ def describe_next(project, look):
     ):
         if kind in running:
             return {"text": words}
-    preset = model_preset(project.read()["base_model"])
+    preset = model_preset(project.facts().base_model)
     if not items:
-        photos = "" if takes_first_picture(preset) else "10 to 30 varied photos of the person, or "
+        photos = "" if preset.takes_first_picture else "10 to 30 varied photos of the person, or "
         return {"text": f"add {photos}12 to 20 clips of 4 to 8 seconds.", **actions.button("upload")}
     if not kept:
         return {"text": "keep some photos: everything is left out, so there is nothing to train with."}
@@ -103,7 +103,7 @@ def describe_next(project, look):
         text = f"look at {f.count(len(wrong), 'caption')} with a remark, beginning with {wrong[0].id}."
         return {"text": text, "reason": look.remarks[wrong[0].id][0], **actions.button("see-remarks")}
     if len(kept) < 10:
-        more, many = ("clips", "12 to 20 varied clips") if takes_first_picture(preset) else ("photos", "10 to 30 varied photos")
+        more, many = ("clips", "12 to 20 varied clips") if preset.takes_first_picture else ("photos", "10 to 30 varied photos")
         reason = f"{count_media(kept)} can be trained; {many} give a better likeness."
         return {"text": f"train, or add more {more}.", "reason": reason, **actions.button("open-train")}
     return {"text": f"train with {count_media(kept)}.", **actions.button("open-train")}
@@ -122,8 +122,8 @@ def write_or_get_captioner(project, what):
 
 
 def words_of(project):
-    data = project.read()
-    return data["trigger"], data["class_noun"]
+    data = project.facts()
+    return data.trigger, data.class_noun
 
 
 def count_media(items):
@@ -168,7 +168,7 @@ def read_grid(project, look, shown, place, chosen):
 def describe_empty(project):
     """{"title", "text"} in place of the grid while there is nothing; a model that is given first pictures learns from clips alone."""
     clips = "12 to 20 clips of 4 to 8 seconds"
-    if takes_first_picture(model_preset(project.read()["base_model"])):
+    if model_preset(project.facts().base_model).takes_first_picture:
         return {"title": "No clips yet", "text": f"Drop in {clips} of one person. {DIFFERENCES}"}
     return {"title": "No photos yet", "text": f"Drop in 10 to 30 photos of one person, or {clips}. {DIFFERENCES}"}
 
@@ -245,7 +245,7 @@ def read_viewer(project, look, item):
 
 def describe_findings(items, trigger, noun):
     """What the audit says about all captions together, as a list; a missing caption is said by "Next" already."""
-    found = audit(items, {"trigger": trigger, "class_noun": noun}) if items else []
+    found = audit(items, trigger, noun) if items else []
     found = [finding for finding in found if not finding["message"].endswith("without a caption.")]
     if not found:
         return ""
@@ -264,7 +264,6 @@ def named(ids):
 
 
 def permission_line(data):
-    permission = data.get("permission") or {}
-    if not permission.get("granted"):
+    if not data.is_permitted:
         return '<p class="muted">No permission is written down for this person, so training is not possible.</p>'
-    return f'<p class="muted">Permission: {f.escape(permission.get("statement") or "given")}</p>'
+    return f'<p class="muted">Permission: {f.escape(data.permission.statement or "given")}</p>'

@@ -2,10 +2,11 @@
 
 import gradio as gr
 
-from studio.config import TrainConfig, flatten, list_presets, load_preset
+from studio.config import TrainConfig, flatten
 from studio.export.taking_over import readable_targets
 from studio.jobs import launcher
 from studio.training.pairs import damaged_pairs
+from studio.training.plan.plan_presets import list_recipes
 from studio.ui import actions, download_view
 from studio.ui.components import component
 from studio.ui.evaluate import sample_clips as train_samples
@@ -14,7 +15,7 @@ from studio.ui.train import choice as train_choice
 from studio.ui.train import view as train_view
 from studio.ui.train.rehearsals import read_rehearsal
 
-ID, TITLE = "train", "Train"
+ID, TITLE, ORDER = "train", "Train", 20
 
 
 def build(page):
@@ -30,7 +31,7 @@ def build(page):
 def build_download(page):
     """The base model, while it is not on this computer."""
     panel = component("download")
-    download_view.connect(page, panel, lambda project: project.read()["base_model"])
+    download_view.connect(page, panel, lambda project: project.facts().base_model)
     page.reads(lambda project: [download_view.read_download(project)], [panel], tab=ID)
 
 
@@ -102,8 +103,7 @@ def build_plan(page):
 
 
 def recipe_choices():
-    presets = sorted(((load_preset("recipes", name), name) for name in list_presets("recipes")), key=lambda p: p[0].get("order", 99))
-    return [(preset["title"], name) for preset, name in presets]
+    return [(recipe.title, recipe.name) for recipe in list_recipes()]
 
 
 def start_training(project, form, values):
