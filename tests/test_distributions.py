@@ -1,6 +1,5 @@
 """Timestep distributions are files of one folder: each is whole, and one more file is one more choice."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import torch
 from house_kit import House
 from training_kit import add_photo
 
-from studio.config import DISTRIBUTIONS, TimestepConfig
+from studio.config import DISTRIBUTIONS, TimestepConfig, list_settings
 from studio.training.step import distributions
 from studio.training.step.distributions.shift import Shift
 from studio.training.step.distributions.sigmoid import Sigmoid
@@ -57,9 +56,9 @@ def test_its_own_defaults_are_those_of_the_settings(name):
 
 
 def test_the_choices_are_the_files_and_the_default_comes_first():
-    field = next(f for f in dataclasses.fields(TimestepConfig) if f.name == "distribution")
-    assert field.metadata["choices"] == ("sigmoid", "cosine", "shift", "uniform")
-    assert field.default == "sigmoid"
+    about = {name: about for name, about, _ in list_settings(TimestepConfig)}["distribution"]
+    assert about.choices == ("sigmoid", "cosine", "shift", "uniform")
+    assert about.default == "sigmoid"
 
 
 def test_a_shift_moves_any_other_distribution():

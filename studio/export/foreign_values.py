@@ -29,6 +29,7 @@ class Kind(StrEnum):
 
 
 WHOLE, NUMBER, YES_NO, TEXT = Kind
+_PLAIN: dict[Kind, type] = {YES_NO: bool, TEXT: str}
 BY_ITSELF = "the studio does that by itself"
 
 
@@ -183,9 +184,11 @@ class Values:
 
 def as_kind(value: object, kind: Kind) -> Any:
     """The value as that kind, or None."""
-    if kind in (TEXT, YES_NO):
-        return value if isinstance(value, str if kind == TEXT else bool) else None
-    return as_whole(value) if kind == WHOLE else as_number(value)
+    if kind == WHOLE:
+        return as_whole(value)
+    if kind == NUMBER:
+        return as_number(value)
+    return value if isinstance(value, _PLAIN[kind]) else None
 
 
 def as_number(value: object) -> float | None:
