@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from studio.config import TrainConfig
-from studio.data.dataset import Item
+from studio.data.item_record import Item
 from studio.export.dataset import Group
 from studio.export.source import Source
 from studio.models.preset import model_preset
@@ -30,6 +30,5 @@ def make_source(train: TrainConfig, num_items: int = 2, model: str = "wan22-t2v-
 
 
 def _item(number: int, kind: str) -> Item:
-    size = {"width": 64, "height": 64, "num_frames": 1, "fps": 16.0, "seconds": 1.0}
-    known = {"caption": "", "caption_source": "", "keep": True, "reason": "", "original": "", "sha256": ""}
-    return Item(id=f"{number:04d}", path=Path(f"{number:04d}"), kind=kind, **size, **known)
+    known = {"caption": "", "caption_source": "", "original": "", "sha256": ""}
+    return Item(id=f"{number:04d}", path=Path(f"{number:04d}"), kind=kind, width=64, height=64, fps=16.0, seconds=1.0, **known)

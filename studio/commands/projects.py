@@ -1,6 +1,5 @@
 """new, list, import, curate, caption: from nothing to a captioned dataset."""
 
-import dataclasses
 import time
 
 from studio import config as settings
@@ -66,17 +65,17 @@ def import_media(args, workspace, out):
     found = run(project, args.paths, report=out.report)
     count = "1 picture or clip" if len(found.added) == 1 else f"{len(found.added)} pictures and clips"
     out.print(f"Added {count} to {project.facts().name}.")
-    for name, of in found.duplicates:
-        out.print(f"  {name} is the same as {of}; not added again.")
-    for name, reason in found.rejected:
-        out.print(f"  {name} was left out: {reason}")
-    for name, note in found.notes:
-        out.print(f"  {name}: {note}.")
+    for same in found.duplicates:
+        out.print(f"  {same.name} is the same as {same.item_id}; not added again.")
+    for left_out in found.rejected:
+        out.print(f"  {left_out.name} was left out: {left_out.words}")
+    for note in found.notes:
+        out.print(f"  {note.name}: {note.words}.")
     if not (found.added or found.duplicates) and found.rejected:
         raise Problem(
-            f"nothing could be imported: {found.rejected[0][0]}: {found.rejected[0][1]}", fix="Give photos or clips of the person."
+            f"nothing could be imported: {found.rejected[0].name}: {found.rejected[0].words}", fix="Give photos or clips of the person."
         )
-    return {"project": project.slug} | dataclasses.asdict(found)
+    return {"project": project.slug} | found.to_json()
 
 
 def curate(args, workspace, out):
@@ -106,4 +105,4 @@ def caption(args, workspace, out):
     out.print(f"{sum(bool(item.caption.strip()) for item in items)} of {len(items)} kept pictures and clips have a caption.")
     for finding in findings:
         out.print(f"  {finding}")
-    return {"project": project.slug, "state": job.state, "counts": job.result, "findings": findings}
+    return {"project": project.slug, "state": job.state, "counts": job.result, "findings": [finding.to_json() for finding in findings]}

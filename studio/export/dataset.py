@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.data.dataset import Item
+from studio.data.item_record import Item
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from studio.config import USUAL_STRENGTH, to_dict
-from studio.data.dataset import Item, kept_items
+from studio.data.dataset import kept_items
+from studio.data.item_record import Item
 from studio.errors import Problem
 from studio.evaluation.report import has_current_report, write_report
 from studio.evaluation.sweeps import is_sample

@@ -18,6 +18,7 @@ from studio.config import RENDEZVOUS_FILE
 from studio.errors import Problem, ProcessLost
 from studio.jobs import launcher, machines, state
 from studio.jobs.problems import KEPT, explain
+from studio.training.events import TRAINING
 from studio.workspace import append_jsonl, read_jsonl
 
 ENDING_SECONDS = 120.0  # to save and end
@@ -140,7 +141,7 @@ class Voice:
             self.step += 1
         if event in COUNTED:
             fields["step"] = self.step
-        if event == "progress" and fields.get("stage") == "Training":
+        if event == "progress" and fields.get("code") == TRAINING:
             fields = {name: value for name, value in fields.items() if name != "seconds_left"} | {"done": self.step}
         self.recorder.report(event, **fields)
 

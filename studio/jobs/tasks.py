@@ -1,6 +1,5 @@
 """Job kind -> core function. Each takes the job's config.json and a Recorder, and returns a JSON-ready result."""
 
-import dataclasses
 import shutil
 from pathlib import Path
 
@@ -104,7 +103,7 @@ def _caption(run_dir, config, recorder):
 
 
 def _import(run_dir, config, recorder):
-    from studio.data.importer import import_media
+    from studio.data.importer import FileNote, import_media
 
     project, paths = project_of(run_dir), [Path(p) for p in config["paths"]]
     sent = config.get("delete_after", False)  # copies that a browser sent; a person's own folders are never touched
@@ -115,8 +114,8 @@ def _import(run_dir, config, recorder):
             for path in paths:
                 if path.is_relative_to(project.root):
                     shutil.rmtree(path, ignore_errors=True)
-    found.rejected[:0] = [tuple(entry) for entry in config.get("left_out", [])]  # what did not even get here
-    return dataclasses.asdict(found)
+    found.rejected[:0] = [FileNote(name, reason) for name, reason in config.get("left_out", [])]  # what did not even get here
+    return found.to_json()
 
 
 def _contents(folders):
@@ -131,7 +130,8 @@ def _files_in(folder):
 def _curate(run_dir, config, recorder):
     from studio.data.curation import curate
 
-    return curate(project_of(run_dir), keep=config.get("keep", settings.NUM_KEPT), report=recorder.report, should_stop=recorder.should_stop)
+    keep = config.get("keep", settings.NUM_KEPT)
+    return curate(project_of(run_dir), keep=keep, report=recorder.report, should_stop=recorder.should_stop).to_json()
 
 
 def _download(run_dir, config, recorder):

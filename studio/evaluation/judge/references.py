@@ -7,6 +7,7 @@ import numpy as np
 
 from studio.data.dataset import kept_items
 from studio.evaluation.judge.likeness import LEAST_GROUPS
+from studio.models.eyes import FIRST_KEYS, find_eye
 from studio.training.pairs import file_sha256
 
 SCORES_VERSION = 1  # raise it when the same clip would score differently
@@ -15,13 +16,14 @@ CLIP_FRAMES = 5  # of a clip, spread over its length, where there are too few ph
 
 
 def scores_key(project, base):
-    """What likeness is measured with: the base model's observer and the pictures kept for training; "" for a base without an observer."""
-    name = base.preset.observer
-    if not name:
+    """What likeness is measured with: the eye for the base model and the pictures kept for training; "" where there is no eye."""
+    eye = find_eye(base.preset)
+    if eye is None:
         return ""
-    files = [file_sha256(path) for path in sorted((base.folder / name).glob("*")) if path.is_file()]
+    files = [file_sha256(path) for path in eye.files(base)]
+    named = [] if (eye.name, eye.version) in FIRST_KEYS else [eye.name, eye.version]
     pictures = sorted(item.sha256 for item in kept_items(project))
-    return hashlib.sha256(json.dumps([SCORES_VERSION, files, pictures]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([SCORES_VERSION, files, pictures, *named]).encode()).hexdigest()[:16]
 
 
 def needs_scores(cell, key):

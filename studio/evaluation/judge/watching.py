@@ -5,7 +5,7 @@ from functools import cached_property
 from studio.evaluation.judge.likeness import Copies, Likeness
 from studio.evaluation.judge.obedience import prompt_accuracy
 from studio.evaluation.judge.references import read_references, scores_key
-from studio.models.observer import find_observer
+from studio.models.eyes import NAMES, Eye, Sight, find_eye
 
 
 class Watcher:
@@ -17,6 +17,7 @@ class Watcher:
     def __init__(self, project, base):
         self.project, self.base = project, base
         self.key = scores_key(project, base)
+        self._eye: Eye | None = find_eye(base.preset)
         self.trouble = ""
 
     def look(self, frames, prompt):
@@ -24,20 +25,21 @@ class Watcher:
 
         Person prompts: identity, identity_fall, memorised; class prompts: resemblance; both: follows. What can't be measured is left out.
         """
-        if self._observer is None:
+        if self._sight is None:
             return {}
-        scores = {"follows": prompt_accuracy(self._observer, prompt["text"], frames)}
+        can_name = self._eye is not None and NAMES in self._eye.gives
+        scores = {"follows": prompt_accuracy(self._sight, prompt["text"], frames) if can_name else None}
         likeness, copies = self._person
         if likeness:
-            share, fall = likeness.identity(self._observer.embed(frames))
+            share, fall = likeness.identity(self._sight.embed(frames))
             scores |= {"identity": share, "identity_fall": fall} if prompt["kind"] == "person" else {"resemblance": share}
         if copies and prompt["kind"] == "person":
             scores["memorised"] = copies.nearness(frames)
         return {name: round(value, 4) for name, value in scores.items() if value is not None}
 
     @cached_property
-    def _observer(self):
-        return find_observer(self.base) if self.key else None
+    def _sight(self) -> Sight | None:
+        return self._eye.open(self.base) if self._eye else None
 
     @cached_property
     def _person(self):
@@ -45,7 +47,7 @@ class Watcher:
         pictures, groups = read_references(self.project)
         copies = Copies(pictures, groups) if len(pictures) > 1 else None
         try:
-            rows = [self._observer.embed(picture[None])[0] for picture in pictures]
+            rows = [self._sight.embed(picture[None])[0] for picture in pictures]
             return Likeness(rows, groups), copies
         except ValueError as e:
             self.trouble = str(e)

@@ -3,6 +3,7 @@
 from studio.jobs import state
 from studio.ui import formatting as f
 from studio.ui import uploads
+from studio.ui.actions import find_button
 
 KINDS = ("import", "caption", "curate")
 MOST_LINES = 200  # of one group; the rest is counted
@@ -35,7 +36,7 @@ def stamp(job):
 
 def describe(project, job):
     """One report: a sentence, lists of what to know, a button or none."""
-    report = {"job": stamp(job), "name": job.name, "title": job.title, "tone": "done", "text": "", "fix": "", "groups": []}
+    report = {"job": stamp(job), "name": job.name, "title": job.title, "tone": "done", "text": "", "fix": "", "groups": [], "button": None}
     result = job.result
     if job.kind == "import":
         report["groups"] = import_groups(result)
@@ -55,8 +56,8 @@ def again(project, job):
     """The button of a job that did not finish; files from a browser are gone, so they have to be dropped once more."""
     if job.kind == "import" and uploads.is_upload(project, state.read_config(job.run_dir)["paths"]):
         sentence = "The files sent by the browser were deleted again; drop them once more, and those that are here are skipped."
-        return {"fix": sentence, "action": "click:#upload button, #upload input", "label": "Choose photos and clips"}
-    return {"action": f"resume:{job.name}", "label": "Try again"}
+        return {"fix": sentence, "button": find_button("upload")}
+    return {"button": find_button("resume", job.name, "Try again")}
 
 
 def import_sentence(result):

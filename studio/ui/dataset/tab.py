@@ -4,7 +4,7 @@ import gradio as gr
 
 from studio.data import dataset
 from studio.data.captions.rules import check_trigger
-from studio.data.media.clips import cut_clip
+from studio.data.cutting import cut_clip
 from studio.data.media.thumbnails import version_of
 from studio.errors import Problem
 from studio.models.catalogue import link_model, models_to_choose
