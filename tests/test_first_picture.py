@@ -27,7 +27,7 @@ from studio.evaluation.drawing import run_sweep
 from studio.evaluation.first_pictures import choose_first_pictures, describe_first_pictures
 from studio.evaluation.prompts import standard_prompts
 from studio.evaluation.sweep_plan import plan_sweep
-from studio.export import export_pair
+from studio.export.pairs import export_pair
 from studio.machine import read_machine
 from studio.models.catalogue import BaseModel, link_model
 from studio.models.fetch.download import needed_names

@@ -20,7 +20,7 @@ from gradio.data_classes import FileData, ListFiles
 from page_kit import Event, fire, page_of, reader_values
 from starlette.testclient import TestClient
 
-from studio.config import SweepConfig, TrainConfig, list_settings, to_dict
+from studio.config import SweepConfig, TrainConfig, flatten, list_settings, to_dict
 from studio.data import dataset, persons
 from studio.data.importer import import_media
 from studio.data.item_record import Measurements
@@ -47,7 +47,7 @@ from studio.ui.drop import Drop
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import view as evaluate_view
 from studio.ui.page import Seen, describe_error
-from studio.ui.settings_form import build_form, flatten, place_field, search_index
+from studio.ui.settings_form import build_form, place_field, search_index
 from studio.ui.train import choice as train_choice
 from studio.ui.train import plan as train_plan
 from studio.ui.train import tab as train_tab

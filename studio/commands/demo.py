@@ -17,7 +17,7 @@ from studio.evaluation.judge.verdict import Verdict
 from studio.evaluation.report import has_current_report, write_report
 from studio.evaluation.sweep_plan import select_pairs
 from studio.evaluation.sweeps import open_sweep
-from studio.export import export_pair
+from studio.export.pairs import export_pair
 from studio.jobs import launcher
 from studio.jobs.kind import read_config
 from studio.jobs.kinds.caption import CaptionJob

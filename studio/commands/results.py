@@ -145,20 +145,23 @@ def say_verdict(project: Project, folder: Path, out: Output) -> Verdict:
 
 
 def export(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
-    from studio.export import TARGETS, export_pair  # here, as it loads torch
+    from studio.export.pairs import export_pair, settings_left_out  # as the command needs it: a window and the other commands start without
+    from studio.export.targets import find_target
 
-    project = find_project(workspace, args.project, out)
-    if args.to not in TARGETS:
-        raise ValueError(f"--to must be one of {', '.join(TARGETS)}; got {args.to!r}")
+    project, target = find_project(workspace, args.project, out), find_target(args.to)
     note_damaged(list_damaged(project), out)
     pair, strength = choose_pair(project, out, args.pair)
     strength = strength if args.strength is None else args.strength
-    folder = export_pair(project, pair, args.to, strength=strength)
+    folder, left_out = export_pair(project, pair, target.name, strength=strength), settings_left_out(pair, target.name)
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     out.print(f"Exported {pair.id} for {args.to} to {folder}:")
     for name in files:
         out.print(f"  {name}")
-    return {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files}
+    if left_out:
+        out.print(f"Settings of the training run that {target.title} does not get:")
+        out.table([list(entry) for entry in left_out], ["setting", "value", "why"])
+    answer = {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files}
+    return answer | {"left_out": [list(entry) for entry in left_out]}
 
 
 def choose_pair(project: Project, out: Output, pair_id: str = "") -> tuple[Pair, float | None]:

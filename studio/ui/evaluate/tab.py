@@ -9,7 +9,7 @@ from gradio.components import Component
 from studio.config import SweepConfig
 from studio.evaluation.sweep_plan import select_pairs
 from studio.evaluation.sweeps import check_compared, damaged_sweeps
-from studio.export import export_pair
+from studio.export.pairs import export_pair
 from studio.project_facts import ChosenPair
 from studio.training.pairs import damaged_pairs
 from studio.ui import actions
