@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from studio.commands.output import JobFailed, Output
 from studio.config import NUM_KEPT
+from studio.export.targets import target_names
 from studio.jobs.launcher import offline_environment
 from studio.jobs.problems import Failure, explain
 from studio.jobs.state import JobStatus, read_log_tail
@@ -32,7 +33,7 @@ COMMANDS = {
     "curate": ("projects", "curate", "measure the pictures and propose the best varied set"),
     "caption": ("projects", "caption", "write captions, and check them"),
     "plan": ("training", "plan", "what training would use and take here, with the reasons"),
-    "import-config": ("training", "import_config", "settings from a config of AI Toolkit or diffusion-pipe"),
+    "import-config": ("training", "import_config", "settings from a config of another trainer"),
     "rehearse": ("training", "rehearse", "ten real steps that measure memory and time, and correct the plan"),
     "train": ("training", "train", "train; Ctrl-C saves and stops"),
     "jobs": ("training", "jobs", "what runs, waits, and ran"),
@@ -238,7 +239,7 @@ _ARGUMENTS = {
     ],
     "import-config": [
         _PROJECT,
-        _argument("files", nargs="+", type=Path, metavar="FILE", help="AI Toolkit's .yaml, or diffusion-pipe's .toml files"),
+        _argument("files", nargs="+", type=Path, metavar="FILE", help="its config, or the files that make one up together"),
     ],
     "rehearse": [_PROJECT, _argument("--steps", type=int, help="of the training that is rehearsed"), _RECIPE, _SET],
     "train": [
@@ -263,7 +264,7 @@ _ARGUMENTS = {
     "verdict": [_PROJECT, _argument("--sweep", default="", help="a sweep's folder name; default: the last one")],
     "export": [
         _PROJECT,
-        _argument("--to", default="comfyui", help="comfyui, ai-toolkit, diffusion-pipe, musubi or bundle"),
+        _argument("--to", default="comfyui", metavar="TARGET", help=f"what for: {', '.join(target_names())}"),
         _argument("--pair", default="", help="default: the verdict's, or the last one"),
         _argument("--strength", type=float, default=None),
     ],

@@ -20,13 +20,14 @@ from gradio.data_classes import FileData, ListFiles
 from page_kit import Event, fire, page_of, reader_values
 from starlette.testclient import TestClient
 
-from studio.config import SweepConfig, TrainConfig, list_settings, to_dict
+from studio.config import SweepConfig, TrainConfig, flatten, list_settings, to_dict
 from studio.data import dataset, persons
 from studio.data.importer import import_media
 from studio.data.item_record import Measurements
 from studio.data.media.thumbnails import version_of
 from studio.data.remarks import ALIKE, BLUR, Remark
 from studio.errors import Problem
+from studio.evaluation.sweep_facts import Prompt, Sweep
 from studio.evaluation.sweeps import comparison_file
 from studio.jobs import launcher, state, worker
 from studio.jobs.kind import read_config
@@ -46,7 +47,7 @@ from studio.ui.drop import Drop
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import view as evaluate_view
 from studio.ui.page import Seen, describe_error
-from studio.ui.settings_form import build_form, flatten, place_field, search_index
+from studio.ui.settings_form import build_form, place_field, search_index
 from studio.ui.train import choice as train_choice
 from studio.ui.train import plan as train_plan
 from studio.ui.train import tab as train_tab
@@ -172,7 +173,9 @@ def test_nothing_else_of_the_workspace_is_served(client, served, address):
 def test_a_side_by_side_video_is_offered_once_it_is_made_and_can_be_watched(client, served):
     folder = served.sweep_dir("sweep-001")
     (folder / "comparisons").mkdir(parents=True)
-    sweep = {"prompts": [{"label": "Portrait", "text": "x", "kind": "person"}], "settings": {"seeds": [42]}}
+    prompts = (Prompt(label="Portrait", text="x", kind="person"),)
+    facts = {"created": 0.0, "base_model": "tiny", "base_key": "k", "fps": 16, "settings": {"seeds": [42]}}
+    sweep = Sweep(**facts, prompts=prompts, pairs=(), cells=())
     address = f"/media/{served.slug}/sweeps/sweep-001"
     assert evaluate_view.describe_row(folder, address, sweep, 0)["video"] == ""
     comparison_file(folder, 0, 42).write_bytes(b"video")
@@ -814,12 +817,31 @@ def make_seen_sweep(project):
     for number, (pair, identity) in enumerate(zip((None, *ids), (0.06, 0.91, 0.6), strict=True)):
         for name in ("mp4", "jpg"):
             (folder / f"cells/{number}.{name}").touch()
-        cell = {"key": str(number), "pair": pair, "prompt": 0, "seed": 42, "strength": 0.7 if pair else 0.0, "state": "done", "error": ""}
+        cell = {
+            "key": str(number),
+            "high_key": str(number),
+            "pair": pair,
+            "prompt": 0,
+            "seed": 42,
+            "strength": 0.7 if pair else 0.0,
+            "state": "done",
+            "error": "",
+        }
         cell |= {"clip": f"cells/{number}.mp4", "poster": f"cells/{number}.jpg", "scored_by": "0123456789abcdef"}
         cells.append(cell | {"scores": (compared if pair else {}) | {"identity": identity, "follows": 0.95, "memorised": 1.1}})
-    pairs = [{"id": id, "run": "train-001", "step": step} for id, step in zip(ids, (1000, 2000), strict=True)]
+    pairs = [
+        {"id": id, "run": "train-001", "step": step, "high_sha256": "1", "low_sha256": "2"}
+        for id, step in zip(ids, (1000, 2000), strict=True)
+    ]
     prompts = [{"label": "Portrait", "text": "ohwx smiling", "kind": "person"}]
-    facts = {"base_model": "tiny", "fps": 16, "settings": to_dict(SweepConfig(strengths=(0.7,))), "prompts": prompts}
+    facts = {
+        "created": 0.0,
+        "base_model": "tiny",
+        "base_key": "k",
+        "fps": 16,
+        "settings": to_dict(SweepConfig(strengths=(0.7,))),
+        "prompts": prompts,
+    }
     write_json(folder / "sweep.json", facts | {"pairs": pairs, "cells": cells})
     return folder
 

@@ -13,9 +13,11 @@ from studio.commands.output import Output, finish_here, run_here
 from studio.commands.training import make_plan
 from studio.data.curation import is_settled
 from studio.data.dataset import kept_items, list_items
+from studio.evaluation.judge.verdict import Verdict
 from studio.evaluation.report import has_current_report, write_report
-from studio.evaluation.sweeps import open_sweep, select_pairs
-from studio.export import export_pair
+from studio.evaluation.sweep_plan import select_pairs
+from studio.evaluation.sweeps import open_sweep
+from studio.export.pairs import export_pair
 from studio.jobs import launcher
 from studio.jobs.kind import read_config
 from studio.jobs.kinds.caption import CaptionJob
@@ -42,15 +44,15 @@ def demo(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     if all(stage.skipped for stage in stages.done):
         out.print("\nEverything was there already; nothing was done again.")
     out.print(f"\nReport: {report}")
-    summary = {"pairs": len(run["pairs"]), "cells": {k: sweep[k] for k in ("rendered", "reused", "failed", "total")}}
+    summary = {"pairs": len(run["pairs"]), "cells": {k: getattr(sweep, k) for k in ("rendered", "reused", "failed", "total")}}
     return summary | {
         "project": project.slug,
         "stages": [asdict(stage) for stage in stages.done],
         "run": run["run"],
-        "sweep": sweep["sweep"],
+        "sweep": sweep.sweep,
         "report": report,
         "exported": exported,
-        "verdict": {k: found[k] for k in ("pair", "strength", "sure", "why")},
+        "verdict": {k: getattr(found, k) for k in ("pair", "strength", "sure", "why")},
         "seconds": sum(stage.seconds for stage in stages.done),
     }
 
@@ -141,24 +143,24 @@ def _asks_the_same(one: TrainJob, other: TrainJob) -> bool:
     return replace(one, kind="", created=0.0, title="") == replace(other, kind="", created=0.0, title="")
 
 
-def _draw(project: Project, out: Output) -> tuple[dict[str, Any], str, bool]:
+def _draw(project: Project, out: Output) -> tuple[results.Drawn, str, bool]:
     folder = open_sweep(project, results.make_sweep_config(project))
     sweep = results.draw(project, folder, out)
-    if sweep["rendered"]:
-        return sweep, f"drew {sweep['rendered']} clips, {sweep['reused']} were there already", False
-    return sweep, f"all {sweep['reused']} clips were there already; nothing was drawn", True
+    if sweep.rendered:
+        return sweep, f"drew {sweep.rendered} clips, {sweep.reused} were there already", False
+    return sweep, f"all {sweep.reused} clips were there already; nothing was drawn", True
 
 
-def _judge(project: Project, sweep: dict[str, Any], out: Output) -> tuple[dict[str, Any], str, bool]:
-    found = results.say_verdict(project, project.sweep_dir(sweep["sweep"]), out)
-    text = f"{found['pair']} at {found['strength']:g}, {found['sure']}" if found["pair"] else "no pair can be named"
-    return found, text, not sweep["rendered"]  # the same clips, the same verdict
+def _judge(project: Project, sweep: results.Drawn, out: Output) -> tuple[Verdict, str, bool]:
+    found = results.say_verdict(project, project.sweep_dir(sweep.sweep), out)
+    text = f"{found.pair} at {found.strength:g}, {found.sure}" if found.pair else "no pair can be named"
+    return found, text, not sweep.rendered  # the same clips, the same verdict
 
 
-def _export(project: Project, found: dict[str, Any]) -> tuple[Path, str, bool]:
-    pair = select_pairs(project, [found["pair"]] if found["pair"] else None)[-1]
+def _export(project: Project, found: Verdict) -> tuple[Path, str, bool]:
+    pair = select_pairs(project, [found.pair] if found.pair else None)[-1]
     before = _stamps(project)
-    folder = export_pair(project, pair, "comfyui", strength=found["strength"])
+    folder = export_pair(project, pair, "comfyui", strength=found.strength)
     same = _stamps(project) == before
     return folder, f"{'found' if same else 'wrote'} {pair.id} for ComfyUI in exports/{folder.name}", same
 
@@ -167,8 +169,8 @@ def _stamps(project: Project) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in project.exports_dir.rglob("*") if path.is_file()}
 
 
-def _report(project: Project, sweep: dict[str, Any]) -> tuple[Path, str, bool]:
-    folder = project.sweep_dir(sweep["sweep"])
+def _report(project: Project, sweep: results.Drawn) -> tuple[Path, str, bool]:
+    folder = project.sweep_dir(sweep.sweep)
     report = folder / "report.html"
     if has_current_report(folder) and report.stat().st_mtime_ns >= (folder / "sweep.json").stat().st_mtime_ns:
         return report, "is up to date", True

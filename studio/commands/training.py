@@ -35,7 +35,7 @@ def plan(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
 
 def import_config(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     """Settings of another trainer, for the Train form; said as `--set` too, which `train` and `plan` take."""
-    from studio.export.foreign import take_over
+    from studio.export.taking_over import take_over
 
     project = find_project(workspace, args.project, out)
     found = take_over(project, args.files, len(kept_items(project)))

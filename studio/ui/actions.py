@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from studio.config import CaptionConfig, TrainConfig, from_dict, merge, to_dict
 from studio.errors import Problem
@@ -16,11 +15,8 @@ from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
 from studio.training.schedule import processes_for
 from studio.ui import download_view
-from studio.ui.views import Button, NextStep
+from studio.ui.views import ActingPage, Button, NextStep
 from studio.workspace import Project
-
-if TYPE_CHECKING:
-    from studio.ui.page import Page  # page.py imports this file
 
 MEND_FIRST = NextStep("mend what is named above.")  # where the next step can't be read
 # Actions of the browser: their words, and where they lead. "tab:train" shows a tab, "tab:dataset/about-person" opens a fold in it, "click:" and a
@@ -63,7 +59,7 @@ def next_new_person() -> NextStep:
     return NextStep("make a project with New person, at the left.", button=find_button("new-person"))
 
 
-def act(page: Page, project: Project, action: str) -> str:
+def act(page: ActingPage, project: Project, action: str) -> str:
     """Do what an action names; its sentence. "resume:train-001" is about that run, "resume" alone about the newest training."""
     name, _, run = action.partition(":")
     if name in ON_RUN:
@@ -88,7 +84,7 @@ def is_busy(project: Project, kind: str) -> bool:
     return any(job.kind == kind and not job.is_over for job in state.list_jobs(project.workspace, project))
 
 
-def write_captions(page: Page, project: Project) -> str:
+def write_captions(page: ActingPage, project: Project) -> str:
     if is_busy(project, "caption"):
         raise Problem("Captions are being written already.")
     if missing := download_view.read_captioner(project):
@@ -97,7 +93,7 @@ def write_captions(page: Page, project: Project) -> str:
     return "Captions are being written; the ones you wrote yourself stay as they are."
 
 
-def check_photos(page: Page, project: Project) -> str:
+def check_photos(page: ActingPage, project: Project) -> str:
     if is_busy(project, "curate"):
         raise Problem("The photos are being checked already.")
     queue(project, CurateJob(), "Check photos")
@@ -133,7 +129,7 @@ def use_fewer_cards(job: state.JobStatus) -> str:
     return f"It uses {count} graphics card{'s' if count > 1 else ''} now; {go_on(job)}"
 
 
-def go_on_with_queue(page: Page, project: Project | None) -> str:
+def go_on_with_queue(page: ActingPage, project: Project | None) -> str:
     launcher.release_queue(page.workspace)
     launcher.ensure_worker(page.workspace)
     return "The queue goes on."
@@ -152,7 +148,7 @@ LABELS = {
     "halve-learning-rate": "Halve the learning speed and go on",
     "use-fewer-cards": "Go on with fewer graphics cards",
 }
-ON_SERVER: dict[str, Callable[[Page, Project], str]] = {
+ON_SERVER: dict[str, Callable[[ActingPage, Project], str]] = {
     "write-captions": write_captions,
     "check-photos": check_photos,
     "go-on-queue": go_on_with_queue,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -18,11 +17,8 @@ from studio.models.fetch import offers as sources
 from studio.models.fetch.offers import RESERVE_GB, describe, describe_download, preset_of
 from studio.models.preset import model_preset
 from studio.ui import formatting as f
-from studio.ui.views import View
+from studio.ui.views import ActingPage, View
 from studio.workspace import Project, Workspace
-
-if TYPE_CHECKING:
-    from studio.ui.page import Page  # page.py imports this file
 
 USUAL_MBIT = 100  # a second; only to give an idea of the time
 MISSING = "missing"  # the state of a panel whose download has not begun, or broke off; else it is the job's
@@ -225,7 +221,7 @@ def start(name: str, workspace: Workspace) -> str:
     return f"{title} is being downloaded; you may close this window, it goes on."
 
 
-def connect(page: Page, panel: gr.HTML, name_of: Callable[[Project], str]) -> None:
+def connect(page: ActingPage, panel: gr.HTML, name_of: Callable[[Project], str]) -> None:
     """The panel's buttons; name_of(project): the model that it is about."""
     page.acts(panel.start, lambda project, event: start(name_of(project), project.workspace))
     page.acts(panel.stop, lambda project, event: stop(name_of(project), project.workspace))

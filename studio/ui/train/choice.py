@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from studio.config import TIME_OF_DAY, TrainConfig, from_dict, nest
+from studio.config import TIME_OF_DAY, TrainConfig, flatten, from_dict, nest
 from studio.data.captions.rules import check_trigger
 from studio.data.dataset import kept_items
 from studio.errors import Problem
-from studio.export import foreign
+from studio.export import taking_over
 from studio.jobs import state
 from studio.jobs.kinds.rehearse import RehearseJob
 from studio.jobs.kinds.train import TrainJob
@@ -21,7 +21,7 @@ from studio.training.plan.optimizer_facts import how_to_use, why_not_usable
 from studio.training.plan.planner import Plan, propose
 from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
-from studio.ui.settings_form import check_limits, flatten
+from studio.ui.settings_form import check_limits
 from studio.workspace import Project
 
 
@@ -65,7 +65,7 @@ def take_config(project: Project, files: str | Sequence[str] | None) -> str:
     """Fill the form from configs of other trainers that a browser sent; a sentence. What has no counterpart is noted in project.json."""
     files = [files] if isinstance(files, str) else files or []
     try:
-        found = foreign.take_over(project, files, len(kept_items(project)))
+        found = taking_over.take_over(project, files, len(kept_items(project)))
     finally:
         uploads.forget(project.workspace, files)
     without = f"; {f.count(len(found.without), 'value')} of {found.program} {'has' if len(found.without) == 1 else 'have'} no counterpart"
@@ -85,7 +85,8 @@ def what_is_missing(project: Project) -> str:
         return "No permission of the person is written down for this project."
     if check_trigger(data.trigger):
         return f"The trigger word does not do: {check_trigger(data.trigger)[0]}"
-    return f"{f.count(bare, 'item')} {'has' if bare == 1 else 'have'} no caption yet." if bare else ""
+    have = "has" if bare == 1 else "have"
+    return f"{f.count(bare, 'item')} {have} no caption yet." if bare else ""
 
 
 def what_prevents(project: Project, plan: Plan) -> tuple[str, str]:

@@ -151,7 +151,8 @@ def describe_band(band: BandCurve, digits: int) -> Band:
     if len(known) < 2:
         return Band(limits, rounded(band.loss), "", False)
     change = round((known[-1] / known[0] - 1) * 100, 1) if known[0] else 0.0
-    words = f"{abs(change):g} % {'lower' if change < 0 else 'higher'}" if change else "as at first"
+    way = "lower" if change < 0 else "higher"
+    words = f"{abs(change):g} % {way}" if change else "as at first"
     return Band(limits, rounded(band.loss), words, change < 0)
 
 
