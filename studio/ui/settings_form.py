@@ -10,7 +10,7 @@ from typing import Any, cast
 import gradio as gr
 from gradio.components import Component
 
-from studio.config import list_settings, to_dict
+from studio.config import list_settings
 from studio.sections import Setting
 from studio.ui.views import View
 
@@ -151,19 +151,11 @@ def number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
-def flatten(config: Any) -> dict[str, Any]:
-    """{"lora.rank": 8, ...} of a config, as plain values."""
-
-    def walk(node: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
-        for key, value in node.items():
-            yield from walk(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
-
-    return dict(walk(to_dict(config), ""))
-
-
 def show(value: Any) -> Any:
     """As a form shows it: lists as comma-separated text."""
-    return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value) if isinstance(value, (list, tuple)) else value
+    if not isinstance(value, (list, tuple)):
+        return value
+    return ", ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value)
 
 
 def parse(value: Any) -> Any:
