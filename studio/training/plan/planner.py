@@ -113,21 +113,21 @@ def propose(
     """A Plan for training this project here, or on a machine with that much memory, or that graphics card. Later layers win: defaults,
     recipe, base model, hardware preset (GPU only), overrides (nested dicts). num_here: how many of the run's processes this computer has,
     0: all of them. ValueError for an unknown setting, recipe, model or card."""
-    model = model_preset(project.facts().base_model)
-    kept = kept_items(project)
-    items = learnable(kept, model)
+    if ram_gb is not None and not 1 <= ram_gb <= 16_384:
+        raise ValueError(f"ram must be 1 to 16384 GB, got {ram_gb:g}")
+    ram_free_gb = machine.ram_free_gb if ram_gb is None else ram_gb * 0.9
+    # what it is planned for
     is_imagined = vram_gb is not None or bool(gpu_name)
     if is_imagined:
         gpu, notes = _imagine_gpu(vram_gb, gpu_name)
     else:
         gpu, notes = _choose_gpu(machine, num_here or (overrides or {}).get("processes", 1))
-    if ram_gb is not None and not 1 <= ram_gb <= 16_384:
-        raise ValueError(f"ram must be 1 to 16384 GB, got {ram_gb:g}")
+    model, kept = model_preset(project.facts().base_model), kept_items(project)
     at = _Situation(
         model=model,
-        items=items,
+        items=learnable(kept, model),
         gpu=gpu,
-        ram_free_gb=machine.ram_free_gb if ram_gb is None else ram_gb * 0.9,
+        ram_free_gb=ram_free_gb,
         disk_free_gb=free_disk_gb(project.root),
         is_imagined=is_imagined,
         has_small_files=gpu is not None and has_small_files(model.name, workspace),
@@ -136,7 +136,7 @@ def propose(
         card=find_card(gpu.name) if gpu else None,
     )
     # what is chosen, each with its reasons
-    chosen, why_recipe = _choose_recipe(recipe, items, model)
+    chosen, why_recipe = _choose_recipe(recipe, at.items, model)
     hardware, why_hardware = _choose_hardware(gpu)
     config, why_config = _layer(at, chosen, hardware, overrides or {})
     config, rehearsal, why_rehearsed = _use_rehearsal(project, at, config)
