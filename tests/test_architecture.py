@@ -23,6 +23,7 @@ LEAVES = {
     "errors",
     "machine",
     "surroundings",
+    "words",
 }
 TORCH = {"torch", "accelerate", "diffusers", "transformers", "peft", "torchvision"}
 
@@ -53,6 +54,7 @@ LEAF_PACKAGES = {
     "errors": set(),
     "machine": {"psutil", "pynvml"},
     "surroundings": set(),
+    "words": set(),
 }
 
 # modules that load torch when they are imported; everything else in studio/ must not

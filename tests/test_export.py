@@ -20,6 +20,8 @@ from studio.config import PreservationConfig, TrainConfig, flatten, from_dict, n
 from studio.errors import Problem
 from studio.evaluation.clip_files import write_clip
 from studio.evaluation.judge.verdict import VERDICT_VERSION
+from studio.evaluation.sweep_facts import ComparedPair, Sweep
+from studio.evaluation.sweeps import write_sweep
 from studio.export.left_out import left_out
 from studio.export.lora_keys import check_lora
 from studio.export.pairs import export_pair
@@ -259,7 +261,9 @@ def test_a_bundle_is_one_zip_without_photos_unless_asked(trained):
 def test_a_bundle_brings_the_report_of_the_comparison(trained):
     for number in (1, 2):
         folder = trained.sweeps_dir / f"sweep-00{number}"
-        write_json(folder / "sweep.json", {"pairs": [{"id": PAIR}], "cells": []})
+        compared = ComparedPair(id=PAIR, run="train-001", step=60, high_sha256="", low_sha256="")
+        facts = {"created": 0.0, "base_model": "tiny", "base_key": "k", "fps": 16, "settings": {}}
+        write_sweep(folder, Sweep(**facts, prompts=(), pairs=(compared,), cells=()))
         write_json(folder / "verdict.json", {"pair": PAIR, "number": number, "verdict_version": VERDICT_VERSION})
         (folder / "report.html").write_text(f"report {number}", encoding="utf-8")
     files = all_bytes(export_pair(trained, PAIR, "bundle"))

@@ -11,7 +11,7 @@ from studio.data.dataset import kept_items
 from studio.data.item_record import Item
 from studio.errors import Problem
 from studio.evaluation.report import has_current_report, write_report
-from studio.evaluation.sweeps import is_sample
+from studio.evaluation.sweeps import list_sweeps, read_sweep
 from studio.export.dataset import group_items
 from studio.export.left_out import LeftOut, left_out
 from studio.export.lora_keys import check_lora
@@ -116,14 +116,12 @@ def _is_whole(folder: Path, content: str) -> bool:
 def _find_report(project: Project, pair: Pair) -> Report | None:
     """That of the latest comparison that holds this pair; one of an earlier version is written anew."""
     found = []
-    for folder in project.sweeps_dir.glob("sweep-*"):
-        if all(path.is_file() for path in _report_in(folder).files):
-            sweep = read_json(folder / "sweep.json")
-            if not is_sample(sweep) and any(entry["id"] == pair.id for entry in sweep["pairs"]):
-                found.append(folder)
-    latest = max(found, key=lambda folder: (len(folder.name), folder.name), default=None)
-    if latest is None:
+    for folder in list_sweeps(project, sample=False):
+        if all(path.is_file() for path in _report_in(folder).files) and any(entry.id == pair.id for entry in read_sweep(folder).pairs):
+            found.append(folder)
+    if not found:
         return None
+    latest = found[-1]
     if not has_current_report(latest):
         write_report(project, latest)
     return _report_in(latest)

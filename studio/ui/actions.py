@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from studio.config import NUM_KEPT, CaptionConfig, TrainConfig, from_dict, merge, to_dict
+from studio.config import CaptionConfig, TrainConfig, from_dict, merge, to_dict
 from studio.errors import Problem
 from studio.jobs import launcher, state
+from studio.jobs.kind import JobConfig, read_config
+from studio.jobs.kinds.caption import CaptionJob
+from studio.jobs.kinds.curate import CurateJob
+from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
 from studio.training.schedule import processes_for
 from studio.ui import download_view
-from studio.ui.views import Button, NextStep
+from studio.ui.views import ActingPage, Button, NextStep
 from studio.workspace import Project
-
-if TYPE_CHECKING:
-    from studio.ui.page import Page  # page.py imports this file
 
 MEND_FIRST = NextStep("mend what is named above.")  # where the next step can't be read
 # Actions of the browser: their words, and where they lead. "tab:train" shows a tab, "tab:dataset/about-person" opens a fold in it, "click:" and a
@@ -59,7 +59,7 @@ def next_new_person() -> NextStep:
     return NextStep("make a project with New person, at the left.", button=find_button("new-person"))
 
 
-def act(page: Page, project: Project, action: str) -> str:
+def act(page: ActingPage, project: Project, action: str) -> str:
     """Do what an action names; its sentence. "resume:train-001" is about that run, "resume" alone about the newest training."""
     name, _, run = action.partition(":")
     if name in ON_RUN:
@@ -72,9 +72,9 @@ def act(page: Page, project: Project, action: str) -> str:
     return ON_SERVER[action](page, project)
 
 
-def queue(project: Project, kind: str, config: Mapping[str, Any], title: str = "") -> Path:
+def queue(project: Project, config: JobConfig, title: str = "") -> Path:
     """Put a job in the queue and see that a worker takes it; its run folder."""
-    run_dir = launcher.enqueue(project, kind, config, title)
+    run_dir = launcher.enqueue(project, config, title)
     launcher.ensure_worker(project.workspace)
     return run_dir
 
@@ -84,19 +84,19 @@ def is_busy(project: Project, kind: str) -> bool:
     return any(job.kind == kind and not job.is_over for job in state.list_jobs(project.workspace, project))
 
 
-def write_captions(page: Page, project: Project) -> str:
+def write_captions(page: ActingPage, project: Project) -> str:
     if is_busy(project, "caption"):
         raise Problem("Captions are being written already.")
     if missing := download_view.read_captioner(project):
         raise Problem(f"{missing.title}.", fix="Get it with the button above, or write the captions by hand.", action="download-captioner")
-    queue(project, "caption", {"config": to_dict(CaptionConfig()), "only": None, "overwrite_auto": False}, "Write captions")
+    queue(project, CaptionJob(config=to_dict(CaptionConfig())))
     return "Captions are being written; the ones you wrote yourself stay as they are."
 
 
-def check_photos(page: Page, project: Project) -> str:
+def check_photos(page: ActingPage, project: Project) -> str:
     if is_busy(project, "curate"):
         raise Problem("The photos are being checked already.")
-    queue(project, "curate", {"keep": NUM_KEPT}, "Check photos")
+    queue(project, CurateJob(), "Check photos")
     return "The photos are being checked; what you decided by hand stays as it is."
 
 
@@ -112,11 +112,12 @@ def go_on(job: state.JobStatus) -> str:
 
 def halve_learning_rate(job: state.JobStatus) -> str:
     """Halve the learning speed of a training that broke down, and let it go on from its last safety copy."""
-    optimizer = state.read_config(job.run_dir)["config"]["optimizer"]
+    settings = read_config(TrainJob, job.run_dir).config
+    optimizer = settings["optimizer"]
     name = "prodigy_factor" if optimizer.get("name") == "prodigy" else "learning_rate"  # Prodigy finds the rate; the factor is the person's
     used = optimizer[name]
     change = {"optimizer": {name: used / 2}}
-    from_dict(TrainConfig, merge(state.read_config(job.run_dir)["config"], change), "settings")  # its limits
+    from_dict(TrainConfig, merge(settings, change), "settings")  # its limits
     launcher.change_settings(job.run_dir, change)
     return f"The learning speed is {used / 2:g} now (it was {used:g}); {go_on(job)}"
 
@@ -128,7 +129,7 @@ def use_fewer_cards(job: state.JobStatus) -> str:
     return f"It uses {count} graphics card{'s' if count > 1 else ''} now; {go_on(job)}"
 
 
-def go_on_with_queue(page: Page, project: Project | None) -> str:
+def go_on_with_queue(page: ActingPage, project: Project | None) -> str:
     launcher.release_queue(page.workspace)
     launcher.ensure_worker(page.workspace)
     return "The queue goes on."
@@ -147,7 +148,7 @@ LABELS = {
     "halve-learning-rate": "Halve the learning speed and go on",
     "use-fewer-cards": "Go on with fewer graphics cards",
 }
-ON_SERVER: dict[str, Callable[[Page, Project], str]] = {
+ON_SERVER: dict[str, Callable[[ActingPage, Project], str]] = {
     "write-captions": write_captions,
     "check-photos": check_photos,
     "go-on-queue": go_on_with_queue,

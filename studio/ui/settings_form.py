@@ -153,7 +153,9 @@ def number(value: float) -> str:
 
 def show(value: Any) -> Any:
     """As a form shows it: lists as comma-separated text."""
-    return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value) if isinstance(value, (list, tuple)) else value
+    if not isinstance(value, (list, tuple)):
+        return value
+    return ", ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value)
 
 
 def parse(value: Any) -> Any:

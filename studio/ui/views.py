@@ -5,9 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+from studio.workspace import Workspace
 
 Json = dict[str, Any] | list[Any] | str | int | float | bool | None
+
+
+class ActingPage(Protocol):
+    """What the files below page.py need of the page that they are used on."""
+
+    workspace: Workspace
+
+    def acts(self, event: Any, act: Any) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from studio.data.captions.rules import check_trigger
 from studio.data.cutting import cut_clip
 from studio.data.media.thumbnails import version_of
 from studio.errors import Problem
+from studio.jobs.kinds.import_media import ImportJob
 from studio.models.catalogue import link_model, models_to_choose
 from studio.ui import actions, download_view, uploads
+from studio.ui import formatting as f
 from studio.ui.components import component
 from studio.ui.dataset import results as results_view
 from studio.ui.dataset import view as dataset_view
@@ -73,9 +75,9 @@ def build_results(page, place):
 
 def take_uploads(project, files):
     taken = uploads.take(project, files or [])
-    config = {"paths": [str(taken.folder)], "delete_after": True, "left_out": taken.left_out}
+    config = ImportJob(paths=(str(taken.folder),), delete_after=True, left_out=tuple(taken.left_out))
     try:
-        actions.queue(project, "import", config, "Import")
+        actions.queue(project, config)
     except BaseException:
         uploads.give_up(taken)
         raise
@@ -84,7 +86,7 @@ def take_uploads(project, files):
 
 def import_folder(project, folder):
     path = uploads.check_folder(folder)
-    actions.queue(project, "import", {"paths": [str(path)]}, "Import")
+    actions.queue(project, ImportJob(paths=(str(path),)))
     return [""]
 
 
@@ -162,7 +164,7 @@ def build_find_and_replace(page):
 
 def find_and_replace(project, find, new, whole_words):
     count = dataset.replace_in_captions(project, find or "", new or "", bool(whole_words))
-    return f"Replaced in {count} caption{'' if count == 1 else 's'}; Undo takes it back." if count else f"No caption contains “{find}”."
+    return f"Replaced in {f.count(count, 'caption')}; Undo takes it back." if count else f"No caption contains “{find}”."
 
 
 def build_person(page):

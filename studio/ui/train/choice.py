@@ -11,6 +11,8 @@ from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.export import taking_over
 from studio.jobs import state
+from studio.jobs.kinds.rehearse import RehearseJob
+from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
 from studio.models.preset import model_preset
 from studio.project_facts import TrainChoice
@@ -83,7 +85,8 @@ def what_is_missing(project: Project) -> str:
         return "No permission of the person is written down for this project."
     if check_trigger(data.trigger):
         return f"The trigger word does not do: {check_trigger(data.trigger)[0]}"
-    return f"{f.count(bare, 'item')} {'has' if bare == 1 else 'have'} no caption yet." if bare else ""
+    have = "has" if bare == 1 else "have"
+    return f"{f.count(bare, 'item')} {have} no caption yet." if bare else ""
 
 
 def what_prevents(project: Project, plan: Plan) -> tuple[str, str]:
@@ -110,7 +113,7 @@ def rehearse(project: Project) -> str:
         raise Problem(reason, action=action)
     if actions.is_busy(project, "rehearse"):
         raise Problem("It is being rehearsed already.")
-    actions.queue(project, "rehearse", plan.job_config(project), f"Rehearse {project.facts().name}")
+    actions.queue(project, RehearseJob(**plan.job_config(project)), f"Rehearse {project.facts().name}")
     return "Ten real steps are taken now; then the plan says what they measured."
 
 
@@ -121,5 +124,5 @@ def start(project: Project) -> str:
     if reason:
         raise Problem(reason, action=action)
     busy = state.current_job(project.workspace)
-    actions.queue(project, "train", plan.job_config(project), f"Train {project.facts().name}")
+    actions.queue(project, TrainJob(**plan.job_config(project)), f"Train {project.facts().name}")
     return f"Added to the queue, after: {busy.title}." if busy else "Training starts now; you may close this window, it goes on."
