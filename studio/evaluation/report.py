@@ -181,7 +181,7 @@ def _data(kind: str, path: Path) -> str:
 
 
 def _is_seen(table: Sequence[Row]) -> bool:
-    """Whether the base model has an observer that looked at the clips."""
+    """Whether an eye looked at the clips."""
     names = {name for score in eye_scores() for name in score.gives}
     return any(row.number(name) is not None for row in table for name in names)
 

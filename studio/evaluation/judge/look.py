@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
+from studio.evaluation.judge.likeness import Copies, Likeness
 from studio.evaluation.sweep_facts import Prompt
-
-if TYPE_CHECKING:
-    from studio.evaluation.judge.watching import Watcher
+from studio.models.eyes import Sight
 
 WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in what the eye takes for brightness
+
+
+class Watching(Protocol):
+    """Whose eye looks at a clip, and what it knows of the person; None where it can't."""
+
+    @property
+    def sight(self) -> Sight | None: ...
+
+    @property
+    def can_name(self) -> bool: ...
+
+    @property
+    def likeness(self) -> Likeness | None: ...
+
+    @property
+    def copies(self) -> Copies | None: ...
 
 
 class Look:
     """frames: (F, H, W, 3) uint8; base: the base's clip of the same prompt and seed, None for that clip itself; watcher: whose eye there is."""
 
-    def __init__(self, frames: np.ndarray, prompt: Prompt, watcher: Watcher | None = None, base: Look | None = None) -> None:
+    def __init__(self, frames: np.ndarray, prompt: Prompt, watcher: Watching | None = None, base: Look | None = None) -> None:
         self.frames, self.prompt, self.watcher, self.base = frames, prompt, watcher, base
 
     @cached_property
@@ -32,3 +47,8 @@ class Look:
         if self.watcher is None or self.watcher.sight is None or self.watcher.likeness is None:
             return None
         return self.watcher.likeness.identity(self.watcher.sight.embed(self.frames))
+
+
+def ratio(value: float, base: float, floor: float) -> float | None:
+    """A measure of a clip through the base's; None where the base gives no scale."""
+    return round(value / base, 4) if base > floor else None

@@ -7,6 +7,11 @@ from typing import Any
 from studio.evaluation.judge.words import percent
 from studio.evaluation.sweep_facts import Values
 
+# What may be told apart.
+HELD_OUT_MARGIN = 0.02  # a held-out loss lower by less than this share says nothing
+SAME = 0.02  # an identity higher by less than 2 % of the photos' is no reason to train longer
+TOLD_APART = 0.05  # below this a few prompts can't tell: it takes the sign test
+
 
 def number(values: Values, name: str) -> float | None:
     """A value as a number; None where it was not measured, be it that the clips are older than the score."""

@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from statistics import mean, median
-from typing import TYPE_CHECKING
 
+from studio.evaluation.judge.look import Look
 from studio.evaluation.judge.row import FoundFault, Row, number
 from studio.evaluation.sweep_facts import Values
-
-if TYPE_CHECKING:
-    from studio.evaluation.judge.look import Look
 
 
 class Needs(Enum):

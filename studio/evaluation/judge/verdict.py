@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.evaluation.judge import verdict_words as words
-from studio.evaluation.judge.margins import SAME, TOLD_APART
-from studio.evaluation.judge.row import Row, number
+from studio.evaluation.judge.row import SAME, TOLD_APART, Row, number
 from studio.evaluation.judge.table import base_scores, count_faults, make_table
 from studio.evaluation.sweep_facts import Cell, Sweep
 from studio.evaluation.sweeps import read_sweep

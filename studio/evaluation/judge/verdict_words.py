@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from studio.config import EXPERTS
-from studio.evaluation.judge.margins import HELD_OUT_MARGIN
 from studio.evaluation.judge.measuring import was_seen
-from studio.evaluation.judge.row import Row
+from studio.evaluation.judge.row import HELD_OUT_MARGIN, Row
 from studio.evaluation.judge.score import Gap, Loss, Telling
 from studio.evaluation.judge.scores import parts
 from studio.evaluation.judge.words import percent, percent_or_not

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from studio.evaluation.judge.look import Look
-from studio.evaluation.judge.margins import SAME
-from studio.evaluation.judge.row import Row
+from studio.evaluation.judge.row import SAME, Row
 from studio.evaluation.judge.score import Column, Fault, Guide, Line, Loss, Needs, Note, Score, Telling, median_of_all
 from studio.evaluation.judge.words import percent
 from studio.evaluation.sweep_facts import PERSON, Values

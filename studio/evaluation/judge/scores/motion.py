@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from studio.evaluation.judge.look import Look
-from studio.evaluation.judge.ratio import ratio
+from studio.evaluation.judge.look import Look, ratio
 from studio.evaluation.judge.row import Row
 from studio.evaluation.judge.score import Column, Finding, Guide, Line, Loss, Needs, Score, Telling, median_of_person
 from studio.evaluation.judge.words import decimal_or_not, percent_or_not

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from studio.evaluation.judge.look import Look
-from studio.evaluation.judge.ratio import ratio
+from studio.evaluation.judge.look import Look, ratio
 from studio.evaluation.judge.score import Column, Finding, Needs, Score, median_of_person
 from studio.evaluation.judge.words import decimal_or_not
 from studio.evaluation.sweep_facts import Values
