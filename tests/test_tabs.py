@@ -21,7 +21,7 @@ ID, TITLE, ORDER = "hello", "Hello", 99
 
 def build(page):
     greeting = component("next_step", elem_id="next-hello")
-    page.reads(lambda project: [NextStep(f"say hello to {project.read()['name']}.") if project else None], [greeting], tab=ID)
+    page.reads(lambda project: [NextStep(f"say hello to {project.facts().name}.") if project else None], [greeting], tab=ID)
 '''
 
 
