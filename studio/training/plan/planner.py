@@ -9,7 +9,7 @@ from typing import Any
 from studio import config as settings
 from studio.config import TrainConfig, from_dict, merge
 from studio.data.dataset import Item, kept_items
-from studio.machine import Gpu, Machine, describe_gb, free_disk_gb, read_torch_build
+from studio.machine import Gpu, Machine, free_disk_gb, read_torch_build
 from studio.models.catalogue import has_small_files
 from studio.models.preset import ModelPreset, Shape, model_preset
 from studio.training.material import fit_to_material, learnable, why_left_out, why_nothing_to_learn
@@ -22,6 +22,7 @@ from studio.training.plan.plan_words import why_length, why_other_numbers, why_p
 from studio.training.plan.prediction import Pace, Part, Prediction
 from studio.training.plan.run_facts import RunFacts
 from studio.training.schedule import fit_to_experts, group_size, num_process_groups, processes_for, steps_in_turn
+from studio.words import gigabytes
 from studio.workspace import Project, Workspace
 
 MEASURE_IT = "Rehearse measures it in minutes"
@@ -320,7 +321,7 @@ def _use_rehearsal(project: Project, at: _Situation, config: TrainConfig) -> tup
     if found is None:
         return config, None, []
     measured = found.measured
-    memory = f"{describe_gb(measured.vram_gb)} of GPU memory" if measured.vram_gb else f"{describe_gb(measured.ram_gb)} of RAM"
+    memory = f"{gigabytes(measured.vram_gb)} of GPU memory" if measured.vram_gb else f"{gigabytes(measured.ram_gb)} of RAM"
     reasons = [f"Rehearsed in {found.name}: it took {memory}, and {measured.seconds_per_step:.2g} s a step."]
     if config.memory.compile_blocks and not found.memory.compile_blocks:
         reasons.append("The blocks could not be compiled there, so they are used as they are.")
@@ -346,13 +347,13 @@ def _judge(at: _Situation, config: TrainConfig, predicted: Prediction, kept: Seq
             f"set 'Graphics cards' (processes) to {processes_for(at.num_gpus)}."
         )
     if at.gpu and predicted.vram_gb is not None and predicted.vram_gb > at.gpu.vram_free_gb:
-        text = f"It needs about {describe_gb(predicted.vram_gb)} of GPU memory, and {describe_gb(at.gpu.vram_free_gb)} are free."
+        text = f"It needs about {gigabytes(predicted.vram_gb)} of GPU memory, and {gigabytes(at.gpu.vram_free_gb)} are free."
         problems.append(f"{text} {_what_helps(at, at.gpu, config)}")
     if predicted.ram_gb > at.ram_free_gb:
-        text = f"It needs about {describe_gb(predicted.ram_gb)} of RAM while a model loads, and {describe_gb(at.ram_free_gb)} are free."
+        text = f"It needs about {gigabytes(predicted.ram_gb)} of RAM while a model loads, and {gigabytes(at.ram_free_gb)} are free."
         problems.append(f"{text} Close other programs; if that is not enough, this computer needs more RAM for this model.")
     if predicted.disk_gb > at.disk_free_gb:
-        text = f"It needs about {describe_gb(predicted.disk_gb)} on the disk, and {describe_gb(at.disk_free_gb)} are free."
+        text = f"It needs about {gigabytes(predicted.disk_gb)} on the disk, and {gigabytes(at.disk_free_gb)} are free."
         problems.append(f"{text} Free some space, or save less often.")
     return not problems, problems
 

@@ -1,6 +1,8 @@
 """How the last import, captioning and check of photos ended, in words: from the jobs' results on disk, until the person dismisses it."""
 
 from studio.jobs import state
+from studio.jobs.kind import find_kind, read_config
+from studio.jobs.kinds.import_media import ImportJob
 from studio.ui import formatting as f
 from studio.ui import uploads
 from studio.ui.actions import find_button
@@ -43,9 +45,9 @@ def describe(project, job):
     elif job.kind == "caption":
         report["groups"] = caption_groups(result)
     if job.state == "done":
-        return report | {"text": SENTENCES[job.kind](result)}
+        return report | {"text": find_kind(job.kind).describe_end(result)}
     if job.error:
-        text, rest = job.error["message"], (job.error.get("cost"), job.error.get("fix"))
+        text, rest = job.error.message, (job.error.cost, job.error.fix)
         report |= {"text": f.sentence(text), "fix": " ".join(f.sentence(part) for part in rest if part), "tone": "bad"}
     else:
         report |= {"text": f"{job.title}: {f.STATES[job.state]}.", "fix": "What was done is kept."}
@@ -54,16 +56,10 @@ def describe(project, job):
 
 def again(project, job):
     """The button of a job that did not finish; files from a browser are gone, so they have to be dropped once more."""
-    if job.kind == "import" and uploads.is_upload(project, state.read_config(job.run_dir)["paths"]):
+    if job.kind == "import" and uploads.is_upload(project, read_config(ImportJob, job.run_dir).paths):
         sentence = "The files sent by the browser were deleted again; drop them once more, and those that are here are skipped."
         return {"fix": sentence, "button": find_button("upload")}
     return {"button": find_button("resume", job.name, "Try again")}
-
-
-def import_sentence(result):
-    added, rejected = len(result.get("added", [])), len(result.get("rejected", []))
-    missed = f" {f.count(rejected, 'file')} could not be used." if rejected else ""
-    return (f"Imported {f.count(added, 'item')}." if added else "Nothing new was imported.") + missed
 
 
 def import_groups(result):
@@ -75,24 +71,9 @@ def import_groups(result):
     return [group(title, lines) for title, lines in groups if lines]
 
 
-def caption_sentence(result):
-    written, kept = result.get("written", 0), result.get("kept", 0)
-    were = "it was" if kept == 1 else "they were"
-    stay = f" {f.count(kept, 'caption')} stayed as {were}." if kept else ""
-    if not written:
-        return f"No caption was written.{stay}"
-    return (
-        f"{f.count(written, 'caption')} {'was' if written == 1 else 'were'} written. Read them: what a caption says stays changeable.{stay}"
-    )
-
-
 def caption_groups(result):
     lines = [line(f"{note['id']}: {f.sentence(note['text'])}", note["id"]) for note in result.get("notes", [])]
     return [group("Please look at these", lines)] if lines else []
-
-
-def curate_sentence(result):
-    return "The photos are checked. Those left out say why; Undo takes it back."
 
 
 def line(text, item=""):
@@ -102,6 +83,3 @@ def line(text, item=""):
 
 def group(title, lines):
     return {"title": title, "count": len(lines), "lines": lines[:MOST_LINES], "more": max(0, len(lines) - MOST_LINES)}
-
-
-SENTENCES = {"import": import_sentence, "caption": caption_sentence, "curate": curate_sentence}

@@ -1,0 +1,34 @@
+"""One clip as scores see it; what several of them read is made once, when the first one asks. Numpy alone."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from studio.evaluation.sweep_facts import Prompt
+
+if TYPE_CHECKING:
+    from studio.evaluation.judge.watching import Watcher
+
+WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in what the eye takes for brightness
+
+
+class Look:
+    """frames: (F, H, W, 3) uint8; base: the base's clip of the same prompt and seed, None for that clip itself; watcher: whose eye there is."""
+
+    def __init__(self, frames: np.ndarray, prompt: Prompt, watcher: Watcher | None = None, base: Look | None = None) -> None:
+        self.frames, self.prompt, self.watcher, self.base = frames, prompt, watcher, base
+
+    @cached_property
+    def luma(self) -> np.ndarray:
+        """Brightness (F, H, W), 0..1."""
+        return self.frames.astype(np.float32) @ np.array(WEIGHTS, np.float32) / 255
+
+    @cached_property
+    def likeness(self) -> tuple[float, float] | None:
+        """(how like the person it is, the fall of that from its first to its last third); None where that can't be measured."""
+        if self.watcher is None or self.watcher.sight is None or self.watcher.likeness is None:
+            return None
+        return self.watcher.likeness.identity(self.watcher.sight.embed(self.frames))
