@@ -37,6 +37,7 @@ def build(workspace):
                 page.notice.render()
                 page.news.render()
                 page.shows.render()
+                page.sent_from.render()
                 page.trouble.render()
                 tabs = build_tabs(page)
         sidebar.restore(page, demo, tabs)

@@ -5,8 +5,9 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -33,6 +34,14 @@ class Reader:
     warns: bool = False  # it gives Problems, not values
 
 
+@dataclass(frozen=True)
+class Remembered:
+    """What a part of the page remembers of one project; to another it is nothing."""
+
+    project: str | None
+    value: Any
+
+
 class Page:
     """Built once. Readers registered with `reads` run at page load, every two seconds and after each action; nothing else draws state.
 
@@ -51,6 +60,11 @@ class Page:
         self.shows = component(
             "shows", render=False
         )  # {"project", "made", "unread"}: comes with what it is about, and goes with every action
+        self.sent_from = component(
+            "sent_from", render=False
+        )  # {elem_id: {"project", "made"}}: whose page it was when files were sent there
+        self.controls = []  # elem_ids of what takes files
+        self.memories = {}  # id of a gr.State -> what it holds while nothing was done
         self.failures = {}  # (number of a reader, slug) -> what the log holds of it already
         self.project = None  # the chooser, made by the sidebar
         self.tab_items = []
@@ -73,6 +87,58 @@ class Page:
         """
         self.readers.append(Reader(tab, read, tuple(inputs), tuple(outputs), tuple(blank)))
 
+    def remember(self, start: Any) -> gr.State:
+        """A state of the page for `reads` and `acts` that holds `start` again as soon as another project is shown."""
+        state = gr.State(Remembered(None, start))
+        self.memories[state._id] = state
+        return state
+
+    def recall(self, components: Sequence, values: Sequence, slug: str | None) -> list:
+        """The values of components, where a memory of another project holds what it began with."""
+        return [
+            (value if value.project == slug else component.value).value if component._id in self.memories else value
+            for component, value in zip(components, values, strict=True)
+        ]
+
+    def keep(self, components: Sequence, values: Sequence, slug: str | None) -> list:
+        """The values as they are sent: a memory with whose it is."""
+        return [
+            Remembered(slug, value) if component._id in self.memories else value
+            for component, value in zip(components, values, strict=True)
+        ]
+
+    def takes(self, control: gr.components.Component, act: Callable, forget: Callable) -> None:
+        """When files that were dropped on `control`, or chosen there, have arrived: `act(project, files)` for the project whose page it was
+        then, whichever is shown by now; its sentence. Where that one is gone, or `act` can't take them, `forget(files)` deletes them."""
+        self.controls.append(control.elem_id)
+
+        def handle(slug, sent_from, files):
+            try:
+                with self.acting:
+                    project = self.sender(sent_from.get(control.elem_id) or {})
+                    if project is None:
+                        raise Problem(
+                            "The project that the files were dropped on is gone: they were deleted again.",
+                            fix="Choose a project, then drop them there.",
+                        )
+                    project.require_ours()
+                    said = act(project, files) or ""
+            except Exception as error:
+                forget(files)
+                return None, describe_error(error) | {"project": slug}
+            if project.slug != slug:
+                said = f"Taken for {self.name_of(project.slug)}, where they were dropped. {said}".strip()
+            return None, {"text": said, "tone": "done"} if said else {}
+
+        arrived = control.upload(handle, [self.project, self.sent_from, control], [control, self.notice], **QUIET)
+        self.done.append(arrived)
+
+    def sender(self, shown: dict) -> Project | None:
+        """The project that a page showed; None if it is gone, or another one is in its place."""
+        project = self.find(shown.get("project"))
+        facts = project.facts_or_none() if project else None
+        return project if facts and facts.created == shown["made"] else None
+
     def warns(self, find: Callable, tab: str):
         """`find(project)` gives the Problems that are to be named above the tabs while `tab` is shown."""
         self.readers.append(Reader(tab, find, warns=True))
@@ -90,12 +156,13 @@ class Page:
                 with self.acting:
                     if needs_project:
                         self.check_shown(slug, shows, [getattr(event_data, "target", None), *inputs])
-                    answer = act(self.find(slug), *values, **({"event": event_data} if wants_event(act) else {}))
+                    known = self.recall(inputs, values, slug)
+                    answer = act(self.find(slug), *known, **({"event": event_data} if wants_event(act) else {}))
             except Exception as error:
                 notice = describe_error(error) | {"project": slug}
                 return (*[gr.skip()] * len(outputs), notice) if outputs else notice
             if outputs:
-                return (*answer, {})
+                return (*self.keep(outputs, answer, slug), {})
             return {"text": answer, "tone": "done"} if isinstance(answer, str) else {}
 
         self.done.append(event(handle, [self.project, self.shows, *inputs], [*outputs, self.notice], **QUIET))
@@ -126,14 +193,15 @@ class Page:
 
     def _reading(self):
         inputs = [self.project, self.tab, self.seen, *(i for reader in self.readers for i in reader.inputs)]
-        outputs = [self.seen, *(o for reader in self.readers for o in reader.outputs), self.trouble, self.shows]
+        shown = [output for reader in self.readers for output in reader.outputs]
+        outputs = [self.seen, *shown, *self.memories.values(), self.trouble, self.shows]
         return self.read_all, inputs, outputs
 
     def read_all(self, slug, tab, seen, *values):
         """What changed since the last look; everything else is left as it is, above all a field that someone types in."""
         if not seen or (not slug and self.find(seen["project"])):
             # the page is being restored: this look began before it knew its project
-            return [gr.skip()] * (3 + sum(len(reader.outputs) for reader in self.readers))
+            return [gr.skip()] * (3 + len(self.memories) + sum(len(reader.outputs) for reader in self.readers))
         project, given, answer = self.find(slug), iter(values), []
         facts = project.facts_or_none() if project else None
         made = facts.created if facts else None
@@ -147,12 +215,13 @@ class Page:
         if project is None and self.workspace.list_slugs():
             tab = "none"  # the sidebar is about to choose one
         for number, reader in enumerate(self.readers):
-            own = [next(given) for _ in reader.inputs]
+            own = self.recall(reader.inputs, [next(given) for _ in reader.inputs], slug)
             if reader.tab not in ("", tab) and not switched:
                 answer += [gr.skip()] * len(reader.outputs)
                 continue
             read, seen["troubles"][number] = self.read_one(number, project, own)
             answer += [changed(seen, f"{number}.{place}", value) for place, value in enumerate(read)]
+        answer += [state.value if switched else gr.skip() for state in self.memories.values()]
         answer.append(changed(seen, "trouble", self.tell_troubles(seen["troubles"], tab)))
         unread = [number for number, told in seen["troubles"].items() if told and not self.readers[number].warns]
         shows = {"project": slug if project else None, "made": made, "unread": unread}
@@ -194,6 +263,7 @@ class Page:
 
         self.acts(self.notice.act, act_on_notice)
         self.acts(self.trouble.act, lambda project, event: actions.act(self, project, event.action))
+        self.sent_from.value = {"controls": self.controls}
         read, inputs, outputs = self._reading()
         gr.Timer(POLL_SECONDS).tick(self.look_for_news, inputs, self.news, **QUIET)
         for event in (self.news.arrived, self.project.change, *(done.then for done in self.done)):

@@ -27,7 +27,7 @@ def build(page):
 
 
 def build_clips(page):
-    shown = gr.State("")
+    shown = page.remember("")
     clips = component("clips")
     page.acts(clips.show, lambda project, event: [str(event.sweep)], [], [shown])
     page.acts(clips.use, use_pair)

@@ -54,6 +54,10 @@ def forget_edits(project):
     return "All settings are the recipe's again."
 
 
+def forget_config(workspace, files):
+    uploads.forget(workspace, [files] if isinstance(files, str) else files or [])
+
+
 def take_config(project, files):
     """Fill the form from configs of other trainers that a browser sent; a sentence. What has no counterpart is noted in project.json."""
     files = [files] if isinstance(files, str) else files or []

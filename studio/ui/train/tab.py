@@ -35,7 +35,7 @@ def build_download(page):
 
 def build_run(page):
     """The newest training of this project, running or how it ended; or an earlier one that is looked at."""
-    run, chosen, log = component("training"), gr.State({}), gr.State({})
+    run, chosen, log = component("training"), page.remember({}), page.remember({})
     page.acts(run.show, lambda project, event: [{"run": str(event.run), "newest": actions.newest_train(project).name}], [], [chosen])
     page.acts(run.stop, lambda project, event: launcher.cancel(project.run_dir(event.run)))
     page.acts(run.pause, pause)
@@ -87,7 +87,7 @@ def build_plan(page):
     page.reads(lambda project: [train_samples.read_prompts(project)], [clip], tab=ID)
     page.acts(recipe.input, train_choice.choose_recipe, [recipe])
     page.acts(reset.click, train_choice.forget_edits)
-    page.acts(config.upload, train_choice.take_config, [config])
+    page.takes(config, train_choice.take_config, lambda files: train_choice.forget_config(page.workspace, files))
     page.reads(lambda project: [train_view.describe_import(project)], [taken], tab=ID)
     form.on_edit(
         lambda event, name, field: page.acts(
