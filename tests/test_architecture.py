@@ -9,7 +9,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDIO = ROOT / "studio"
-LEAVES = {"clocks", "config", "disk", "facts", "project_facts", "sections", "workspace", "errors", "machine", "surroundings"}
+LEAVES = {
+    "clocks",
+    "config",
+    "disk",
+    "drawing_config",
+    "experts",
+    "facts",
+    "project_facts",
+    "sections",
+    "workspace",
+    "errors",
+    "machine",
+    "surroundings",
+}
 TORCH = {"torch", "accelerate", "diffusers", "transformers", "peft", "torchvision"}
 
 # room -> rooms it may import, beside the leaves and itself
@@ -28,6 +41,8 @@ ROOMS = {
 LEAF_PACKAGES = {
     "clocks": set(),
     "config": set(),
+    "drawing_config": set(),
+    "experts": set(),
     "facts": set(),
     "sections": set(),
     "disk": {"filelock"},

@@ -516,6 +516,8 @@ def send_slowly_and_switch(page, photo, name, meanwhile=lambda: None):
     """Choose a file; while it is on its way choose another person, and see their page before it arrives."""
     held = []
     page.route("**/gradio_api/upload?*", lambda request: held.append(request))
+    done = 'data: {"msg": "done"}\n\n'  # of an upload that has not begun the studio has nothing to tell
+    page.route("**/gradio_api/upload_progress?*", lambda asked: asked.fulfill(content_type="text/event-stream", body=done))
     if not page.locator("#upload input[type=file]").count():
         page.click("#add-media > button")
     page.locator("#upload input[type=file]").set_input_files(ROOT / "tests" / "media" / photo)
@@ -525,6 +527,7 @@ def send_slowly_and_switch(page, photo, name, meanwhile=lambda: None):
     [request] = held
     request.continue_()
     page.unroute("**/gradio_api/upload?*")
+    page.unroute("**/gradio_api/upload_progress?*")
 
 
 def make_person(workspace, name, photo):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from studio.config import CaptionConfig, load_preset
+from studio.config import CaptionConfig, list_settings, load_preset
 from studio.data import dataset
 from studio.data.captions.answer import read_answer
 from studio.errors import Problem
@@ -181,7 +181,7 @@ def test_the_looks_of_the_person_stay_out_of_the_caption():
 
 
 def test_both_styles_ask_for_the_two_labels():
-    for name in CaptionConfig.__dataclass_fields__["style"].metadata["choices"]:
+    for name in next(found.choices for name, found, _ in list_settings(CaptionConfig) if name == "style"):
         style = load_preset("captions", name)
         for kind in ("photo", "clip"):
             assert "PERSON:" in style[kind]

@@ -209,7 +209,7 @@ def test_every_row_brings_what_is_given(base, finished):
         assert row.condition[:4, 0].min() == 1 and not row.condition[:4, 1:].any()
 
 
-@pytest.mark.parametrize("plan", [StepPlan(), StepPlan(rows_per_pass=2), StepPlan(inputs_in_ram=True, rows_per_walk=1)], ids=str)
+@pytest.mark.parametrize("plan", [StepPlan(), StepPlan(rows_per_pass=2), StepPlan(inputs_in_ram=True, rows_per_block_pass=1)], ids=str)
 def test_gradients_equal_those_of_a_plain_loop(base, plan):
     draw = torch.Generator().manual_seed(3)
     model, plain = with_lora(base, blocks_swapped=2), with_lora(base)
@@ -256,7 +256,7 @@ def test_photos_alone_teach_nothing_and_that_is_said_before_anything_is_started(
     plan = propose(project, read_machine(), workspace=project.workspace)
     assert not plan.fits and "learns from clips alone" in plan.reasons[-1]
     step = dataset_view.next_step(project)
-    assert step["text"] == "add clips of the person." and step["reason"] == plan.reasons[-1]
+    assert step.text == "add clips of the person." and step.reason == plan.reasons[-1]
     assert what_prevents(project, plan) == (plan.reasons[-1], "open-dataset")
     with pytest.raises(Problem, match="learns from clips alone"):
         _require_pictures(project)
@@ -388,9 +388,9 @@ def test_the_standard_prompts_tell_what_happens_next(base, finished):
 
 
 def test_a_new_person_is_told_that_such_a_model_needs_clips_and_others_go_first(base, home, tmp_path):
-    models = {model["name"]: model["reason"] for model in new_person_options(home)["models"]}
+    models = {model.name: model.reason for model in new_person_options(home).models}
     assert models[SMALL] == f"Ready to use. {CLIPS_ALONE}" and models[A14B].endswith(CLIPS_ALONE)
-    names = [model["name"] for model in new_person_options(Workspace(tmp_path))["models"]]
+    names = [model.name for model in new_person_options(Workspace(tmp_path)).models]
     assert names.index("wan22-t2v-a14b") < names.index(A14B)
     assert not any("clips" in reason for name, reason in models.items() if name not in (SMALL, A14B))
 
@@ -400,7 +400,7 @@ def test_an_empty_project_asks_for_clips_in_both_tabs(home):
     for name in (A14B, "wan22-t2v-a14b"):
         project = home.create_project(f"Empty {name}", trigger="ohwx", base_model=name, permission=Permission(granted=True))
         _, grid, *_ = dataset_view.read_pictures(project, dataset_view.Place())
-        wanted[name] = [grid["empty"]["title"], train_view.next_step(project)["text"]]
+        wanted[name] = [grid["empty"]["title"], train_view.next_step(project).text]
         assert ("photos" in grid["empty"]["text"]) == (name != A14B)
     assert wanted == {A14B: ["No clips yet", "add clips first."], "wan22-t2v-a14b": ["No photos yet", "add photos first."]}
 

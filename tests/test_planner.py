@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from benchmarks.card_times import table_lines
 from comfyui_kit import make_true_comfyui
+from simulation_kit import Shape, simulate_step
 
 from studio.config import PRESETS_DIR, TrainConfig, from_dict, list_presets, load_preset
 from studio.machine import Gpu, Machine, TorchBuild
@@ -17,9 +18,8 @@ from studio.training.plan.memory import Rows
 from studio.training.plan.placement import Room, place
 from studio.training.plan.planner import propose
 from studio.training.schedule import steps_in_turn
-from studio.training.simulate import Shape, simulate_step
 from studio.training.step.block_pass import StepPlan
-from studio.ui.train.view import time_text
+from studio.ui.train.plan import time_text
 from studio.workspace import append_jsonl, write_json
 
 MACHINE = Machine(gpus=(), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cores=16)
@@ -355,8 +355,8 @@ def test_clips_make_clips_the_recipe_and_cost_more(wan, media):
 )
 def test_the_recipe_is_for_what_the_dataset_holds(photos, clips, recipe):
     items = [SimpleNamespace(kind="photo")] * photos + [SimpleNamespace(kind="clip")] * clips
-    name, [reason] = planner._choose_recipe("", items, model_preset("tiny"))
-    assert name == f"person-{recipe}" and ("because" in reason) == bool(items)
+    chosen, [reason] = planner._choose_recipe("", items, model_preset("tiny"))
+    assert chosen.name == f"person-{recipe}" and ("because" in reason) == bool(items)
 
 
 @pytest.mark.parametrize("vram", TIERS)
@@ -400,5 +400,5 @@ def test_a_card_without_a_data_sheet_has_no_hours_and_it_is_said_what_to_do(wan,
 
 
 def test_a_photo_and_a_clip_have_the_tokens_that_wan_counts():
-    assert estimates.count_tokens({}, 512, 512) == 1024
-    assert estimates.count_tokens({}, 832, 480, 81) == 32_760  # FACTS.md
+    assert estimates.count_tokens(FACTS, 512, 512) == 1024
+    assert estimates.count_tokens(FACTS, 832, 480, 81) == 32_760  # FACTS.md

@@ -14,13 +14,14 @@ HELLO = '''
 """A tab that says hello."""
 
 from studio.ui.components import component
+from studio.ui.views import NextStep
 
 ID, TITLE, ORDER = "hello", "Hello", 99
 
 
 def build(page):
     greeting = component("next_step", elem_id="next-hello")
-    page.reads(lambda project: [{"text": f"say hello to {project.read()['name']}."} if project else {}], [greeting], tab=ID)
+    page.reads(lambda project: [NextStep(f"say hello to {project.read()['name']}.") if project else None], [greeting], tab=ID)
 '''
 
 

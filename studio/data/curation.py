@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from studio.config import DataConfig
+from studio.config import NUM_KEPT, DataConfig
 from studio.data import dataset, persons, quality
 from studio.data.dataset import Item
 from studio.data.item_record import Measurements, Sighting
@@ -37,7 +37,7 @@ class CurateReport(Facts):
 
 def curate(
     project: Project,
-    keep: int = 24,
+    keep: int = NUM_KEPT,
     report: Report = lambda event, **fields: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> CurateReport:
@@ -65,7 +65,7 @@ def _take_over(project: Project, items: list[Item], proposals: Mapping[str, Prop
     return changed
 
 
-def is_settled(project: Project, keep: int = 24) -> bool:
+def is_settled(project: Project, keep: int = NUM_KEPT) -> bool:
     """Whether `curate` would find nothing to measure and no decision to change."""
     items = dataset.list_items(project)
     if _waiting(items, _find_look(project).key):

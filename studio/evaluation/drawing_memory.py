@@ -2,10 +2,10 @@
 
 import math
 
-from studio.training.plan.memory import block_bytes, expert_bytes
+from studio.machine import GIB
+from studio.training.plan.memory import block_bytes, drawing_gb
 
 GB = 1e9
-CONTEXT_GB = 1.5  # the driver's context, the allocator's slack
 RAM_FOR_OTHERS_GB = 8.0  # of all RAM: the system, the browser, the window, and this program
 
 
@@ -23,18 +23,9 @@ def how_to_keep(base, config, free_gb, ram_gb, lora_rank=64):
 
 
 def blocks_to_swap(base, config, free_gb, lora_rank=64, precision="bf16"):
-    """Blocks that do not fit beside the activations in `free_gb` of GPU memory.
-
-    Activations, per token: about 30 bytes for each hidden unit (fp32 norms and rotary tables included) and 4 for each unit of the feed-forward.
-    """
+    """Blocks that do not fit beside the activations in `free_gb` of GPU memory; one stays in any case."""
     shape = base.preset.shape
     _, frames, height, width = base.latent_shape(config.num_frames, config.height, config.width)
     tokens = frames * height * width // math.prod(base.patch_size)
-    activations = tokens * (30 * shape.hidden + 4 * shape.ffn)
-    block = block_bytes(shape, precision)
-    lora = shape.lora_parameters_per_rank * lora_rank * 4
-    missing = expert_bytes(shape, precision) + lora + activations + CONTEXT_GB * GB - free_gb * GB
-    if missing > 0:
-        missing += 2 * block  # room for the block that visits and for the next
-    swapped = math.ceil(missing / block)
-    return min(max(swapped, 0), shape.num_blocks - 1)
+    fitting = (n for n in range(shape.num_blocks) if drawing_gb(shape, precision, n, tokens, lora_rank) * GIB <= free_gb * GB)
+    return next(fitting, shape.num_blocks - 1)

@@ -130,7 +130,8 @@ def _files_in(folder):
 def _curate(run_dir, config, recorder):
     from studio.data.curation import curate
 
-    return curate(project_of(run_dir), keep=config.get("keep", 24), report=recorder.report, should_stop=recorder.should_stop).to_json()
+    keep = config.get("keep", settings.NUM_KEPT)
+    return curate(project_of(run_dir), keep=keep, report=recorder.report, should_stop=recorder.should_stop).to_json()
 
 
 def _download(run_dir, config, recorder):

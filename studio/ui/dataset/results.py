@@ -1,7 +1,7 @@
 """How the last import, captioning and check of photos ended, in words: from the jobs' results on disk, until the person dismisses it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from studio.data.importer import ImportReport
@@ -9,6 +9,8 @@ from studio.jobs import state
 from studio.jobs.state import JobStatus
 from studio.ui import formatting as f
 from studio.ui import uploads
+from studio.ui.actions import find_button
+from studio.ui.views import Button, View
 from studio.workspace import Project
 
 KINDS = ("import", "caption", "curate")
@@ -16,7 +18,7 @@ MOST_LINES = 200  # of one group; the rest is counted
 
 
 @dataclass(frozen=True)
-class Line:
+class Line(View):
     """One line; with an item it can be pressed to see that item."""
 
     text: str
@@ -24,7 +26,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Group:
+class Group(View):
     title: str
     count: int
     lines: tuple[Line, ...]
@@ -32,7 +34,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(View):
     """How one job ended: a sentence, lists of what to know, a button or none."""
 
     job: str  # its `stamp`
@@ -42,8 +44,7 @@ class Report:
     text: str = ""
     fix: str = ""
     groups: tuple[Group, ...] = ()
-    action: str = ""
-    label: str = ""
+    button: Button | None = None
 
 
 def read_results(project: Project | None) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def read_results(project: Project | None) -> dict[str, Any]:
     reports = [describe(project, job) for job in over if stamp(job) not in dismissed]
     # a plain success is news until the next job; what a person should look at stays until they dismiss it
     reports = [report for report in reports if report.groups or report.tone == "bad" or report.name == jobs[0].name]
-    return {"reports": [asdict(report) for report in reports]} if reports else {}
+    return {"reports": [report.to_json() for report in reports]} if reports else {}
 
 
 def dismiss(project: Project, job: str) -> None:
@@ -88,8 +89,8 @@ def with_button(project: Project, job: JobStatus, report: Report) -> Report:
     """The report of a job that did not finish; files from a browser are gone, so they have to be dropped once more."""
     if job.kind == "import" and uploads.is_upload(project, state.read_config(job.run_dir)["paths"]):
         sentence = "The files sent by the browser were deleted again; drop them once more, and those that are here are skipped."
-        return replace(report, fix=sentence, action="click:#upload button, #upload input", label="Choose photos and clips")
-    return replace(report, action=f"resume:{job.name}", label="Try again")
+        return replace(report, fix=sentence, button=find_button("upload"))
+    return replace(report, button=find_button("resume", job.name, "Try again"))
 
 
 def import_sentence(result: Mapping[str, Any]) -> str:
@@ -109,7 +110,8 @@ def import_groups(result: Mapping[str, Any]) -> list[Group]:
 
 def caption_sentence(result: Mapping[str, Any]) -> str:
     written, kept = result.get("written", 0), result.get("kept", 0)
-    stay = f" {f.count(kept, 'caption')} stayed as {'it was' if kept == 1 else 'they were'}." if kept else ""
+    same = "it was" if kept == 1 else "they were"
+    stay = f" {f.count(kept, 'caption')} stayed as {same}." if kept else ""
     if not written:
         return f"No caption was written.{stay}"
     were = "was" if written == 1 else "were"

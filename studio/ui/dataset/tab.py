@@ -14,6 +14,7 @@ from studio.data.media.thumbnails import version_of
 from studio.errors import Problem
 from studio.models.catalogue import link_model, models_to_choose
 from studio.ui import actions, download_view, uploads
+from studio.ui import formatting as f
 from studio.ui.components import component
 from studio.ui.dataset import results as results_view
 from studio.ui.dataset import view as dataset_view
@@ -178,7 +179,7 @@ def build_find_and_replace(page: Page) -> None:
 
 def find_and_replace(project: Project, find: str, new: str, whole_words: bool) -> str:
     count = dataset.replace_in_captions(project, find or "", new or "", bool(whole_words))
-    return f"Replaced in {count} caption{'' if count == 1 else 's'}; Undo takes it back." if count else f"No caption contains “{find}”."
+    return f"Replaced in {f.count(count, 'caption')}; Undo takes it back." if count else f"No caption contains “{find}”."
 
 
 def build_person(page: Page) -> None:

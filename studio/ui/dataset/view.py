@@ -16,6 +16,8 @@ from studio.project_facts import ProjectFacts
 from studio.training.material import learnable, why_nothing_to_learn
 from studio.ui import actions, download_view
 from studio.ui import formatting as f
+from studio.ui.actions import find_button
+from studio.ui.views import NextStep
 from studio.workspace import Project
 
 Json = dict[str, Any]  # what a component draws
@@ -82,14 +84,14 @@ def _look_at(version: dataset.Version, words: tuple[str, str]) -> Look:
     return Look(tuple(items), remarks, describe_findings(items, *words))
 
 
-def next_step(project: Project | None) -> Json:
+def next_step(project: Project | None) -> NextStep:
     """The one thing to do next, with its button."""
     if project is None:
-        return {"text": "make a project with New person, at the left.", **{"action": "click:#new-person", "label": "New person"}}
+        return actions.next_new_person()
     return describe_next(project, look_at(project))
 
 
-def describe_next(project: Project, look: Look) -> Json:
+def describe_next(project: Project, look: Look) -> NextStep:
     items, kept = look.items, look.kept
     running = {job.kind for job in state.list_jobs(project.workspace, project) if not job.is_over}
     for kind, words in (
@@ -98,43 +100,43 @@ def describe_next(project: Project, look: Look) -> Json:
         ("curate", "wait for the check."),
     ):
         if kind in running:
-            return {"text": words}
+            return NextStep(words)
     preset = model_preset(project.facts().base_model)
     if not items:
         photos = "" if preset.takes_first_picture else "10 to 30 varied photos of the person, or "
-        return {"text": f"add {photos}12 to 20 clips of 4 to 8 seconds.", **actions.button("upload")}
+        return NextStep(f"add {photos}12 to 20 clips of 4 to 8 seconds.", button=find_button("upload"))
     if not kept:
-        return {"text": "keep some photos: everything is left out, so there is nothing to train with."}
+        return NextStep("keep some photos: everything is left out, so there is nothing to train with.")
     if reason := why_nothing_to_learn(kept, preset):
-        return {"text": "add clips of the person.", "reason": reason, **actions.button("upload")}
+        return NextStep("add clips of the person.", reason, find_button("upload"))
     kept = learnable(kept, preset)
     bare = [item for item in kept if not item.caption]
     if len(bare) >= WORTH_CHECKING and not any(item.measurements.are_there for item in items):
         reason = "Blurred, dark and doubled pictures, and other people, are found before you write captions for them."
-        return {"text": f"have {count_media(kept)} checked.", "reason": reason, **actions.button("check-photos")}
+        return NextStep(f"have {count_media(kept)} checked.", reason, find_button("check-photos"))
     if bare:
         return write_or_get_captioner(project, count_media(bare))
     wrong = [item for item in kept if look.remarks[item.id]]
     if wrong:
         text = f"look at {f.count(len(wrong), 'caption')} with a remark, beginning with {wrong[0].id}."
-        return {"text": text, "reason": look.remarks[wrong[0].id][0], **actions.button("see-remarks")}
+        return NextStep(text, look.remarks[wrong[0].id][0], find_button("see-remarks"))
     if len(kept) < 10:
         more, many = ("clips", "12 to 20 varied clips") if preset.takes_first_picture else ("photos", "10 to 30 varied photos")
         reason = f"{count_media(kept)} can be trained; {many} give a better likeness."
-        return {"text": f"train, or add more {more}.", "reason": reason, **actions.button("open-train")}
-    return {"text": f"train with {count_media(kept)}.", **actions.button("open-train")}
+        return NextStep(f"train, or add more {more}.", reason, find_button("open-train"))
+    return NextStep(f"train with {count_media(kept)}.", button=find_button("open-train"))
 
 
-def write_or_get_captioner(project: Project, what: str) -> Json:
+def write_or_get_captioner(project: Project, what: str) -> NextStep:
     """The next step where captions are missing: writing them, or the model that does it."""
     missing = download_view.read_captioner(project)
     if not missing:
-        return {"text": f"write captions for {what}.", "action": "write-captions", "label": "Write captions"}
-    if missing["state"] != "missing":
-        return {"text": f"wait for the captioner, or write captions for {what} by hand meanwhile."}
+        return NextStep(f"write captions for {what}.", button=find_button("write-captions"))
+    if not missing.is_missing:
+        return NextStep(f"wait for the captioner, or write captions for {what} by hand meanwhile.")
     reason = "It writes captions on this computer alone. You can also write them by hand, beside each picture."
-    get = actions.button("download-captioner") if missing.get("label") else {}
-    return {"text": f"get the captioner, for {what} without a caption.", "reason": reason, **get}
+    get = find_button("download-captioner") if missing.offer else None
+    return NextStep(f"get the captioner, for {what} without a caption.", reason, get)
 
 
 def words_of(project: Project) -> tuple[str, str]:

@@ -1,37 +1,41 @@
 """What the Evaluate tab shows, as JSON for its component; only reads."""
 
+from studio.config import USUAL_STRENGTH
 from studio.evaluation import sweeps
 from studio.evaluation.judge.chart import clip_note, draw_chart
-from studio.evaluation.judge.table import USUAL_STRENGTH, describe_rows
+from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import CLEAR, NOT_MEASURED, verdict
 from studio.evaluation.report import has_current_report
 from studio.jobs import state
 from studio.training.pairs import damaged_pairs, list_pairs
 from studio.ui import actions
 from studio.ui import formatting as f
+from studio.ui.actions import find_button
 from studio.ui.train.view import job_progress
+from studio.ui.views import NextStep
+from studio.workspace import Project
 
 
-def next_step(project):
+def next_step(project: Project | None) -> NextStep:
     if project is None:
-        return {"text": "make a project with New person, at the left.", "action": "click:#new-person", "label": "New person"}
+        return actions.next_new_person()
     job = newest_job(project)
     if job and not job.is_over:
-        return {"text": "wait while the clips are drawn; the ones that are ready can be watched below."}
+        return NextStep("wait while the clips are drawn; the ones that are ready can be watched below.")
     if sweeps.damaged_sweeps(project) or (damaged_pairs(project) and not list_pairs(project)):
         return actions.MEND_FIRST
     if not list_pairs(project):
-        return {"text": "train first; every checkpoint pair can then be compared here.", **actions.button("open-train")}
+        return NextStep("train first; every checkpoint pair can then be compared here.", button=find_button("open-train"))
     if not has_sweep(project):
-        return {"text": "draw the same test clips with every pair.", **actions.button("start-sweep")}
+        return NextStep("draw the same test clips with every pair.", button=find_button("start-sweep"))
     if job and job.can_resume:
-        error = " ".join(f.sentence((job.error or {}).get(part, "")) for part in ("message", "fix")).strip()
-        return {"text": f"go on drawing; the comparison was {f.STATES[job.state]}.", "reason": error, **actions.button("start-sweep")}
+        error = f.in_sentences(job.error, ("message", "fix"))
+        return NextStep(f"go on drawing; the comparison was {f.STATES[job.state]}.", error, find_button("start-sweep"))
     if project.facts().chosen:
-        return {
-            "text": "load the pair in ComfyUI: the high noise file into the high noise LoRA loader, the low noise file into the low noise one."
-        }
-    return {"text": "compare the clips and use the pair you like best."}
+        return NextStep(
+            "load the pair in ComfyUI: the high noise file into the high noise LoRA loader, the low noise file into the low noise one."
+        )
+    return NextStep("compare the clips and use the pair you like best.")
 
 
 def remark(text, kind="remark"):
@@ -78,7 +82,7 @@ def read_clips(project, name):
         "address": address,
         "verdict": describe_verdict(project, sweep) if counts["done"] and not running else None,
         "report": f"{address}/report.html" if has_current_report(folder) else "",
-        "progress": job_progress(job) | {"state": f.STATES[job.state]} if running else None,
+        "progress": job_progress(job).to_json() | {"state": f.STATES[job.state]} if running else None,
         "counts": counts,
         "columns": describe_columns(sweep),
         "rows": [describe_row(folder, address, sweep, number) for number in range(len(sweep["prompts"]))],
