@@ -277,11 +277,11 @@ def item_event(project, item_id, **data):
 
 
 def test_a_saved_caption_belongs_to_the_picture_it_was_typed_for(filled):
-    place = {"id": "0002", "page": 0, "show": "all"}  # the selection has moved on already
+    place = dataset_view.Place(item="0002")  # the selection has moved on already
     dataset_tab.save_caption(filled, place, item_event(filled, "0001", text="ohwx, a person in the rain", next=False))
     assert dataset.get_item(filled, "0001").caption == "ohwx, a person in the rain"
     [after] = dataset_tab.save_caption(filled, place, item_event(filled, "0001", text="ohwx, in the sun", next=True))
-    assert after["id"] == "0002"
+    assert after.item == "0002"
 
 
 def test_a_new_trigger_replaces_the_old_one_in_every_caption(filled):
@@ -523,7 +523,7 @@ def test_captions_that_say_too_little_are_named_and_lead_to_their_picture(filled
     dataset.set_caption(filled, "0002", "ohwx, a person")
     step = dataset_view.next_step(filled)
     assert "1 caption with a remark, beginning with 0002" in step.text and "nothing about the scene" in step.reason
-    place = {"id": "", "page": 0, "show": "remark"}
+    place = dataset_view.Place(show="remark")
     assert [item.id for item in dataset_view.shown_items(dataset_view.look_at(filled), place)] == ["0002"]
 
 
@@ -538,7 +538,7 @@ def test_what_the_check_doubts_in_a_kept_picture_is_shown_at_it(filled):
     doubts = ["a little soft in the middle", "much like 0002"]
     warnings = (Remark(code=BLUR, words=doubts[0]), Remark(code=ALIKE, words=doubts[1]), persons.SEVERAL)
     dataset.store_measurements(filled, {item.id: (item.sha256, Measurements(version=1, warnings=warnings))})
-    place = {"id": item.id, "page": 0, "show": "doubt"}
+    place = dataset_view.Place(item=item.id, show="doubt")
     _, grid, viewer, _ = dataset_view.read_pictures(filled, place)
     assert [shown["id"] for shown in grid["items"]] == [item.id] and grid["items"][0]["why"] == "; ".join(doubts)
     assert viewer["doubts"] == "a little soft in the middle; much like 0002"

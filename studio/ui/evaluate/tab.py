@@ -34,7 +34,7 @@ def build(page: Page) -> None:
 
 
 def build_clips(page: Page) -> None:
-    shown = gr.State("")
+    shown = page.remember("")
     clips = component("clips")
     page.acts(clips.show, lambda project, event: [str(event.sweep)], [], [shown])
     page.acts(clips.use, use_pair)

@@ -22,7 +22,7 @@ from studio.training.plan.planner import Plan, propose
 from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
 from studio.ui.settings_form import check_limits
-from studio.workspace import Project
+from studio.workspace import Project, Workspace
 
 
 def read_choice(project: Project) -> tuple[str, dict[str, Any]]:
@@ -59,6 +59,11 @@ def forget_edits(project: Project) -> str:
     recipe, _ = read_choice(project)
     project.update(train_choice=TrainChoice(recipe=recipe), train_import=None)
     return "All settings are the recipe's again."
+
+
+def forget_config(workspace: Workspace, files: str | Sequence[str] | None) -> None:
+    """Delete configs that a browser sent."""
+    uploads.forget(workspace, [files] if isinstance(files, str) else files or [])
 
 
 def take_config(project: Project, files: str | Sequence[str] | None) -> str:

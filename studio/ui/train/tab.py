@@ -46,7 +46,7 @@ def build_download(page: Page) -> None:
 
 def build_run(page: Page) -> None:
     """The newest training of this project, running or how it ended; or an earlier one that is looked at."""
-    run, chosen, log = component("training"), gr.State(None), gr.State(None)
+    run, chosen, log = component("training"), page.remember(None), page.remember(None)
     page.acts(run.show, look_at, [], [chosen])
     page.acts(run.stop, lambda project, event: launcher.cancel(project.run_dir(event.run)))
     page.acts(run.pause, pause)
@@ -106,7 +106,7 @@ def build_take_over(page: Page) -> None:
     """Settings from a config of another trainer."""
     label, types = f"Settings from {' or '.join(target.title for target in readable_targets())}", [".yaml", ".yml", ".json", ".toml"]
     config = gr.UploadButton(label, file_count="multiple", file_types=types, elem_id="take-config", size="sm")
-    page.acts(config.upload, train_choice.take_config, [config])
+    page.takes(config, train_choice.take_config, lambda files: train_choice.forget_config(page.workspace, files))
 
 
 def build_sample_prompt(page: Page) -> None:
