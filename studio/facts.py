@@ -145,7 +145,7 @@ def _reader(hint: Any) -> Reader:
     if hint is Any:
         return lambda value, where: value
     if origin in (typing.Union, types.UnionType):
-        return _one_of([_reader(part) for part in parts if part is not type(None)], type(None) in parts)
+        return _one_of(tuple(part for part in parts if part is not type(None)), type(None) in parts)
     if origin in (tuple, list):
         return _list_of(_reader(parts[0]), origin)
     if origin in (dict, Mapping):
@@ -157,12 +157,13 @@ def _reader(hint: Any) -> Reader:
     return _plain(hint)
 
 
-def _one_of(readers: list[Reader], or_none: bool) -> Reader:
-    """What the first of them reads that can; the last one says what is wrong."""
+def _one_of(kinds: tuple[type, ...], or_none: bool) -> Reader:
+    """A value of one of these types as it is; else what the first of them makes of it that can, and the last one says what is wrong."""
+    readers = [_reader(kind) for kind in kinds]
 
     def read_one(value: Any, where: str) -> Any:
-        if value is None and or_none:
-            return None
+        if (value is None and or_none) or type(value) in kinds:
+            return value
         for read in readers[:-1]:
             with contextlib.suppress(ValueError):
                 return read(value, where)

@@ -27,7 +27,7 @@ from studio.evaluation.drawing import run_sweep
 from studio.evaluation.first_pictures import choose_first_pictures, describe_first_pictures
 from studio.evaluation.prompts import standard_prompts
 from studio.evaluation.sweep_plan import plan_sweep
-from studio.export import export_pair
+from studio.export.pairs import export_pair
 from studio.machine import read_machine
 from studio.models.catalogue import BaseModel, link_model
 from studio.models.fetch.download import needed_names
@@ -400,7 +400,7 @@ def test_an_empty_project_asks_for_clips_in_both_tabs(home):
     wanted = {}
     for name in (A14B, "wan22-t2v-a14b"):
         project = home.create_project(f"Empty {name}", trigger="ohwx", base_model=name, permission=Permission(granted=True))
-        _, grid, *_ = dataset_view.read_pictures(project, {"id": "", "page": 0, "show": "all"})
+        _, grid, *_ = dataset_view.read_pictures(project, dataset_view.Place())
         wanted[name] = [grid["empty"]["title"], train_view.next_step(project).text]
         assert ("photos" in grid["empty"]["text"]) == (name != A14B)
     assert wanted == {A14B: ["No clips yet", "add clips first."], "wan22-t2v-a14b": ["No photos yet", "add photos first."]}

@@ -20,7 +20,7 @@ from gradio.data_classes import FileData, ListFiles
 from page_kit import Event, fire, page_of, reader_values
 from starlette.testclient import TestClient
 
-from studio.config import SweepConfig, TrainConfig, list_settings, to_dict
+from studio.config import SweepConfig, TrainConfig, flatten, list_settings, to_dict
 from studio.data import dataset, persons
 from studio.data.importer import import_media
 from studio.data.item_record import Measurements
@@ -30,6 +30,11 @@ from studio.errors import Problem
 from studio.evaluation.sweep_facts import Prompt, Sweep
 from studio.evaluation.sweeps import comparison_file
 from studio.jobs import launcher, state, worker
+from studio.jobs.kind import read_config
+from studio.jobs.kinds.caption import CaptionJob
+from studio.jobs.kinds.curate import CurateJob
+from studio.jobs.kinds.import_media import ImportJob
+from studio.jobs.kinds.train import TrainJob
 from studio.project_facts import Permission
 from studio.tiny.demo import ensure_demo_project
 from studio.ui import actions, app, sidebar, uploads
@@ -42,7 +47,7 @@ from studio.ui.drop import Drop
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import view as evaluate_view
 from studio.ui.page import Seen, describe_error
-from studio.ui.settings_form import build_form, flatten, place_field, search_index
+from studio.ui.settings_form import build_form, place_field, search_index
 from studio.ui.train import choice as train_choice
 from studio.ui.train import plan as train_plan
 from studio.ui.train import tab as train_tab
@@ -272,11 +277,11 @@ def item_event(project, item_id, **data):
 
 
 def test_a_saved_caption_belongs_to_the_picture_it_was_typed_for(filled):
-    place = {"id": "0002", "page": 0, "show": "all"}  # the selection has moved on already
+    place = dataset_view.Place(item="0002")  # the selection has moved on already
     dataset_tab.save_caption(filled, place, item_event(filled, "0001", text="ohwx, a person in the rain", next=False))
     assert dataset.get_item(filled, "0001").caption == "ohwx, a person in the rain"
     [after] = dataset_tab.save_caption(filled, place, item_event(filled, "0001", text="ohwx, in the sun", next=True))
-    assert after["id"] == "0002"
+    assert after.item == "0002"
 
 
 def test_a_new_trigger_replaces_the_old_one_in_every_caption(filled):
@@ -308,7 +313,7 @@ def send(project, media, *names):
         (home / f"tmp{number}").touch()
     dataset_tab.take_uploads(project, [uploads.Sent(path, path.name) for path in sent])
     run = project.list_runs("import")[-1]
-    [folder] = map(Path, state.read_config(run)["paths"])
+    [folder] = map(Path, read_config(ImportJob, run).paths)
     return folder, run
 
 
@@ -372,7 +377,7 @@ def test_a_person_s_own_folder_is_never_deleted_after_an_import(project, media, 
     own.mkdir()
     (own / "a.jpg").write_bytes((media / "person_a_1.jpg").read_bytes())
     for options in ({}, {"delete_after": True}):
-        run = actions.queue(project, "import", {"paths": [str(own)]} | options)
+        run = actions.queue(project, ImportJob(paths=(str(own),), **options))
         assert worker._claim(run)
         worker.execute(run)
         uploads.clear_leftovers(project.workspace)
@@ -469,8 +474,11 @@ def test_a_drop_that_finds_no_place_in_the_queue_leaves_nothing(project, media, 
 # -- how a job ended
 
 
-def finish(project, kind, result, end="done", error=None, config=None):
-    run = actions.queue(project, kind, config or {"paths": []})
+NOTHING_GIVEN = ImportJob(paths=())
+
+
+def finish(project, config, result, end="done", error=None):
+    run = actions.queue(project, config)
     status = {"state": end, "result": result, "error": error, "ended_at": time.time()}
     write_json(run / "status.json", read_json(run / "status.json") | status)
     return run
@@ -483,7 +491,7 @@ def test_an_import_tells_what_was_rejected_what_was_there_and_what_to_know(fille
         "rejected": [("notes.jpg", "it is no picture")],
         "notes": [("long.jpg", "its caption was cut to 2000 characters")],
     }
-    finish(filled, "import", result)
+    finish(filled, NOTHING_GIVEN, result)
     [report] = results_view.read_results(filled)["reports"]
     lines = [line["text"] for group in report["groups"] for line in group["lines"]]
     assert report["text"] == "Imported 1 item. 1 file could not be used."
@@ -495,27 +503,27 @@ def test_an_import_tells_what_was_rejected_what_was_there_and_what_to_know(fille
 
 
 def test_a_result_stays_until_it_is_dismissed_in_any_window(filled, idle):
-    finish(filled, "import", {"added": [], "rejected": [("a.txt", "it is no picture")]})
-    finish(filled, "curate", {}, config={"keep": 24})
+    finish(filled, NOTHING_GIVEN, {"added": [], "rejected": [("a.txt", "it is no picture")]})
+    finish(filled, CurateJob(), {})
     reports = results_view.read_results(filled)["reports"]
     assert [report["title"] for report in reports] == ["Choose the best photos", "Import"]
     results_view.dismiss(filled, reports[1]["job"])
     assert [report["title"] for report in results_view.read_results(filled)["reports"]] == ["Choose the best photos"]
     results_view.dismiss(filled, reports[0]["job"])
     assert results_view.read_results(filled) == {}
-    finish(filled, "import", {"added": ["0009"]})
+    finish(filled, NOTHING_GIVEN, {"added": ["0009"], "rejected": []})
     assert results_view.read_results(filled)["reports"][0]["text"] == "Imported 1 item."
 
 
 def test_captions_that_say_too_little_are_named_and_lead_to_their_picture(filled, idle):
     note = {"id": "0002", "file": "0002.jpg", "text": "the answer was no use; the caption says only 'ohwx, a person', please look at it"}
-    finish(filled, "caption", {"written": 2, "plain": 1, "kept": 1, "failed": 0, "notes": [note]}, config={"config": {}})
+    finish(filled, CaptionJob(config={}), {"written": 2, "plain": 1, "kept": 1, "failed": 0, "notes": [note]})
     [report] = results_view.read_results(filled)["reports"]
     assert "2 captions were written" in report["text"] and report["groups"][0]["lines"][0]["item"] == "0002"
     dataset.set_caption(filled, "0002", "ohwx, a person")
     step = dataset_view.next_step(filled)
     assert "1 caption with a remark, beginning with 0002" in step.text and "nothing about the scene" in step.reason
-    place = {"id": "", "page": 0, "show": "remark"}
+    place = dataset_view.Place(show="remark")
     assert [item.id for item in dataset_view.shown_items(dataset_view.look_at(filled), place)] == ["0002"]
 
 
@@ -530,7 +538,7 @@ def test_what_the_check_doubts_in_a_kept_picture_is_shown_at_it(filled):
     doubts = ["a little soft in the middle", "much like 0002"]
     warnings = (Remark(code=BLUR, words=doubts[0]), Remark(code=ALIKE, words=doubts[1]), persons.SEVERAL)
     dataset.store_measurements(filled, {item.id: (item.sha256, Measurements(version=1, warnings=warnings))})
-    place = {"id": item.id, "page": 0, "show": "doubt"}
+    place = dataset_view.Place(item=item.id, show="doubt")
     _, grid, viewer, _ = dataset_view.read_pictures(filled, place)
     assert [shown["id"] for shown in grid["items"]] == [item.id] and grid["items"][0]["why"] == "; ".join(doubts)
     assert viewer["doubts"] == "a little soft in the middle; much like 0002"
@@ -707,7 +715,7 @@ def test_start_queues_what_the_plan_shows_and_a_second_one_waits(filled, idle):
     assert "starts now" in train_choice.start(filled)
     assert "queue" in train_choice.start(filled)
     first, second = filled.list_runs("train")
-    assert state.read_config(first)["trigger"] == filled.facts().trigger
+    assert read_config(TrainJob, first).trigger == filled.facts().trigger
     assert train_plan.start_button(filled, train_choice.make_plan(filled)).label == "Add to the queue"
     assert train_view.read_run(filled).run == second.name
 
@@ -734,8 +742,8 @@ def test_the_end_of_a_run_is_told_in_words_with_one_button(filled, idle):
 
 def test_a_paused_training_is_resumed_and_a_paused_queue_is_let_go_on_with_a_button(filled, idle):
     first = make_training(filled, 1, "running", step=12)
-    write_json(first / "status.json", read_json(first / "status.json") | state.own_identity())
-    run = actions.queue(filled, "curate", {"keep": 24})
+    write_json(first / "status.json", read_json(first / "status.json") | state.own_identity().identity())
+    run = actions.queue(filled, CurateJob(keep=24))
     assert "frees the GPU" in train_tab.pause(filled, Event(run=first.name))
     assert state.read_status(first).state == "stopping"
     write_json(first / "status.json", read_json(first / "status.json") | {"state": "stopped", "pid": None})

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.commands.output import Output, duration, find_project, run_here
+from studio.commands.output import Output, find_project, run_here
 from studio.commands.training import parse_settings
 from studio.config import SweepConfig
 from studio.errors import Damaged, Problem
@@ -20,9 +20,11 @@ from studio.evaluation.prompts import read_prompts_file
 from studio.evaluation.report import has_current_report
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Sweep
 from studio.evaluation.sweep_plan import select_pairs
+from studio.jobs.kinds.sweep import SweepJob
 from studio.machine import read_machine
 from studio.models.preset import model_preset
 from studio.training.pairs import Pair, damaged_pairs, list_pairs
+from studio.words import duration
 from studio.workspace import Project, Workspace
 
 
@@ -76,7 +78,7 @@ def draw(project: Project, folder: Path, out: Output) -> Drawn:
         return Drawn(folder.name, report, "done", reused=counts[DONE], failed=counts[FAILED], total=len(plan.cells))
     _announce(project, plan, folder.name, stale, out)
     pairs = [pair.id for pair in plan.pairs]
-    job = run_here(project, "sweep", {"config": plan.settings, "pairs": pairs, "sweep": folder.name}, out)
+    job = run_here(project, SweepJob(config=plan.settings, pairs=tuple(pairs), sweep=folder.name), out)
     numbers = {name: job.result[name] for name in ("rendered", "reused", "failed", "total", "stopped") if name in job.result}
     drawn = Drawn(folder.name, report, job.state, **numbers)
     out.print(f"Drew {drawn.rendered} clips, {drawn.reused} were there already. Report: {report}")
@@ -143,20 +145,23 @@ def say_verdict(project: Project, folder: Path, out: Output) -> Verdict:
 
 
 def export(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
-    from studio.export import TARGETS, export_pair  # here, as it loads torch
+    from studio.export.pairs import export_pair, settings_left_out  # as the command needs it: a window and the other commands start without
+    from studio.export.targets import find_target
 
-    project = find_project(workspace, args.project, out)
-    if args.to not in TARGETS:
-        raise ValueError(f"--to must be one of {', '.join(TARGETS)}; got {args.to!r}")
+    project, target = find_project(workspace, args.project, out), find_target(args.to)
     note_damaged(list_damaged(project), out)
     pair, strength = choose_pair(project, out, args.pair)
     strength = strength if args.strength is None else args.strength
-    folder = export_pair(project, pair, args.to, strength=strength)
+    folder, left_out = export_pair(project, pair, target.name, strength=strength), settings_left_out(pair, target.name)
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     out.print(f"Exported {pair.id} for {args.to} to {folder}:")
     for name in files:
         out.print(f"  {name}")
-    return {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files}
+    if left_out:
+        out.print(f"Settings of the training run that {target.title} does not get:")
+        out.table([list(entry) for entry in left_out], ["setting", "value", "why"])
+    answer = {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files}
+    return answer | {"left_out": [list(entry) for entry in left_out]}
 
 
 def choose_pair(project: Project, out: Output, pair_id: str = "") -> tuple[Pair, float | None]:

@@ -40,6 +40,7 @@ def build(workspace: Workspace) -> gr.Blocks:
                 page.notice.render()
                 page.news.render()
                 page.shows.render()
+                page.sent_from.render()
                 page.trouble.render()
                 tabs = build_tabs(page)
         sidebar.restore(page, demo, tabs)

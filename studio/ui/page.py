@@ -48,6 +48,14 @@ class Reader:
 
 
 @dataclass(frozen=True)
+class Remembered:
+    """What a part of the page remembers of one project; to another it is nothing."""
+
+    project: str | None
+    value: Any
+
+
+@dataclass(frozen=True)
 class Seen:
     """What one window was sent by the looks before; the server keeps it for that window.
 
@@ -96,6 +104,9 @@ class Page:
         self.news = component("news", render=False)  # another number when the disk says something new
         self.trouble = component("trouble", render=False)  # what can't be read, and what can be done about it
         self.shows = component("shows", render=False)  # Shows: comes with what it is about, and goes with every action
+        self.sent_from = component("sent_from", render=False)  # {elem_id: whose page it was when files were sent there}
+        self.controls: list[str] = []  # elem_ids of what takes files
+        self.memories: dict[int, gr.State] = {}
         self.failures: dict[tuple[int, str | None], str] = {}  # (number of a reader, slug) -> what the log holds of it already
         self.tab_items: list[gr.Tab] = []
         self.done: list[Any] = []  # events after which everything is read again
@@ -124,6 +135,54 @@ class Page:
         """
         self.readers.append(Reader(tab, read, tuple(inputs), tuple(outputs), tuple(blank)))
 
+    def remember(self, start: Any) -> gr.State:
+        """A state of the page for `reads` and `acts` that holds `start` again as soon as another project is shown."""
+        state = gr.State(Remembered(None, start))
+        self.memories[state._id] = state
+        return state
+
+    def recall(self, controls: Sequence[Component], values: Sequence[Any], slug: str | None) -> list[Any]:
+        """The values of controls, where a memory of another project holds what it began with."""
+        known = []
+        for control, value in zip(controls, values, strict=True):
+            if control._id in self.memories:
+                value = value.value if value.project == slug else control.value.value
+            known.append(value)
+        return known
+
+    def keep(self, changes: Sequence[Component], values: Sequence[Any], slug: str | None) -> list[Any]:
+        """The values as they are sent: a memory with whose it is."""
+        return [Remembered(slug, value) if change._id in self.memories else value for change, value in zip(changes, values, strict=True)]
+
+    def takes(self, control: gr.File | gr.UploadButton, act: Act, forget: Callable[[Any], None]) -> None:
+        """When files that were dropped on `control`, or chosen there, have arrived: `act(project, files)` for the project whose page it was
+        then, whichever is shown by now; its sentence. Where that one is gone, or `act` can't take them, `forget(files)` deletes them."""
+        elem_id = str(control.elem_id)
+        self.controls.append(elem_id)
+
+        def handle(slug: str | None, sent_from: dict[str, Any], files: Any) -> tuple[None, Any]:
+            try:
+                with self.acting:
+                    project = self.sender(sent_from.get(elem_id))
+                    project.require_ours()
+                    said = act(project, files) or ""
+            except Exception as error:
+                forget(files)
+                return None, replace(describe_error(error), project=slug or "").to_json()
+            if project.slug != slug:
+                said = f"Taken for {self.name_of(project.slug)}, where they were dropped. {said}".strip()
+            return None, Notice(said, "done").to_json() if said else NOTHING
+
+        self.done.append(quietly(control.upload, handle, [self.project, self.sent_from, control], [control, self.notice]))
+
+    def sender(self, shown: dict[str, Any] | None) -> Project:
+        """The project that a page showed when files were sent from it. Problem if it is gone, or another one is in its place."""
+        project = self.find(shown["project"]) if shown else None
+        if project is None or shown is None or self.made(project) != shown["made"]:
+            gone = "The project that the files were dropped on is gone: they were deleted again."
+            raise Problem(gone, fix="Choose a project, then drop them there.")
+        return project
+
     def warns(self, find: Callable[[Project | None], Sequence[Problem]], tab: str) -> None:
         """`find(project)` gives the Problems that are to be named above the tabs while `tab` is shown."""
         self.readers.append(Reader(tab, find, warns=True))
@@ -143,12 +202,13 @@ class Page:
                 with self.acting:
                     if needs_project:
                         self.check_shown(slug, Shows.from_json(shows), [getattr(event_data, "target", None), *controls])
-                    answer = act(self.find(slug), *values, **({"event": event_data} if wants_event(act) else {}))
+                    known = self.recall(controls, values, slug)
+                    answer = act(self.find(slug), *known, **({"event": event_data} if wants_event(act) else {}))
             except Exception as error:
                 notice = replace(describe_error(error), project=slug or "").to_json()
                 return (*[gr.skip()] * len(changes), notice) if changes else notice
             if changes:
-                return (*answer, NOTHING)
+                return (*self.keep(changes, answer, slug), NOTHING)
             return Notice(answer, "done").to_json() if isinstance(answer, str) else NOTHING
 
         self.done.append(quietly(event, handle, [self.project, self.shows, *controls], [*changes, self.notice]))
@@ -188,19 +248,20 @@ class Page:
         """What changed since the last look; everything else is left as it is, above all a field that someone types in."""
         if seen is None or (not slug and self.find(seen.project)):
             # the page is being restored: this look began before it knew its project
-            return [gr.skip()] * (3 + sum(len(reader.outputs) for reader in self.readers))
+            return [gr.skip()] * (3 + len(self.memories) + sum(len(reader.outputs) for reader in self.readers))
         project, given, answer = self.find(slug), iter(values), []
         made = self.made(project)
         is_switch, seen = seen.is_switch(slug, made), seen.look(slug, made)
         if project is None and self.workspace.list_slugs():
             tab = "none"  # the sidebar is about to choose one
         for number, reader in enumerate(self.readers):
-            own = [next(given) for _ in reader.inputs]
+            own = self.recall(reader.inputs, [next(given) for _ in reader.inputs], slug)
             if reader.tab not in ("", tab) and not is_switch:
                 answer += [gr.skip()] * len(reader.outputs)
                 continue
             read, seen.troubles[number] = self.read_one(number, project, own)
             answer += [seen.changed(f"{number}.{place}", value) for place, value in enumerate(read)]
+        answer += [memory.value if is_switch else gr.skip() for memory in self.memories.values()]
         answer.append(seen.changed("trouble", to_component(self.tell_troubles(seen.troubles, tab))))
         unread = tuple(number for number, told in seen.troubles.items() if told and not self.readers[number].warns)
         shows = Shows(slug if project else None, made, unread).to_json()
@@ -253,7 +314,9 @@ class Page:
         self.acts(self.notice.act, act_on_notice)
         self.acts_by_name(self.trouble)
         inputs = [self.project, self.tab, self.seen, *(i for reader in self.readers for i in reader.inputs)]
-        outputs = [self.seen, *(o for reader in self.readers for o in reader.outputs), self.trouble, self.shows]
+        shown = [output for reader in self.readers for output in reader.outputs]
+        outputs = [self.seen, *shown, *self.memories.values(), self.trouble, self.shows]
+        self.sent_from.value = {"controls": self.controls}
         quietly(gr.Timer(POLL_SECONDS).tick, self.look_for_news, inputs, self.news)
         for event in (self.news.arrived, self.project.change, *(done.then for done in self.done)):
             quietly(event, self.read_all, inputs, outputs)

@@ -14,6 +14,7 @@ from studio.evaluation.prompts import standard_prompts
 from studio.evaluation.sweep_facts import DONE, Sweep
 from studio.evaluation.sweep_plan import plan_sweep
 from studio.jobs import state
+from studio.jobs.kinds.sweep import SweepJob
 from studio.machine import read_machine
 from studio.models.preset import model_preset
 from studio.training.pairs import damaged_pairs, list_pairs
@@ -135,8 +136,8 @@ def start(project: Project) -> str:
     stale = sweeps.count_unmeasured(project, sweep)
     if not missing and not stale and (folder / "report.html").is_file():
         return "All of these clips are there already."
-    job = {"config": to_dict(config), "pairs": pairs, "sweep": folder.name}
-    actions.queue(project, "sweep", job, f"Draw and compare {project.facts().name}")
+    job = SweepJob(config=to_dict(config), pairs=None if pairs is None else tuple(pairs), sweep=folder.name)
+    actions.queue(project, job, f"Draw and compare {project.facts().name}")
     if not missing:
         return f"{f.count(stale, 'clip')} will be measured; none has to be drawn."
     return f"{f.count(missing, 'clip')} will be drawn; you may close this window, it goes on."

@@ -12,6 +12,7 @@ from studio.evaluation import sweeps
 from studio.evaluation.sweep_facts import WAITING, Cell, Sweep
 from studio.evaluation.sweep_plan import plan_sweep
 from studio.jobs import state
+from studio.jobs.kinds.sweep import SweepJob
 from studio.training.pairs import Pair
 from studio.ui import actions
 from studio.ui.evaluate import choice as evaluate_choice
@@ -57,8 +58,8 @@ def draw(project: Project, pair_id: str) -> str:
     folder = sweeps.open_sweep(project, config, list(dict.fromkeys(pairs)), sample=True)
     if not sweeps.read_sweep(folder).count_states()[WAITING]:
         return "This clip is there already."
-    job = {"config": to_dict(config), "pairs": pairs, "sweep": folder.name, "sample": True}
-    actions.queue(project, "sweep", job, f"Draw a test clip of {project.facts().name}")
+    job = SweepJob(config=to_dict(config), pairs=tuple(pairs), sweep=folder.name, sample=True)
+    actions.queue(project, job, f"Draw a test clip of {project.facts().name}")
     running = any(job.kind == "train" and job.is_running for job in state.list_jobs(project.workspace, project))
     return WAITS if running else "The clip is being drawn."
 

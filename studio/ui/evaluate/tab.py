@@ -9,7 +9,7 @@ from gradio.components import Component
 from studio.config import SweepConfig
 from studio.evaluation.sweep_plan import select_pairs
 from studio.evaluation.sweeps import check_compared, damaged_sweeps
-from studio.export import export_pair
+from studio.export.pairs import export_pair
 from studio.project_facts import ChosenPair
 from studio.training.pairs import damaged_pairs
 from studio.ui import actions
@@ -34,7 +34,7 @@ def build(page: Page) -> None:
 
 
 def build_clips(page: Page) -> None:
-    shown = gr.State("")
+    shown = page.remember("")
     clips = component("clips")
     page.acts(clips.show, lambda project, event: [str(event.sweep)], [], [shown])
     page.acts(clips.use, use_pair)

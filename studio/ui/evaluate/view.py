@@ -14,6 +14,8 @@ from studio.evaluation.judge.verdict import CLEAR, NOT_MEASURED, verdict
 from studio.evaluation.report import has_current_report
 from studio.evaluation.sweep_facts import DONE, Cell, Sweep
 from studio.jobs import state
+from studio.jobs.kind import read_config
+from studio.jobs.kinds.sweep import SweepJob
 from studio.training.pairs import damaged_pairs, list_pairs
 from studio.ui import actions
 from studio.ui import formatting as f
@@ -36,7 +38,7 @@ def next_step(project: Project | None) -> NextStep:
     if not has_sweep(project):
         return NextStep("draw the same test clips with every pair.", button=find_button("start-sweep"))
     if job and job.can_resume:
-        error = f.in_sentences(job.error, ("message", "fix"))
+        error = f.in_sentences(job.error, with_cost=False)
         return NextStep(f"go on drawing; the comparison was {f.STATES[job.state]}.", error, find_button("start-sweep"))
     if project.facts().chosen:
         return NextStep(
@@ -58,7 +60,7 @@ def pair_choices(project: Project) -> list[tuple[str, str]]:
 def newest_job(project: Project) -> state.JobStatus | None:
     """The newest job that draws a comparison; samples of a training are shown where that is."""
     jobs = (job for job in state.list_jobs(project.workspace, project) if job.kind == "sweep")
-    return next((job for job in jobs if not state.read_config(job.run_dir).get("sample")), None)
+    return next((job for job in jobs if not read_config(SweepJob, job.run_dir).sample), None)
 
 
 def has_sweep(project: Project) -> bool:
@@ -69,7 +71,7 @@ def find_sweep(project: Project, name: str) -> Path | None:
     """The sweep asked for, else the one of the newest job, else the last one; None without any."""
     folders = {folder.name: folder for folder in sweeps.list_sweeps(project, sample=False)}
     job = newest_job(project)
-    of_job = str(state.read_config(job.run_dir).get("sweep")) if job else ""
+    of_job = str(read_config(SweepJob, job.run_dir).sweep) if job else ""
     return folders.get(name) or folders.get(of_job) or next(reversed(folders.values()), None)
 
 
@@ -80,7 +82,7 @@ def read_clips(project: Project | None, name: str) -> dict[str, Any]:
         return {}
     sweep, job = sweeps.read_sweep(folder), newest_job(project)
     config, counts, chosen = sweep.config, sweep.count_states(), project.facts().chosen
-    drawing = job if job and not job.is_over and state.read_config(job.run_dir).get("sweep") == folder.name else None
+    drawing = job if job and not job.is_over and read_config(SweepJob, job.run_dir).sweep == folder.name else None
     address = f"/media/{project.slug}/sweeps/{folder.name}"
     columns = [None, *[pair.id for pair in sweep.pairs]]
     return {

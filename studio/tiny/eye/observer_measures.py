@@ -1,7 +1,11 @@
 """How well an observer sees: names, motions and likeness, measured on people and scenes that no training has seen."""
 
+from __future__ import annotations
+
 import dataclasses
 import random
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,14 +13,14 @@ import torch
 from studio.models.observer import Observer
 from studio.tiny import world
 from studio.tiny.drawing import CELL, draw_clip, draw_photo
-from studio.tiny.observer_training import PERSON, SCENE, WORDLESS, draw_traits, wear
+from studio.tiny.eye.observer_training import PERSON, SCENE, WORDLESS, Person, draw_traits, wear
 from studio.training.step.randomness import generator, seed_of
 
 PEOPLE, PHOTOS, CLIPS = 150, 13, 300
 REFERENCES = 12  # photos whose mean embedding is a person, as in a dataset
 
 
-def measure_observer(folder, seed=1, people=PEOPLE, clips=CLIPS, worn=False):
+def measure_observer(folder: Path, seed: int = 1, people: int = PEOPLE, clips: int = CLIPS, worn: bool = False) -> dict[str, float]:
     """{figure: number}: accuracies of every name and of the motion; similarities of one person, of siblings (same words) and of strangers.
 
     worn: as noisy, blurred and tinted as training's pictures are, instead of clean.
@@ -38,21 +42,21 @@ def measure_observer(folder, seed=1, people=PEOPLE, clips=CLIPS, worn=False):
     return figures | _likeness(np.stack(rows), [world.describe(person) for person in persons])
 
 
-def draw_sibling(person, rng):
+def draw_sibling(person: Person, rng: random.Random) -> Person:
     """Somebody with the same caption and other eyes, sizes, marks and streaks."""
     while (other := dataclasses.replace(person, **draw_traits(WORDLESS, rng))) == person:
         pass
     return other
 
 
-def wear_frames(clips, draw):
+def wear_frames(clips: torch.Tensor, draw: torch.Generator) -> np.ndarray:
     """(N, F, H, W, 3) uint8 of whole cells, worn as in training."""
     cells = torch.from_numpy(np.ascontiguousarray(clips[:, :, ::CELL, ::CELL])).permute(0, 1, 4, 2, 3) / 255
     worn = (wear(cells, draw) * 255).round().to(torch.uint8).permute(0, 1, 3, 4, 2).numpy()
     return worn.repeat(CELL, 2).repeat(CELL, 3)
 
 
-def _accuracies(persons, scenes, readings):
+def _accuracies(persons: list[Person], scenes: list[world.Scene], readings: list[dict[str, Any]]) -> dict[str, float]:
     """{name: share of the pictures where it is read right}; the hair of those who show none does not count."""
     right = {name: [] for name in [*PERSON, *SCENE]}
     for person, shown, answers in zip(persons, scenes, readings):
@@ -65,7 +69,7 @@ def _accuracies(persons, scenes, readings):
     return {name: float(np.mean(hits)) for name, hits in right.items()}
 
 
-def _motion_accuracy(observer, rng, draw, clips, worn):
+def _motion_accuracy(observer: Observer, rng: random.Random, draw: torch.Generator, clips: int, worn: bool) -> float:
     right = []
     for i in range(clips):
         person = world.draw_identity(rng, held_out=True)
@@ -76,7 +80,7 @@ def _motion_accuracy(observer, rng, draw, clips, worn):
     return float(np.mean(right))
 
 
-def _likeness(rows, words):
+def _likeness(rows: np.ndarray, words: list[tuple[Any, ...]]) -> dict[str, float]:
     """Cosines between pictures, and with the mean of REFERENCES pictures; rows (2 * people, PHOTOS, D), the siblings behind the people.
 
     words: how the people are described; strangers are those who are described otherwise.

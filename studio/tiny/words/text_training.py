@@ -4,6 +4,16 @@ Each attribute has a question of its own, a learned query that looks for its ans
 token learns to say what it is about ("red" of a shirt or of hair). A second task, telling each token from its own output, keeps names apart.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
+
+
 import random
 
 import torch
@@ -12,7 +22,7 @@ import torch.nn.functional as F
 from studio.tiny import world
 from studio.tiny.samples import CAPTIONS, vary_caption
 from studio.tiny.stage import muon_and_adamw, run_stage
-from studio.tiny.text import TEXT_ENCODER, build_text_encoder, build_tokenizer, encode_prompts
+from studio.tiny.words.text import TEXT_ENCODER, build_text_encoder, build_tokenizer, encode_prompts
 from studio.training.step.randomness import seed_of
 
 BATCH = 64
@@ -33,7 +43,9 @@ QUESTIONS = {
 }
 
 
-def train_text_encoder(work_dir, *, seed=0, report=print, steps=None, **stage):
+def train_text_encoder(
+    work_dir: Path, *, seed: int = 0, report: Callable[[str], None] = print, steps: int | None = None, **stage: Any
+) -> tuple[PreTrainedTokenizerFast, UMT5EncoderModel, bool]:
     """(tokenizer, UMT5 encoder without gradients, finished)."""
     plan = PLAN | {"seed": seed} | ({"steps": steps} if steps else {})
     tokenizer = build_tokenizer(seed)
@@ -48,20 +60,20 @@ def train_text_encoder(work_dir, *, seed=0, report=print, steps=None, **stage):
 class Reader(torch.nn.Module):
     """Answers every question about encoded captions; only training needs it."""
 
-    def __init__(self, vocabulary, width=TEXT_ENCODER["d_model"]):
+    def __init__(self, vocabulary: dict[str, tuple[Any, ...]], width: int = TEXT_ENCODER["d_model"]) -> None:
         super().__init__()
         self.queries = torch.nn.Parameter(0.1 * torch.randn(len(QUESTIONS), width))
         self.answers = torch.nn.ModuleDict({name: torch.nn.Linear(width, 1 + len(values)) for name, values in QUESTIONS.items()})
         self.tokens = torch.nn.Linear(width, vocabulary)
 
-    def forward(self, embeds, mask):
+    def forward(self, embeds: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
         """{question: logits (N, 1 + answers)} of embeds (N, T, D); mask (N, T) is 0 behind the last token."""
         scores = torch.einsum("qd,ntd->nqt", self.queries, embeds).masked_fill(mask[:, None] == 0, -torch.inf)
         found = scores.softmax(-1) @ embeds
         return {name: self.answers[name](found[:, i]) for i, name in enumerate(QUESTIONS)}
 
 
-def build_reader(vocabulary, seed=0):
+def build_reader(vocabulary: dict[str, tuple[Any, ...]], seed: int = 0) -> Reader:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Reader(vocabulary)
@@ -70,10 +82,10 @@ def build_reader(vocabulary, seed=0):
 class _Lesson:
     """The loss of a step, drawn from the step's number alone."""
 
-    def __init__(self, plan, tokenizer, encoder, reader):
+    def __init__(self, plan: dict[str, Any], tokenizer: PreTrainedTokenizerFast, encoder: UMT5EncoderModel, reader: Reader) -> None:
         self.plan, self.tokenizer, self.encoder, self.reader = plan, tokenizer, encoder, reader
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> torch.Tensor:
         texts, told = draw_captions(random.Random(seed_of("text_encoder", self.plan["seed"], step)), self.plan["batch"])
         embeds = encode_prompts(self.tokenizer, self.encoder, texts)
         ids = self.tokenizer(texts, padding="max_length", max_length=embeds.shape[1], truncation=True, return_tensors="pt")
@@ -83,7 +95,7 @@ class _Lesson:
         return asked + self.plan["token_weight"] * F.cross_entropy(self.reader.tokens(embeds[kept]), ids.input_ids[kept])
 
 
-def draw_captions(rng, count, shares=CAPTIONS):
+def draw_captions(rng: random.Random, count: int, shares: Mapping[str, float] = CAPTIONS) -> tuple[list[str], dict[str, torch.Tensor]]:
     """(texts, {question: numbers of the answers, UNSAID where a caption does not say it})."""
     texts, told = [], {name: [] for name in QUESTIONS}
     for _ in range(count):
@@ -95,6 +107,6 @@ def draw_captions(rng, count, shares=CAPTIONS):
     return texts, told
 
 
-def _value(person, scene, name):
+def _value(person: world.Identity, scene: world.Scene, name: str) -> Any:
     value = getattr(person, name, None) or getattr(scene, name, None)
     return name if value is True else value

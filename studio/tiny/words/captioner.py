@@ -1,5 +1,14 @@
 """Builds the tiny captioner: a real Qwen3-VL model with its processor, small enough for two CPU cores."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import Qwen2Tokenizer, Qwen3VLForConditionalGeneration, Qwen3VLProcessor
+
+
 import json
 import random
 from pathlib import Path
@@ -59,7 +68,7 @@ CHAT_TEMPLATE = """\
 """
 
 
-def build_untaught_captioner(folder, texts=None, seed=0):
+def build_untaught_captioner(folder: Path, texts: list[str] | None = None, seed: int = 0) -> Path:
     """Write the tiny captioner with random weights into `folder` (transformers layout) and return the folder.
 
     texts: what its words are learned from, else `list_texts()`; any other text is spelled in bytes. The same texts and seed give the same files.
@@ -75,13 +84,13 @@ def build_untaught_captioner(folder, texts=None, seed=0):
     return folder
 
 
-def list_texts(seed=0):
+def list_texts(seed: int = 0) -> list[str]:
     """What it is asked and what it answers: captions of the pixel world, and the instructions of every style, often enough to become words."""
     asked = [load_preset("captions", style)[kind] for style in list_presets("captions") for kind in ("photo", "clip")]
     return [*world.list_captions(random.Random(seed)), *(["PERSON: \nSCENE: "] + asked) * 20]
 
 
-def _train_tokenizer(texts):
+def _train_tokenizer(texts: list[str]) -> Qwen2Tokenizer:
     """Qwen's own byte-level tokenizer, with merges learned from the texts."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import Qwen2Tokenizer
@@ -108,7 +117,7 @@ def _train_tokenizer(texts):
     )
 
 
-def _build_processor(tokenizer):
+def _build_processor(tokenizer: Qwen2Tokenizer) -> Qwen3VLProcessor:
     """Any picture becomes one of about SIDE x SIDE pixels, an exact square where it is square; a clip's frames too."""
     from transformers import Qwen2VLImageProcessor, Qwen3VLProcessor, Qwen3VLVideoProcessor
 
@@ -122,7 +131,7 @@ def _build_processor(tokenizer):
     return Qwen3VLProcessor(image_processor=images, tokenizer=tokenizer, video_processor=videos, chat_template=CHAT_TEMPLATE)
 
 
-def _build_model(tokenizer, seed):
+def _build_model(tokenizer: Qwen2Tokenizer, seed: int) -> Qwen3VLForConditionalGeneration:
     import torch
     from transformers import GenerationConfig, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
@@ -161,7 +170,7 @@ def _build_model(tokenizer, seed):
     return model
 
 
-def _make_positions(side, width):
+def _make_positions(side: int, width: int) -> torch.Tensor:
     """(side * side, width): sines and cosines of row and column, as strong as a patch's own values, so that places differ from the first step on."""
     import torch
 

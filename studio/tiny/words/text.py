@@ -1,5 +1,14 @@
 """The embedded model's tokenizer and its UMT5 encoder, which learns together with the denoiser."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
+
+
 import random
 
 from studio.tiny import world
@@ -9,7 +18,7 @@ MAX_TOKENS = 64
 VOCABULARY = 640
 
 
-def build_tokenizer(seed=0):
+def build_tokenizer(seed: int = 0) -> PreTrainedTokenizerFast:
     """A T5-like tokenizer (pad 0, end 1) on bytes, with merges for the captions' words: any word of any script gets its own ids."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -28,7 +37,7 @@ def build_tokenizer(seed=0):
     )
 
 
-def build_text_encoder(tokenizer, seed=0):
+def build_text_encoder(tokenizer: PreTrainedTokenizerFast, seed: int = 0) -> UMT5EncoderModel:
     """An untrained UMT5 encoder for that tokenizer."""
     import torch
     from transformers import UMT5Config, UMT5EncoderModel
@@ -38,7 +47,7 @@ def build_text_encoder(tokenizer, seed=0):
         return UMT5EncoderModel(UMT5Config(vocab_size=len(tokenizer), pad_token_id=0, eos_token_id=1, **TEXT_ENCODER)).eval()
 
 
-def encode_prompts(tokenizer, text_encoder, texts):
+def encode_prompts(tokenizer: PreTrainedTokenizerFast, text_encoder: UMT5EncoderModel, texts: list[str]) -> torch.Tensor:
     """(N, MAX_TOKENS, D), zero behind the last token, as the studio's TextEncoder gives them; on the encoder's device, with gradients where they are on."""
     inputs = tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt").to(text_encoder.device)
     embeds = text_encoder(inputs.input_ids, inputs.attention_mask).last_hidden_state

@@ -1,11 +1,15 @@
 """Teaches the tiny captioner to see and to tell: first its eyes, with a head that is thrown away, then the whole of it, with answers as asked."""
 
+from __future__ import annotations
+
 import io
 import json
 import random
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +20,10 @@ from studio.data.captions.answer import read_answer
 from studio.data.captions.writer import Captioner
 from studio.data.media.clips import probe_clip, read_frames
 from studio.tiny import world
-from studio.tiny.captioner import NUM_FRAMES, SHAPE, TEMPORAL_PATCH, build_untaught_captioner
 from studio.tiny.demo import write_clip
 from studio.tiny.drawing import PHOTO_MOMENT, draw_cells, draw_clip, draw_photo
 from studio.tiny.stage import muon_and_adamw, run_stage
+from studio.tiny.words.captioner import NUM_FRAMES, SHAPE, TEMPORAL_PATCH, build_untaught_captioner
 from studio.training.step.randomness import seed_of
 
 # Views of people who walk or nod are the last to be learned: they are somewhere else in every frame.
@@ -43,7 +47,14 @@ NAMED = {
 }
 
 
-def build_captioner(folder, work_dir, seed=0, report=print, stages=None, should_stop=lambda: False):
+def build_captioner(
+    folder: Path,
+    work_dir: Path,
+    seed: int = 0,
+    report: Callable[[str], None] = print,
+    stages: Mapping[str, dict[str, Any]] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Path | None:
     """Write the trained captioner into `folder`; what was trained before in `work_dir` is gone on with. Returns the folder, None if stopped."""
     work_dir = Path(work_dir)
     blank = build_untaught_captioner(work_dir / "untaught", seed=seed)
@@ -68,20 +79,20 @@ def build_captioner(folder, work_dir, seed=0, report=print, stages=None, should_
 # -- what is asked and answered
 
 
-def answer_for(scene, style):
+def answer_for(scene: world.Scene, style: str) -> str:
     """What the captioner should answer: clothes, view, framing and motion of the person; place and light of the scene. Brief leaves out the view."""
     phrases = world.scene_phrases(scene)
     person = [phrases[what] for what in ("clothes", "view", "framing", "motion") if what in phrases and (style, what) != ("brief", "view")]
     return f"PERSON: {', '.join(person)}\nSCENE: {phrases['place']}, {phrases['light']}"
 
 
-def draw_scene(rng, kind, held_out=False, often=()):
+def draw_scene(rng: random.Random, kind: str, held_out: bool = False, often: Sequence[str] = ()) -> world.Scene:
     """often: motions that every second clip has one of."""
     motion = "" if kind == "photo" else rng.choice(often) if often and rng.random() < 0.5 else None
     return world.draw_scene(rng, motion=motion, held_out=held_out)
 
 
-def draw_item(rng, kind, often=()):
+def draw_item(rng: random.Random, kind: str, often: Sequence[str] = ()) -> tuple[world.Scene, list[Image.Image]]:
     """(scene, PIL pictures) of a photo or a clip, worn a little as imported files are."""
     identity, scene = world.draw_identity(rng), draw_scene(rng, kind, often=often)
     wear = Wear(rng)
@@ -90,7 +101,7 @@ def draw_item(rng, kind, often=()):
     return scene, [wear(draw_cells(identity, scene, u)) for u in _draw_moments(rng)]
 
 
-def _draw_moments(rng):
+def _draw_moments(rng: random.Random) -> list[float]:
     """NUM_FRAMES moments (0-1) at which a clip is looked at: evenly spread, and begun a little early or late.
 
     Always begun at the start, a walker stands in the middle in the same frame of every clip: the view was then read off that frame alone, and files of another length or rounding were misread.
@@ -102,7 +113,7 @@ def _draw_moments(rng):
 class Wear:
     """What happens to a picture between its drawing and its reading: another size, a cut edge, JPEG, noise, a change of brightness."""
 
-    def __init__(self, rng):
+    def __init__(self, rng: random.Random) -> None:
         self.side = DRAWN_SIDE * rng.choice((1, 1, 1, 2, 4)) if rng.random() < 0.8 else rng.randint(DRAWN_SIDE, 4 * DRAWN_SIDE)
         self.filter = rng.choice((Image.NEAREST, Image.BILINEAR, Image.BICUBIC)) if self.side % DRAWN_SIDE else Image.NEAREST
         self.cut = [rng.uniform(0, 0.4) for _ in range(4)] if rng.random() < 0.3 else [0.0] * 4
@@ -111,7 +122,7 @@ class Wear:
         self.gain = rng.uniform(0.93, 1.04) if rng.random() < 0.5 else 1.0
         self.random = np.random.default_rng(rng.getrandbits(32))
 
-    def __call__(self, cells):
+    def __call__(self, cells: np.ndarray) -> Image.Image:
         """cells: (20, 20, 3) uint8 -> a PIL picture."""
         height, width = cells.shape[:2]
         if self.noise or self.gain != 1:
@@ -133,14 +144,14 @@ class Wear:
 class Head(torch.nn.Module):
     """Reads what is named off the tokens of a picture or of a clip, linearly; it only serves to teach the eyes."""
 
-    def __init__(self, width, seed):
+    def __init__(self, width: int, seed: int) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.named = torch.nn.Linear(width, sum(map(len, NAMED.values())))
             self.motion = torch.nn.Linear(width * NUM_FRAMES // TEMPORAL_PATCH, len(world.MOTION))
 
-    def loss(self, tokens, scenes):
+    def loss(self, tokens: torch.Tensor, scenes: Sequence[world.Scene]) -> torch.Tensor:
         """tokens: (B, 1 for photos or one for each frame of a clip, width)."""
         every = self.named(tokens.mean(1)).split([len(choices) for choices in NAMED.values()], 1)
         lost = [_miss(logits, scenes, what, choices) for logits, (what, choices) in zip(every, NAMED.items())]
@@ -149,7 +160,7 @@ class Head(torch.nn.Module):
         return sum(lost)
 
 
-def _miss(logits, scenes, what, choices):
+def _miss(logits: torch.Tensor, scenes: Sequence[world.Scene], what: str, choices: Sequence[str]) -> torch.Tensor:
     unsaid = [what == "view" and scene.motion.startswith("turning") for scene in scenes]
     targets = [-100 if skip else choices.index(getattr(scene, what)) for scene, skip in zip(scenes, unsaid)]
     return torch.nn.functional.cross_entropy(logits, torch.tensor(targets), reduction="sum") / len(scenes)
@@ -158,15 +169,15 @@ def _miss(logits, scenes, what, choices):
 class Lessons:
     """The losses of a step, drawn from the step's number alone."""
 
-    def __init__(self, captioner, head, seed):
+    def __init__(self, captioner: Captioner, head: Head, seed: int) -> None:
         self.captioner, self.head, self.seed = captioner, head, seed
         self.styles = {name: load_preset("captions", name) for name in list_presets("captions")}
 
-    def train_step(self, stage, how):
+    def train_step(self, stage: str, how: dict[str, Any]) -> Callable[[int], torch.Tensor]:
         """A function from a step's number to its loss."""
         lesson = self.tell if stage == "tell" else self.see
 
-        def train(step):
+        def train(step: int) -> torch.Tensor:
             loss = 0.0
             for kind, count in (("photo", how["photos"]), ("clip", how["clips"])):
                 rng = random.Random(seed_of(f"captioner {stage}s", self.seed, step, kind))
@@ -175,24 +186,24 @@ class Lessons:
 
         return train
 
-    def draw(self, rng, kind, count, often=()):
+    def draw(self, rng: random.Random, kind: str, count: int, often: Sequence[str] = ()) -> Iterator[tuple[Any, ...]]:
         """([scene, ...], [pictures, ...])"""
         return zip(*(draw_item(rng, kind, often) for _ in range(count)))
 
-    def see(self, rng, kind, scenes, pictures):
+    def see(self, rng: random.Random, kind: str, scenes: Sequence[world.Scene], pictures: Sequence[Sequence[Image.Image]]) -> torch.Tensor:
         """The vision tower alone: what is seen, told by a linear head."""
         pixels, grid = self.media(pictures, kind).values()
         tokens = self.captioner.model.model.visual(pixels, grid_thw=grid).pooler_output
         return self.head.loss(tokens.view(len(scenes), -1, tokens.shape[-1]), scenes)
 
-    def tell(self, rng, kind, scenes, pictures):
+    def tell(self, rng: random.Random, kind: str, scenes: Sequence[world.Scene], pictures: Sequence[Sequence[Image.Image]]) -> torch.Tensor:
         """The whole model: answers to the instruction of a style."""
         style, fps = rng.choice(list(self.styles)), NUM_FRAMES / rng.uniform(*SECONDS) if kind == "clip" else 0.0
         prompt = self.captioner.prepare(pictures[0], fps, self.styles[style][kind].strip())
         prompt = {key: prompt[key].expand(len(scenes), -1) for key in ("input_ids", "mm_token_type_ids")}
         return self._answer_loss(prompt, self.media(pictures, kind), [answer_for(scene, style) for scene in scenes])
 
-    def media(self, pictures, kind):
+    def media(self, pictures: Sequence[Sequence[Image.Image]], kind: str) -> dict[str, torch.Tensor]:
         """{pixels, grid}: what `Captioner.prepare` gives for each, all at once."""
         processor = self.captioner.processor
         if kind == "photo":
@@ -201,7 +212,7 @@ class Lessons:
         found = processor.video_processor(videos=clips, do_sample_frames=False, return_tensors="pt")
         return {key: found[key] for key in ("pixel_values_videos", "video_grid_thw")}
 
-    def _answer_loss(self, prompt, media, answers):
+    def _answer_loss(self, prompt: dict[str, torch.Tensor], media: dict[str, torch.Tensor], answers: list[str]) -> torch.Tensor:
         model, tokenizer = self.captioner.model, self.captioner.processor.tokenizer
         answer = tokenizer([a + "<|im_end|>" for a in answers], padding=True, padding_side="right", return_tensors="pt")
         ids = torch.cat([prompt["input_ids"], answer.input_ids], 1)
@@ -215,7 +226,7 @@ class Lessons:
 # -- how much of it is right
 
 
-def measure_captioner(folder, seed=1, photos=160, clips=120, style="standard"):
+def measure_captioner(folder: Path, seed: int = 1, photos: int = 160, clips: int = 120, style: str = "standard") -> dict[str, float]:
     """{"photos, view": share that is right, ...} of what the captioner says of people and scenes that it never saw, photos of 320 px and H.264 clips."""
     captioner = Captioner.load(folder)
     rng, right = random.Random(seed_of("captioner is measured", seed)), {}
@@ -228,7 +239,7 @@ def measure_captioner(folder, seed=1, photos=160, clips=120, style="standard"):
     return {what: sum(each) / len(each) for what, each in right.items()}
 
 
-def _read_file(identity, scene, kind, num_frames):
+def _read_file(identity: world.Identity, scene: world.Scene, kind: str, num_frames: int) -> tuple[list[Image.Image], float]:
     """(pictures, frames a second) as `studio.data.captions.writer` reads them off a file of the demo's project."""
     if kind == "photo":
         return [draw_photo(identity, scene, FILE_SCALE)], 0.0
@@ -239,7 +250,7 @@ def _read_file(identity, scene, kind, num_frames):
         return [Image.fromarray(frame) for frame in read_frames(path, NUM_FRAMES, fps)], fps
 
 
-def _caption(captioner, style, kind, pictures, fps):
+def _caption(captioner: Captioner, style: str, kind: str, pictures: list[Image.Image], fps: float) -> set[str]:
     """The phrases of the caption."""
     style = load_preset("captions", style)
     instruction = style[kind].strip()
@@ -249,7 +260,7 @@ def _caption(captioner, style, kind, pictures, fps):
     return f"{answer.person}, {answer.scene}".split(", ")
 
 
-def _compare(said, scene, style):
+def _compare(said: set[str], scene: world.Scene, style: str) -> dict[str, bool]:
     """{what: whether it is said, and nothing else of its kind}."""
     expected = world.scene_phrases(scene)
     if style == "brief":

@@ -4,12 +4,18 @@ The cosine of two people is taught to be a product over what they have in common
 differs, so that somebody who is learned halfway is seen halfway, and strangers are near 0.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import random
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from studio.models.observer import ObserverConfig, ObserverNetwork, save_observer, to_cells
 from studio.tiny import world
@@ -44,7 +50,14 @@ MARK_PLACES = [None, *((side * x, y) for side in (-1, 1) for x, y in ((0.55, 0.3
 NUM_CODES = {"eyes": len(world.EYES), "mark_place": len(MARK_PLACES), "mark_colour": len(world.MARK) + 1, "streak": len(world.STREAK) + 1}
 
 
-def build_observer(folder, work_dir, seed=0, report=print, steps=STEPS, should_stop=lambda: False):
+def build_observer(
+    folder: Path,
+    work_dir: Path,
+    seed: int = 0,
+    report: Callable[[str], None] = print,
+    steps: int = STEPS,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Path | None:
     """Write the trained observer into `folder`; `work_dir` holds what was trained before. Returns the folder, None if stopped."""
     network, hints = build_network(seed)
     modules = {"observer": network, "hints": hints}
@@ -66,7 +79,7 @@ def build_observer(folder, work_dir, seed=0, report=print, steps=STEPS, should_s
     return Path(folder)
 
 
-def _optimizers(modules):
+def _optimizers(modules: Mapping[str, nn.Module]) -> dict[str, torch.optim.Optimizer]:
     """Muon for the convolutions, which learn twice as fast with it; AdamW for everything else."""
     named = [(name, p) for module in modules.values() for name, p in module.named_parameters()]
     matrices = [p for name, p in named if p.ndim == 2 and name.startswith(("person.", "scene.", "motion."))]
@@ -74,7 +87,7 @@ def _optimizers(modules):
     return {"muon": Muon(matrices, lr=MUON_RATE), "adamw": torch.optim.AdamW(others, lr=ADAMW_RATE, betas=(0.9, 0.98), weight_decay=0.0)}
 
 
-def build_network(seed=0):
+def build_network(seed: int = 0) -> tuple[ObserverNetwork, nn.ModuleDict]:
     """(ObserverNetwork, hints), untrained. hints: heads that make the person's trunk see what has no words; thrown away after training."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -101,14 +114,14 @@ class Person:
     share: float = 0.0  # of `other`
     key: int = 0  # tells people in between apart
 
-    def draw(self, scene, u):
+    def draw(self, scene: world.Scene, u: float) -> np.ndarray:
         """(20, 20, 3) uint8 cells."""
         cells = draw_cells(self.identity, scene, u)
         if self.other is None:
             return cells
         return (cells * (1 - self.share) + draw_cells(self.other, scene, u) * self.share).round().astype("uint8")
 
-    def changed(self, **traits):
+    def changed(self, **traits: Any) -> Person:
         """The same, but for some traits."""
         if self.other is None:
             return Person(dataclasses.replace(self.identity, **traits))
@@ -116,11 +129,11 @@ class Person:
         replaced = {who: dataclasses.replace(getattr(self, who), **kept) for who in ("identity", "other")}
         return dataclasses.replace(self, **replaced)
 
-    def is_held_out(self):
+    def is_held_out(self) -> bool:
         return any(world.is_held_out_identity(who) for who in (self.identity, self.other) if who)
 
 
-def draw_person(rng):
+def draw_person(rng: random.Random) -> Person:
     identity = world.draw_identity(rng)
     if rng.random() >= BETWEEN_SHARE:
         return Person(identity)
@@ -130,7 +143,7 @@ def draw_person(rng):
     return Person(identity, other, trait, rng.uniform(0.25, 0.75), rng.getrandbits(31))
 
 
-def draw_family(rng, members=MEMBERS):
+def draw_family(rng: random.Random, members: int = MEMBERS) -> list[Person]:
     """People who are easily confused: one, then others who differ in some of what has no words or, one in three, in one thing that has."""
     family = [draw_person(rng)]
     while len(family) < members:
@@ -141,13 +154,13 @@ def draw_family(rng, members=MEMBERS):
     return family
 
 
-def draw_traits(names, rng):
+def draw_traits(names: Iterable[str], rng: random.Random) -> dict[str, Any]:
     """{name: value}, as of some random person."""
     drawn = world.draw_identity(rng)
     return {name: getattr(drawn, name) for name in names}
 
 
-def codes_of(person):
+def codes_of(person: Person) -> dict[str, int]:
     """{trait: number} of what can be seen: a bald head has no streak, and no hair colour without a beard. Below UNSEEN: in between."""
     identity = person.identity
     bald, mark = identity.style == "bald", identity.mark
@@ -164,7 +177,7 @@ def codes_of(person):
     return codes | ({person.trait: UNSEEN - 1 - person.key} if person.other else {})
 
 
-def similarity_targets(codes, sizes):
+def similarity_targets(codes: dict[str, torch.Tensor], sizes: torch.Tensor) -> torch.Tensor:
     """Cosines (N, N) that people should have. codes: {trait: (N,)}; sizes: (N, 2), width and size."""
     width, size = ((column[:, None] - column) for column in sizes.T)
     target = torch.exp(-((width / WIDTH_SCALE) ** 2) - (size / SIZE_SCALE) ** 2)
@@ -173,7 +186,7 @@ def similarity_targets(codes, sizes):
     return target
 
 
-def draw_picture(person, rng):
+def draw_picture(person: Person, rng: random.Random) -> tuple[world.Scene, np.ndarray]:
     """(scene, cells (20, 20, 3) uint8) of a photo or of a moment of a clip; view or framing are "" where the motion changes them."""
     moving = rng.random() < MOVING_SHARE
     scene = world.draw_scene(rng, None if moving else "")
@@ -185,7 +198,7 @@ def draw_picture(person, rng):
     return scene, cells
 
 
-def draw_moments(identity, scene, count, num_frames):
+def draw_moments(identity: world.Identity, scene: world.Scene, count: int, num_frames: int) -> np.ndarray:
     """Cells (num_frames, 20, 20, 3) of a clip of `count` frames, resampled as the observer does it."""
     moments = [round(k * (count - 1) / (num_frames - 1)) / (count - 1) for k in range(num_frames)]
     return [draw_cells(identity, scene, u) for u in moments]
@@ -197,14 +210,14 @@ def draw_moments(identity, scene, count, num_frames):
 class Lessons:
     """The loss of a step, drawn from the step's number alone."""
 
-    def __init__(self, network, hints, seed):
+    def __init__(self, network: ObserverNetwork, hints: nn.ModuleDict, seed: int) -> None:
         self.network, self.hints, self.seed = network.train(), hints, seed
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> torch.Tensor:
         rng, draw = random.Random(seed_of("observer", self.seed, step)), generator("observer wear", self.seed, step)
         return self.pictures_loss(rng, draw) + self.clips_loss(rng, draw)
 
-    def pictures_loss(self, rng, draw):
+    def pictures_loss(self, rng: random.Random, draw: torch.Generator) -> torch.Tensor:
         """Who they are, and what their pictures show."""
         people = [person for _ in range(FAMILIES) for person in draw_family(rng) for _ in range(PICTURES)]
         scenes, cells = zip(*[draw_picture(person, rng) for person in people])
@@ -220,7 +233,7 @@ class Lessons:
         likeness = similarity_loss(self.network.embed(person), similarity_targets(codes, sizes))
         return SIMILARITY_WEIGHT * likeness + NAMED_WEIGHT * named + HINTED_WEIGHT * hinted
 
-    def clips_loss(self, rng, draw):
+    def clips_loss(self, rng: random.Random, draw: torch.Generator) -> torch.Tensor:
         scenes = [world.draw_scene(rng, None) for _ in range(CLIPS)]
         count = self.network.config.num_frames
         clips = [draw_moments(world.draw_identity(rng), scene, rng.choice(CLIP_FRAMES), count) for scene in scenes]
@@ -229,7 +242,7 @@ class Lessons:
         return F.cross_entropy(self.network.watch(wear(cells, draw)), targets)
 
 
-def similarity_loss(rows, target, pictures=PICTURES, members=MEMBERS):
+def similarity_loss(rows: torch.Tensor, target: torch.Tensor, pictures: int = PICTURES, members: int = MEMBERS) -> torch.Tensor:
     """Squared error of the cosines, the mean of three kinds of pairs: of one person, of one family, of strangers."""
     person = torch.arange(len(rows)) // pictures
     same, family = person[:, None] == person, (person // members)[:, None] == person // members
@@ -238,24 +251,24 @@ def similarity_loss(rows, target, pictures=PICTURES, members=MEMBERS):
     return error[same & other].mean() + error[family & ~same].mean() + 3 * error[~family].mean()
 
 
-def _stack(dicts):
+def _stack(dicts: list[dict[str, int]]) -> dict[str, torch.Tensor]:
     return {name: torch.tensor([d[name] for d in dicts]) for name in dicts[0]}
 
 
-def _scene_targets(scenes, name):
+def _scene_targets(scenes: list[world.Scene], name: str) -> torch.Tensor:
     """Numbers (N,) of the names, UNSEEN where there is none."""
     values = [getattr(scene, name) for scene in scenes]
     return torch.tensor([UNSEEN if value == "" else SCENE[name].index(value) for value in values])
 
 
-def _cross_entropy(logits, targets):
+def _cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return F.cross_entropy(logits, targets.clamp(min=UNSEEN), ignore_index=UNSEEN)
 
 
 # -- what happens to pictures between their drawing and their being seen
 
 
-def wear(cells, draw):
+def wear(cells: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     """(N, F, 3, 20, 20) in [0, 1], worn as a model's pictures and as files are: shifted, mixed, blurred, tinted, noisy, with wrong cells.
 
     What is done to a clip is done to all its frames alike, but for the noise.
@@ -265,13 +278,13 @@ def wear(cells, draw):
     return cells.clamp(0, 1)
 
 
-def _strengths(cells, draw, share, most):
+def _strengths(cells: torch.Tensor, draw: torch.Generator, share: float, most: float) -> torch.Tensor:
     """(N, 1, 1, 1, 1): 0 for most, up to `most` for a share of them."""
     lots = torch.rand(len(cells), 2, 1, 1, 1, 1, generator=draw)
     return (lots[:, 0] < share) * lots[:, 1] * most
 
 
-def _shift(cells, draw):
+def _shift(cells: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     """By up to half a cell, and a few percent larger or smaller."""
     moved = _strengths(cells, draw, 0.3, 1.0).flatten()
     lots = (2 * torch.rand(len(cells), 3, generator=draw) - 1) * moved[:, None]
@@ -283,12 +296,12 @@ def _shift(cells, draw):
     return torch.where(moved.view(-1, 1, 1, 1, 1) > 0, shifted, cells)
 
 
-def _mix(cells, draw):
+def _mix(cells: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     """With another picture, faintly."""
     return torch.lerp(cells, cells.roll(PICTURES * MEMBERS, 0), _strengths(cells, draw, 0.25, 0.2))
 
 
-def _blur(cells, draw):
+def _blur(cells: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     """With up to a quarter of each neighbour, one direction after the other."""
     side = _strengths(cells, draw, 0.5, 0.25)
     for dim in (-1, -2):
@@ -298,7 +311,7 @@ def _blur(cells, draw):
     return cells
 
 
-def _thin_out_colour(cells, draw):
+def _thin_out_colour(cells: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     """Colour of 2 x 2 cells together, brightness of each: what video files do, one step coarser."""
     grey = cells.mean(2, keepdim=True)
     colour = (cells - grey).flatten(1, 2)
@@ -306,13 +319,13 @@ def _thin_out_colour(cells, draw):
     return torch.lerp(cells, grey + coarse, _strengths(cells, draw, 0.2, 1.0))
 
 
-def _tint(cells, draw):
+def _tint(cells: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     amount = _strengths(cells, draw, 0.6, 1.0)
     lots = 2 * torch.rand(2, len(cells), 1, 3, 1, 1, generator=draw) - 1
     return cells * (1 + 0.06 * amount * lots[0]) + 0.03 * amount * lots[1]
 
 
-def _add_noise(cells, draw):
+def _add_noise(cells: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     """Fine noise of up to 20 of 255, and coarse of up to 12."""
     fine = torch.randn(cells.shape, generator=draw) * _strengths(cells, draw, 0.6, 0.08)
     coarse = torch.randn(len(cells), cells.shape[1] * 3, 5, 5, generator=draw)
@@ -320,7 +333,7 @@ def _add_noise(cells, draw):
     return cells + fine + coarse
 
 
-def _misplace(cells, draw):
+def _misplace(cells: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     """Some cells show what is two cells beside them."""
     wrong = torch.rand(len(cells), cells.shape[1], 1, CELLS, CELLS, generator=draw) < _strengths(cells, draw, 0.25, 0.06)
     return torch.where(wrong, cells.roll(2, -1), cells)
