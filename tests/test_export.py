@@ -294,7 +294,7 @@ def test_the_longest_path_of_an_export_fits_windows_with_a_workspace_as_deep_as_
     assert MAX_HOME_CHARACTERS + 1 + len(longest) < 260
     deep = tmp_path / ("deep" * 20)
     assert _path(deep, True) == [] and _path(Path("C:/Likeness"), False) == []
-    assert "--home" in _path(deep, False)[0]["text"]
+    assert "--home" in _path(deep, False)[0].text
 
 
 EXPORTED_BEFORE = "what an earlier version of the studio wrote"
