@@ -4,6 +4,7 @@ The format of a file is read here and nowhere else. A file of an older format is
 format is read as far as it is understood, and never written.
 """
 
+import contextlib
 import dataclasses
 import functools
 import types
@@ -144,7 +145,7 @@ def _reader(hint: Any) -> Reader:
     if hint is Any:
         return lambda value, where: value
     if origin in (typing.Union, types.UnionType):
-        return _optional(_reader(next(part for part in parts if part is not type(None))))
+        return _one_of(tuple(part for part in parts if part is not type(None)), type(None) in parts)
     if origin in (tuple, list):
         return _list_of(_reader(parts[0]), origin)
     if origin in (dict, Mapping):
@@ -156,8 +157,19 @@ def _reader(hint: Any) -> Reader:
     return _plain(hint)
 
 
-def _optional(read: Reader) -> Reader:
-    return lambda value, where: None if value is None else read(value, where)
+def _one_of(kinds: tuple[type, ...], or_none: bool) -> Reader:
+    """A value of one of these types as it is; else what the first of them makes of it that can, and the last one says what is wrong."""
+    readers = [_reader(kind) for kind in kinds]
+
+    def read_one(value: Any, where: str) -> Any:
+        if (value is None and or_none) or type(value) in kinds:
+            return value
+        for read in readers[:-1]:
+            with contextlib.suppress(ValueError):
+                return read(value, where)
+        return readers[-1](value, where)
+
+    return read_one
 
 
 def _list_of(read: Reader, made: type) -> Reader:

@@ -22,6 +22,7 @@ from studio.data.captions.writer import find_captioner
 from studio.data.importer import import_media
 from studio.errors import Problem
 from studio.jobs import launcher, state, worker
+from studio.jobs.kinds.download import DownloadJob
 from studio.jobs.recorder import Recorder
 from studio.models.captioners import describe_captioner
 from studio.models.catalogue import describe_model, find_model
@@ -232,7 +233,7 @@ def test_a_killed_download_goes_on_at_the_byte_where_it_was(hub, workspace):
     os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
     process.communicate()
     job = state.list_jobs(workspace.downloads)[0]
-    assert job.state == "crashed" and job.progress["total"] > 0
+    assert job.state == "crashed" and job.progress.total > 0
     parts = files_below(workspace.models_dir / MODEL / PARTS)
     [part] = [path for name, path in parts.items() if name.endswith(".part")]
     have, before, finished = part.stat().st_size, len(hub.requests), {r.name for r in hub.asked()} - {LOW}
@@ -489,7 +490,7 @@ def test_a_gated_repository_says_what_to_do_and_never_shows_the_login(hub, works
     if login:
         monkeypatch.setenv("HF_TOKEN", login)
     job = run_job(workspace)
-    assert job.state == "failed" and words in job.error["message"] and job.error["fix"]
+    assert job.state == "failed" and words in job.error.message and job.error.fix
     written = everything_written(workspace.home)
     assert b"SECRET" not in written and b"Traceback" in written  # the log has the traceback, without the login
 
@@ -526,13 +527,13 @@ def test_the_login_is_found_nowhere_after_a_real_process_whatever_happened(hub, 
 
 
 def run_job(workspace):
-    run_dir = launcher.prepare(workspace.download_jobs(MODEL), "download", {"model": MODEL})
+    run_dir = launcher.prepare(workspace.download_jobs(MODEL), DownloadJob(model=MODEL))
     return worker.run_job(run_dir)
 
 
 def test_a_detached_worker_downloads_while_another_job_runs(hub, workspace, project):
     with launcher.worker_lock(workspace):  # something trains
-        run_dir = launcher.enqueue(workspace.download_jobs(MODEL), "download", {"model": MODEL}, "Download WAN")
+        run_dir = launcher.enqueue(workspace.download_jobs(MODEL), DownloadJob(model=MODEL), "Download WAN")
         assert launcher.ensure_worker(workspace.downloads)
         deadline = time.monotonic() + 90
         while not (job := state.read_status(run_dir)).is_over:
@@ -545,7 +546,7 @@ def test_a_detached_worker_downloads_while_another_job_runs(hub, workspace, proj
 
 def test_a_stopped_download_is_resumed_as_the_same_job(hub, workspace):
     hub.rate = 4e6
-    run_dir = launcher.prepare(workspace.download_jobs(MODEL), "download", {"model": MODEL})
+    run_dir = launcher.prepare(workspace.download_jobs(MODEL), DownloadJob(model=MODEL))
 
     def stop_soon(event, fields):
         if event == "progress" and fields["done"] > 3:
@@ -617,7 +618,7 @@ def test_mistakes_with_the_command_are_one_line_and_exit_code_2(run, hub, worksp
 
 
 def test_one_model_is_not_downloaded_twice_at_once(run, hub, workspace):
-    launcher.enqueue(workspace.download_jobs(MODEL), "download", {"model": MODEL})
+    launcher.enqueue(workspace.download_jobs(MODEL), DownloadJob(model=MODEL))
     code, _, err = run("download", MODEL, "--yes")
     assert code == 2 and "being downloaded already" in err and not hub.requests
     assert json.loads(run("jobs", "--json")[1])["jobs"][0]["kind"] == "download"
@@ -735,7 +736,7 @@ def test_a_download_that_failed_says_why_where_it_was_started(hub, person, monke
 
 
 def test_neither_the_window_nor_the_launcher_loads_the_hubs_library():
-    modules = "studio.models.fetch.download, studio.models.fetch.offers, studio.jobs.launcher, studio.jobs.tasks, studio.commands.models"
+    modules = "studio.models.fetch.download, studio.models.fetch.offers, studio.jobs.launcher, studio.jobs.worker, studio.jobs.kinds.download, studio.commands.models"
     code = f"import {modules}, sys; sys.exit(bool({{'huggingface_hub', 'torch', 'httpx2'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=launcher.ROOT).returncode == 0
 

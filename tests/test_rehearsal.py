@@ -8,6 +8,8 @@ from training_kit import Events, add_clip, add_photo, new_project, small_config
 
 from studio.config import to_dict
 from studio.jobs import launcher, state
+from studio.jobs.kinds.rehearse import RehearseJob
+from studio.jobs.problems import Failure
 from studio.jobs.worker import run_job
 from studio.machine import Gpu, Machine, TorchBuild
 from studio.project_facts import Permission
@@ -26,7 +28,7 @@ MACHINE = Machine(gpus=(), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cor
 
 def rehearsal_of(project, config):
     plan = propose(project, MACHINE, workspace=project.workspace, overrides=to_dict(config))
-    return launcher.prepare(project, "rehearse", plan.job_config(project)), plan.config
+    return launcher.prepare(project, RehearseJob(**plan.job_config(project))), plan.config
 
 
 def test_ten_steps_are_taken_most_on_the_largest_item_and_nothing_of_them_stays(tiny_base, monkeypatch):
@@ -140,12 +142,12 @@ def test_the_number_of_steps_and_the_time_of_day_do_not_make_other_work():
 
 def test_the_train_tab_tells_of_the_rehearsal(project):
     assert "ten real steps" in read_rehearsal(project).remark.text
-    run_dir = launcher.enqueue(project, "rehearse", {"config": to_dict(small_config())})
+    run_dir = launcher.enqueue(project, RehearseJob(config=to_dict(small_config())))
     note = read_rehearsal(project)
     assert note.is_busy and "waits in the queue" in note.remark.text
     add_photo(project, 1)
     assert "wait for the rehearsal" in next_step(project).text
-    record = state.read_record(run_dir) | {"state": "failed", "error": {"message": "There are no photos.", "fix": "Add some."}}
-    write_json(state.status_file(run_dir), record)
+    record = replace(state.read_record(run_dir), state="failed", error=Failure(message="There are no photos.", fix="Add some."))
+    state.write_record(run_dir, record)
     note = read_rehearsal(project)
     assert not note.is_busy and "There are no photos. Add some." in note.remark.text

@@ -20,15 +20,21 @@ from gradio.data_classes import FileData, ListFiles
 from page_kit import Event, fire, page_of, reader_values
 from starlette.testclient import TestClient
 
-from studio.config import SweepConfig, TrainConfig, list_settings, to_dict
+from studio.config import SweepConfig, TrainConfig, flatten, list_settings, to_dict
 from studio.data import dataset, persons
 from studio.data.importer import import_media
 from studio.data.item_record import Measurements
 from studio.data.media.thumbnails import version_of
 from studio.data.remarks import ALIKE, BLUR, Remark
 from studio.errors import Problem
+from studio.evaluation.sweep_facts import Prompt, Sweep
 from studio.evaluation.sweeps import comparison_file
 from studio.jobs import launcher, state, worker
+from studio.jobs.kind import read_config
+from studio.jobs.kinds.caption import CaptionJob
+from studio.jobs.kinds.curate import CurateJob
+from studio.jobs.kinds.import_media import ImportJob
+from studio.jobs.kinds.train import TrainJob
 from studio.project_facts import Permission
 from studio.tiny.demo import ensure_demo_project
 from studio.ui import actions, app, sidebar, uploads
@@ -41,7 +47,7 @@ from studio.ui.drop import Drop
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import view as evaluate_view
 from studio.ui.page import Seen, describe_error
-from studio.ui.settings_form import build_form, flatten, place_field, search_index
+from studio.ui.settings_form import build_form, place_field, search_index
 from studio.ui.train import choice as train_choice
 from studio.ui.train import plan as train_plan
 from studio.ui.train import tab as train_tab
@@ -167,7 +173,9 @@ def test_nothing_else_of_the_workspace_is_served(client, served, address):
 def test_a_side_by_side_video_is_offered_once_it_is_made_and_can_be_watched(client, served):
     folder = served.sweep_dir("sweep-001")
     (folder / "comparisons").mkdir(parents=True)
-    sweep = {"prompts": [{"label": "Portrait", "text": "x", "kind": "person"}], "settings": {"seeds": [42]}}
+    prompts = (Prompt(label="Portrait", text="x", kind="person"),)
+    facts = {"created": 0.0, "base_model": "tiny", "base_key": "k", "fps": 16, "settings": {"seeds": [42]}}
+    sweep = Sweep(**facts, prompts=prompts, pairs=(), cells=())
     address = f"/media/{served.slug}/sweeps/sweep-001"
     assert evaluate_view.describe_row(folder, address, sweep, 0)["video"] == ""
     comparison_file(folder, 0, 42).write_bytes(b"video")
@@ -305,7 +313,7 @@ def send(project, media, *names):
         (home / f"tmp{number}").touch()
     dataset_tab.take_uploads(project, [uploads.Sent(path, path.name) for path in sent])
     run = project.list_runs("import")[-1]
-    [folder] = map(Path, state.read_config(run)["paths"])
+    [folder] = map(Path, read_config(ImportJob, run).paths)
     return folder, run
 
 
@@ -369,7 +377,7 @@ def test_a_person_s_own_folder_is_never_deleted_after_an_import(project, media, 
     own.mkdir()
     (own / "a.jpg").write_bytes((media / "person_a_1.jpg").read_bytes())
     for options in ({}, {"delete_after": True}):
-        run = actions.queue(project, "import", {"paths": [str(own)]} | options)
+        run = actions.queue(project, ImportJob(paths=(str(own),), **options))
         assert worker._claim(run)
         worker.execute(run)
         uploads.clear_leftovers(project.workspace)
@@ -466,8 +474,11 @@ def test_a_drop_that_finds_no_place_in_the_queue_leaves_nothing(project, media, 
 # -- how a job ended
 
 
-def finish(project, kind, result, end="done", error=None, config=None):
-    run = actions.queue(project, kind, config or {"paths": []})
+NOTHING_GIVEN = ImportJob(paths=())
+
+
+def finish(project, config, result, end="done", error=None):
+    run = actions.queue(project, config)
     status = {"state": end, "result": result, "error": error, "ended_at": time.time()}
     write_json(run / "status.json", read_json(run / "status.json") | status)
     return run
@@ -480,7 +491,7 @@ def test_an_import_tells_what_was_rejected_what_was_there_and_what_to_know(fille
         "rejected": [("notes.jpg", "it is no picture")],
         "notes": [("long.jpg", "its caption was cut to 2000 characters")],
     }
-    finish(filled, "import", result)
+    finish(filled, NOTHING_GIVEN, result)
     [report] = results_view.read_results(filled)["reports"]
     lines = [line["text"] for group in report["groups"] for line in group["lines"]]
     assert report["text"] == "Imported 1 item. 1 file could not be used."
@@ -492,21 +503,21 @@ def test_an_import_tells_what_was_rejected_what_was_there_and_what_to_know(fille
 
 
 def test_a_result_stays_until_it_is_dismissed_in_any_window(filled, idle):
-    finish(filled, "import", {"added": [], "rejected": [("a.txt", "it is no picture")]})
-    finish(filled, "curate", {}, config={"keep": 24})
+    finish(filled, NOTHING_GIVEN, {"added": [], "rejected": [("a.txt", "it is no picture")]})
+    finish(filled, CurateJob(), {})
     reports = results_view.read_results(filled)["reports"]
     assert [report["title"] for report in reports] == ["Choose the best photos", "Import"]
     results_view.dismiss(filled, reports[1]["job"])
     assert [report["title"] for report in results_view.read_results(filled)["reports"]] == ["Choose the best photos"]
     results_view.dismiss(filled, reports[0]["job"])
     assert results_view.read_results(filled) == {}
-    finish(filled, "import", {"added": ["0009"]})
+    finish(filled, NOTHING_GIVEN, {"added": ["0009"], "rejected": []})
     assert results_view.read_results(filled)["reports"][0]["text"] == "Imported 1 item."
 
 
 def test_captions_that_say_too_little_are_named_and_lead_to_their_picture(filled, idle):
     note = {"id": "0002", "file": "0002.jpg", "text": "the answer was no use; the caption says only 'ohwx, a person', please look at it"}
-    finish(filled, "caption", {"written": 2, "plain": 1, "kept": 1, "failed": 0, "notes": [note]}, config={"config": {}})
+    finish(filled, CaptionJob(config={}), {"written": 2, "plain": 1, "kept": 1, "failed": 0, "notes": [note]})
     [report] = results_view.read_results(filled)["reports"]
     assert "2 captions were written" in report["text"] and report["groups"][0]["lines"][0]["item"] == "0002"
     dataset.set_caption(filled, "0002", "ohwx, a person")
@@ -704,7 +715,7 @@ def test_start_queues_what_the_plan_shows_and_a_second_one_waits(filled, idle):
     assert "starts now" in train_choice.start(filled)
     assert "queue" in train_choice.start(filled)
     first, second = filled.list_runs("train")
-    assert state.read_config(first)["trigger"] == filled.facts().trigger
+    assert read_config(TrainJob, first).trigger == filled.facts().trigger
     assert train_plan.start_button(filled, train_choice.make_plan(filled)).label == "Add to the queue"
     assert train_view.read_run(filled).run == second.name
 
@@ -731,8 +742,8 @@ def test_the_end_of_a_run_is_told_in_words_with_one_button(filled, idle):
 
 def test_a_paused_training_is_resumed_and_a_paused_queue_is_let_go_on_with_a_button(filled, idle):
     first = make_training(filled, 1, "running", step=12)
-    write_json(first / "status.json", read_json(first / "status.json") | state.own_identity())
-    run = actions.queue(filled, "curate", {"keep": 24})
+    write_json(first / "status.json", read_json(first / "status.json") | state.own_identity().identity())
+    run = actions.queue(filled, CurateJob(keep=24))
     assert "frees the GPU" in train_tab.pause(filled, Event(run=first.name))
     assert state.read_status(first).state == "stopping"
     write_json(first / "status.json", read_json(first / "status.json") | {"state": "stopped", "pid": None})
@@ -806,12 +817,31 @@ def make_seen_sweep(project):
     for number, (pair, identity) in enumerate(zip((None, *ids), (0.06, 0.91, 0.6), strict=True)):
         for name in ("mp4", "jpg"):
             (folder / f"cells/{number}.{name}").touch()
-        cell = {"key": str(number), "pair": pair, "prompt": 0, "seed": 42, "strength": 0.7 if pair else 0.0, "state": "done", "error": ""}
+        cell = {
+            "key": str(number),
+            "high_key": str(number),
+            "pair": pair,
+            "prompt": 0,
+            "seed": 42,
+            "strength": 0.7 if pair else 0.0,
+            "state": "done",
+            "error": "",
+        }
         cell |= {"clip": f"cells/{number}.mp4", "poster": f"cells/{number}.jpg", "scored_by": "0123456789abcdef"}
         cells.append(cell | {"scores": (compared if pair else {}) | {"identity": identity, "follows": 0.95, "memorised": 1.1}})
-    pairs = [{"id": id, "run": "train-001", "step": step} for id, step in zip(ids, (1000, 2000), strict=True)]
+    pairs = [
+        {"id": id, "run": "train-001", "step": step, "high_sha256": "1", "low_sha256": "2"}
+        for id, step in zip(ids, (1000, 2000), strict=True)
+    ]
     prompts = [{"label": "Portrait", "text": "ohwx smiling", "kind": "person"}]
-    facts = {"base_model": "tiny", "fps": 16, "settings": to_dict(SweepConfig(strengths=(0.7,))), "prompts": prompts}
+    facts = {
+        "created": 0.0,
+        "base_model": "tiny",
+        "base_key": "k",
+        "fps": 16,
+        "settings": to_dict(SweepConfig(strengths=(0.7,))),
+        "prompts": prompts,
+    }
     write_json(folder / "sweep.json", facts | {"pairs": pairs, "cells": cells})
     return folder
 

@@ -14,6 +14,7 @@ from studio.config import TrainConfig, merge, to_dict
 from studio.data.dataset import kept_items, set_caption
 from studio.errors import Problem
 from studio.jobs import launcher, state, worker
+from studio.jobs.kinds.train import TrainJob
 from studio.jobs.problems import explain
 from studio.jobs.recorder import Recorder
 from studio.machine import Gpu, read_machine
@@ -77,8 +78,8 @@ def test_an_optimizer_that_cannot_be_used_here_prevents_the_start_in_words(proje
 
 def test_a_running_training_shows_two_lanes_with_turns_bands_and_when_the_next_pair_is_due(project):
     config = merge(to_dict(TrainConfig()), {"steps": 400, "save_every": 100})
-    run_dir = launcher.prepare(project, "train", {"config": config, "device": "cuda"})
-    write_json(state.status_file(run_dir), state.read_record(run_dir) | {"state": "running"})
+    run_dir = launcher.prepare(project, TrainJob(config=config, device="cuda"))
+    state.write_record(run_dir, replace(state.read_record(run_dir), state="running"))
     append_jsonl(run_dir / "events.jsonl", {"event": "phase", "expert": "high_noise", "first_step": 1, "last_step": 50})
     for step in (0, 20):
         bands = [{"low": 0.875, "high": 0.89, "loss": 0.5 - step / 100}, {"low": 0.89, "high": 1.0, "loss": 0.4}]
@@ -127,7 +128,7 @@ ENDS = [
 @pytest.mark.parametrize("error", ENDS, ids=lambda error: f"{type(error).__name__}-{error}"[:40])
 @pytest.mark.parametrize("step", [0, 50])
 def test_whatever_ends_a_training_is_told_in_words_with_one_button_that_gets_on(project, error, step):
-    run_dir = launcher.prepare(project, "train", {"config": to_dict(TrainConfig())})
+    run_dir = launcher.prepare(project, TrainJob(config=to_dict(TrainConfig())))
     with Recorder(run_dir) as recorder:
         recorder.fail(error)
     if step:
@@ -135,7 +136,7 @@ def test_whatever_ends_a_training_is_told_in_words_with_one_button_that_gets_on(
     view, next_step = train_view.describe_run(project, state.read_status(run_dir)), train_view.next_step(project)
     assert len(view.sentence) > 10 and "Error" not in view.sentence.replace("KeyError", "")
     assert view.button.action and view.button.label and next_step.button.label == view.button.label
-    if not explain(error)["action"]:
+    if not explain(error).action:
         assert view.button.action == (f"resume:{run_dir.name}" if step else "start-training")
 
 
@@ -151,7 +152,7 @@ def test_every_action_that_an_error_names_has_a_button():
 
 
 def test_what_happened_in_a_night_is_told_the_newest_first(project):
-    run_dir = launcher.prepare(project, "train", {"config": to_dict(TrainConfig())})
+    run_dir = launcher.prepare(project, TrainJob(config=to_dict(TrainConfig())))
     with Recorder(run_dir) as recorder:
         for number in range(30):
             recorder.report("note", message=f"Note {number}.")
@@ -163,7 +164,7 @@ def test_what_happened_in_a_night_is_told_the_newest_first(project):
 
 
 def test_the_log_of_a_run_is_turned_page_by_page(project):
-    run_dir = launcher.prepare(project, "train", {"config": to_dict(TrainConfig())})
+    run_dir = launcher.prepare(project, TrainJob(config=to_dict(TrainConfig())))
     assert train_view.read_run(project).log is None
     lines = [f"2026-01-01 00:00:00 note: line {number}" for number in range(400)]
     (run_dir / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -178,7 +179,7 @@ def test_the_log_of_a_run_is_turned_page_by_page(project):
 def test_a_sample_of_the_newest_pair_is_drawn_by_a_job_and_is_no_comparison_yet(project, monkeypatch):
     monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
     config = merge(to_dict(TrainConfig()), SMALL, {"steps": 4, "save_every": 2, "preservation": {"enabled": False}})
-    assert run(launcher.enqueue(project, "train", {"config": config})).state == "done"
+    assert run(launcher.enqueue(project, TrainJob(config=config))).state == "done"
     small = {"width": 32, "height": 32, "num_frames": 5, "num_inference_steps": 2, "strengths": [0.7, 1.0]}
     project.update(sweep_choice=SweepChoice(settings=small))
     newest, older = train_view.read_run(project).pairs
@@ -209,9 +210,9 @@ def test_a_training_that_learns_too_fast_goes_on_with_half_the_speed_at_one_pres
     monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
     fast = {"steps": 60, "save_every": 60, "optimizer": {"learning_rate": 1.0, "warmup_steps": 0}, "preservation": {"enabled": False}}
     config = merge(to_dict(TrainConfig()), SMALL, fast)
-    run_dir = launcher.enqueue(project, "train", {"config": config})
+    run_dir = launcher.enqueue(project, TrainJob(config=config))
     job = run(run_dir)
-    assert job.state == "failed" and job.error["action"] == "halve-learning-rate"
+    assert job.state == "failed" and job.error.action == "halve-learning-rate"
     view, step = train_view.describe_run(project, job), train_view.next_step(project)
     assert view.button.action == f"halve-learning-rate:{run_dir.name}" and step.button.label == view.button.label
     before = read_json(run_dir / "config.json")
@@ -233,9 +234,9 @@ def test_a_training_for_more_graphics_cards_than_there_are_goes_on_with_fewer_at
 
     monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    run_dir = launcher.enqueue(project, "train", {"config": merge(to_dict(TrainConfig()), SMALL, {"processes": 4})})
+    run_dir = launcher.enqueue(project, TrainJob(config=merge(to_dict(TrainConfig()), SMALL, {"processes": 4})))
     job = run(run_dir)
-    assert job.state == "failed" and "for 4 graphics cards, and 3 can be used" in job.error["message"]
+    assert job.state == "failed" and "for 4 graphics cards, and 3 can be used" in job.error.message
     view = train_view.describe_run(project, job)
     assert view.button.action == f"use-fewer-cards:{run_dir.name}"
     card = Gpu(0, "RTX 4090", 24.0, 23.0, "550")

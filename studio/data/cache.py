@@ -133,31 +133,6 @@ def plan_samples(items: Iterable[Item], *, base: BaseModel, data_config: DataCon
     return [_plan(item, base, data_config, trigger, class_noun) for item in items]
 
 
-def encode_dataset(
-    project: Project,
-    items: Sequence[Item],
-    *,
-    base: BaseModel,
-    data_config: DataConfig,
-    trigger: str,
-    class_noun: str,
-    load_vae: LoadVae,
-    load_text_encoder: LoadTextEncoder,
-    report: Callable[..., None],
-    should_stop: Callable[[], bool],
-) -> list[Sample] | None:
-    """Plan the items and encode what is missing; the list of samples, or None if asked to stop in between.
-
-    load_vae() and load_text_encoder() give context managers that yield the encoder and give its memory back; each is entered only if
-    something is missing, one after the other. Running it again costs only the look at the files.
-    """
-    samples = plan_samples(items, base=base, data_config=data_config, trigger=trigger, class_noun=class_noun)
-    finished = encode_samples(
-        project, samples, items, base=base, load_vae=load_vae, load_text_encoder=load_text_encoder, report=report, should_stop=should_stop
-    )
-    return samples if finished else None
-
-
 def encode_samples(
     project: Project,
     samples: Sequence[Sample],
@@ -172,7 +147,8 @@ def encode_samples(
 ) -> bool:
     """Encode what of the samples is missing or damaged in the cache, from the items they came from. False if asked to stop in between.
 
-    Of class pictures the prompts are encoded; they have no items.
+    Of class pictures the prompts are encoded; they have no items. load_vae() and load_text_encoder() give context managers that yield the encoder
+    and give its memory back; each is entered only if something is missing, one after the other. Running it again costs only the look at the files.
     """
     cache = Cache(project)
     latents = {cache.latents_file(s): (encode_item, s) for s in samples}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from studio.config import NUM_KEPT, CaptionConfig, TrainConfig, from_dict, merge, to_dict
+from studio.config import CaptionConfig, TrainConfig, from_dict, merge, to_dict
 from studio.errors import Problem
 from studio.jobs import launcher, state
+from studio.jobs.kind import JobConfig, read_config
+from studio.jobs.kinds.caption import CaptionJob
+from studio.jobs.kinds.curate import CurateJob
+from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
 from studio.training.schedule import processes_for
 from studio.ui import download_view
@@ -69,9 +72,9 @@ def act(page: ActingPage, project: Project, action: str) -> str:
     return ON_SERVER[action](page, project)
 
 
-def queue(project: Project, kind: str, config: Mapping[str, Any], title: str = "") -> Path:
+def queue(project: Project, config: JobConfig, title: str = "") -> Path:
     """Put a job in the queue and see that a worker takes it; its run folder."""
-    run_dir = launcher.enqueue(project, kind, config, title)
+    run_dir = launcher.enqueue(project, config, title)
     launcher.ensure_worker(project.workspace)
     return run_dir
 
@@ -86,14 +89,14 @@ def write_captions(page: ActingPage, project: Project) -> str:
         raise Problem("Captions are being written already.")
     if missing := download_view.read_captioner(project):
         raise Problem(f"{missing.title}.", fix="Get it with the button above, or write the captions by hand.", action="download-captioner")
-    queue(project, "caption", {"config": to_dict(CaptionConfig()), "only": None, "overwrite_auto": False}, "Write captions")
+    queue(project, CaptionJob(config=to_dict(CaptionConfig())))
     return "Captions are being written; the ones you wrote yourself stay as they are."
 
 
 def check_photos(page: ActingPage, project: Project) -> str:
     if is_busy(project, "curate"):
         raise Problem("The photos are being checked already.")
-    queue(project, "curate", {"keep": NUM_KEPT}, "Check photos")
+    queue(project, CurateJob(), "Check photos")
     return "The photos are being checked; what you decided by hand stays as it is."
 
 
@@ -109,11 +112,12 @@ def go_on(job: state.JobStatus) -> str:
 
 def halve_learning_rate(job: state.JobStatus) -> str:
     """Halve the learning speed of a training that broke down, and let it go on from its last safety copy."""
-    optimizer = state.read_config(job.run_dir)["config"]["optimizer"]
+    settings = read_config(TrainJob, job.run_dir).config
+    optimizer = settings["optimizer"]
     name = "prodigy_factor" if optimizer.get("name") == "prodigy" else "learning_rate"  # Prodigy finds the rate; the factor is the person's
     used = optimizer[name]
     change = {"optimizer": {name: used / 2}}
-    from_dict(TrainConfig, merge(state.read_config(job.run_dir)["config"], change), "settings")  # its limits
+    from_dict(TrainConfig, merge(settings, change), "settings")  # its limits
     launcher.change_settings(job.run_dir, change)
     return f"The learning speed is {used / 2:g} now (it was {used:g}); {go_on(job)}"
 

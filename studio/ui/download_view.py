@@ -11,6 +11,7 @@ import gradio as gr
 from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.jobs import launcher, state
+from studio.jobs.kinds.download import DownloadJob
 from studio.models.catalogue import describe_model, find_model
 from studio.models.fetch import offers as sources
 from studio.models.fetch.offers import RESERVE_GB, describe, describe_download, preset_of
@@ -160,7 +161,7 @@ def newest_job(name: str, workspace: Workspace) -> state.JobStatus | None:
 
 def describe_running(job: state.JobStatus) -> Running:
     progress = job.progress
-    counted = f"{progress['done']:g} of {progress['total']:g} {progress['unit']}" if progress.get("total") else "Begins"
+    counted = f"{progress.done or 0:g} of {progress.total:g} {progress.unit}" if progress.total else "Begins"
     is_running = job.state == "running"
     return Running(
         run=job.name,
@@ -168,7 +169,7 @@ def describe_running(job: state.JobStatus) -> Running:
         is_running=is_running,
         share=None if job.fraction is None else round(job.fraction, 3),
         counted=counted,
-        message=progress.get("message", ""),
+        message=progress.message or "",
         left=f.time_left(job.seconds_left) if is_running else "",
         can_stop=job.state in ("queued", "running"),
     )
@@ -215,7 +216,7 @@ def start(name: str, workspace: Workspace) -> str:
     if job and job.can_resume:
         launcher.resume(job.run_dir)
     else:
-        launcher.enqueue(workspace.download_jobs(name), "download", {"model": name}, f"Download {title}")
+        launcher.enqueue(workspace.download_jobs(name), DownloadJob(model=name), f"Download {title}")
     launcher.ensure_worker(workspace.downloads)
     return f"{title} is being downloaded; you may close this window, it goes on."
 

@@ -66,7 +66,7 @@ def claim(workspace: Workspace, port: int) -> Iterator[str]:
             if running:
                 raise AlreadyRunning(running) from None
     try:
-        write_json(record_file(workspace), own_identity() | {"port": port, "url": url})
+        write_json(record_file(workspace), own_identity().identity() | {"port": port, "url": url})
         yield url
     finally:
         record_file(workspace).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import gradio as gr
 from gradio.components import Component
 
-from studio.config import list_settings, to_dict
+from studio.config import list_settings
 from studio.sections import Setting
 from studio.ui.views import View
 
@@ -149,16 +149,6 @@ def describe(field: Setting) -> str:
 
 def number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
-
-
-def flatten(config: Any) -> dict[str, Any]:
-    """{"lora.rank": 8, ...} of a config, as plain values."""
-
-    def walk(node: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
-        for key, value in node.items():
-            yield from walk(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
-
-    return dict(walk(to_dict(config), ""))
 
 
 def show(value: Any) -> Any:

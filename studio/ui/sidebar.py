@@ -260,18 +260,18 @@ def job_line(job: state.JobStatus, prefix: str = "") -> JobLine:
         state=f.STATES[job.state],
         share=None if job.fraction is None else round(job.fraction, 3),
         counted=count_done(job.progress),
-        message=job.progress.get("message", "") or "",
+        message=job.progress.message or "",
         left=f.time_left(job.seconds_left) if job.state == "running" else "",
         can_stop=job.state in ("queued", "running"),
         verb=verb_of(job),
     )
 
 
-def count_done(progress: dict[str, Any]) -> str:
+def count_done(progress: state.Progress) -> str:
     """120 of 500 steps"""
-    if not progress.get("total"):
+    if not progress.total:
         return ""
-    return f"{f.amount(progress.get('done', 0))} of {f.amount(progress['total'])} {progress.get('unit', '')}".strip()
+    return f"{f.amount(progress.done or 0)} of {f.amount(progress.total)} {progress.unit}".strip()
 
 
 def verb_of(job: state.JobStatus) -> str:

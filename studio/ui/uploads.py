@@ -14,6 +14,8 @@ from studio.data.records import portable_name
 from studio.data.sources import why_unreadable
 from studio.errors import Problem, is_disk_full
 from studio.jobs import state
+from studio.jobs.kind import read_config
+from studio.jobs.kinds.import_media import ImportJob
 from studio.workspace import Project, Workspace, new_numbered_dir
 
 log = logging.getLogger(__name__)
@@ -132,7 +134,7 @@ def clear(project: Project, *, at_start: bool = False) -> None:
     """Delete what no waiting or running import needs any more; at the start of a studio also what never reached the queue."""
     folders = list(incoming_dir(project).glob("import-*"))
     jobs = [job for job in state.list_jobs(project.workspace, project) if job.kind == "import"] if folders else []
-    paths = {job.name: set(map(Path, state.read_config(job.run_dir)["paths"])) for job in jobs}
+    paths = {job.name: set(map(Path, read_config(ImportJob, job.run_dir).paths)) for job in jobs}
     needed = set().union(*(paths[job.name] for job in jobs if not job.is_over))
     known = set().union(*paths.values())
     for folder in folders:

@@ -15,11 +15,12 @@ import time
 from dataclasses import dataclass
 
 from studio.errors import Problem, is_disk_full
-from studio.machine import describe_gb, free_disk_gb
+from studio.machine import free_disk_gb
 from studio.models import captioners
 from studio.models.fetch.needed import needed_names, needed_of_captioner
 from studio.models.fetch.offers import RESERVE_GB, is_captioner, model_folder, preset_of, require_source
 from studio.models.files import folders
+from studio.words import gigabytes
 from studio.workspace import read_json, replace, safe_join, write_json
 
 WAITS = (1, 2, 4, 8, 15, 30, 60, 60, 60, 120, 120, 120)  # seconds between tries; they begin anew whenever something has come
@@ -204,7 +205,7 @@ class Download:
         except OSError as e:
             if not is_disk_full(e):
                 raise
-            left = describe_gb((self.needed.total_bytes - self.done_bytes) / 1e9)
+            left = gigabytes((self.needed.total_bytes - self.done_bytes) / 1e9)
             message = f"The disk of {self.folder} is full; {left} of the model are still to be fetched."
             raise Problem(message, cost=_KEPT, fix="Free some space, then go on.") from None
         return _size(part) == file.size
@@ -328,8 +329,8 @@ def no_space(need_gb, free_gb, folder):
     """The Problem that says how much is missing, and where."""
     missing = max(0.0, need_gb + RESERVE_GB - free_gb)
     return Problem(
-        f"{describe_gb(missing)} of free space is missing on the disk of {folder}: "
-        f"{describe_gb(need_gb)} are still to be fetched, {describe_gb(free_gb)} are free, and {RESERVE_GB:g} GB stay free.",
+        f"{gigabytes(missing)} of free space is missing on the disk of {folder}: "
+        f"{gigabytes(need_gb)} are still to be fetched, {gigabytes(free_gb)} are free, and {RESERVE_GB:g} GB stay free.",
         cost=_KEPT,
         fix="Free some space and go on, or choose another workspace folder with --home.",
     )

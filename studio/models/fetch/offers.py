@@ -6,10 +6,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from studio.errors import Problem
-from studio.machine import describe_gb, free_disk_gb
+from studio.machine import free_disk_gb
 from studio.models.captioners import captioner_folder, captioner_preset, describe_captioner, list_captioners
 from studio.models.catalogue import describe_model
 from studio.models.preset import list_models, model_preset
+from studio.words import gigabytes
 
 HUB = "https://huggingface.co"
 RESERVE_GB = 5.0  # of the disk stay free
@@ -110,7 +111,7 @@ def describe_download(name, workspace):
         host = require_source(name, workspace).host
         missing = max(0.0, size - here) + RESERVE_GB - free
         if missing > 0:
-            prevented = f"{describe_gb(missing)} of free space is missing: {describe_gb(free)} are free where {folder} is."
+            prevented = f"{gigabytes(missing)} of free space is missing: {gigabytes(free)} are free where {folder} is."
     except Problem as e:
         prevented = f"{e.message} {e.fix}".strip()
     return {

@@ -6,6 +6,8 @@ from typing import Any
 
 from studio.data.importer import ImportReport
 from studio.jobs import state
+from studio.jobs.kind import find_kind, read_config
+from studio.jobs.kinds.import_media import ImportJob
 from studio.jobs.state import JobStatus
 from studio.ui import formatting as f
 from studio.ui import uploads
@@ -76,10 +78,10 @@ def stamp(job: JobStatus) -> str:
 def describe(project: Project, job: JobStatus) -> Report:
     report = Report(stamp(job), job.name, job.title, groups=tuple(GROUPS[job.kind](job.result)))
     if job.state == "done":
-        return replace(report, text=SENTENCES[job.kind](job.result))
+        return replace(report, text=find_kind(job.kind).describe_end(job.result))
     if job.error:
-        rest = [f.sentence(part) for part in (job.error.get("cost"), job.error.get("fix")) if part]
-        report = replace(report, text=f.sentence(job.error["message"]), fix=" ".join(rest), tone="bad")
+        rest = [f.sentence(part) for part in (job.error.cost, job.error.fix) if part]
+        report = replace(report, text=f.sentence(job.error.message), fix=" ".join(rest), tone="bad")
     else:
         report = replace(report, text=f"{job.title}: {f.STATES[job.state]}.", fix="What was done is kept.")
     return with_button(project, job, report)
@@ -87,16 +89,10 @@ def describe(project: Project, job: JobStatus) -> Report:
 
 def with_button(project: Project, job: JobStatus, report: Report) -> Report:
     """The report of a job that did not finish; files from a browser are gone, so they have to be dropped once more."""
-    if job.kind == "import" and uploads.is_upload(project, state.read_config(job.run_dir)["paths"]):
+    if job.kind == "import" and uploads.is_upload(project, read_config(ImportJob, job.run_dir).paths):
         sentence = "The files sent by the browser were deleted again; drop them once more, and those that are here are skipped."
         return replace(report, fix=sentence, button=find_button("upload"))
     return replace(report, button=find_button("resume", job.name, "Try again"))
-
-
-def import_sentence(result: Mapping[str, Any]) -> str:
-    report = ImportReport.from_json(result, "the import's result")
-    missed = f" {f.count(len(report.rejected), 'file')} could not be used." if report.rejected else ""
-    return (f"Imported {f.count(len(report.added), 'item')}." if report.added else "Nothing new was imported.") + missed
 
 
 def import_groups(result: Mapping[str, Any]) -> list[Group]:
@@ -108,23 +104,9 @@ def import_groups(result: Mapping[str, Any]) -> list[Group]:
     ]
 
 
-def caption_sentence(result: Mapping[str, Any]) -> str:
-    written, kept = result.get("written", 0), result.get("kept", 0)
-    same = "it was" if kept == 1 else "they were"
-    stay = f" {f.count(kept, 'caption')} stayed as {same}." if kept else ""
-    if not written:
-        return f"No caption was written.{stay}"
-    were = "was" if written == 1 else "were"
-    return f"{f.count(written, 'caption')} {were} written. Read them: what a caption says stays changeable.{stay}"
-
-
 def caption_groups(result: Mapping[str, Any]) -> list[Group]:
     notes = result.get("notes", [])
     return group("Please look at these", [Line(f"{note['id']}: {f.sentence(note['text'])}", note["id"]) for note in notes])
-
-
-def curate_sentence(result: Mapping[str, Any]) -> str:
-    return "The photos are checked. Those left out say why; Undo takes it back."
 
 
 def group(title: str, lines: Sequence[Line]) -> list[Group]:
@@ -133,4 +115,3 @@ def group(title: str, lines: Sequence[Line]) -> list[Group]:
 
 
 GROUPS = {"import": import_groups, "caption": caption_groups, "curate": lambda result: []}
-SENTENCES = {"import": import_sentence, "caption": caption_sentence, "curate": curate_sentence}

@@ -12,6 +12,7 @@ from studio.data.captions.rules import check_trigger
 from studio.data.cutting import cut_clip
 from studio.data.media.thumbnails import version_of
 from studio.errors import Problem
+from studio.jobs.kinds.import_media import ImportJob
 from studio.models.catalogue import link_model, models_to_choose
 from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
@@ -83,9 +84,9 @@ def build_results(page: Page, place: gr.State) -> None:
 
 def take_uploads(project: Project, files: list[uploads.Sent]) -> None:
     taken = uploads.take(project, files or [])
-    config = {"paths": [str(taken.folder)], "delete_after": True, "left_out": taken.left_out}
+    config = ImportJob(paths=(str(taken.folder),), delete_after=True, left_out=tuple(taken.left_out))
     try:
-        actions.queue(project, "import", config, "Import")
+        actions.queue(project, config)
     except BaseException:
         uploads.give_up(taken)
         raise
@@ -93,7 +94,7 @@ def take_uploads(project: Project, files: list[uploads.Sent]) -> None:
 
 def import_folder(project: Project, folder: str) -> list[str]:
     path = uploads.check_folder(folder)
-    actions.queue(project, "import", {"paths": [str(path)]}, "Import")
+    actions.queue(project, ImportJob(paths=(str(path),)))
     return [""]
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from studio.config import TIME_OF_DAY, TrainConfig, from_dict, nest
+from studio.config import TIME_OF_DAY, TrainConfig, flatten, from_dict, nest
 from studio.data.captions.rules import check_trigger
 from studio.data.dataset import kept_items
 from studio.errors import Problem
-from studio.export import foreign
+from studio.export import taking_over
 from studio.jobs import state
+from studio.jobs.kinds.rehearse import RehearseJob
+from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
 from studio.models.preset import model_preset
 from studio.project_facts import TrainChoice
@@ -19,7 +21,7 @@ from studio.training.plan.optimizer_facts import how_to_use, why_not_usable
 from studio.training.plan.planner import Plan, propose
 from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
-from studio.ui.settings_form import check_limits, flatten
+from studio.ui.settings_form import check_limits
 from studio.workspace import Project, Workspace
 
 
@@ -68,7 +70,7 @@ def take_config(project: Project, files: str | Sequence[str] | None) -> str:
     """Fill the form from configs of other trainers that a browser sent; a sentence. What has no counterpart is noted in project.json."""
     files = [files] if isinstance(files, str) else files or []
     try:
-        found = foreign.take_over(project, files, len(kept_items(project)))
+        found = taking_over.take_over(project, files, len(kept_items(project)))
     finally:
         uploads.forget(project.workspace, files)
     without = f"; {f.count(len(found.without), 'value')} of {found.program} {'has' if len(found.without) == 1 else 'have'} no counterpart"
@@ -116,7 +118,7 @@ def rehearse(project: Project) -> str:
         raise Problem(reason, action=action)
     if actions.is_busy(project, "rehearse"):
         raise Problem("It is being rehearsed already.")
-    actions.queue(project, "rehearse", plan.job_config(project), f"Rehearse {project.facts().name}")
+    actions.queue(project, RehearseJob(**plan.job_config(project)), f"Rehearse {project.facts().name}")
     return "Ten real steps are taken now; then the plan says what they measured."
 
 
@@ -127,5 +129,5 @@ def start(project: Project) -> str:
     if reason:
         raise Problem(reason, action=action)
     busy = state.current_job(project.workspace)
-    actions.queue(project, "train", plan.job_config(project), f"Train {project.facts().name}")
+    actions.queue(project, TrainJob(**plan.job_config(project)), f"Train {project.facts().name}")
     return f"Added to the queue, after: {busy.title}." if busy else "Training starts now; you may close this window, it goes on."

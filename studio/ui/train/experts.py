@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.config import EXPERTS
+from studio.jobs.kinds.train import TrainJob
 from studio.jobs.state import JobStatus
 from studio.machine import read_machine
 from studio.models.preset import Expert, experts_of
@@ -81,17 +82,17 @@ class RunNote(View):
     text: str
 
 
-def read_lanes(job: JobStatus, config: dict[str, Any]) -> tuple[tuple[Lane, ...], tuple[Figure, ...]]:
+def read_lanes(job: JobStatus, config: TrainJob) -> tuple[tuple[Lane, ...], tuple[Figure, ...]]:
     """(lanes, numbers of the moment) of a run; config: its config.json. No numbers when it is over, no lanes before it begins."""
     if job.state == "queued":
         return (), ()
     history, series = read_history(job.run_dir), read_curves(job.run_dir, MAX_POINTS)
-    settings, unchecked, experts = config["config"], not has_held_out(job.run_dir), experts_in(config)
+    settings, unchecked, experts = config.config, not has_held_out(job.run_dir), experts_in(config)
     cards = settings.get("processes", 1) / len(experts)  # for each expert
     turns = {expert.name: find_turn(expert.name, job, history.phase, settings, cards) for expert in experts}
     lanes = tuple(describe_lane(expert, series[expert.name], settings, turns[expert.name], unchecked) for expert in experts)
     pace, num_at_once = history.seconds_per_step(), len(experts) if cards >= 1 else 1
-    return lanes, () if job.is_over else find_figures(series, settings, config.get("device", ""), pace, num_at_once)
+    return lanes, () if job.is_over else find_figures(series, settings, config.device, pace, num_at_once)
 
 
 def read_notes(job: JobStatus) -> tuple[RunNote, ...]:
@@ -106,9 +107,9 @@ def note_text(note: Note | Asleep) -> str:
     return note.message if isinstance(note, Note) else f"The computer slept for {f.duration(note.seconds)}; the training went on."
 
 
-def experts_in(config: dict[str, Any]) -> tuple[Expert, ...]:
+def experts_in(config: TrainJob) -> tuple[Expert, ...]:
     """The experts of a run's base model; both, if that is not known any more."""
-    return experts_of(config.get("base_model", ""))
+    return experts_of(config.base_model)
 
 
 def has_held_out(run_dir: Path) -> bool:

@@ -30,7 +30,7 @@ def read_rehearsal(project: Project) -> RehearsalNote:
     if not job.is_over:
         return RehearsalNote(Remark(_progress(job)), is_busy=True)
     if job.state in ("failed", "crashed"):
-        words = f.in_sentences(job.error, ("message", "fix"))
+        words = f.in_sentences(job.error, with_cost=False)
         return RehearsalNote(Remark(f"The rehearsal ended early. {words}", "remark"))
     return RehearsalNote(Remark(f"Last rehearsed in {job.name}." if job.state == "done" else WHAT_FOR))
 
@@ -38,8 +38,7 @@ def read_rehearsal(project: Project) -> RehearsalNote:
 def _progress(job: state.JobStatus) -> str:
     if job.state == "queued":
         return "The rehearsal waits in the queue."
-    done, total, message = (job.progress.get(name) for name in ("done", "total", "message"))
-    counted = (
-        f", step {done + 1} of {total}" if job.progress.get("code") == REHEARSAL and total and done is not None and done < total else ""
-    )
+    done, total, message = job.progress.done, job.progress.total, job.progress.message
+    is_counted = job.progress.code == REHEARSAL and total and done is not None and done < total
+    counted = f", step {done + 1} of {total}" if is_counted and done is not None else ""
     return f"Rehearsing{counted}. {message or ''}".strip()

@@ -7,7 +7,8 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from studio.config import TrainConfig
+from studio.config import TrainConfig, flatten
+from studio.export.taking_over import readable_targets
 from studio.jobs import launcher
 from studio.training.pairs import damaged_pairs
 from studio.training.plan.plan_presets import list_recipes
@@ -15,7 +16,7 @@ from studio.ui import actions, download_view
 from studio.ui.components import component
 from studio.ui.evaluate import sample_clips as train_samples
 from studio.ui.page import Page, Trigger
-from studio.ui.settings_form import Field, Form, build_form, flatten, place_field, search_index, show
+from studio.ui.settings_form import Field, Form, build_form, place_field, search_index, show
 from studio.ui.train import choice as train_choice
 from studio.ui.train import plan as train_plan
 from studio.ui.train import view as train_view
@@ -103,7 +104,7 @@ def build_plan(page: Page) -> None:
 
 def build_take_over(page: Page) -> None:
     """Settings from a config of another trainer."""
-    label, types = "Settings from AI Toolkit or diffusion-pipe", [".yaml", ".yml", ".json", ".toml"]
+    label, types = f"Settings from {' or '.join(target.title for target in readable_targets())}", [".yaml", ".yml", ".json", ".toml"]
     config = gr.UploadButton(label, file_count="multiple", file_types=types, elem_id="take-config", size="sm")
     page.takes(config, train_choice.take_config, lambda files: train_choice.forget_config(page.workspace, files))
 

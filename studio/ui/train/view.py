@@ -9,6 +9,8 @@ from typing import Any
 
 from studio.data.dataset import kept_items
 from studio.jobs import launcher, state
+from studio.jobs.kind import read_config
+from studio.jobs.kinds.train import TrainJob
 from studio.models.preset import model_preset
 from studio.training.pairs import Pair, list_pairs, list_run_pairs
 from studio.ui import actions, download_view
@@ -153,7 +155,7 @@ def way_on(job: state.JobStatus) -> str:
     """The action that helps after a run: what its error names, else to go on where that is possible, else to begin anew."""
     if job.state == "done":
         return "open-evaluate"
-    named = (job.error or {}).get("action") or ""
+    named = job.error.action if job.error else ""
     if job.state == "failed" and find_button(named):
         return named
     return "resume" if job.state in ("stopped", "crashed") or can_go_on(job) else "start-training"
@@ -207,7 +209,7 @@ def describe_trainings(project: Project, jobs: list[state.JobStatus]) -> tuple[R
 
 
 def describe_training(job: state.JobStatus, num_pairs: int) -> RunLine:
-    done, total = job.result.get("step") or job.progress.get("done") or 0, job.progress.get("total")
+    done, total = job.result.get("step") or job.progress.done or 0, job.progress.total
     step = state.last_safe_step(job.run_dir) if can_go_on(job) else 0
     return RunLine(
         name=job.name,
@@ -230,7 +232,7 @@ def when(seconds: float) -> str:
 
 def describe_run(project: Project, job: state.JobStatus, log_end: int | None = None) -> RunView:
     """One run by itself; log_end: where the page of the log ends that is looked at."""
-    lanes, numbers = read_lanes(job, state.read_config(job.run_dir))
+    lanes, numbers = read_lanes(job, read_config(TrainJob, job.run_dir))
     ending = describe_end(project, job)
     return RunView(
         run=job.name,
@@ -257,7 +259,7 @@ def describe_log(job: state.JobStatus, end: int | None) -> LogView | None:
 
 
 def job_progress(job: state.JobStatus) -> JobProgress:
-    words = [job.progress.get("stage") or "", job.progress.get("message") or ""]
+    words = [job.progress.stage or "", job.progress.message or ""]
     return JobProgress(
         share=None if job.fraction is None else round(job.fraction, 3),
         counted=count_progress(job.progress),
@@ -266,9 +268,9 @@ def job_progress(job: state.JobStatus) -> JobProgress:
     )
 
 
-def count_progress(progress: dict[str, Any]) -> str:
+def count_progress(progress: state.Progress) -> str:
     """Step 120 of 500; a training is at a step, other jobs have done so many of what they count."""
-    done, total, unit = progress.get("done"), progress.get("total"), progress.get("unit") or "steps"
+    done, total, unit = progress.done, progress.total, progress.unit or "steps"
     if not total or done is None:
         return ""
     word = "Step" if unit == "steps" else unit[:1].upper() + unit[1:]
