@@ -9,7 +9,7 @@ from PIL import Image
 
 from studio import cli
 from studio.data import curation, dataset
-from studio.evaluation.judge.references import scores_key
+from studio.evaluation.judge.measuring import score_keys
 from studio.models import eyes
 from studio.models.eyes.of_base_model import EYE as OBSERVER
 from studio.models.preset import model_preset
@@ -93,10 +93,10 @@ def test_without_an_eye_nobody_looks():
 
 
 def test_raising_an_eyes_version_measures_and_scores_anew(project, tiny_base, monkeypatch):
-    first = eyes.key_of(OBSERVER, tiny_base), scores_key(project, tiny_base)
+    first = eyes.key_of(OBSERVER, tiny_base), score_keys(project, tiny_base)
     monkeypatch.setattr("studio.models.eyes.of_base_model.EYE", replace(OBSERVER, version=2))
     eye = eyes.find_eye(tiny_base.preset)
-    assert eye.version == 2 and first[0] != eyes.key_of(eye, tiny_base) and first[1] != scores_key(project, tiny_base)
+    assert eye.version == 2 and first[0] != eyes.key_of(eye, tiny_base) and first[1] != score_keys(project, tiny_base)
 
 
 def test_what_an_eye_costs_and_may_is_said(another_eye):

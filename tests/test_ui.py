@@ -340,7 +340,7 @@ def test_uploads_are_deleted_by_the_job_itself_however_it_ends(project, media, i
     worker.execute(run)
     assert state.read_status(run).state == end and not folder.exists()
     button = results_view.read_results(project)["reports"][0]["button"]
-    assert button is None if end == "done" else button.name == "upload"  # resuming it would find no files
+    assert button is None if end == "done" else button["action"] == "upload"  # resuming it would find no files
 
 
 def test_uploads_are_deleted_when_the_import_is_taken_out_of_the_queue(project, media, idle):

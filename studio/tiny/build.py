@@ -17,8 +17,12 @@ import torch
 from studio.config import EXPERTS
 from studio.models.loading import Vae
 from studio.tiny.denoiser import train_base, train_expert
+from studio.tiny.eye.observer_training import build_observer
+from studio.tiny.measures import measure_pack
+from studio.tiny.pack import seal_pack, write_pack
 from studio.tiny.samples import draw_groups
 from studio.tiny.vae import build_vae
+from studio.tiny.words.captioner_training import build_captioner
 from studio.tiny.words.text_training import train_text_encoder
 
 TRAININGS = ("text_encoder", "base", *EXPERTS)
@@ -61,25 +65,16 @@ class Builder:
         return model, text_encoder
 
     def observer(self) -> None:
-        from studio.tiny.eye.observer_training import build_observer
-
         build_observer(self.work / "observer-result", self.work / "observer", self.seed, self.report)
 
     def captioner(self) -> None:
-        from studio.tiny.words.captioner_training import build_captioner
-
         build_captioner(self.work / "captioner-result", self.work / "captioner", self.seed, self.report)
 
     def pack(self, out: Path) -> None:
-        from studio.tiny.pack import write_pack
-
         write_pack(self, out)
 
     def measure(self, out: Path) -> None:
         """Measure the pack in `out`, which must be the studio's own, and seal it again with the figures in its card."""
-        from studio.tiny.measures import measure_pack
-        from studio.tiny.pack import seal_pack
-
         measure_pack(out, self.work, self.report)
         seal_pack(out)
 

@@ -18,8 +18,10 @@ from studio.models.loading import load_expert, load_text_encoder, load_vae
 from studio.models.observer import find_observer
 from studio.models.render import decode_frames, draw_stage, to_bytes
 from studio.tiny import world
+from studio.tiny.eye.observer_measures import measure_observer
 from studio.tiny.pack import MEASURES_FILE
 from studio.tiny.samples import CLIP_FRAMES, draw_groups
+from studio.tiny.words.captioner_training import measure_captioner
 from studio.training.step.randomness import generator
 from studio.workspace import Workspace, write_json
 
@@ -101,15 +103,11 @@ def measure_motions(base: BaseModel, count: int, seed: int = 12) -> tuple[float,
 
 
 def _observer_rows(base: BaseModel) -> list[dict[str, str]]:
-    from studio.tiny.eye.observer_measures import measure_observer
-
     for name, value in measure_observer(base.folder / base.preset.observer).items():
         yield _row(f"observer: {name}", "", f"{value:.1%}" if name.startswith("read") else f"{value:.3f}")
 
 
 def _captioner_rows(base: BaseModel) -> list[dict[str, str]]:
-    from studio.tiny.words.captioner_training import measure_captioner
-
     for name, value in measure_captioner(base.captioner).items():
         yield _row(f"captioner: {name}", ">= 90 %", f"{value:.1%}")
 

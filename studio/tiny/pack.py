@@ -15,6 +15,7 @@ from studio.models.loading import Vae
 from studio.tiny.denoiser import BOUNDARY, PLANS
 from studio.tiny.words.text import build_tokenizer
 from studio.tiny.words.text_training import PLAN as TEXT_PLAN
+from studio.training.pairs import file_sha256
 from studio.workspace import FORMAT, write_atomic, write_json
 
 MEASURES_FILE = "measures.json"
@@ -72,16 +73,10 @@ def seal_pack(out: Path, facts: dict[str, Any] | None = None) -> None:
     for path in out.rglob("*.json"):  # the same bytes whatever system wrote them
         path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
     files = sorted(p for p in out.rglob("*") if p.is_file() and p.name != PACK_FILE and p.suffix != ".md")
-    entries = {p.relative_to(out).as_posix(): {"bytes": p.stat().st_size, "sha256": _sha256(p)} for p in files}
+    entries = {p.relative_to(out).as_posix(): {"bytes": p.stat().st_size, "sha256": file_sha256(p)} for p in files}
     write_json(
         out / PACK_FILE, {"format": FORMAT} | (facts or {k: known[k] for k in known if k not in ("format", "files")}) | {"files": entries}
     )
-
-
-def _sha256(path: Path) -> str:
-    from studio.training.pairs import file_sha256
-
-    return file_sha256(path)
 
 
 def _model_card(out: Path) -> str:

@@ -194,7 +194,9 @@ def told_attributes(identity: Identity, scene: Scene, parts: Collection[str], om
         told.add("beard")
     phrases = scene_phrases(scene).keys() - set(omit)
     told |= phrases - {"clothes"}
-    return told | ({"shirt", "glasses"} if scene.glasses else {"shirt"}) if "clothes" in phrases else told
+    if "clothes" in phrases:
+        told |= {"shirt", "glasses"} if scene.glasses else {"shirt"}
+    return told
 
 
 def list_captions(rng: random.Random, count: int = 400) -> list[str]:

@@ -88,7 +88,9 @@ def answer_for(scene: world.Scene, style: str) -> str:
 
 def draw_scene(rng: random.Random, kind: str, held_out: bool = False, often: Sequence[str] = ()) -> world.Scene:
     """often: motions that every second clip has one of."""
-    motion = "" if kind == "photo" else rng.choice(often) if often and rng.random() < 0.5 else None
+    if kind == "photo":
+        return world.draw_scene(rng, motion="", held_out=held_out)
+    motion = rng.choice(often) if often and rng.random() < 0.5 else None
     return world.draw_scene(rng, motion=motion, held_out=held_out)
 
 
