@@ -20,7 +20,7 @@ def read_results(project):
     last = next((job for job in jobs if job.kind in KINDS), None)
     reports = [describe(project, job) for job in over if stamp(job) not in dismissed]
     # a plain success is news until the next job; what a person should look at stays until they dismiss it
-    reports = [report for report in reports if report["groups"] or report["tone"] == "bad" or report["name"] == last.name]
+    reports = [report for report in reports if report["groups"] or report["tone"] == "bad" or (last and report["name"] == last.name)]
     return {"reports": reports} if reports else {}
 
 
