@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.components import Component
 
 from studio.errors import Problem
@@ -42,7 +43,7 @@ class Reader:
     tab: str
     read: Callable[..., Sequence[Any]]
     inputs: tuple[Component, ...] = ()
-    outputs: tuple[Component, ...] = ()
+    outputs: tuple[Block, ...] = ()
     blank: tuple[Shown, ...] = ()  # what it shows when it can't be read; else what it gives without a project
     warns: bool = False  # it gives Problems, not values
 
@@ -124,7 +125,7 @@ class Page:
     def reads(
         self,
         read: Callable[..., Sequence[Shown]],
-        outputs: Iterable[Component],
+        outputs: Iterable[Block],
         inputs: Iterable[Component] = (),
         tab: str = "",
         blank: Iterable[Shown] = (),
@@ -188,7 +189,7 @@ class Page:
         self.readers.append(Reader(tab, find, warns=True))
 
     def acts(
-        self, event: Trigger, act: Act, inputs: Iterable[Component] = (), outputs: Iterable[Component] = (), needs_project: bool = True
+        self, event: Trigger, act: Act, inputs: Iterable[Component] = (), outputs: Iterable[Block] = (), needs_project: bool = True
     ) -> None:
         """On `event`: `act(project, *inputs, event=...)` does one thing, and returns values for `outputs`; then all is read again.
 
@@ -326,7 +327,7 @@ class Page:
         self.acts(part.act, lambda project, event: actions.act(self, project, event.action))
 
 
-def to_output(output: Component, value: Shown) -> Any:
+def to_output(output: Block, value: Shown) -> Any:
     """What a part of the page is sent for what its reader gave."""
     return to_component(value) if isinstance(output, gr.HTML) else value
 
