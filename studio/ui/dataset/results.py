@@ -59,13 +59,8 @@ def read_results(project: Project | None) -> dict[str, Any]:
     dismissed = set(project.facts().dismissed) if over else set()
     reports = [describe(project, job) for job in over if stamp(job) not in dismissed]
     # a plain success is news until the next job; what a person should look at stays until they dismiss it
-<<<<<<< HEAD
     reports = [report for report in reports if report.groups or report.tone == "bad" or report.name == jobs[0].name]
     return {"reports": [report.to_json() for report in reports]} if reports else {}
-=======
-    reports = [report for report in reports if report["groups"] or report["tone"] == "bad" or (last and report["name"] == last.name)]
-    return {"reports": reports} if reports else {}
->>>>>>> h-g
 
 
 def dismiss(project: Project, job: str) -> None:
