@@ -78,7 +78,7 @@ def draw(project: Project, folder: Path, out: Output) -> Drawn:
         return Drawn(folder.name, report, "done", reused=counts[DONE], failed=counts[FAILED], total=len(plan.cells))
     _announce(project, plan, folder.name, stale, out)
     pairs = [pair.id for pair in plan.pairs]
-    job = run_here(project, SweepJob(config=plan.settings, pairs=tuple(pairs), sweep=folder.name), out)
+    job = run_here(project, SweepJob(config=dict(plan.settings), pairs=tuple(pairs), sweep=folder.name), out)
     numbers = {name: job.result[name] for name in ("rendered", "reused", "failed", "total", "stopped") if name in job.result}
     drawn = Drawn(folder.name, report, job.state, **numbers)
     out.print(f"Drew {drawn.rendered} clips, {drawn.reused} were there already. Report: {report}")

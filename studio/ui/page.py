@@ -151,7 +151,7 @@ class Page:
             known.append(value)
         return known
 
-    def keep(self, changes: Sequence[Component], values: Sequence[Any], slug: str | None) -> list[Any]:
+    def keep(self, changes: Sequence[Block], values: Sequence[Any], slug: str | None) -> list[Any]:
         """The values as they are sent: a memory with whose it is."""
         return [Remembered(slug, value) if change._id in self.memories else value for change, value in zip(changes, values, strict=True)]
 

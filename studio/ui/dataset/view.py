@@ -281,6 +281,6 @@ def named(ids: Sequence[str]) -> str:
 
 
 def permission_line(data: ProjectFacts) -> str:
-    if not data.is_permitted:
+    if data.permission is None or not data.is_permitted:
         return '<p class="muted">No permission is written down for this person, so training is not possible.</p>'
     return f'<p class="muted">Permission: {f.escape(data.permission.statement or "given")}</p>'

@@ -1,4 +1,5 @@
-/* Shows nothing: holds whose page this was when files were dropped or chosen; they may arrive when another project is shown. */
+/* Shows nothing: holds whose page this was when files were dropped or chosen;
+   they may arrive when another project is shown. */
 const controls = props.value.controls.map((id) => `#${id}`).join(", ");
 const note = (event) => {
   const control = event.target.closest?.(controls);
@@ -7,5 +8,6 @@ const note = (event) => {
   const { project, made } = JSON.parse(shows.dataset.shown);
   props.value = { ...props.value, [control.id]: { project, made } };
 };
-/* A chooser of files is opened by a press, and the files of a drop zone come with "drop" or "change": all of them before anything is sent. */
+/* A chooser of files is opened by a press, and the files of a drop zone come with "drop" or "change":
+   all of them before anything is sent. */
 for (const kind of ["click", "drop", "change"]) document.addEventListener(kind, note, true);
