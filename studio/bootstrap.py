@@ -1,6 +1,8 @@
 """Makes .venv, keeps it in step with requirements.txt and starts the studio in it. The launchers run this file with whatever
 Python 3.11-3.13 they found, so it imports the standard library only. It speaks on stderr: stdout belongs to the command."""
 
+from __future__ import annotations  # an older Python must get as far as saying that it is too old
+
 import contextlib
 import hashlib
 import importlib.util
@@ -11,7 +13,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 WINDOWS = os.name == "nt"
@@ -77,12 +81,12 @@ KNOWN_FAILURES = (  # (pattern in pip's or uv's words, our sentence); the first 
 class SetupProblem(Exception):
     """What went wrong, in one sentence with its fix. code: 2 when a person can mend it, 1 for a fault."""
 
-    def __init__(self, message, code=2):
+    def __init__(self, message: str, code: int = 2) -> None:
         super().__init__(message)
         self.code = code
 
 
-def say(sentence):
+def say(sentence: str) -> None:
     if sys.stderr is not None:
         print(sentence, file=sys.stderr, flush=True)
 
@@ -90,7 +94,7 @@ def say(sentence):
 # -- is everything in place?
 
 
-def probe(*, needs_venv=True):
+def probe(*, needs_venv: bool = True) -> int:
     """Print this Python's path and return 0 if it can run the studio, else 1."""
     in_range = OLDEST <= sys.version_info[:2] <= NEWEST and sys.maxsize > 2**32
     if not in_range or (needs_venv and not can_make_venv()):
@@ -99,7 +103,7 @@ def probe(*, needs_venv=True):
     return 0
 
 
-def windows_path_bytes():
+def windows_path_bytes() -> bytes:
     """This Python's path for the pipe to launch.bat. Python itself would write it in another code page than cmd reads."""
     import ctypes
 
@@ -108,7 +112,7 @@ def windows_path_bytes():
     return console_bytes(sys.executable, windows.GetConsoleOutputCP() or windows.GetOEMCP(), short)
 
 
-def console_bytes(path, code_page, short_name):
+def console_bytes(path: str, code_page: int, short_name: Callable[[str], str]) -> bytes:
     """A path in the console's code page; by its short name (MÜLLER~1) where that has no such letters."""
     try:
         return path.encode(f"cp{code_page}")
@@ -116,23 +120,23 @@ def console_bytes(path, code_page, short_name):
         return short_name(path).encode("ascii", "replace")
 
 
-def can_make_venv():
+def can_make_venv() -> bool:
     """False on a Debian without python3-venv."""
     return all(importlib.util.find_spec(name) for name in ("venv", "ensurepip"))
 
 
-def is_ready(with_tests=False):
+def is_ready(with_tests: bool = False) -> bool:
     """Is .venv whole? Reads two small files and one folder listing; imports and starts nothing large."""
     version = venv_version()
     layers = layers_of(with_tests)
     return bool(version) and all(read_stamp(f) == stamp_of(f, version) and not missing_packages(f, version) for f in layers)
 
 
-def layers_of(with_tests):
+def layers_of(with_tests: bool) -> tuple[Path, ...]:
     return (REQUIREMENTS, TEST_REQUIREMENTS, TEST_ALONE) if with_tests else (REQUIREMENTS,)
 
 
-def venv_version():
+def venv_version() -> str:
     """ "3.12" if the Python in .venv runs and is one that we support, else ""."""
     if Path(sys.executable) == VENV_PYTHON:
         version = sys.version_info[:2]
@@ -148,12 +152,12 @@ def venv_version():
     return "{}.{}".format(*version) if OLDEST <= version <= NEWEST else ""
 
 
-def stamp_file(requirements):
+def stamp_file(requirements: Path) -> Path:
     names = {TEST_REQUIREMENTS: "studio-tests.json", TEST_ALONE: "studio-tests-alone.json"}
     return VENV / names.get(requirements, "studio.json")
 
 
-def stamp_of(requirements, version):
+def stamp_of(requirements: Path, version: str) -> dict[str, str]:
     """What the stamp says once everything in `requirements` is installed."""
     stamp = {"requirements": hashlib.sha256(requirements.read_bytes()).hexdigest(), "python": version}
     if requirements != REQUIREMENTS:
@@ -161,26 +165,26 @@ def stamp_of(requirements, version):
     return stamp | {"torch": torch_backend()} | ({"nvidia": FOR_NVIDIA} if uses_nvidia() else {})
 
 
-def read_stamp(requirements):
+def read_stamp(requirements: Path) -> dict[str, str] | None:
     try:
         return json.loads(stamp_file(requirements).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
 
-def write_stamp(requirements, version):
+def write_stamp(requirements: Path, version: str) -> None:
     temporary = stamp_file(requirements).with_suffix(".tmp")
     temporary.write_text(json.dumps(stamp_of(requirements, version)), encoding="utf-8")
     os.replace(temporary, stamp_file(requirements))
 
 
-def pins(requirements):
+def pins(requirements: Path) -> dict[str, str]:
     """{name: version} of the lines `name==version`."""
     text = requirements.read_text(encoding="utf-8")
     return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;#]+)[ \t]*(?:#.*)?$", text, re.MULTILINE))
 
 
-def missing_packages(requirements, version):
+def missing_packages(requirements: Path, version: str) -> list[str]:
     """Pinned packages that are not in .venv in that version, judged by the names of the *.dist-info folders."""
     packages = VENV / ("Lib/site-packages" if WINDOWS else f"lib/python{version}/site-packages")
     try:
@@ -191,21 +195,21 @@ def missing_packages(requirements, version):
     return [name for name, pinned in pins(requirements).items() if found.get(_normal(name)) != pinned]
 
 
-def _normal(name):
+def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def torch_backend():
+def torch_backend() -> str:
     """Which PyTorch build: "pip" = whatever plain pip gives; anything else is for `uv --torch-backend` ("auto", "cpu", "cu128", ...)."""
     return os.environ.get("STUDIO_TORCH_BACKEND", "").strip().lower() or ("auto" if graphics_card() else "pip")
 
 
-def uses_nvidia():
+def uses_nvidia() -> bool:
     """Whether the PyTorch that is installed computes on an NVIDIA card. Plain pip's does on Linux alone."""
     return graphics_card() == "NVIDIA" and torch_backend() not in (("cpu", "pip") if WINDOWS else ("cpu",))
 
 
-def graphics_card():
+def graphics_card() -> str:
     """ "NVIDIA", "AMD" or "", judged by what its driver leaves on the disk: this is asked at every start."""
     if WINDOWS:
         system = Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32"
@@ -218,7 +222,7 @@ def graphics_card():
 # -- putting it in place
 
 
-def prepare(with_tests=False):
+def prepare(with_tests: bool = False) -> None:
     """Make .venv whole, or raise SetupProblem."""
     if is_ready(with_tests):
         return
@@ -236,7 +240,7 @@ def prepare(with_tests=False):
 
 
 @contextlib.contextmanager
-def exclusive():
+def exclusive() -> Iterator[None]:
     """One start at a time sets up; the next one waits. The system frees the lock if its holder dies."""
     try:
         VENV.mkdir(exist_ok=True)
@@ -251,7 +255,7 @@ def exclusive():
         yield
 
 
-def try_lock(file):
+def try_lock(file: IO[bytes]) -> bool:
     try:
         if WINDOWS:
             import msvcrt
@@ -267,7 +271,7 @@ def try_lock(file):
     return True
 
 
-def make_venv():
+def make_venv() -> None:
     """Keep a .venv whose Python and pip work; anything else in its place is made anew."""
     if venv_version() and subprocess.run([VENV_PYTHON, "-m", "pip", "--version"], **_quiet(), env=environment()).returncode == 0:
         say("Bringing the studio's libraries up to date.")
@@ -289,7 +293,7 @@ def make_venv():
     run([VENV_PYTHON, "-I", "-m", "ensurepip", "--default-pip"], failure)  # a step of its own: venv would hide why it failed
 
 
-def clear_venv():
+def clear_venv() -> None:
     """Empty .venv but for the lock that we hold and the log."""
     for path in VENV.iterdir():
         if path in (LOG, LOCK):
@@ -303,7 +307,7 @@ def clear_venv():
             raise SetupProblem(sentence) from None
 
 
-def install(requirements, version):
+def install(requirements: Path, version: str) -> None:
     """Install one file of pins and leave its stamp. The stamp goes first: an interrupted install is noticed at the next start."""
     previous = read_stamp(requirements)
     stamp_file(requirements).unlink(missing_ok=True)
@@ -323,7 +327,7 @@ def install(requirements, version):
     write_stamp(requirements, version)
 
 
-def install_for_graphics_card(requirements, *, changed):
+def install_for_graphics_card(requirements: Path, *, changed: bool) -> None:
     """PyTorch's build for this driver through uv, then the rest through pip: `torch==2.14.1` is satisfied by 2.14.1+cu128.
 
     changed: PyTorch may be there in another build, which the same pin would keep.
@@ -340,7 +344,7 @@ def install_for_graphics_card(requirements, *, changed):
     pip_install(["-r", str(requirements)], "The libraries could not be installed")
 
 
-def install_for_nvidia():
+def install_for_nvidia() -> None:
     """What one option needs, and no more than that option is lost with it. Alone: nothing may exchange the PyTorch that was chosen."""
     say("Installing what 8-bit AdamW needs (40 MB)...")
     try:
@@ -349,19 +353,19 @@ def install_for_nvidia():
         say(f"{problem} Everything else works. To try again: {VENV_PYTHON} -m pip install --no-deps {FOR_NVIDIA}")
 
 
-def pip_install(arguments, failure):
+def pip_install(arguments: list[str], failure: str) -> None:
     own_log = ["--log", str(LOG)] if on_terminal() else ["--progress-bar", "off"]
     run([VENV_PYTHON, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", *own_log, *arguments], failure)
 
 
-def run(command, failure):
+def run(command: Sequence[str | Path], failure: str) -> None:
     """Run one step; its output goes to the terminal if there is one, else to the log. SetupProblem says why it failed."""
     command = [str(word) for word in command]
     with open(LOG, "ab+") as log:
         log.write(f"\n$ {' '.join(command)}\n".encode())
         log.flush()
         start = log.tell()
-        output = {"stdout": sys.stderr} if on_terminal() else {"stdout": log, "stderr": subprocess.STDOUT}
+        output: dict[str, Any] = {"stdout": sys.stderr} if on_terminal() else {"stdout": log, "stderr": subprocess.STDOUT}
         code = wait(subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment(), cwd=ROOT, **output))
         log.seek(start)
         words = log.read().decode(errors="replace")
@@ -369,7 +373,7 @@ def run(command, failure):
         raise explain(failure, words)
 
 
-def wait(process):
+def wait(process: subprocess.Popen[bytes]) -> int:
     """The exit code; without a terminal, a sign of life every minute. Ctrl-C reaches the step too: let it end first."""
     began = time.monotonic()
     try:
@@ -384,7 +388,7 @@ def wait(process):
         raise
 
 
-def explain(failure, words):
+def explain(failure: str, words: str) -> SetupProblem:
     """The SetupProblem for a failed step, from what pip or uv wrote."""
     for pattern, reason in KNOWN_FAILURES:
         if re.search(pattern, words):
@@ -393,18 +397,18 @@ def explain(failure, words):
     return SetupProblem(f"{failure}. {last} Details: {LOG}".replace(".  ", ". "), code=1)
 
 
-def on_terminal():
+def on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def _quiet():
+def _quiet() -> dict[str, Any]:
     return {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 # -- starting
 
 
-def environment():
+def environment() -> dict[str, str]:
     """The environment of every process that runs in .venv: nothing leaks in from other Pythons, nothing is reported out."""
     unwanted = ("PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
@@ -421,7 +425,7 @@ def environment():
 SIDE_BY_SIDE = ("-n", "logical", "--maxprocesses", "4", "--dist", "worksteal")  # all tests, by several processes
 
 
-def command_for(arguments):
+def command_for(arguments: list[str]) -> list[str]:
     """What the launcher's arguments stand for: the studio, the tests, or a command of the library."""
     if not arguments or arguments[0].startswith("-"):
         return [str(ROOT / "app.py"), *arguments]
@@ -432,7 +436,7 @@ def command_for(arguments):
     return ["-m", "pytest", *([] if named else ["tests", *SIDE_BY_SIDE]), *chosen]
 
 
-def start(arguments):
+def start(arguments: list[str]) -> int:
     """Become the program (on Windows: run it and return its exit code)."""
     command = [str(VENV_PYTHON), *command_for(arguments)]
     variables = environment() | {"PYTHONPATH": str(ROOT)}
@@ -448,7 +452,7 @@ def start(arguments):
                 continue  # the program got the Ctrl-C too, and ends in its own way
 
 
-def main(verb, *arguments):
+def main(verb: str, *arguments: str) -> int:
     with_tests = arguments[:1] == ("test",)
     if verb.startswith("probe"):
         return probe(needs_venv=verb == "probe")

@@ -52,7 +52,8 @@ def run(config: CaptionJob, work: Work) -> Mapping[str, Any]:
 
 def describe_end(result: Mapping[str, Any]) -> str:
     written, kept = result["written"], result["kept"]
-    stay = f" {count(kept, 'caption')} stayed as {'it was' if kept == 1 else 'they were'}." if kept else ""
+    unchanged = "it was" if kept == 1 else "they were"
+    stay = f" {count(kept, 'caption')} stayed as {unchanged}." if kept else ""
     if not written:
         return f"No caption was written.{stay}"
     return (
