@@ -373,7 +373,7 @@ def run(command: Sequence[str | Path], failure: str) -> None:
         raise explain(failure, words)
 
 
-def wait(process: subprocess.Popen[bytes]) -> int:
+def wait(process: subprocess.Popen[Any]) -> int:
     """The exit code; without a terminal, a sign of life every minute. Ctrl-C reaches the step too: let it end first."""
     began = time.monotonic()
     try:
