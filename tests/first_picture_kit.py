@@ -12,7 +12,8 @@ from studio.models.catalogue import link_model
 CONDITION = 16  # channels: 4 of the mask, 12 of the latents
 CHANGES = {
     "in_channels = 12": f"in_channels = {12 + CONDITION}",
-    "default_boundary = 0.875": "default_boundary = 0.9",
+    "noise = [0.875, 1.0]": "noise = [0.9, 1.0]",
+    "noise = [0.0, 0.875]": "noise = [0.0, 0.9]",
     'title = "Tiny (built in)"': 'title = "Tiny from pictures"',
 }
 WEIGHTS = "diffusion_pytorch_model.safetensors"

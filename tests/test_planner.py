@@ -399,5 +399,5 @@ def test_a_card_without_a_data_sheet_has_no_hours_and_it_is_said_what_to_do(wan,
 
 
 def test_a_photo_and_a_clip_have_the_tokens_that_wan_counts():
-    assert estimates.count_tokens({}, 512, 512) == 1024
-    assert estimates.count_tokens({}, 832, 480, 81) == 32_760  # FACTS.md
+    assert estimates.count_tokens(FACTS, 512, 512) == 1024
+    assert estimates.count_tokens(FACTS, 832, 480, 81) == 32_760  # FACTS.md

@@ -174,13 +174,11 @@ def _path(home, any_length):
 
 
 def _models(workspace):
-    from studio.models.captioners import list_captioners
-    from studio.models.fetch.offers import describe
-    from studio.models.preset import list_models
+    from studio.models.fetch.fetchable import describe, list_names
 
-    for name in [*list_models(), *list_captioners()]:
-        model = describe(name, workspace)
-        yield _finding(f"model {name}", GOOD if model["available"] else LOOK, model["reason"] or "ready")
+    for name in list_names():
+        thing = describe(name, workspace)
+        yield _finding(f"model {name}", GOOD if thing.available else LOOK, thing.reason or "ready")
 
 
 def _jobs(workspace):

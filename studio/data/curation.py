@@ -98,7 +98,7 @@ def _measure(item, observer, observer_key):
 def _find_base(project, report=lambda event, **fields: None):
     """The project's base model if it has an observer and is on this computer, else None."""
     name, workspace = project.read().get("base_model", ""), project.workspace
-    if name not in list_models() or not model_preset(name).observer or not describe_model(name, workspace)["available"]:
+    if name not in list_models() or not model_preset(name).observer or not describe_model(name, workspace).available:
         return None
     return _or_note(report, find_model, name, workspace)
 

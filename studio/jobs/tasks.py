@@ -89,7 +89,7 @@ def _caption(run_dir, config, recorder):
     def find_path():  # captions can be written before the base model is there
         _set_up_torch(project)
         name = project.read()["base_model"]
-        base = find_model(name, project.workspace) if describe_model(name, project.workspace)["available"] else None
+        base = find_model(name, project.workspace) if describe_model(name, project.workspace).available else None
         return find_captioner(caption_config.captioner, base, project.workspace)
 
     return write_captions(

@@ -13,6 +13,7 @@ from studio.models.files.comfyui import SingleFiles, find_files
 from studio.models.files.folders import SUBFOLDERS, DiffusersFolder, check_pack
 from studio.models.files.layouts import WeightFile, condition_channels
 from studio.models.files.weight_files import require_different, sample_of
+from studio.models.presence import Presence
 from studio.models.preset import ModelPreset, list_models, model_preset
 from studio.workspace import read_json, read_path, write_atomic, write_json
 
@@ -165,14 +166,14 @@ def find_model(name, workspace):
 
 
 def describe_model(name, workspace):
-    """{"name", "title", "available", "reason"}; the reason is a sentence, "" if available. Builds nothing."""
+    """Whether a base model is here and ready. Builds nothing."""
     preset = model_preset(name)
     reason = ""
     try:
         _find(name, preset, workspace, "Not on this computer yet.")
     except Problem as e:
         reason = f"{e.message} {e.fix}".strip()
-    return {"name": name, "title": preset.title, "available": not reason, "reason": reason}
+    return Presence(name, preset.title, reason)
 
 
 def models_to_choose(workspace):

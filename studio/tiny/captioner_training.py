@@ -13,8 +13,8 @@ from PIL import Image
 
 from studio.config import CaptionConfig, list_presets, load_preset
 from studio.data.captions.answer import read_answer
-from studio.data.captions.writer import Captioner
 from studio.data.media.clips import probe_clip, read_frames
+from studio.models.captioners.places import load_captioner
 from studio.tiny import world
 from studio.tiny.captioner import NUM_FRAMES, SHAPE, TEMPORAL_PATCH, build_untaught_captioner
 from studio.tiny.demo import write_clip
@@ -47,7 +47,7 @@ def build_captioner(folder, work_dir, seed=0, report=print, stages=None, should_
     """Write the trained captioner into `folder`; what was trained before in `work_dir` is gone on with. Returns the folder, None if stopped."""
     work_dir = Path(work_dir)
     blank = build_untaught_captioner(work_dir / "untaught", seed=seed)
-    captioner = Captioner.load(blank)
+    captioner = load_captioner(blank)
     lessons = Lessons(captioner, Head(captioner.model.config.text_config.hidden_size, seed), seed)
     eyes = {"visual": captioner.model.model.visual, "head": lessons.head}
     whole = {"model": captioner.model}
@@ -193,7 +193,7 @@ class Lessons:
         return self._answer_loss(prompt, self.media(pictures, kind), [answer_for(scene, style) for scene in scenes])
 
     def media(self, pictures, kind):
-        """{pixels, grid}: what `Captioner.prepare` gives for each, all at once."""
+        """{pixels, grid}: what `VisionLanguageModel.prepare` gives for each, all at once."""
         processor = self.captioner.processor
         if kind == "photo":
             return dict(processor.image_processor(images=[p for (p,) in pictures], return_tensors="pt"))
@@ -217,7 +217,7 @@ class Lessons:
 
 def measure_captioner(folder, seed=1, photos=160, clips=120, style="standard"):
     """{"photos, view": share that is right, ...} of what the captioner says of people and scenes that it never saw, photos of 320 px and H.264 clips."""
-    captioner = Captioner.load(folder)
+    captioner = load_captioner(folder)
     rng, right = random.Random(seed_of("captioner is measured", seed)), {}
     for kind, count in (("photo", photos), ("clip", clips)):
         for i in range(count):

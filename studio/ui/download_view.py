@@ -7,7 +7,9 @@ from studio.errors import Problem
 from studio.jobs import launcher, state
 from studio.models.catalogue import find_model
 from studio.models.fetch import offers as sources
-from studio.models.fetch.offers import RESERVE_GB, describe, describe_download, preset_of
+from studio.models.fetch.fetchable import describe, find_fetchable, kind_of
+from studio.models.fetch.offers import RESERVE_GB, describe_download
+from studio.models.presence import Presence
 from studio.models.preset import model_preset
 from studio.ui import formatting as f
 
@@ -26,13 +28,12 @@ def read_captioner(project):
     found = read_model(name, project.workspace)
     is_wanted = bool(found) and (found["state"] != "missing" or any(not item.caption for item in kept_items(project)))
     is_wanted = is_wanted and not lies_in_base_model(project)
-    return found | {"about": preset_of(name).description} if is_wanted else {}
+    return found | {"about": find_fetchable(name).about.description} if is_wanted else {}
 
 
 def captioner_of(project):
     """The name of the captioner that the project's base model asks for; "" if it brings its own."""
-    name = model_preset(project.read()["base_model"]).captioner
-    return name if sources.is_captioner(name) else ""
+    return model_preset(project.read()["base_model"]).captioner_to_fetch
 
 
 def lies_in_base_model(project):
@@ -46,15 +47,15 @@ def lies_in_base_model(project):
 def read_model(name, workspace):
     """What is shown about a model that is not there: what a download takes, or how far it is; {} if it is there."""
     model, job = describe(name, workspace), newest_job(name, workspace)
-    if model["available"]:
+    if model.available:
         return {}
-    what = {"what": "captioner" if sources.is_captioner(name) else "model"}
+    what = {"what": kind_of(name).ID}
     if job and not job.is_over:
         return what | {"title": job.title, **describe_running(job)}
     ended = job if job and job.state != "done" else None
-    title = f"{model['title']} is not on this computer" if not ended else f"{ended.title}: {f.STATES[ended.state]}"
+    title = f"{model.title} is not on this computer" if not ended else f"{ended.title}: {f.STATES[ended.state]}"
     offered = offer(name, workspace)
-    reason = "" if offered and not offered["here"] else model["reason"]  # what is said beside the button need not be said twice
+    reason = "" if offered and not offered["here"] else model.reason  # what is said beside the button need not be said twice
     return what | {"title": title, "state": "missing", "sentence": how_it_ended(ended) or reason, "hub": read_hub(workspace), **offered}
 
 
@@ -77,17 +78,17 @@ def save_hub(workspace, mirror, is_offline):
     return f"Downloads come from {sources.endpoint(workspace)}."
 
 
-def why_not_ready(model, workspace):
+def why_not_ready(model: Presence, workspace):
     """(sentence, action) for a training that can't begin because its base model is not there; ("", "") if it is."""
-    if model["available"]:
+    if model.available:
         return "", ""
-    job = newest_job(model["name"], workspace)
+    job = newest_job(model.name, workspace)
     if job and not job.is_over:
-        return f"{model['title']} is being downloaded.", ""
-    offered = offer(model["name"], workspace)
+        return f"{model.title} is being downloaded.", ""
+    offered = offer(model.name, workspace)
     if offered and not offered["here"]:
-        return f"{model['title']} is not ready: it is not on this computer yet.", "download-model"
-    return f"{model['title']} is not ready. {model['reason']}", "download-model" if offered else ""
+        return f"{model.title} is not ready: it is not on this computer yet.", "download-model"
+    return f"{model.title} is not ready. {model.reason}", "download-model" if offered else ""
 
 
 def newest_job(name, workspace):
@@ -119,33 +120,34 @@ def how_it_ended(job):
 
 def offer(name, workspace):
     """{"model", "here", "label", "facts", "prevented"} of a download that has not begun, or broke off; {} for a model that comes from nowhere."""
-    about = describe_download(name, workspace)
-    if not about["repository"]:
+    offered = describe_download(name, workspace)
+    about = offered.about
+    if not about.repository:
         return {}
-    size, here, free = about["size_gb"], about["here_gb"], about["free_gb"]
+    size, here, free = about.download_gb, offered.here_gb, offered.free_gb
     left = max(0.0, size - here)
     has_part = here >= 0.1
     facts = [
         ["Size", f"about {f.gigabytes(size)}" + (f", {f.gigabytes(here)} of it are here" if has_part else "")],
         ["Free space", f"{f.gigabytes(float(round(free)))}; {RESERVE_GB:g} GB of it stay free"],
         ["Time", f"about {f.duration(left * 8e3 / USUAL_MBIT)} at {USUAL_MBIT} Mbit/s; you may stop it, and close this window"],
-        ["From", f"{about['host'] or 'nowhere: offline'}, {about['repository']}"],
-        ["Into", about["folder"]],
-        ["Licence", about["licence"] or f"see the page of {about['repository']}"],
+        ["From", f"{offered.host or 'nowhere: offline'}, {about.repository}"],
+        ["Into", str(offered.folder)],
+        ["Licence", about.licence or f"see the page of {about.repository}"],
     ]
     label = f"Go on with the download ({f.gigabytes(left)} left)" if has_part else f"Download it ({f.gigabytes(size)})"
-    return {"model": name, "here": here > 0, "label": label, "facts": facts, "prevented": about["prevented"]}
+    return {"model": name, "here": here > 0, "label": label, "facts": facts, "prevented": offered.prevented}
 
 
 def start(name, workspace):
     """Put the download in its queue, or go on with the one that broke off; a sentence about it."""
-    title = preset_of(name).title
-    if describe(name, workspace)["available"]:
+    title = find_fetchable(name).about.title
+    if describe(name, workspace).available:
         return f"{title} is here already."
     job = newest_job(name, workspace)
     if job and not job.is_over:
         raise Problem(f"{title} is being downloaded already.")
-    if prevented := describe_download(name, workspace)["prevented"]:
+    if prevented := describe_download(name, workspace).prevented:
         raise Problem(prevented)
     if job and job.can_resume:
         launcher.resume(job.run_dir)

@@ -9,6 +9,7 @@ from studio.errors import Problem
 from studio.jobs import launcher, state
 from studio.machine import free_disk_gb, read_machine
 from studio.models.catalogue import models_to_choose
+from studio.models.presence import Presence
 from studio.models.preset import list_models, model_preset
 from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
@@ -85,12 +86,22 @@ def project_choices(workspace):
 
 
 def new_person_options(workspace):
-    models = models_to_choose(workspace)
-    models = [model if model["available"] else model | offer_download(model["name"], workspace) for model in models]
-    needs_clips = {m["name"] for m in models if model_preset(m["name"]).takes_first_picture}
-    models = [m | {"reason": f"{m['reason'] or 'Ready to use.'} {CLIPS_ALONE}"} if m["name"] in needs_clips else m for m in models]
-    models = sorted(models, key=lambda m: (not m["available"], m["name"] == "tiny", m["name"] in needs_clips))
-    return {"models": models, "classes": CLASSES, "permission": PERMISSION}
+    models = sorted(models_to_choose(workspace), key=rank_of_option)
+    return {"models": [model_option(model, workspace) for model in models], "classes": CLASSES, "permission": PERMISSION}
+
+
+def rank_of_option(model: Presence) -> tuple[bool, bool, bool]:
+    """What is ready comes first, then what knows real people, then what learns from photos too."""
+    preset = model_preset(model.name)
+    return not model.available, preset.is_built_in, preset.takes_first_picture
+
+
+def model_option(model: Presence, workspace) -> dict:
+    """A base model in the list, as JSON for the component."""
+    option = model.to_json() | ({} if model.available else offer_download(model.name, workspace))
+    if model_preset(model.name).takes_first_picture:
+        option["reason"] = f"{option['reason'] or 'Ready to use.'} {CLIPS_ALONE}"
+    return option
 
 
 def offer_download(name, workspace):

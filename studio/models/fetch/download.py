@@ -1,7 +1,7 @@
-"""Fetch a base model or a captioner from the hub: only the files it needs, resumable at any byte, each checked before it counts. Torch-free.
+"""Fetch a base model, a captioner or another thing from the hub: only the files it needs, resumable at any byte, each checked before it counts. Torch-free.
 
 models/<name>/.download holds what is not finished: a file moves to its place only when its checksum is right, the weights after the small
-files. So a folder whose files are all there is a whole model, and `check_folder` or `check_captioner` stays the judge of that.
+files. So a folder whose files are all there is whole, and the thing itself stays the judge of that.
 """
 
 import collections
@@ -16,10 +16,8 @@ from dataclasses import dataclass
 
 from studio.errors import Problem, is_disk_full
 from studio.machine import describe_gb, free_disk_gb
-from studio.models import captioners
-from studio.models.fetch.needed import needed_names, needed_of_captioner
-from studio.models.fetch.offers import RESERVE_GB, is_captioner, model_folder, preset_of, require_source
-from studio.models.files import folders
+from studio.models.fetch.fetchable import find_fetchable
+from studio.models.fetch.offers import RESERVE_GB, model_folder, require_source
 from studio.workspace import read_json, replace, safe_join, write_json
 
 WAITS = (1, 2, 4, 8, 15, 30, 60, 60, 60, 120, 120, 120)  # seconds between tries; they begin anew whenever something has come
@@ -59,7 +57,7 @@ def list_needed(name, workspace):
 
 
 def download_model(name, workspace, *, report, should_stop, free_gb=free_disk_gb, waits=WAITS):
-    """Fetch what is missing of a base model or a captioner into models/<name>, until it is complete or `should_stop()`.
+    """Fetch what is missing of a thing into models/<name>, until it is complete or `should_stop()`.
 
     Returns {"stopped", "bytes", "fetched_bytes", "files", "folder"}. Problem if it can't go on; what was fetched is kept then, too.
     """
@@ -70,7 +68,7 @@ class Download:
     """One model on its way. Whatever waits for the network runs beside, so that a stop is always seen."""
 
     def __init__(self, name, workspace, *, report=lambda *_, **__: None, should_stop=lambda: False, free_gb=free_disk_gb, waits=WAITS):
-        self.preset, self.is_captioner = preset_of(name), is_captioner(name)
+        self.thing = find_fetchable(name)
         self.folder, self.parts = model_folder(name, workspace), model_folder(name, workspace) / PARTS
         self.source = require_source(name, workspace)
         self.report, self.should_stop, self.free_gb, self.waits = report, should_stop, free_gb, waits
@@ -93,7 +91,7 @@ class Download:
                     self._fetch(file)
         except _Stopped:
             return self._result(stopped=True)
-        self._check_whole()
+        self.thing.check(self.folder)
         self._clean_up()
         self._say("done")
         return self._result(stopped=False)
@@ -114,20 +112,9 @@ class Download:
 
     def _list(self):
         repository = self.hub.read_repository(self.source.repository)
-        names = self._list_names(repository.files, lambda name: json.loads(self.hub.read_file(repository, name)))
+        names = self.thing.choose_names(repository.files, lambda name: json.loads(self.hub.read_file(repository, name)))
         files = [repository.files[name] for name in names]
         return Needed(repository, files, sum(self._bytes_here(file) for file in files))
-
-    def _list_names(self, names, read_json_file):
-        if self.is_captioner:
-            return needed_of_captioner(names, read_json_file)
-        return needed_names(names, read_json_file, len(self.preset.experts))
-
-    def _check_whole(self):
-        if self.is_captioner:
-            captioners.check_captioner(self.folder)
-        else:
-            folders.check_folder(self.folder, self.preset)
 
     def _bytes_here(self, file):
         """How much of a file is here, by its length alone."""

@@ -86,7 +86,7 @@ def what_prevents(project, plan):
     model = describe_model(project.read()["base_model"], project.workspace)
     if missing:
         return missing, "open-dataset"
-    if not model["available"]:
+    if not model.available:
         return download_view.why_not_ready(model, project.workspace)
     optimizer = plan.config.optimizer.name
     if reason := why_not_usable(optimizer, plan.device):
