@@ -13,7 +13,7 @@ class Problem(ValueError):
     action: name of the button that does it ("resume", "halve-learning-rate", "open-dataset", ...), or "".
     """
 
-    def __init__(self, message, *, cost="", fix="", action=""):
+    def __init__(self, message: str, *, cost: str = "", fix: str = "", action: str = ""):
         super().__init__(message)
         self.message, self.cost, self.fix, self.action = message, cost, fix, action
 
@@ -21,7 +21,7 @@ class Problem(ValueError):
         """All of it on one line."""
         return " ".join(part for part in (self.message, self.cost, self.fix) if part)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, str]:
         return {"message": self.message, "cost": self.cost, "fix": self.fix, "action": self.action}
 
 
@@ -31,6 +31,17 @@ class Damaged(Problem):
     def __init__(self, name: str, message: str, *, cost: str, fix: str):
         super().__init__(message, cost=cost, fix=fix)
         self.name = name
+
+
+class NewerFormat(Problem):
+    """A newer version of the studio wrote a file: it can be looked at, and nothing of it may be changed."""
+
+    def __init__(self, name: str):
+        super().__init__(
+            f"{name} was made by a newer version of the studio, so it can only be looked at here.",
+            cost="Nothing in it was changed.",
+            fix="Update the studio to go on with it.",
+        )
 
 
 class DiskFull(Problem):
@@ -49,7 +60,7 @@ class MateLost(Problem):
         )
 
 
-def is_disk_full(error):
+def is_disk_full(error: BaseException) -> bool:
     """Whether an exception means that no space is left, or none is allowed; safetensors reports it as an error of its own."""
     if isinstance(error, OSError):
         return error.errno in NO_SPACE or getattr(error, "winerror", None) == DISK_FULL_WINDOWS

@@ -1,4 +1,8 @@
-"""What travels between rooms and lies in JSON files: frozen dataclasses, read and written by one mechanism that keeps fields it does not know."""
+"""What travels between rooms and lies in JSON files: frozen dataclasses, read and written by one mechanism that keeps fields it does not know.
+
+The format of a file is read here and nowhere else. A file of an older format is brought up to date by the steps of its kind; one of a newer
+format is read as far as it is understood, and never written.
+"""
 
 import dataclasses
 import functools
@@ -8,21 +12,38 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from studio.errors import Problem
-from studio.workspace import FORMAT, read_json, write_json
+from studio.disk import FORMAT, read_json, write_json
+from studio.errors import NewerFormat
+
+Step = Callable[[dict[str, Any]], dict[str, Any]]
+
+_IN_MEMORY = "in_memory"
+IN_MEMORY = {_IN_MEMORY: True}  # metadata of a field that stands beside what the file holds, and is neither read nor written
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Base of what is carried. A field without a default must be in the data; one whose value equals its default is not written.
+    """Base of what is carried. A field without a default must be in the data; one whose value equals its default is not written,
+    nor is one with the metadata IN_MEMORY.
 
     unknown: what else the data held, kept when it is written again: another version's fields, or a person's own.
+    written_by: the format of the file that the facts are from, after the steps that bring an older one up to date.
     """
+
+    STEPS: ClassVar[
+        Mapping[int, Step]
+    ] = {}  # format -> what makes the data of such a file those of the next format; none: they are the same
 
     ALWAYS_WRITTEN: ClassVar[
         tuple[str, ...]
     ] = ()  # fields that are written although they equal their default: other programs look for them
     unknown: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    written_by: int = dataclasses.field(default=FORMAT, repr=False, compare=False)
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer version of the studio wrote them, so that they may only be looked at."""
+        return self.written_by > FORMAT
 
     @classmethod
     def from_json(cls, data: Any, where: str) -> Self:
@@ -50,20 +71,34 @@ Kind = typing.TypeVar("Kind", bound=Facts)
 
 
 def read_facts(kind: type[Kind], path: Path) -> Kind:
-    """The facts in a JSON file. OSError if it is not there; ValueError if it is damaged; Problem if a newer version of the studio wrote it."""
+    """The facts in a JSON file. OSError if it is not there; ValueError if it is damaged; NewerFormat if a newer version of the studio wrote
+    it in a way that is not understood here. What is understood of a newer file `is_newer`."""
     data = read_json(path)
-    written_by = data.pop("format", FORMAT)
-    if not isinstance(written_by, int) or isinstance(written_by, bool):
-        raise ValueError(f"{path.name} is damaged: its format is {str(written_by)[:40]!r}")
-    if written_by > FORMAT:
-        raise Problem(
-            f"{path.name} was written by a newer version of the studio", fix="Update the studio to open it; nothing in it was changed."
-        )
-    return kind.from_json(data, path.name)
+    written_by = _take_format(data, path.name)
+    for number in range(written_by, FORMAT):
+        data = kind.STEPS[number](data) if number in kind.STEPS else data
+    try:
+        facts = kind.from_json(data, path.name)
+    except ValueError:
+        if written_by > FORMAT:
+            raise NewerFormat(path.name) from None
+        raise
+    return dataclasses.replace(facts, written_by=max(written_by, FORMAT))
 
 
 def write_facts(path: Path, facts: Facts) -> None:
+    """NewerFormat if they are from a file of a newer format: what this version does not know of it would be lost."""
+    if facts.is_newer:
+        raise NewerFormat(path.name)
     write_json(path, facts.to_json())
+
+
+def _take_format(data: dict[str, Any], where: str) -> int:
+    """Take the format out of a file's data; 0 for a file of the time before formats were written, or made by hand."""
+    written_by = data.pop("format", 0)
+    if not isinstance(written_by, int) or isinstance(written_by, bool) or written_by < 0:
+        raise ValueError(f"{where} is damaged: its format is {str(written_by)[:40]!r}")
+    return written_by
 
 
 # -- one field
@@ -71,7 +106,7 @@ def write_facts(path: Path, facts: Facts) -> None:
 
 @functools.cache
 def _fields(kind: type[Facts]) -> tuple[dataclasses.Field[Any], ...]:
-    return tuple(field for field in dataclasses.fields(kind) if field.name != "unknown")
+    return tuple(f for f in dataclasses.fields(kind) if f.name not in ("unknown", "written_by") and not f.metadata.get(_IN_MEMORY))
 
 
 @functools.cache
@@ -82,7 +117,7 @@ def _required(kind: type[Facts]) -> tuple[str, ...]:
 
 def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
     if field.default is not dataclasses.MISSING:
-        return bool(value == field.default)
+        return bool(value == field.default) and not (isinstance(value, Facts) and value.to_json() != field.default.to_json())
     return field.default_factory is not dataclasses.MISSING and bool(value == field.default_factory())
 
 

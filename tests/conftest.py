@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from studio.project_facts import Permission
 from studio.workspace import Workspace
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1", GRADIO_ANALYTICS_ENABLED="False")
@@ -34,7 +35,7 @@ def workspace(tmp_path, monkeypatch):
 
 @pytest.fixture
 def project(workspace):
-    return workspace.create_project("Anna", trigger="ohwx", class_noun="person", base_model="tiny", permission={"granted": True})
+    return workspace.create_project("Anna", trigger="ohwx", class_noun="person", base_model="tiny", permission=Permission(granted=True))
 
 
 @pytest.fixture(scope="session")

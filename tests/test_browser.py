@@ -18,6 +18,7 @@ from studio.data.dataset import set_caption
 from studio.data.importer import import_media
 from studio.evaluation.report import write_report
 from studio.models.preset import model_preset
+from studio.project_facts import Permission
 from studio.workspace import Workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -299,7 +300,7 @@ def wait_for_training(page, project):
     expect(page.locator(".lane .bands tbody tr")).to_have_count(8)  # four bands of noise levels for each expert
     read_a_chart_with_the_keyboard(page)
     expect(page.locator(".pairs li")).to_have_count(2)
-    assert project.read()["train_choice"]["overrides"]["steps"] == STEPS
+    assert project.facts().train_choice.overrides["steps"] == STEPS
 
 
 def read_a_chart_with_the_keyboard(page):
@@ -333,8 +334,8 @@ def use_a_pair(page, project):
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Use this").first.click()
     expect(page.locator(".in-use")).to_contain_text("exports")
-    chosen = project.read()["chosen"]
-    names = [path.name for path in Path(chosen["folder"]).rglob("*.safetensors")]
+    chosen = project.facts().chosen
+    names = [path.name for path in Path(chosen.folder).rglob("*.safetensors")]
     assert len(names) == 2, names
     assert any("high" in name.casefold() for name in names) and any("low" in name.casefold() for name in names)
 
@@ -489,7 +490,7 @@ def test_a_damaged_project_shows_nothing_of_the_one_before_and_no_words_go_to_th
 
 
 def make_person(workspace, name, photo):
-    project = workspace.create_project(name, trigger="ohwx", base_model="tiny", permission={"granted": True})
+    project = workspace.create_project(name, trigger="ohwx", base_model="tiny", permission=Permission(granted=True))
     import_media(project, [ROOT / "tests" / "media" / photo])
     set_caption(project, "0001", f"ohwx, {name} by a window")
     return project
@@ -523,7 +524,9 @@ def let_through(words):
 
 def test_comfyuis_folder_is_named_in_the_window_and_a_wrong_one_is_told_in_words(browser, tmp_path):
     preset, home, port = model_preset("wan22-t2v-a14b"), tmp_path / "home", free_port()
-    Workspace(home).create_project("Anna", trigger="ohwx", class_noun="person", base_model="wan22-t2v-a14b", permission={"granted": True})
+    Workspace(home).create_project(
+        "Anna", trigger="ohwx", class_noun="person", base_model="wan22-t2v-a14b", permission=Permission(granted=True)
+    )
     right, wrong = make_true_comfyui(tmp_path / "Comfy UI", preset), make_true_comfyui(tmp_path / "other", preset, "i2v", in_channels=36)
     process = start_studio(home, port)
     try:
@@ -556,7 +559,7 @@ def compared(tmp_path_factory):
     """(address, workspace) of a studio with drawn comparisons whose clips have the size that people have: 832x480 or 480x832, 81 frames."""
     home, port = tmp_path_factory.mktemp("compared"), free_port()
     for name, shape in COMPARISONS.items():
-        project = Workspace(home).create_project(name, trigger="ohwx", base_model="tiny", permission={"granted": True})
+        project = Workspace(home).create_project(name, trigger="ohwx", base_model="tiny", permission=Permission(granted=True))
         write_report(project, make_comparison(project, **shape))
     process = start_studio(home, port)
     try:

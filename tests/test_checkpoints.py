@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from training_kit import Events, lora_bits, new_project, new_run, small_config
 from studio.config import EXPERTS
 from studio.errors import Problem, is_disk_full
 from studio.training import checkpoints
-from studio.training.checkpoints import State, load_state, remove_leftovers, save_pair, save_state
+from studio.training.checkpoints import empty_state, load_state, remove_leftovers, save_pair, save_state
 from studio.training.endure import waiting
 from studio.training.loop import train
 from studio.training.pairs import find_pair, list_pairs, list_run_pairs, pair_folder, read_pair, verify_pair
@@ -35,9 +36,9 @@ def tensors(value, size=None):
 
 def saved(run_dir, step, expert="high_noise", before=None, **options):
     """A state at that step, the expert having done all steps since the state before."""
-    before = before or State()
+    before = before or empty_state()
     steps = before.expert_steps | {expert: before.expert_steps[expert] + step - before.step}
-    state = State(step=step, expert_steps=steps, settings={}, base_key="k", files=before.files, folder=before.folder)
+    state = replace(before, step=step, expert_steps=steps, base_key="k")
     return save_state(run_dir, state, expert, tensors(step, **options))
 
 
@@ -51,7 +52,7 @@ def damage(path):
 
 
 def test_without_a_state_a_run_begins_at_zero(run_dir):
-    assert load_state(run_dir, Events()) == State()
+    assert load_state(run_dir, Events()) == empty_state()
 
 
 def test_a_state_comes_back_as_it_was_saved(run_dir):
@@ -158,9 +159,9 @@ def test_a_changed_file_is_named(pair):
 
 
 def test_a_pair_that_is_there_is_left_alone(pair, run_dir, tiny_base):
-    before = pair.manifest["created"]
+    before = pair.manifest.created
     assert save_pair(run_dir, load_state(run_dir, Events()), small_config(), tiny_base) is None
-    assert read_pair(pair.folder).manifest["created"] == before
+    assert read_pair(pair.folder).manifest.created == before
 
 
 def test_files_say_what_they_are_without_paths_or_names(pair, project, tmp_path):

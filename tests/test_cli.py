@@ -11,6 +11,7 @@ from studio import cli
 from studio.commands import demo as demo_command
 from studio.data import dataset
 from studio.data.importer import import_media
+from studio.disk import FORMAT, read_json, write_json
 from studio.jobs import launcher
 from studio.jobs.state import list_jobs
 
@@ -89,8 +90,8 @@ def test_help_is_there_for_every_command(run):
 def test_a_new_project_keeps_the_permission_with_its_time(run_json, workspace):
     code, data = run_json("new", "Ána 日本", "--trigger", "ohwx", "--model", "tiny", "--i-have-permission")
     assert code == 0
-    permission = workspace.project(data["project"]).read()["permission"]
-    assert permission["granted"] is True and permission["time"] > 0 and "agreed" in permission["statement"]
+    permission = workspace.project(data["project"]).facts().permission
+    assert permission.granted is True and permission.time > 0 and "agreed" in permission.statement
     assert [p["name"] for p in run_json("list")[1]["projects"]] == ["Ána 日本"]
 
 
@@ -224,3 +225,18 @@ def test_the_demo_does_everything_once_and_the_second_time_nothing_again(run_jso
     assert did["test clips"]["skipped"] and "nothing was drawn" in did["test clips"]["did"]
     assert second["exported"] == first["exported"] and did["export"]["skipped"]
     assert len(list_jobs(workspace)) == num_jobs
+
+
+def test_commands_say_that_a_project_of_a_newer_studio_can_only_be_looked_at(run, project, media):
+    assert run("import", "Anna", str(media / "person_a_1.jpg"))[0] == 0
+    write_json(project.file, read_json(project.file) | {"format": FORMAT + 1})
+    before = {path: path.read_bytes() for path in project.root.rglob("*") if path.is_file()}
+    code, out, err = run("list")
+    assert code == 0 and "Anna was made by a newer version of the studio" in out
+    for command in (("plan", "Anna"), ("jobs", "Anna")):
+        code, out, err = run(*command)
+        assert code == 0 and "can only be looked at here" in err
+    for command in (("import", "Anna", str(media / "person_a_2.jpg")), ("caption", "Anna"), ("sweep", "Anna")):
+        code, out, err = run(*command)
+        assert code == 2 and "Update the studio to go on with it." in err
+    assert {path: path.read_bytes() for path in project.root.rglob("*") if path.is_file()} == before

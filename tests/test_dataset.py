@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from studio import workspace
+from studio import disk
 from studio.data import dataset, limits
 from studio.data.captions.files import decode_text
 from studio.data.importer import import_media
@@ -299,7 +299,7 @@ def held(suffix):
 def test_an_item_that_is_open_elsewhere_is_not_half_removed(filled, monkeypatch):
     before, undo = dataset.list_items(filled), dataset.can_undo(filled)
     with monkeypatch.context() as windows:
-        windows.setattr(workspace, "RETRY_SECONDS", 0.0)
+        windows.setattr(disk, "RETRY_SECONDS", 0.0)
         windows.setattr(os, "replace", held("0001.jpg"))
         with pytest.raises(Problem, match=r"0001\.jpg is open in another program") as error:
             dataset.remove_item(filled, "0001")
@@ -312,7 +312,7 @@ def test_an_item_that_is_open_elsewhere_is_not_half_removed(filled, monkeypatch)
 def test_a_clip_that_is_open_elsewhere_is_not_half_cut(project, media, monkeypatch):
     import_media(project, [next(media.glob("*.mp4"))])
     before, undo = dataset.list_items(project), dataset.can_undo(project)
-    monkeypatch.setattr(workspace, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(disk, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr(os, "replace", held("dataset/clip-01.mp4"))
     with pytest.raises(Problem, match=r"clip-01\.mp4 is open in another program"):
         cut_clip(project, "clip-01", 0.0, 0.5)

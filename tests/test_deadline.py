@@ -38,7 +38,7 @@ def test_a_run_ends_before_its_time_with_a_pair_and_goes_on_later(tiny_base, set
     assert time.localtime().tm_hour == 6  # in time
     assert result["stopped_by"] == "finish-by" and 1 < result["step"] < 4000
     [pair] = list_run_pairs(run_dir)
-    assert pair.step == result["step"] and pair.manifest["saved_by"] == "finish-by"
+    assert pair.step == result["step"] and pair.manifest.saved_by == "finish-by"
     notes = [e["message"] for e in events.of("note")]
     assert any("ends with a saved pair before" in note and "07:00" in note for note in notes) and "to be finished by 07:00" in notes[-1]
     assert events.of("progress")[-1]["seconds_left"] < 10  # it is the time until then

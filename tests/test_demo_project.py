@@ -39,9 +39,9 @@ def assert_each_says(reasons, faults):
 
 def test_the_demo_project_is_there_to_curate_and_caption(workspace):
     project = ensure_demo_project(workspace)
-    data, items = project.read(), list_items(project)
-    assert (project.slug, data["name"], data["base_model"], data["trigger"]) == ("demo", "Demo", "tiny", TRIGGER)
-    assert data["permission"]["granted"]
+    data, items = project.facts(), list_items(project)
+    assert (project.slug, data.name, data.base_model, data.trigger) == ("demo", "Demo", "tiny", TRIGGER)
+    assert data.is_permitted
     assert [i.kind for i in items].count("photo") == 16 and [i.kind for i in items].count("clip") == 2
     assert all(i.keep and i.caption == "" for i in items)
     assert all((i.width, i.height) == (320, 320) for i in items if i.id != "0014")

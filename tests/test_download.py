@@ -30,6 +30,7 @@ from studio.models.fetch.fetchable import describe, find_fetchable
 from studio.models.fetch.needed import names_of_diffusers_folder
 from studio.models.files.folders import check_folder
 from studio.models.preset import model_preset
+from studio.project_facts import Permission
 from studio.ui import actions, download_view, sidebar
 from studio.ui.dataset import view as dataset_view
 from studio.ui.train import choice as train_choice
@@ -634,7 +635,7 @@ def test_the_judge_of_a_whole_model_is_the_catalogue(hub, workspace):
 @pytest.fixture
 def person(workspace, monkeypatch):
     monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
-    return workspace.create_project("Anna", trigger="ohwx", base_model=MODEL, permission={"granted": True})
+    return workspace.create_project("Anna", trigger="ohwx", base_model=MODEL, permission=Permission(granted=True))
 
 
 class Event:
@@ -741,7 +742,7 @@ def test_neither_the_window_nor_the_launcher_loads_the_hubs_library():
 def test_a_person_downloads_the_model_in_the_browser_reloads_stops_and_goes_on(hub, workspace, media):
     """The size and the licence first, then progress that a reload does not lose; the words are those a person sees."""
     browser = pytest.importorskip("test_browser")  # skips with its reason where there is no Chromium
-    person = workspace.create_project("Anna", trigger="ohwx", base_model=MODEL, permission={"granted": True})
+    person = workspace.create_project("Anna", trigger="ohwx", base_model=MODEL, permission=Permission(granted=True))
     import_media(person, [media / "person_a_1.jpg"])
     dataset.set_caption(person, "0001", "ohwx, a person, in a garden")
     part = workspace.models_dir / MODEL / PARTS / "other.part"

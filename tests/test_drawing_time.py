@@ -14,6 +14,7 @@ from studio.machine import Gpu, Machine, TorchBuild
 from studio.models.catalogue import find_model, link_model
 from studio.models.preset import model_preset
 from studio.models.render import stage_steps
+from studio.project_facts import Permission
 from studio.training.plan.cards import find_card
 from studio.training.plan.estimates import forward_operations
 from studio.ui.evaluate import choice as evaluate_choice
@@ -28,7 +29,7 @@ def wan(workspace, tmp_path, monkeypatch):
     """A project on ComfyUI's files of WAN 2.2, with two pairs; a torch that can use the card."""
     monkeypatch.setattr(estimates, "read_torch_build", lambda: TorchBuild("2.14.1+cu130", (13, 0)))
     link_model("wan22-t2v-a14b", [make_true_comfyui(tmp_path / "ComfyUI", model_preset("wan22-t2v-a14b"))], workspace)
-    project = workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission={"granted": True})
+    project = workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission=Permission(granted=True))
     import torch
 
     states = [{"blocks.0.attn1.to_q.lora_A.weight": torch.full((2, 4), float(step))} for step in (1, 2)]

@@ -35,6 +35,7 @@ from studio.models.loading import check_weights, load_expert, load_text_encoder,
 from studio.models.lora import add_lora, apply_lora, lora_off, read_lora_file, trainable_lora
 from studio.models.preset import model_preset
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
+from studio.project_facts import Permission
 from studio.training.class_pictures import STAGE
 from studio.training.loop import train
 from studio.training.pairs import list_pairs
@@ -145,7 +146,7 @@ def project(base, home):
 
 def new_project(home):
     """Three clips, and two photos that are not learned from."""
-    project = home.create_project("Anna", trigger="ohwx", class_noun="person", base_model=SMALL, permission={"granted": True})
+    project = home.create_project("Anna", trigger="ohwx", class_noun="person", base_model=SMALL, permission=Permission(granted=True))
     for number in (1, 2, 3):
         add_clip(project, number, num_frames=12 + 4 * number)
     for number in (1, 2):
@@ -177,8 +178,8 @@ def test_clips_are_learned_from_and_photos_left_out_in_words(finished):
     assert not [e for e in events.of("progress") if e["stage"] == STAGE], "nobody can be drawn from words alone"
     assert all(e["preservation_loss"] is not None for e in events.of("step"))
     (pair,) = list_pairs(project)
-    assert list(pair.files) == list(EXPERTS) and pair.manifest["boundary"] == 0.9
-    assert pair.manifest["settings"]["preservation"]["pictures"] == 0
+    assert list(pair.files) == list(EXPERTS) and pair.manifest.boundary == 0.9
+    assert pair.manifest.settings["preservation"]["pictures"] == 0
 
 
 def test_what_is_given_of_a_clip_is_its_first_picture_and_is_made_again_where_it_is_damaged(base, finished):
@@ -397,7 +398,7 @@ def test_a_new_person_is_told_that_such_a_model_needs_clips_and_others_go_first(
 def test_an_empty_project_asks_for_clips_in_both_tabs(home):
     wanted = {}
     for name in (A14B, "wan22-t2v-a14b"):
-        project = home.create_project(f"Empty {name}", trigger="ohwx", base_model=name, permission={"granted": True})
+        project = home.create_project(f"Empty {name}", trigger="ohwx", base_model=name, permission=Permission(granted=True))
         _, grid, *_ = dataset_view.read_pictures(project, {"id": "", "page": 0, "show": "all"})
         wanted[name] = [grid["empty"]["title"], train_view.next_step(project)["text"]]
         assert ("photos" in grid["empty"]["text"]) == (name != A14B)
@@ -428,9 +429,9 @@ def test_the_true_model_is_linked_from_comfyuis_files_and_planned_from_clips(tmp
         add_clip(each, 1)
     for vram in (8, 24):
         plan = propose(project, read_machine(), workspace=home, vram_gb=vram, ram_gb=64)
-        assert plan.fits and plan.recipe == "person-clips" and plan.predicted["vram_gb"] <= vram
+        assert plan.fits and plan.recipe == "person-clips" and plan.predicted.vram_gb <= vram
     same = propose(text, read_machine(), workspace=home, vram_gb=24, ram_gb=64, recipe="person-clips")
-    assert plan.predicted["disk_gb"] > same.predicted["disk_gb"], "what is given takes its place in the cache"
+    assert plan.predicted.disk_gb > same.predicted.disk_gb, "what is given takes its place in the cache"
 
 
 def test_the_exported_pair_draws_in_the_stock_pipeline_as_it_does_here(base, finished, picture):

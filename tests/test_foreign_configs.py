@@ -13,6 +13,7 @@ from studio.errors import Problem
 from studio.export import configs
 from studio.export.foreign import read_configs
 from studio.export.foreign_values import MAX_BYTES
+from studio.project_facts import Person
 from studio.ui.settings_form import flatten
 
 TRAINED = from_dict(
@@ -29,7 +30,7 @@ TRAINED = from_dict(
         "memory": {"blocks_swapped": 30},
     },
 )
-PERSON = {"trigger": "ohwx", "class_noun": "person"}
+PERSON = Person(trigger="ohwx", class_noun="person", base_model="wan22-t2v-a14b")
 GROUPS = [SimpleNamespace(name="photos", kind="photo", fps=16), SimpleNamespace(name="clips", kind="clip", fps=16)]
 # what each format can carry of our settings
 CARRIED = (
@@ -208,5 +209,5 @@ def test_the_command_fills_the_train_form_and_says_what_is_left_out(project, tmp
         and told["settings"]["steps"] == 1200
         and ["train.optimizer", "Automagic"] in [entry[:2] for entry in told["without"]]
     )
-    assert project.read()["train_choice"]["overrides"]["steps"] == 1200
+    assert project.facts().train_choice.overrides["steps"] == 1200
     assert cli.main(["import-config", "Anna", str(tmp_path / "gone.yaml"), *home]) == 2

@@ -15,15 +15,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from studio import workspace as workspace_module
+from studio import disk
 from studio.config import EXPERTS
 from studio.errors import Problem
 from studio.jobs import launcher, siblings, state
 from studio.jobs.problems import explain
 from studio.jobs.recorder import Pace, Recorder
 from studio.jobs.worker import run_job
-from studio.training import curves as metrics
 from studio.training import history
+from studio.training.curves import BandCurve, read_curves
+from studio.training.history import read_history
 from studio.workspace import append_jsonl, read_json, read_jsonl, write_json
 
 DEADLINE_SECONDS = 90
@@ -438,14 +439,14 @@ def write_events(run_dir, *events):
 
 def test_curves_are_kept_per_expert_and_read_as_they_grow(project):
     run_dir = project.new_run_dir("train")
-    assert metrics.read_metrics(run_dir)["low_noise"]["step"] == []
+    assert read_curves(run_dir)["low_noise"].step == []
     write_events(run_dir, step(1), step(2, loss=0.5), {"event": "held_out", "step": 2, "expert": "high_noise", "loss": 0.7})
-    first = metrics.read_metrics(run_dir)
-    assert metrics.seconds_per_step(run_dir) == 2.0
-    assert first["high_noise"]["loss"] == [1.0, 0.5] and first["high_noise"]["held_out"] == [0.7]
+    first = read_curves(run_dir)
+    assert read_history(run_dir).seconds_per_step() == 2.0
+    assert first["high_noise"].loss == [1.0, 0.5] and first["high_noise"].held_out == [0.7]
     write_events(run_dir, step(3, "low_noise"))
-    assert metrics.read_metrics(run_dir)["low_noise"]["step"] == [3]
-    assert metrics.read_metrics(run_dir)["high_noise"] == first["high_noise"]
+    assert read_curves(run_dir)["low_noise"].step == [3]
+    assert read_curves(run_dir)["high_noise"] == first["high_noise"]
 
 
 def test_held_out_losses_are_kept_by_band_and_only_of_the_bands_used_now(project):
@@ -464,32 +465,32 @@ def test_held_out_losses_are_kept_by_band_and_only_of_the_bands_used_now(project
         {"event": "phase", "expert": "low_noise"},
         check(20, 0.25, 0.1),
     )
-    series = metrics.read_metrics(run_dir)
-    assert series["low_noise"]["held_out"] == [0.5, 0.9, 0.25, 0.175] and series["high_noise"]["bands"] == []
-    assert series["low_noise"]["bands"] == [
-        {"low": 0.0, "high": 0.5, "loss": [None, None, 0.3, 0.25]},
-        {"low": 0.5, "high": 0.9, "loss": [None, None, 0.2, 0.1]},
-    ]
+    series = read_curves(run_dir)
+    assert series["low_noise"].held_out == [0.5, 0.9, 0.25, 0.175] and series["high_noise"].bands == ()
+    assert series["low_noise"].bands == (
+        BandCurve(0.0, 0.5, [None, None, 0.3, 0.25]),
+        BandCurve(0.5, 0.9, [None, None, 0.2, 0.1]),
+    )
 
 
 def test_steps_done_again_after_a_resume_count_once(project):
     run_dir = project.new_run_dir("train")
     checked = {"event": "held_out", "step": 4, "expert": "high_noise", "loss": 0.7}
     write_events(run_dir, *(step(n, loss=n) for n in range(1, 6)), checked, {"event": "resume", "step": 3}, step(4, loss=40))
-    series = metrics.read_metrics(run_dir)["high_noise"]
-    assert series["loss"] == [1, 2, 3, 40] and series["held_out"] == []
+    series = read_curves(run_dir)["high_noise"]
+    assert series.loss == [1, 2, 3, 40] and series.held_out == []
     write_events(run_dir, step(1, loss=10))  # started over without a safety copy
-    assert metrics.read_metrics(run_dir)["high_noise"]["loss"] == [10]
+    assert read_curves(run_dir)["high_noise"].loss == [10]
 
 
 def test_a_long_run_is_thinned_to_what_a_chart_can_show(project):
     run_dir = project.new_run_dir("train")
     lines = "".join(f'{{"event": "step", "step": {n}, "expert": "low_noise", "loss": 2.0, "memory_gb": {n}}}\n' for n in range(1, 5001))
     (run_dir / "events.jsonl").write_text(lines, encoding="utf-8")
-    series = metrics.read_metrics(run_dir)["low_noise"]
-    assert metrics.seconds_per_step(run_dir) is None
-    assert len(series["step"]) == 500 and series["step"][-1] == 5000
-    assert set(series["loss"]) == {2.0} and max(series["memory_gb"]) == 5000 and series["grad_norm"][0] is None
+    series = read_curves(run_dir)["low_noise"]
+    assert read_history(run_dir).seconds_per_step() is None
+    assert len(series.step) == 500 and series.step[-1] == 5000
+    assert set(series.loss) == {2.0} and max(series.memory_gb) == 5000 and series.grad_norm[0] is None
 
 
 def test_a_day_of_steps_is_kept_in_a_few_bytes_each_and_only_what_is_new_is_read(project, monkeypatch):
@@ -501,12 +502,12 @@ def test_a_day_of_steps_is_kept_in_a_few_bytes_each_and_only_what_is_new_is_read
     monkeypatch.setattr(history, "read_jsonl", lambda path, offset, size: asked.append(size) or read_jsonl(path, offset, size))
     monkeypatch.setattr(history, "CHUNK_BYTES", 100_000)
     tracemalloc.start()
-    assert len(metrics.read_metrics(run_dir)["high_noise"]["step"]) <= 500
+    assert len(read_curves(run_dir)["high_noise"].step) <= 500
     kept, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept < 200 * 20_000 and peak < 400 * 20_000 and set(asked) == {100_000}
     asked.clear()
-    assert metrics.seconds_per_step(run_dir) == 2.0 and len(asked) == 1
+    assert read_history(run_dir).seconds_per_step() == 2.0 and len(asked) == 1
 
 
 def test_the_log_is_read_in_pages_of_whole_lines_from_its_end_to_its_beginning(project):
@@ -540,7 +541,7 @@ def held(name):
 
 def test_events_that_cannot_be_written_now_are_written_later_and_do_not_end_the_job(project, monkeypatch):
     [run_dir] = queue_import(project, "nowhere")
-    monkeypatch.setattr(workspace_module, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(disk, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr("builtins.open", held("events.jsonl"))
     with Recorder(run_dir) as recorder:
         recorder.report("note", message="one")
@@ -564,7 +565,7 @@ def test_a_log_that_is_open_elsewhere_does_not_end_the_job(project, monkeypatch)
 def test_how_a_job_ended_is_told_even_while_its_status_cannot_be_replaced(project, monkeypatch):
     [run_dir] = queue_import(project, "nowhere")
     with Recorder(run_dir) as recorder:
-        monkeypatch.setattr(workspace_module, "RETRY_SECONDS", 0.0)
+        monkeypatch.setattr(disk, "RETRY_SECONDS", 0.0)
         monkeypatch.setattr(os, "replace", refuse)
         monkeypatch.setattr(Path, "unlink", refuse)
         launcher.request_save(run_dir)

@@ -17,7 +17,8 @@ from studio.config import EXPERTS, TrainConfig, merge, to_dict
 from studio.data.importer import import_media
 from studio.jobs import launcher, state
 from studio.jobs.worker import run_job
-from studio.training import curves as metrics
+from studio.project_facts import Permission
+from studio.training.curves import read_curves
 from studio.training.pairs import list_pairs
 from studio.workspace import Workspace
 
@@ -39,7 +40,7 @@ SETTINGS = {
 def prepared(tmp_path_factory, tiny_base):
     """A workspace with the tiny model and a project whose photos are encoded: what every test copies."""
     workspace = Workspace(tmp_path_factory.mktemp("prepared"))
-    project = workspace.create_project("Anna", trigger="ohwx", base_model="tiny", permission={"granted": True})
+    project = workspace.create_project("Anna", trigger="ohwx", base_model="tiny", permission=Permission(granted=True))
     folder = tmp_path_factory.mktemp("photos")
     from studio.tiny.demo import draw_media
 
@@ -115,8 +116,8 @@ def test_a_killed_training_is_noticed_and_resumes_to_the_same_pairs(project, pre
         launcher.resume(run_dir)
     job = run(run_dir)
     assert job.result["step"] == 8 and [pair.step for pair in list_pairs(project)] == [4, 8]
-    series = metrics.read_metrics(run_dir)
-    assert sorted(series["high_noise"]["step"] + series["low_noise"]["step"]) == list(range(1, 9))
+    series = read_curves(run_dir)
+    assert sorted(series["high_noise"].step + series["low_noise"].step) == list(range(1, 9))
 
     shutil.copytree(prepared.home, tmp_path / "uninterrupted")
     other = Workspace(tmp_path / "uninterrupted").project("anna")
@@ -177,8 +178,8 @@ def test_four_processes_are_one_job_that_ends_when_one_dies_and_can_go_on(projec
     assert len(siblings) == 3 and not any(process.is_running() for process in siblings)
     launcher.change_settings(run_dir, {"processes": 1})  # the card is broken
     assert run_job(launcher.resume(run_dir, foreground=True)).result["step"] == 24
-    series = metrics.read_metrics(run_dir)  # after a death, which expert's last steps count anew is told by their order alone
-    assert sorted(series["high_noise"]["step"] + series["low_noise"]["step"]) == list(range(1, 25))
+    series = read_curves(run_dir)  # after a death, which expert's last steps count anew is told by their order alone
+    assert sorted(series["high_noise"].step + series["low_noise"].step) == list(range(1, 25))
     assert [pair.step for pair in list_pairs(project)] == [16, 24] and not list(run_dir.glob("siblings*"))
 
 

@@ -88,7 +88,7 @@ def test_a_person_is_learned_compared_and_exported(base, workspace):
     train(config, run_dir, report=events)
     assert [(p["expert"], p["last_step"]) for p in events.of("phase")] == [("low_noise", 2)]
     (pair,) = list_pairs(project)
-    assert list(pair.files) == ["low_noise"] and pair.manifest["experts"].keys() == {"low_noise"}
+    assert list(pair.files) == ["low_noise"] and pair.manifest.experts.keys() == {"low_noise"}
     with safe_open(pair.low_noise, "pt") as file:
         assert any(file.get_tensor(key).abs().sum() for key in file.keys() if "lora_B" in key)  # noqa: SIM118
 

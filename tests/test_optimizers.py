@@ -16,7 +16,7 @@ from studio.errors import Problem
 from studio.machine import Gpu, Machine
 from studio.models.lora import read_lora_file
 from studio.training import checkpoints
-from studio.training.checkpoints import State, save_state
+from studio.training.checkpoints import save_state
 from studio.training.loop import train
 from studio.training.pairs import list_run_pairs, verify_pair
 from studio.training.plan.optimizer_facts import EIGHT_BIT_LIBRARY, EIGHT_BIT_VERSION, lora_bytes_per_parameter, why_not_usable
@@ -72,7 +72,7 @@ def test_each_goes_on_from_a_file_as_if_it_had_never_stopped(project, name, prec
     whole, half, rest = (new_optimizer(name, precision, average=0.9) for _ in range(3))
     losses = learn(whole, range(9), rate)
     learn(half, range(4), rate)
-    state = State(step=4, expert_steps={"high_noise": 4, "low_noise": 0})
+    state = replace(checkpoints.empty_state(), step=4, expert_steps={"high_noise": 4, "low_noise": 0})
     state = save_state(run_dir, state, "high_noise", half.tensors(), half.numbers())
     checkpoints.restore_expert(state, "high_noise", rest)
     assert learn(rest, range(4, 9), rate) == losses[4:]
@@ -95,7 +95,9 @@ def test_a_safety_copy_of_an_earlier_version_goes_on_exactly(project):
     learn(half, range(3))
     old = {key: t for key, t in half.tensors().items() if not key.startswith("step/")}
     assert len(old) == 3 * len(SHAPES)
-    state = save_state(new_run(project), State(step=3, expert_steps={"high_noise": 3, "low_noise": 0}), "high_noise", old)
+    state = save_state(
+        new_run(project), replace(checkpoints.empty_state(), step=3, expert_steps={"high_noise": 3, "low_noise": 0}), "high_noise", old
+    )
     checkpoints.restore_expert(state, "high_noise", rest)
     learn(rest, range(3, 6))
     assert equal(weights(rest), weights(whole))
@@ -235,13 +237,13 @@ def test_a_pair_holds_the_average_and_says_so_and_the_raw_weights_lie_beside_it(
     _, run_dir = finished
     [pair], state = list_run_pairs(run_dir), checkpoints.load_state(run_dir, Events())
     verify_pair(pair)
-    for expert, said in pair.manifest["experts"].items():
+    for expert, said in pair.manifest.experts.items():
         mean, metadata = read_lora_file(pair.files[expert])
-        raw, _ = read_lora_file(pair.folder / said["raw"]["file"])
+        raw, _ = read_lora_file(pair.folder / said.raw.file)
         with safe_open(state.expert_file(expert), "pt") as file:
             assert '"d_max"' in file.metadata()["optimizer"]
             assert equal(raw, {key: file.get_tensor(f"lora/{key}").float() for key in raw})
-        assert not equal(mean, raw) and said["weights"] == metadata["weights"] == "average"
+        assert not equal(mean, raw) and said.weights == metadata["weights"] == "average"
 
 
 def test_a_run_does_not_go_on_with_another_optimizer(photos):

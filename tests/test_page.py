@@ -13,14 +13,15 @@ from studio import cli
 from studio.config import SweepConfig
 from studio.data import dataset
 from studio.data.importer import import_media
+from studio.disk import FORMAT, read_json, write_json
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.jobs import launcher
 from studio.jobs.problems import explain
+from studio.project_facts import Permission
 from studio.training.pairs import damaged_pairs, list_pairs, pair_folder
 from studio.ui import sidebar
 from studio.ui.evaluate import view as evaluate_view
-from studio.workspace import write_json
 
 WORDS = {"kim": "ohwx, Kim on a pier at dusk", "carla": "zxqv, Carla in a red armchair"}
 
@@ -36,7 +37,7 @@ def people(workspace, media):
     """Kim and Carla, with a captioned photo each that bears the same number."""
     made = {}
     for name, trigger, photo in (("Kim", "ohwx", "person_a_1.jpg"), ("Carla", "zxqv", "person_b_1.jpg")):
-        project = workspace.create_project(name, trigger=trigger, base_model="tiny", permission={"granted": True})
+        project = workspace.create_project(name, trigger=trigger, base_model="tiny", permission=Permission(granted=True))
         import_media(project, [media / photo])
         dataset.set_caption(project, "0001", WORDS[project.slug])
         made[project.slug] = project
@@ -199,7 +200,7 @@ def test_a_project_that_took_the_place_of_another_is_not_changed_for_it(people):
     other = kim.workspace.create_project("Kim", trigger="abcd", base_model="tiny")
     assert other.slug == "kim"
     assert "Another project has taken the place of the Kim" in window.press("save-person", "click")["text"]
-    assert other.read()["trigger"] == "abcd"
+    assert other.facts().trigger == "abcd"
     window.look()
     assert window.value("trigger") == "abcd" and window.value("studio-viewer") == {}
 
@@ -223,10 +224,10 @@ def test_fields_that_could_not_be_read_are_not_saved(people):
     window = Window(kim.workspace, "kim")
     window.choose("carla")
     window.look()
-    before = carla.read()
+    before = carla.facts()
     for elem_id, event in (("train-steps", "blur"), ("start-training", "click"), ("sweep-seeds", "blur"), ("start-sweep", "click")):
         assert "could not be read: nothing was changed" in window.press(elem_id, event)["text"]
-    assert carla.read() == before and carla.list_runs() == []
+    assert carla.facts() == before and carla.list_runs() == []
 
 
 # -- comparisons and pairs
@@ -284,7 +285,7 @@ def test_a_pair_that_took_the_place_of_the_compared_one_is_not_used_for_it(train
     manifest["experts"]["low_noise"]["sha256"] = "of another training"
     write_json(first.folder / "manifest.json", manifest)
     notice = window.press("studio-clips", "use", sweep="sweep-001", pair=first.id, strength=0.7)
-    assert "train-001/step-001000 is another pair now" in notice["text"] and "chosen" not in trained.read()
+    assert "train-001/step-001000 is another pair now" in notice["text"] and trained.facts().chosen is None
 
 
 @pytest.mark.parametrize(
@@ -312,3 +313,16 @@ def test_a_pair_that_can_not_be_used_is_named_on_the_page_and_by_the_commands(tr
     for folder in damage_all:
         (folder / "manifest.json").unlink()
     assert "can't be used" in run_command(capsys, "sweep", "carla")[1]["error"]["message"]  # not "train first"
+
+
+def test_a_project_of_a_newer_studio_is_shown_with_a_sentence_and_no_button_changes_it(people):
+    kim, _ = people
+    write_json(kim.file, read_json(kim.file) | {"format": FORMAT + 1})
+    before = kim.file.read_bytes()
+    window = Window(kim.workspace, "kim")
+    window.look()
+    assert any("Kim was made by a newer version of the studio" in sentence for sentence in window.troubles)
+    assert window.value("studio-viewer")["caption"] == WORDS["kim"]
+    notice = save_caption(window, "ohwx, Kim elsewhere")
+    assert "can only be looked at" in notice["text"]
+    assert caption_of(kim) == WORDS["kim"] and kim.file.read_bytes() == before

@@ -11,6 +11,7 @@ from studio.config import PRESETS_DIR, TrainConfig, from_dict, list_presets, loa
 from studio.machine import Gpu, Machine, TorchBuild
 from studio.models.catalogue import link_model
 from studio.models.preset import model_preset
+from studio.project_facts import Permission
 from studio.training.plan import estimates, memory, planner
 from studio.training.plan.memory import Rows
 from studio.training.plan.placement import Room, place
@@ -49,7 +50,7 @@ def with_memory(config, **changes):
 
 @pytest.fixture
 def wan(workspace):
-    return workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission={"granted": True})
+    return workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission=Permission(granted=True))
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def plan_for(project, vram, **overrides):
 def test_every_tier_gets_its_preset_and_fits(wan, vram):
     plan = plan_for(wan, vram)
     assert plan.hardware == f"{vram}gb" and plan.device == "cuda" and plan.fits
-    assert plan.predicted["vram_gb"] <= vram
+    assert plan.predicted.vram_gb <= vram
     assert plan.config.memory.precision == "bf16"
 
 
@@ -99,8 +100,8 @@ def test_a_run_of_another_length_than_its_recipe_says_so(project, wan):
 def test_the_prediction_is_the_sum_of_its_parts(wan):
     predicted = plan_for(wan, 24).predicted
     for name in ("vram", "ram", "disk"):
-        assert predicted[f"{name}_gb"] == pytest.approx(sum(gb for _, gb in predicted[f"{name}_parts"]))
-    weights = dict(plan_for(wan, 80).predicted["vram_parts"])["the expert's weights that stay"]
+        assert getattr(predicted, f"{name}_gb") == pytest.approx(sum(gb for _, gb in getattr(predicted, f"{name}_parts")))
+    weights = dict(plan_for(wan, 80).predicted.vram_parts)["the expert's weights that stay"]
     assert weights == pytest.approx(14_288_491_584 * 2 / 2**30, rel=0.003)  # FACTS.md: parameters of an expert; a few of them fp32
 
 
@@ -108,7 +109,7 @@ def test_the_card_that_is_there_is_explained_with_what_holds_its_memory(wan, wit
     plan = propose(wan, with_card, workspace=wan.workspace)
     assert plan.reasons[0] == "RTX 4090, 24 GB, 22.1 GB free (1.1 GB held by chrome)."
     assert plan.hardware == "24gb"
-    assert plan.predicted["seconds_per_step"] > 0 and "rough estimate" in plan.predicted["how_sure"]
+    assert plan.predicted.seconds_per_step > 0 and "rough estimate" in plan.predicted.how_sure
 
 
 def test_memory_held_by_another_program_lowers_the_preset_and_says_which(wan, with_card):
@@ -198,7 +199,7 @@ def test_cards_are_counted_and_several_explained(wan, with_card):
 
     assert any("There is a second graphics card" in reason for reason in plan_with(1).reasons)
     two, four = plan_with(2), plan_with(4)
-    assert two.fits and two.predicted["vram_free_gb"] == CARD.vram_free_gb - 2
+    assert two.fits and two.predicted.vram_free_gb == CARD.vram_free_gb - 2
     assert any("of the 2 that are used" in reason.casefold() for reason in two.reasons)
     assert any("Both experts learn at once" in reason for reason in two.reasons)
     assert not four.fits and any("for 4 graphics cards in this computer, and there are 2; set 'Graphics cards'" in r for r in four.reasons)
@@ -272,7 +273,7 @@ def test_without_a_gpu_the_large_model_is_refused_and_the_tiny_one_is_not(wan, p
     assert (large.device, large.hardware, large.fits) == ("cpu", "", False)
     assert any("too large to train without a GPU" in reason for reason in large.reasons)
     tiny = propose(project, MACHINE, workspace=project.workspace)
-    assert tiny.fits and tiny.config.memory.precision == "fp32" and tiny.predicted["vram_gb"] is None
+    assert tiny.fits and tiny.config.memory.precision == "fp32" and tiny.predicted.vram_gb is None
 
 
 def test_a_gpu_that_the_installed_torch_cannot_use_is_explained(wan, with_card, monkeypatch):
@@ -307,21 +308,21 @@ def test_wrong_names_are_answered_with_the_nearest(project):
 
 def test_time_is_measured_in_an_earlier_run_of_the_same_work(project):
     first = propose(project, MACHINE, workspace=project.workspace)
-    assert first.predicted["seconds_per_step"] is None and first.predicted["hours"] is None
+    assert first.predicted.seconds_per_step is None and first.predicted.hours is None
     run_dir = project.new_run_dir("train")
     write_json(run_dir / "config.json", {"kind": "train"} | first.job_config(project))
     for step in (1, 2, 3):
-        append_jsonl(run_dir / "events.jsonl", {"event": "step", "step": step, "seconds": 0.5})
+        append_jsonl(run_dir / "events.jsonl", {"event": "step", "step": step, "expert": "low_noise", "seconds": 0.5})
     plan = propose(project, MACHINE, workspace=project.workspace)
-    assert plan.predicted["seconds_per_step"] == 0.5 and plan.predicted["how_sure"] == "measured in train-001"
+    assert plan.predicted.seconds_per_step == 0.5 and plan.predicted.how_sure == "measured in train-001"
     other = propose(project, MACHINE, workspace=project.workspace, overrides={"accumulation": 1})
-    assert other.predicted["seconds_per_step"] is None
+    assert other.predicted.seconds_per_step is None
 
 
 def test_pictures_of_others_that_are_drawn_first_take_their_time(wan, with_card):
     def hours(**protection):
         plan = propose(wan, with_card, workspace=wan.workspace, overrides={"preservation": protection})
-        return plan.predicted["hours"]
+        return plan.predicted.hours
 
     assert hours(pictures=0) < hours(pictures=24) < hours(pictures=48) < hours(pictures=0) + 4
     assert hours(pictures=48, enabled=False) == hours(pictures=0, enabled=False)
@@ -361,8 +362,8 @@ def test_the_recipe_is_for_what_the_dataset_holds(photos, clips, recipe):
 @pytest.mark.parametrize("vram", TIERS)
 def test_every_size_of_card_has_hours_as_on_a_card_that_is_named(wan, vram):
     plan, usual = plan_for(wan, vram), load_preset("hardware", f"{vram}gb")["usual_card"]
-    assert 0.5 < plan.predicted["hours"] < 24 * 14 and plan.predicted["seconds_per_step"] > 0
-    assert f"as on an {usual}" in plan.predicted["how_sure"] and "estimate" in plan.predicted["how_sure"]
+    assert 0.5 < plan.predicted.hours < 24 * 14 and plan.predicted.seconds_per_step > 0
+    assert f"as on an {usual}" in plan.predicted.how_sure and "estimate" in plan.predicted.how_sure
     assert f"Times are as on an {usual}, the usual one; --gpu NAME names another." in plan.reasons[0]
 
 
@@ -378,10 +379,10 @@ def test_a_card_that_is_named_brings_its_memory_and_its_speed(wan):
 
     quick, slow, laptop = (plan_on(name) for name in ("NVIDIA GeForce RTX 4090", "rtx 3090", "RTX 4090 Laptop GPU"))
     assert quick.hardware == slow.hardware == "24gb" and laptop.hardware == "16gb" and quick.fits
-    assert quick.predicted["hours"] < slow.predicted["hours"] < 3 * quick.predicted["hours"] < 4 * laptop.predicted["hours"]
+    assert quick.predicted.hours < slow.predicted.hours < 3 * quick.predicted.hours < 4 * laptop.predicted.hours
     assert quick.reasons[0].startswith("Planned for an RTX 4090 with 24 GB, of which 22.6 GB are free")
-    assert quick.predicted["hours"] == plan_for(wan, 24).predicted["hours"]
-    assert plan_on("A100-SXM4-40GB").predicted["vram_free_gb"] < 40 < plan_on("A100-SXM4-80GB").predicted["vram_free_gb"]
+    assert quick.predicted.hours == plan_for(wan, 24).predicted.hours
+    assert plan_on("A100-SXM4-40GB").predicted.vram_free_gb < 40 < plan_on("A100-SXM4-80GB").predicted.vram_free_gb
     assert plan_on("RTX 4060 Ti", vram_gb=16).hardware == "16gb"
     assert any("no units for bf16" in reason for reason in plan_on("Tesla T4").reasons)
     with pytest.raises(ValueError, match="named 'RTX 4099'") as problem:
@@ -392,9 +393,9 @@ def test_a_card_that_is_named_brings_its_memory_and_its_speed(wan):
 def test_a_card_without_a_data_sheet_has_no_hours_and_it_is_said_what_to_do(wan, with_card):
     strange = replace(with_card, gpus=(replace(CARD, name="RTX 4090 Ti"),))
     plan = propose(wan, strange, workspace=wan.workspace)
-    assert plan.hardware == "24gb" and plan.fits and plan.predicted["hours"] is None
+    assert plan.hardware == "24gb" and plan.fits and plan.predicted.hours is None
     for word in ("no data sheet here of RTX 4090 Ti", "Rehearse measures", "plan --gpu NAME", "for example RTX 4090"):
-        assert word in plan.predicted["how_sure"]
+        assert word in plan.predicted.how_sure
     assert time_text(plan.predicted, 3000).startswith("not known yet: Rehearse measures")
 
 

@@ -8,6 +8,7 @@ import pytest
 from studio.config import TrainConfig, from_dict, list_presets, load_preset, to_dict
 from studio.machine import Machine
 from studio.models.preset import model_preset
+from studio.project_facts import Permission
 from studio.training.plan import estimates
 from studio.training.plan.memory import Rows
 from studio.training.plan.planner import propose
@@ -21,7 +22,7 @@ CHOSEN_BY_ITSELF = ("person-photos", "person-mixed", "person-clips")
 
 @pytest.fixture
 def wan(workspace):
-    return workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission={"granted": True})
+    return workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission=Permission(granted=True))
 
 
 def plan_for(project, recipe, **overrides):

@@ -10,6 +10,7 @@ from studio.config import to_dict
 from studio.jobs import launcher, state
 from studio.jobs.worker import run_job
 from studio.machine import Gpu, Machine, TorchBuild
+from studio.project_facts import Permission
 from studio.training.plan import planner
 from studio.training.plan.measured import same_work
 from studio.training.plan.planner import propose
@@ -76,16 +77,16 @@ def test_what_was_measured_corrects_the_plan_of_the_same_work_alone(tiny_base):
     def plan(**changes):
         return propose(project, MACHINE, workspace=project.workspace, overrides=overrides | changes).predicted
 
-    assert plan()["how_sure"] == "measured in rehearse-001" == plan(steps=400)["how_sure"]
-    assert plan()["seconds_per_step"] == read_json(run_dir / "rehearsal.json")["seconds_per_step"]
-    assert "measured" not in plan(accumulation=1)["how_sure"]
+    assert plan().how_sure == "measured in rehearse-001" == plan(steps=400).how_sure
+    assert plan().seconds_per_step == read_json(run_dir / "rehearsal.json")["seconds_per_step"]
+    assert "measured" not in plan(accumulation=1).how_sure
     imagined = propose(project, MACHINE, workspace=project.workspace, overrides=overrides, vram_gb=8)
-    assert "measured" not in imagined.predicted["how_sure"]
+    assert "measured" not in imagined.predicted.how_sure
 
 
 def test_where_the_memory_ran_out_the_plan_takes_what_sufficed_and_says_so(workspace, monkeypatch):
     monkeypatch.setattr(planner, "read_torch_build", lambda: TorchBuild("2.14.1+cu130", (13, 0)))
-    project = workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission={"granted": True})
+    project = workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission=Permission(granted=True))
     machine = replace(MACHINE, gpus=(Gpu(0, "RTX 4090", 24, 22.1, "555"),))
     before = propose(project, machine, workspace=workspace)
     run_dir = project.new_run_dir("rehearse")
@@ -94,7 +95,7 @@ def test_where_the_memory_ran_out_the_plan_takes_what_sufficed_and_says_so(works
     write_json(run_dir / "rehearsal.json", {"memory": less, "vram_gb": 21.5, "ram_gb": 40.0, "seconds_per_step": 31.0})
     after = propose(project, machine, workspace=workspace)
     assert (after.config.memory.rows_per_walk, after.config.memory.inputs_in_ram) == (2, True)
-    assert after.predicted["vram_gb"] == 21.5 and after.predicted["seconds_per_step"] == 31.0
+    assert after.predicted.vram_gb == 21.5 and after.predicted.seconds_per_step == 31.0
     assert any("ran out" in reason for reason in after.reasons) and any("21.5 GB of GPU memory" in reason for reason in after.reasons)
     write_json(run_dir / "rehearsal.json", {"memory": less})  # one that was cut off
     assert propose(project, machine, workspace=workspace).config == before.config

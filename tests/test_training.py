@@ -107,8 +107,8 @@ def test_a_pair_has_both_experts_and_its_files_are_what_the_manifest_says(projec
     _, run_dir, _, _ = finished
     for pair in list_run_pairs(run_dir):
         verify_pair(pair)
-        assert {e: m["steps"] for e, m in pair.manifest["experts"].items()} == {"high_noise": pair.step // 2, "low_noise": pair.step // 2}
-        assert pair.manifest["saved_by"] == "schedule"
+        assert {e: m.steps for e, m in pair.manifest.experts.items()} == {"high_noise": pair.step // 2, "low_noise": pair.step // 2}
+        assert pair.manifest.saved_by == "schedule"
         assert pair.low_noise.name == f"{project.slug}_step-{pair.step:06d}_low_noise.safetensors"
     assert [p.id for p in list_pairs(project)][:2] == ["train-001/step-000004", "train-001/step-000008"]
 
@@ -218,7 +218,7 @@ def test_more_steps_can_be_added_to_a_finished_run(project, finished):
     train(small_config(), run_dir, report=events)
     assert "steps" in events.of("note")[0]["message"]
     assert lora_bits(run_dir).keys() == lora_bits(finished[1]).keys()
-    settings = [copy.deepcopy(pair.manifest["settings"]) for pair in list_run_pairs(run_dir)]
+    settings = [copy.deepcopy(pair.manifest.settings) for pair in list_run_pairs(run_dir)]
     assert [s["steps"] for s in settings] == [4, 8]
 
 
@@ -238,8 +238,8 @@ def test_save_now_makes_a_pair_of_both_experts_as_they_are(project, finished):
     train(config, run_dir, report=events, should_save=lambda: len(events.of("step")) in (1, 7))
     pairs = {p.step: p for p in list_run_pairs(run_dir)}
     assert list(pairs) == [1, 4, 7, 8]
-    assert pairs[1].manifest["saved_by"] == "hand" and pairs[1].manifest["experts"]["low_noise"] == {
-        "file": pairs[1].low_noise.name, "sha256": pairs[1].manifest["experts"]["low_noise"]["sha256"], "steps": 0, "trained": False,
+    assert pairs[1].manifest.saved_by == "hand" and pairs[1].manifest.experts["low_noise"].to_json() == {
+        "file": pairs[1].low_noise.name, "sha256": pairs[1].manifest.experts["low_noise"].sha256, "steps": 0, "trained": False,
         "weights": "last step",
     }  # fmt: skip
     for pair in pairs.values():
@@ -253,7 +253,7 @@ def test_an_expert_without_a_share_gets_a_lora_that_changes_nothing(project, sha
     run_dir = new_run(project)
     train(small_config(steps=2, save_every=2, high_noise_share=share), run_dir, report=Events())
     pair = list_run_pairs(run_dir)[-1]
-    assert [e for e, m in pair.manifest["experts"].items() if not m["trained"]] == [untrained]
+    assert [e for e, m in pair.manifest.experts.items() if not m.trained] == [untrained]
     from studio.models.lora import read_lora_file
 
     state, _ = read_lora_file(pair.files[untrained])

@@ -27,6 +27,7 @@ from studio.data.media.thumbnails import version_of
 from studio.errors import Problem
 from studio.evaluation.sweeps import comparison_file
 from studio.jobs import launcher, state, worker
+from studio.project_facts import Permission
 from studio.tiny.demo import ensure_demo_project
 from studio.ui import actions, app, sidebar, uploads
 from studio.ui import formatting as f
@@ -56,7 +57,7 @@ def filled(project, media):
     """A project with two photos and a clip, captioned."""
     import_media(project, [media / name for name in ("person_a_1.jpg", "person_a_2.jpg", "bigbuckbunny.mp4")])
     for item in dataset.list_items(project):
-        dataset.set_caption(project, item.id, f"{project.read()['trigger']}, a person, at place {item.id}")
+        dataset.set_caption(project, item.id, f"{project.facts().trigger}, a person, at place {item.id}")
     return project
 
 
@@ -129,7 +130,7 @@ def test_on_the_lan_everything_asks_for_the_password(served):
 def test_a_thumbnail_that_is_there_is_served_without_a_look_at_the_dataset(client, served, monkeypatch):
     address = dataset_view.media_address(served, "thumbnails", dataset.list_items(served)[0])
     first = client.get(address)
-    monkeypatch.setattr("studio.ui.served_files.get_item", None)
+    monkeypatch.setattr("studio.ui.serving.served_files.get_item", None)
     assert client.get(address).content == first.content
     for version in ("..%2f..%2f..%2fproject.json", "0" * 31 + "/", "*" * 32):
         with pytest.raises(TypeError):  # not taken for a thumbnail's name: the dataset is asked
@@ -225,8 +226,8 @@ def test_a_new_person_needs_permission_and_a_trigger_that_is_no_word(workspace):
         sidebar.create(workspace, Event(**answers | {"permission": False}))
     with pytest.raises(Problem, match="real word"):
         sidebar.create(workspace, Event(**answers | {"trigger": "table"}))
-    data = workspace.project(sidebar.create(workspace, Event(**answers))).read()
-    assert data["permission"]["granted"] and data["permission"]["statement"] and data["class_noun"] == "person"
+    data = workspace.project(sidebar.create(workspace, Event(**answers))).facts()
+    assert data.is_permitted and data.permission.statement and data.class_noun == "person"
 
 
 def test_the_status_line_says_what_runs_and_what_waits(filled, idle):
@@ -544,8 +545,8 @@ def test_a_deleted_demo_does_not_come_back_at_the_next_start_but_on_demand(works
     [demo] = workspace.list_projects()
     shutil.rmtree(demo.root)
     app.make_demo(workspace)
-    assert workspace.list_projects() == [] and workspace.read()["demo_created"]
-    assert ensure_demo_project(workspace).read()["name"] == "Demo"
+    assert workspace.list_projects() == [] and workspace.facts().demo_created
+    assert ensure_demo_project(workspace).facts().name == "Demo"
 
 
 def test_an_open_page_can_tell_one_start_of_the_studio_from_another(client, served):
@@ -580,7 +581,7 @@ def test_an_edit_is_kept_on_disk_and_an_illegal_one_changes_nothing(filled):
     train_choice.save_edits(filled, shown | {"steps": 8, "lora.rank": 4})
     plan = train_choice.make_plan(filled)
     assert (plan.config.steps, plan.config.lora.rank) == (8, 4)
-    assert filled.read()["train_choice"]["overrides"] == {"steps": 8, "lora.rank": 4}
+    assert filled.facts().train_choice.overrides == {"steps": 8, "lora.rank": 4}
     with pytest.raises(ValueError, match="at most 256"):
         train_choice.save_edits(filled, flatten(plan.config) | {"lora.rank": 9000})
     assert train_choice.make_plan(filled).config.lora.rank == 4
@@ -597,11 +598,11 @@ def test_a_fraction_in_a_field_for_whole_numbers_is_told_and_not_cut_off(filled)
     ):
         [field] = [block for block in demo.blocks.values() if getattr(block, "elem_id", "") == elem_id]
         typed = field.preprocess(2.5)
-        before = filled.read()
+        before = filled.facts()
         assert words in fire(demo, elem_id, "blur", **here, **{elem_id.replace("-", "_"): typed})["text"]
-        assert filled.read() == before
+        assert filled.facts() == before
     fire(demo, "train-steps", "blur", **here, train_steps=field.preprocess(8.0))
-    assert filled.read()["train_choice"]["overrides"] == {"steps": 8}
+    assert filled.facts().train_choice.overrides == {"steps": 8}
 
 
 def test_a_time_to_finish_by_that_is_none_is_told_with_an_example(filled):
@@ -633,7 +634,7 @@ def test_a_field_may_stand_apart_from_its_form(filled):
 
 def shows(project):
     """What the page that showed this project sends with every action."""
-    return {"studio_shows": {"project": project.slug, "made": project.read()["created"], "unread": []}}
+    return {"studio_shows": {"project": project.slug, "made": project.facts().created, "unread": []}}
 
 
 def test_a_late_answer_to_one_field_does_not_put_back_another_that_was_changed_meanwhile(filled):
@@ -682,7 +683,7 @@ def test_training_can_not_start_and_says_why(project, media):
     dataset.set_caption(project, "0001", "ohwx, a person")
     project.update(permission=None)
     assert "permission" in why(project)
-    project.update(permission={"granted": True}, base_model="wan22-t2v-a14b")
+    project.update(permission=Permission(granted=True), base_model="wan22-t2v-a14b")
     assert "not ready" in why(project)
     with pytest.raises(Problem):
         train_choice.start(project)
@@ -696,7 +697,7 @@ def test_start_queues_what_the_plan_shows_and_a_second_one_waits(filled, idle):
     assert "starts now" in train_choice.start(filled)
     assert "queue" in train_choice.start(filled)
     first, second = filled.list_runs("train")
-    assert state.read_config(first)["trigger"] == filled.read()["trigger"]
+    assert state.read_config(first)["trigger"] == filled.facts().trigger
     assert train_view.start_button(filled, train_choice.make_plan(filled))[0] == "Add to the queue"
     assert train_view.read_run(filled)["run"] == second.name
 
@@ -773,7 +774,7 @@ def test_the_comparison_s_form_keeps_only_what_differs(filled):
     evaluate_choice.save_choice(filled, **shown, num_inference_steps=4)
     config, _ = evaluate_choice.read_choice(filled)
     assert (config.strengths, config.seeds, config.num_inference_steps) == ((1.0,), (7, 8), 4)
-    assert set(filled.read()["sweep_choice"]["settings"]) == {"strengths", "seeds", "num_inference_steps"}
+    assert set(filled.facts().sweep_choice.settings) == {"strengths", "seeds", "num_inference_steps"}
     with pytest.raises(Problem, match="whole numbers"):
         evaluate_choice.save_choice(filled, seeds="lucky")
     with pytest.raises(ValueError, match="strengths"):

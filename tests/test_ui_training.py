@@ -17,7 +17,9 @@ from studio.jobs import launcher, state, worker
 from studio.jobs.problems import explain
 from studio.jobs.recorder import Recorder
 from studio.machine import Gpu, read_machine
+from studio.project_facts import Permission, SweepChoice
 from studio.training.history import read_history
+from studio.training.plan.prediction import Pace
 from studio.ui import actions
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import sample_clips as train_samples
@@ -34,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def project(tmp_path, tiny_base):
     workspace = Workspace(tmp_path / "home")
     shutil.copytree(tiny_base.folder, workspace.models_dir / tiny_base.folder.name)
-    project = workspace.create_project("Anna", trigger="ohwx", base_model="tiny", permission={"granted": True})
+    project = workspace.create_project("Anna", trigger="ohwx", base_model="tiny", permission=Permission(granted=True))
     for number in (1, 2, 3):
         add_photo(project, number)
     return project
@@ -57,10 +59,10 @@ def test_the_next_step_of_a_training_is_never_one_that_is_prevented(project):
     ("name", "value"), [("preservation.pictures", 9999), ("preservation.pictures", -1), ("optimizer.learning_rate", 3.0)]
 )
 def test_a_value_out_of_its_limits_is_answered_with_the_forms_own_label(project, name, value):
-    before = project.read()
+    before = project.facts()
     with pytest.raises(ValueError, match=f"^{label_of(TrainConfig, name)} must be at (most|least) "):
         train_choice.save_edits(project, {name: value})
-    assert project.read() == before
+    assert project.facts() == before
 
 
 def test_an_optimizer_that_cannot_be_used_here_prevents_the_start_in_words(project):
@@ -175,9 +177,8 @@ def test_a_sample_of_the_newest_pair_is_drawn_by_a_job_and_is_no_comparison_yet(
     monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
     config = merge(to_dict(TrainConfig()), SMALL, {"steps": 4, "save_every": 2, "preservation": {"enabled": False}})
     assert run(launcher.enqueue(project, "train", {"config": config})).state == "done"
-    project.update(
-        sweep_choice={"settings": {"width": 32, "height": 32, "num_frames": 5, "num_inference_steps": 2, "strengths": [0.7, 1.0]}}
-    )
+    small = {"width": 32, "height": 32, "num_frames": 5, "num_inference_steps": 2, "strengths": [0.7, 1.0]}
+    project.update(sweep_choice=SweepChoice(settings=small))
     newest, older = train_view.read_run(project)["pairs"]
     assert newest["can_draw"] and not newest["sample"]
 
@@ -260,7 +261,7 @@ def test_the_plan_says_how_far_a_training_gets_before_its_end(project):
 
     def text(hours, seconds_per_step, processes=1):
         config = replace(plan.config, processes=processes)
-        known = replace(plan, config=config, predicted=plan.predicted | {"hours": hours, "seconds_per_step": seconds_per_step})
+        known = replace(plan, config=config, predicted=replace(plan.predicted, hours=hours, pace=Pace(seconds_per_step, "measured")))
         return train_view.finish_text(known, six)
 
     assert text(None, None) == "07:00, with a saved pair" and text(0.9, 1.0) == "07:00; there is time for all of it"

@@ -6,18 +6,27 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from studio import workspace as ws
+from studio import disk
+from studio.data import dataset
+from studio.data.importer import import_media
+from studio.errors import NewerFormat
+from studio.jobs import launcher
 from studio.workspace import (
+    Project,
     Workspace,
     append_jsonl,
+    default_home,
     finished_dir,
     locked,
     new_numbered_dir,
+    project_of,
     read_json,
     read_jsonl,
+    read_path,
     safe_join,
     slugify,
     write_json,
@@ -74,7 +83,7 @@ def test_a_project_that_could_not_be_written_leaves_its_name_free(workspace, mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ws, "write_atomic", full)
+        patch.setattr(disk, "write_atomic", full)
         with pytest.raises(OSError, match="No space"):
             workspace.create_project("Anna")
     assert workspace.create_project("Anna").slug == "anna"
@@ -96,7 +105,7 @@ def test_a_name_that_two_people_bear_is_asked_back_and_a_folder_is_always_clear(
 def test_signs_that_are_not_seen_do_not_become_part_of_a_name(workspace):
     hidden = workspace.create_project("Eva\x01\x00\n \u202elive\u2069\udce9")
     family = workspace.create_project("\U0001f468\u200d\U0001f469\u200d\U0001f467")
-    assert hidden.read()["name"] == "Eva live" and family.read()["name"] == "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+    assert hidden.facts().name == "Eva live" and family.facts().name == "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
 
 @pytest.mark.parametrize(
@@ -104,8 +113,8 @@ def test_signs_that_are_not_seen_do_not_become_part_of_a_name(workspace):
 )
 def test_the_class_noun_is_a_word_or_two_and_never_empty(workspace, noun, kept):
     project = workspace.create_project("Anna", class_noun=noun)
-    assert project.read()["class_noun"] == kept
-    assert project.update(class_noun=noun)["class_noun"] == kept
+    assert project.facts().class_noun == kept
+    assert project.update(class_noun=noun).class_noun == kept
 
 
 @pytest.mark.parametrize("noun", ["x" * 41, "🎉", "man, woman", "a\\b"])
@@ -127,9 +136,9 @@ def test_a_name_must_have_one_to_eighty_characters(workspace, name):
 
 
 def test_unknown_fields_of_a_project_are_kept(project):
-    project.update(later_field={"a": 1})
+    write_json(project.file, read_json(project.file) | {"later_field": {"a": 1}})
     project.update(trigger="new")
-    assert project.read()["later_field"] == {"a": 1} and project.read()["format"] == ws.FORMAT
+    assert read_json(project.file)["later_field"] == {"a": 1} and project.facts().trigger == "new"
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
@@ -208,10 +217,13 @@ def test_numbered_folders_go_up_and_are_never_given_twice(tmp_path):
 
 
 def test_changes_from_two_processes_are_both_kept(project):
-    code = "import sys, json; from studio.workspace import Project; from pathlib import Path\nfor i in range(20): Project(Path(sys.argv[1])).update(**{sys.argv[2] + str(i): i})"
-    processes = [subprocess.Popen([sys.executable, "-c", code, str(project.root), name]) for name in ("a", "b")]
+    code = """import sys; from studio.workspace import Project; from pathlib import Path
+for i in range(20):
+    Project(Path(sys.argv[1])).update(**{sys.argv[2]: sys.argv[2] * i})
+"""
+    processes = [subprocess.Popen([sys.executable, "-c", code, str(project.root), name]) for name in ("trigger", "sample_prompt")]
     assert [p.wait() for p in processes] == [0, 0]
-    assert {f"{name}{i}" for name in "ab" for i in range(20)} <= set(project.read())
+    assert (project.facts().trigger, project.facts().sample_prompt) == ("trigger" * 19, "sample_prompt" * 19)
 
 
 def test_a_lock_held_by_another_program_is_an_error_in_words(tmp_path):
@@ -223,7 +235,7 @@ def test_a_lock_held_by_another_program_is_an_error_in_words(tmp_path):
 
 def test_the_workspace_is_where_the_variable_says(monkeypatch, tmp_path):
     monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "elsewhere"))
-    assert ws.default_home() == (tmp_path / "elsewhere").resolve()
+    assert default_home() == (tmp_path / "elsewhere").resolve()
 
 
 def test_runs_are_listed_in_order_and_belong_to_their_project(project):
@@ -231,7 +243,7 @@ def test_runs_are_listed_in_order_and_belong_to_their_project(project):
         run_dir = project.new_run_dir("train")
         write_json(run_dir / "config.json", {})
     assert [p.name for p in project.list_runs("train")] == ["train-001", "train-002", "train-003"]
-    assert ws.project_of(run_dir) == ws.Project(project.root.resolve())
+    assert project_of(run_dir) == Project(project.root.resolve())
 
 
 def test_project_json_is_readable_by_people(project):
@@ -263,8 +275,8 @@ def test_a_folder_that_cannot_be_replaced_stays_whole_as_it_was(tmp_path, monkey
     target = tmp_path / "pair"
     target.mkdir()
     (target / "a").write_text("old", encoding="utf-8")
-    monkeypatch.setattr(ws, "RETRY_SECONDS", 0.1)
-    monkeypatch.setattr(ws, "FOLDER_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(disk, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(disk, "FOLDER_RETRY_SECONDS", 0.1)
     monkeypatch.setattr(os, "replace", busy(1_000_000))
     with pytest.raises(PermissionError), finished_dir(target) as folder:
         (folder / "a").write_text("new", encoding="utf-8")
@@ -290,7 +302,7 @@ def test_a_killed_program_loses_no_folder_that_it_was_about_to_replace(tmp_path,
 
 
 def test_a_finished_folder_waits_for_a_virus_scanner_longer_than_a_file_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(ws, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(disk, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr(os, "replace", busy(5))
     with finished_dir(tmp_path / "pair") as folder:
         (folder / "a").write_text("whole", encoding="utf-8")
@@ -298,7 +310,7 @@ def test_a_finished_folder_waits_for_a_virus_scanner_longer_than_a_file_does(tmp
 
 
 def test_two_threads_that_write_one_file_in_the_same_tick_of_the_clock_do_not_mix(tmp_path, monkeypatch):
-    monkeypatch.setattr(ws.time, "monotonic_ns", lambda: 5)  # Windows' clock stands still for 15 ms
+    monkeypatch.setattr(disk.time, "monotonic_ns", lambda: 5)  # Windows' clock stands still for 15 ms
     texts, failed = [letter * 200_000 for letter in "abcd"], []
 
     def write(text):
@@ -339,4 +351,39 @@ def test_a_log_that_was_cut_is_read_from_its_start_again(tmp_path):
 )
 def test_a_path_is_read_from_a_text_file_as_notepad_and_powershell_write_it(tmp_path, data):
     (tmp_path / "wan.path").write_bytes(data)
-    assert ws.read_path(tmp_path / "wan.path") == ws.Path("C:\\Modelle\\Größe")
+    assert read_path(tmp_path / "wan.path") == Path("C:\\Modelle\\Größe")
+
+
+# -- formats
+
+
+def files_of(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("form", [{"format": 0}, {}])
+def test_a_project_of_an_older_format_opens_and_is_brought_up_to_date_when_it_is_written(workspace, form):
+    root = workspace.projects_dir / "anna"
+    root.mkdir(parents=True)
+    known = {"name": "Anna", "trigger": "ohwx", "class_noun": "person", "base_model": "tiny"}
+    (root / "project.json").write_text(json.dumps(form | known | {"theirs": 1}), encoding="utf-8")
+    project = workspace.find_project("Anna")
+    assert not project.facts().is_newer
+    project.update(trigger="zxqv")
+    assert read_json(project.file) == {"format": disk.FORMAT, "permission": None, "theirs": 1} | known | {"trigger": "zxqv"}
+
+
+def test_a_project_of_a_newer_format_can_be_looked_at_and_nothing_is_written_to_it(project, media):
+    import_media(project, [media / "person_a_1.jpg"])
+    write_json(project.file, read_json(project.file) | {"format": disk.FORMAT + 1, "aura": "blue"})
+    before = files_of(project.root)
+    assert project.facts().is_newer and [item.id for item in dataset.list_items(project)] == ["0001"]
+    for change in (
+        lambda: project.update(trigger="zxqv"),
+        lambda: dataset.set_caption(project, "0001", "ohwx, elsewhere"),
+        lambda: import_media(project, [media / "person_a_2.jpg"]),
+        lambda: launcher.enqueue(project, "curate", {"keep": 3}),
+    ):
+        with pytest.raises(NewerFormat, match="Anna was made by a newer version"):
+            change()
+    assert files_of(project.root) == before

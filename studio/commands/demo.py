@@ -59,7 +59,7 @@ def _make_project(workspace):
     before = len(workspace.list_projects())
     project = ensure_demo_project(workspace)
     made = len(workspace.list_projects()) > before
-    text = f"{'made' if made else 'found'} the project {project.read()['name']} with {len(list_items(project))} photos and clips"
+    text = f"{'made' if made else 'found'} the project {project.facts().name} with {len(list_items(project))} photos and clips"
     return project, text, not made
 
 

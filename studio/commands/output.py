@@ -5,6 +5,9 @@ import sys
 import time
 from pathlib import Path
 
+from studio.errors import NewerFormat
+from studio.workspace import Project, Workspace
+
 PROGRESS_SECONDS = 2.0
 
 
@@ -82,6 +85,14 @@ def _left(fields):
     rate, scale = fields.get("bytes_per_second"), {"MB": 1e6, "GB": 1e9}.get(fields.get("unit"))
     seconds = (fields["total"] - fields["done"]) * scale / rate if rate and scale else 0
     return f"({duration(seconds)} left)" if seconds > 1 else ""
+
+
+def find_project(workspace: Workspace, name: str, out: Output) -> Project:
+    """The project of that name or folder; that it can only be looked at is said."""
+    project = workspace.find_project(name)
+    if project.facts().is_newer:
+        out.note(NewerFormat(project.facts().name).in_words())
+    return project
 
 
 def run_here(project, kind, config, out, title=""):

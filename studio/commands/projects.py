@@ -4,9 +4,10 @@ import dataclasses
 import time
 
 from studio import config as settings
-from studio.commands.output import run_here
+from studio.commands.output import find_project, run_here
 from studio.commands.results import list_damaged
-from studio.errors import Problem
+from studio.errors import NewerFormat, Problem
+from studio.project_facts import Permission
 
 STATEMENT = "I am this person, or they agreed that I train a model of them and make pictures with it."
 
@@ -22,12 +23,12 @@ def new(args, workspace, out):
     problems = check_trigger(args.trigger, args.class_noun)
     if problems:
         raise Problem(problems[0])
-    permission = {"granted": True, "statement": STATEMENT, "time": time.time()}
+    permission = Permission(granted=True, statement=STATEMENT, time=time.time())
     project = workspace.create_project(
         args.name, trigger=args.trigger, class_noun=args.class_noun, base_model=args.model, permission=permission
     )
     model = describe_model(args.model, workspace)
-    out.print(f"Made the project {project.read()['name']} in {project.root}.")
+    out.print(f"Made the project {project.facts().name} in {project.root}.")
     if not model.available:
         out.print(f"{model.title}: {model.reason}")
     out.print(f"Next: python -m studio import {project.slug} PHOTOS")
@@ -41,13 +42,14 @@ def list_projects(args, workspace, out):
     rows, damaged = [], [(found.name, found.in_words()) for found in workspace.damaged_projects()]
     for project in workspace.list_projects():
         try:
-            data, items = project.read(), list_items(project)
+            data, items = project.facts(), list_items(project)
         except Problem as e:  # one damaged project does not hide the others
             damaged.append((project.slug, e.in_words()))
             continue
-        row = {"slug": project.slug, "name": data["name"], "base_model": data["base_model"], "trigger": data["trigger"]}
+        row = {"slug": project.slug, "name": data.name, "base_model": data.base_model, "trigger": data.trigger}
         rows.append(row | {"items": len(items), "kept": sum(item.keep for item in items), "pairs": len(list_pairs(project))})
-        damaged += [(project.slug, f"{data['name']}: {problem.in_words()}") for problem in list_damaged(project)]
+        damaged += [(project.slug, NewerFormat(data.name).in_words())] if data.is_newer else []
+        damaged += [(project.slug, f"{data.name}: {problem.in_words()}") for problem in list_damaged(project)]
     if rows:
         out.table([[r[k] for k in rows[0]] for r in rows], ["project", "name", "model", "trigger", "pictures", "kept", "pairs"])
     elif not damaged:
@@ -60,10 +62,10 @@ def list_projects(args, workspace, out):
 def import_media(args, workspace, out):
     from studio.data.importer import import_media as run
 
-    project = workspace.find_project(args.project)
+    project = find_project(workspace, args.project, out)
     found = run(project, args.paths, report=out.report)
     count = "1 picture or clip" if len(found.added) == 1 else f"{len(found.added)} pictures and clips"
-    out.print(f"Added {count} to {project.read()['name']}.")
+    out.print(f"Added {count} to {project.facts().name}.")
     for name, of in found.duplicates:
         out.print(f"  {name} is the same as {of}; not added again.")
     for name, reason in found.rejected:
@@ -80,7 +82,7 @@ def import_media(args, workspace, out):
 def curate(args, workspace, out):
     from studio.data.dataset import list_items
 
-    project = workspace.find_project(args.project)
+    project = find_project(workspace, args.project, out)
     if args.keep < 1:
         raise Problem(f"--keep must be at least 1, got {args.keep}")
     job = run_here(project, "curate", {"keep": args.keep}, out)
@@ -96,13 +98,13 @@ def caption(args, workspace, out):
     from studio.data.captions.rules import audit
     from studio.data.dataset import kept_items
 
-    project = workspace.find_project(args.project)
+    project = find_project(workspace, args.project, out)
     chosen = {"captioner": args.captioner, "style": args.style, "max_new_tokens": args.longest}
     config = settings.from_dict(settings.CaptionConfig, {name: value for name, value in chosen.items() if value}, "caption")
     settings.load_preset("captions", config.style)  # ValueError names the styles there are
     job = run_here(project, "caption", {"config": settings.to_dict(config), "only": None, "overwrite_auto": args.overwrite_auto}, out)
     items = kept_items(project)
-    findings = audit(items, project.read())
+    findings = audit(items, project.facts().trigger, project.facts().class_noun)
     out.print(f"{sum(bool(item.caption.strip()) for item in items)} of {len(items)} kept pictures and clips have a caption.")
     for finding in findings:
         out.print(f"  {finding}")

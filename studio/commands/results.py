@@ -1,6 +1,6 @@
 """sweep, verdict, export: which pair is best, and its files."""
 
-from studio.commands.output import Output, duration, run_here
+from studio.commands.output import Output, duration, find_project, run_here
 from studio.commands.training import parse_settings
 from studio.errors import Damaged, Problem
 from studio.machine import read_machine
@@ -12,7 +12,7 @@ def sweep(args, workspace, out):
     from studio.evaluation.sweeps import open_sweep
     from studio.training.pairs import damaged_pairs
 
-    project = workspace.find_project(args.project)
+    project = find_project(workspace, args.project, out)
     note_damaged(damaged_pairs(project), out)
     overrides = parse_settings(args.set) | {"strengths": args.strengths}
     if args.prompts:
@@ -38,7 +38,7 @@ def list_damaged(project: Project) -> list[Damaged]:
 def make_sweep_config(project, overrides=None):
     from studio.models.preset import model_preset
 
-    return model_preset(project.read()["base_model"]).sweep_config(overrides)
+    return model_preset(project.facts().base_model).sweep_config(overrides)
 
 
 def draw(project, folder, out):
@@ -82,7 +82,7 @@ def _choose_pairs(project, text):
 
 
 def verdict(args, workspace, out):
-    project = workspace.find_project(args.project)
+    project = find_project(workspace, args.project, out)
     folder = find_sweep(project, args.sweep)
     note_damaged(list_damaged(project), out)
     return {"project": project.slug, "sweep": folder.name} | say_verdict(project, folder, out)
@@ -97,7 +97,7 @@ def find_sweep(project, name=""):
         if not found or name == problem.name:
             raise problem
     if not found:
-        raise Problem(f"{project.read()['name']} has no test clips yet", fix=f"Draw them with: python -m studio sweep {project.slug}")
+        raise Problem(f"{project.facts().name} has no test clips yet", fix=f"Draw them with: python -m studio sweep {project.slug}")
     chosen = [folder for folder in found if name in ("", folder.name)]
     if not chosen:
         raise ValueError(f"there is no sweep {name!r}; there are {', '.join(f.name for f in found)}")
@@ -128,7 +128,7 @@ def say_verdict(project, folder, out):
 def export(args, workspace, out):
     from studio.export import TARGETS, export_pair
 
-    project = workspace.find_project(args.project)
+    project = find_project(workspace, args.project, out)
     if args.to not in TARGETS:
         raise ValueError(f"--to must be one of {', '.join(TARGETS)}; got {args.to!r}")
     note_damaged(list_damaged(project), out)

@@ -3,13 +3,13 @@
 import json
 
 from studio import config as settings
-from studio.commands.output import duration, finish_here
+from studio.commands.output import duration, find_project, finish_here
 from studio.errors import Problem
 from studio.machine import describe_gb
 
 
 def plan(args, workspace, out):
-    project = workspace.find_project(args.project)
+    project = find_project(workspace, args.project, out)
     proposed = make_plan(project, workspace, args, vram_gb=args.vram, ram_gb=args.ram, gpu_name=args.gpu)
     say_plan(proposed, out)
     return {"project": project.slug} | proposed.to_dict()
@@ -20,9 +20,9 @@ def import_config(args, workspace, out):
     from studio.data.dataset import kept_items
     from studio.export.foreign import take_over
 
-    project = workspace.find_project(args.project)
+    project = find_project(workspace, args.project, out)
     found = take_over(project, args.files, len(kept_items(project)))
-    out.print(f"{found.program}: {len(found.settings)} settings are in the Train form of {project.read()['name']} now. For a terminal:")
+    out.print(f"{found.program}: {len(found.settings)} settings are in the Train form of {project.facts().name} now. For a terminal:")
     out.print("  " + " ".join(f"--set {name}={json.dumps(value)}" for name, value in found.settings.items()))
     if found.without:
         out.print("Not taken over:")
@@ -33,7 +33,7 @@ def import_config(args, workspace, out):
 def rehearse(args, workspace, out):
     from studio.jobs import launcher
 
-    project = workspace.find_project(args.project)
+    project = find_project(workspace, args.project, out)
     _require_pictures(project)
     proposed = make_plan(project, workspace, args)
     if proposed.device == "cpu" and not proposed.fits:
@@ -49,7 +49,7 @@ def train(args, workspace, out):
     from studio.jobs import launcher
     from studio.jobs.machines import find_place
 
-    project, place = workspace.find_project(args.project), find_place()
+    project, place = find_project(workspace, args.project, out), find_place()
     if place and place.rank:
         return _follow(project, place, out)
     if place and args.background:
@@ -78,7 +78,7 @@ def train(args, workspace, out):
 def jobs(args, workspace, out):
     from studio.jobs.state import list_jobs
 
-    found = list_jobs(workspace, workspace.find_project(args.project) if args.project else None)
+    found = list_jobs(workspace, find_project(workspace, args.project, out) if args.project else None)
     found += [] if args.project else list_jobs(workspace.downloads)
     rows = [
         [j.project.slug, j.name, j.state, _progress(j), duration(j.seconds), duration(j.seconds_left) if j.is_running else ""]
@@ -123,14 +123,14 @@ def say_plan(plan, out):
         f"Recipe {plan.recipe}, {plan.config.steps} steps, on the {'GPU, preset ' + plan.hardware if plan.hardware else 'processor'}."
     )
     for label, need, free in (
-        ("VRAM", p["vram_gb"], p["vram_free_gb"]),
-        ("RAM", p["ram_gb"], p["ram_free_gb"]),
-        ("disk", p["disk_gb"], p["disk_free_gb"]),
+        ("VRAM", p.vram_gb, p.vram_free_gb),
+        ("RAM", p.ram_gb, p.ram_free_gb),
+        ("disk", p.disk_gb, p.disk_free_gb),
     ):
         if need is not None:
             out.print(f"  {label:5} about {describe_gb(need)} of {describe_gb(free)} free")
-    known = p["seconds_per_step"] is not None and p["hours"] is not None
-    time = f"about {duration(p['hours'] * 3600)}, {p['seconds_per_step']:.1f} s a step ({p['how_sure']})" if known else f"{p['how_sure']}."
+    known = p.seconds_per_step is not None and p.hours is not None
+    time = f"about {duration(p.hours * 3600)}, {p.seconds_per_step:.1f} s a step ({p.how_sure})" if known else f"{p.how_sure}."
     out.print(f"  time  {time}")
     for reason in plan.reasons:
         out.print(f"  - {reason}")
@@ -141,15 +141,15 @@ def _require_pictures(project):
     from studio.models.preset import model_preset
     from studio.training.material import why_nothing_to_learn
 
-    items, data = list_items(project), project.read()
-    name = data["name"]
+    items, data = list_items(project), project.facts()
+    name = data.name
     if not items:
         fix = f"Add some with: python -m studio import {project.slug} PHOTOS"
         raise Problem(f"{name} has no photos or clips to train with", fix=fix)
     if not any(item.keep for item in items):
         fix = f"Keep some on the Dataset page, or have the best chosen with: python -m studio curate {project.slug}"
         raise Problem(f"every photo and clip of {name} is left out ({len(items)} in all)", fix=fix)
-    if reason := why_nothing_to_learn([item for item in items if item.keep], model_preset(data["base_model"])):
+    if reason := why_nothing_to_learn([item for item in items if item.keep], model_preset(data.base_model)):
         raise Problem(reason)
 
 
@@ -194,7 +194,7 @@ def _resume(args, project, change):
         raise Problem("a resumed run keeps its settings", fix=fix)
     runs = [job for job in list_jobs(project.workspace, project) if job.kind == "train"]
     if not runs:
-        raise Problem(f"{project.read()['name']} has no training run yet", fix=f"Start one with: python -m studio train {project.slug}")
+        raise Problem(f"{project.facts().name} has no training run yet", fix=f"Start one with: python -m studio train {project.slug}")
     change = change | ({"finish_by": args.finish_by} if args.finish_by else {})
     if change:
         settings.from_dict(settings.TrainConfig, change, "settings")

@@ -97,7 +97,7 @@ def _measure(item, observer, observer_key):
 
 def _find_base(project, report=lambda event, **fields: None):
     """The project's base model if it has an observer and is on this computer, else None."""
-    name, workspace = project.read().get("base_model", ""), project.workspace
+    name, workspace = project.facts().base_model, project.workspace
     if name not in list_models() or not model_preset(name).observer or not describe_model(name, workspace).available:
         return None
     return _or_note(report, find_model, name, workspace)
@@ -129,6 +129,6 @@ def _observer_key(base):
 
 def _wanted_sizes(project):
     """The sides of photos and clips that the project's base model is trained at, in px."""
-    name = project.read().get("base_model", "")
+    name = project.facts().base_model
     data = model_preset(name).train_config.data if name in list_models() else DataConfig()
     return data.photo_size, data.clip_size

@@ -34,6 +34,7 @@ def import_media(project, paths, *, report=lambda event, **fields: None, should_
     May be stopped or killed at any moment and run again: what is there already is recognised by its content.
     Problem if there is nothing to import, or when the disk is full (what was done is kept).
     """
+    project.require_ours()
     found = sources.find_sources(paths, leave_out=project.workspace.home)  # a folder above the workspace holds copies of everybody
     if not found:
         names = ", ".join(getattr(p, "name", "") or str(p) for p in paths) or "what was given"
@@ -131,7 +132,7 @@ def _read_caption(source, archives, result):
 
 
 def _caption(project, text):
-    trigger = project.read().get("trigger", "")
+    trigger = project.facts().trigger
     text = " ".join(text.split())
     return _TRIGGER_PLACEHOLDER.sub(lambda _: trigger, text) if trigger else text
 

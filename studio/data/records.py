@@ -49,6 +49,7 @@ def _damaged(project):
 
 
 def save(project, data):
+    project.require_ours()
     write_json(project.curation_file, data)
 
 

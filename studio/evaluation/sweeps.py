@@ -50,10 +50,10 @@ def plan_sweep(project, config, pairs=None):
     """
     from studio.models.catalogue import find_model
 
-    data = project.read()
-    base = find_model(data["base_model"], project.workspace)
+    data = project.facts()
+    base = find_model(data.base_model, project.workspace)
     base.latent_shape(config.num_frames, config.height, config.width)  # ValueError for a size this model can't draw
-    prompts = resolve_prompts(config.prompts or standard_prompts(project, data["base_model"]), data["trigger"], data["class_noun"])
+    prompts = resolve_prompts(config.prompts or standard_prompts(project, data.base_model), data.trigger, data.class_noun)
     entries = [_pair_entry(pair) for pair in select_pairs(project, pairs)]
     if base.first_picture:
         prompts = add_first_pictures(project, prompts, (config.width, config.height))
@@ -61,7 +61,7 @@ def plan_sweep(project, config, pairs=None):
         raise ValueError(f"{base.title} draws from words alone; take [picture ...] out of the prompts")
     return {
         "created": time.time(),
-        "base_model": data["base_model"],
+        "base_model": data.base_model,
         "base_key": base.key,
         "fps": base.fps,
         "settings": to_dict(config),
@@ -89,8 +89,7 @@ def select_pairs(project, pairs=None):
 
 def _pair_entry(pair):
     """An expert without a step has no hash: its stage is the base's, and shared with it."""
-    experts = pair.manifest["experts"]
-    shas = {e: experts[e]["sha256"] if e in experts and experts[e].get("trained", True) else "" for e in EXPERTS}
+    shas = dict.fromkeys(EXPERTS, "") | {e: saved.sha256 for e, saved in pair.manifest.experts.items() if saved.trained}
     return {"id": pair.id, "run": pair.run, "step": pair.step} | {SHA_KEYS[expert]: sha for expert, sha in shas.items()}
 
 
@@ -142,6 +141,7 @@ def open_sweep(project, config, pairs=None, sample=None):
     a look at how a training goes, and no comparison yet; None leaves that as it is, and what was asked for as a comparison stays one.
     Problem if a comparison is damaged: it may be this one, and hours of drawing would be done twice.
     """
+    project.require_ours()
     plan = plan_sweep(project, config, pairs)
     for problem in damaged_sweeps(project):
         raise problem

@@ -7,6 +7,7 @@ import tomllib
 import yaml
 
 from studio.config import EXPERTS
+from studio.project_facts import Person
 
 FPS = 16  # what WAN draws and was trained at
 RANGES = dict(zip(EXPERTS, (lambda boundary: (boundary, 1.0), lambda boundary: (0.0, boundary)), strict=True))
@@ -17,7 +18,7 @@ NAMES = {  # of WAN 2.2 A14B in the other trainers, by whether it draws from a f
 }
 
 
-def ai_toolkit_config(name, train, project_data, groups, first_picture=False):
+def ai_toolkit_config(name, train, project_data: Person, groups, first_picture=False):
     """AI Toolkit's job: one process that trains both experts, continuing from output/<name>."""
     preservation = train.preservation
     datasets = [
@@ -34,7 +35,7 @@ def ai_toolkit_config(name, train, project_data, groups, first_picture=False):
         "type": "sd_trainer",
         "training_folder": "output",
         "device": "cuda:0",
-        "trigger_word": project_data["trigger"],
+        "trigger_word": project_data.trigger,
         "network": {"type": "lora", "linear": train.lora.rank, "linear_alpha": train.lora.rank},
         "save": {"dtype": "float16", "save_every": train.save_every, "max_step_saves_to_keep": 100},
         "datasets": datasets,
@@ -56,7 +57,7 @@ def ai_toolkit_config(name, train, project_data, groups, first_picture=False):
             "switch_boundary_every": max(1, train.save_every // 2),
             "ema_config": {"use_ema": train.optimizer.average > 0, "ema_decay": train.optimizer.average or 0.99},
             "diff_output_preservation": preservation.enabled,
-            "diff_output_preservation_class": project_data["class_noun"],
+            "diff_output_preservation_class": project_data.class_noun,
             "diff_output_preservation_multiplier": preservation.multiplier,
             "cache_text_embeddings": not preservation.enabled,
             "disable_sampling": True,

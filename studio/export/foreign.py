@@ -1,5 +1,6 @@
 """Settings from the configs of other trainers, AI Toolkit's YAML and diffusion-pipe's TOML, and what of them has no counterpart here. Torch-free."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from studio.config import TrainConfig, from_dict, nest
@@ -7,6 +8,7 @@ from studio.errors import Problem
 from studio.export.foreign_ai_toolkit import read_ai_toolkit
 from studio.export.foreign_diffusion_pipe import read_diffusion_pipe
 from studio.export.foreign_values import FIX, Found, load_file, one_line
+from studio.project_facts import TakenOver
 
 AI_TOOLKIT, DIFFUSION_PIPE = "AI Toolkit", "diffusion-pipe"
 
@@ -35,10 +37,10 @@ def read_configs(paths, num_items=0):
 def take_over(project, paths, num_items):
     """Read configs into what the Train form of a project shows next, and note what they were; the Found."""
     found = read_configs(paths, num_items)
-    choice = project.read().get("train_choice") or {}
-    overrides = (choice.get("overrides") or {}) | found.settings
-    note = found.to_dict() | {"files": [Path(path).name for path in paths]}
-    project.update(train_choice={"recipe": choice.get("recipe", ""), "overrides": overrides}, train_import=note)
+    choice = project.facts().train_choice
+    without = tuple(tuple(entry) for entry in found.without)
+    note = TakenOver(program=found.program, settings=found.settings, without=without, files=tuple(Path(path).name for path in paths))
+    project.update(train_choice=replace(choice, overrides=choice.overrides | found.settings), train_import=note)
     return found
 
 

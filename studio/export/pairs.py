@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.config import TrainConfig, from_dict, to_dict
+from studio.config import TrainConfig, to_dict
 from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.evaluation.report import has_current_report, write_report
@@ -15,7 +15,9 @@ from studio.evaluation.sweeps import is_sample
 from studio.export import configs, texts
 from studio.export.dataset import copy_groups, group_items
 from studio.export.lora_files import check_lora, write_for_musubi
+from studio.facts import write_facts
 from studio.models.preset import ModelPreset, model_preset
+from studio.project_facts import Person
 from studio.training.material import learnable
 from studio.training.pairs import Pair, file_sha256, find_pair, verify_pair
 from studio.workspace import finished_dir, read_json, write_json
@@ -32,7 +34,7 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
 class Source:
     """All that an export is made of."""
 
-    project_data: dict
+    project_data: Person
     pair: Pair
     name: str  # "anna_run1_step3000"
     rank: int
@@ -43,7 +45,7 @@ class Source:
 
     @property
     def boundary(self):
-        return float(self.pair.manifest.get("boundary") or self.preset.default_boundary)
+        return float(self.pair.manifest.boundary or self.preset.default_boundary)
 
     @property
     def facts(self):
@@ -52,8 +54,8 @@ class Source:
             "name": self.name,
             "pair": self.pair.id,
             "strength": self.strength or texts.USUAL_STRENGTH,
-            "trigger": self.project_data["trigger"],
-            "class_noun": self.project_data["class_noun"],
+            "trigger": self.project_data.trigger,
+            "class_noun": self.project_data.class_noun,
             "base_title": self.preset.title,
         }
 
@@ -77,6 +79,7 @@ def export_pair(project, pair, to, strength=None, *, include_photos=False):
         raise ValueError(f"there is no export to {to!r}; choose one of {', '.join(TARGETS)}")
     if strength is not None and not 0 < strength <= 2:
         raise ValueError(f"the strength must lie above 0 and up to 2, got {strength:g}; {texts.USUAL_STRENGTH:g} is a good start")
+    project.require_ours()
     pair = find_pair(project, pair) if isinstance(pair, str) else pair
     source = _read_source(project, pair, to, strength, include_photos)
     if to not in OF_ANY_MODEL and len(source.preset.experts) == 1:
@@ -106,19 +109,19 @@ def export_pair(project, pair, to, strength=None, *, include_photos=False):
 def _read_source(project, pair, to, strength, include_photos):
     verify_pair(pair)
     rank = max(check_lora(path) for path in pair.files.values())
-    data = project.read()
-    preset = model_preset(pair.manifest.get("base_model", data["base_model"]))
+    data = project.facts()
+    preset = model_preset(pair.manifest.base_model or data.base_model)
     items = []
     if to == "bundle" and include_photos:
         items = kept_items(project)
     elif to not in OF_ANY_MODEL:
         items = learnable(kept_items(project), preset)
     return Source(
-        project_data={key: data[key] for key in ("trigger", "class_noun", "base_model")},
+        project_data=data.person(),
         pair=pair,
         name=f"{project.slug}_run{int(pair.run.rsplit('-', 1)[1])}_step{pair.step}",
         rank=rank,
-        train=from_dict(TrainConfig, pair.manifest["settings"], "manifest.json"),
+        train=pair.manifest.train_config(),
         preset=preset,
         strength=strength,
         groups=group_items(items),
@@ -127,7 +130,7 @@ def _read_source(project, pair, to, strength, include_photos):
 
 def _content_hash(source, to, report):
     items = [[item.path.name, item.sha256, item.caption] for group in source.groups for item in group.items]
-    loras = [entry["sha256"] for entry in source.pair.manifest["experts"].values()]
+    loras = [saved.sha256 for saved in source.pair.manifest.experts.values()]
     what = [
         EXPORT_VERSION,
         to,
@@ -221,8 +224,8 @@ def _write_bundle(source, folder, report):
     (parts / "lora").mkdir(parents=True)
     _write_comfyui(source, parts / "lora", None)
     (parts / "lora" / "README.txt").rename(parts / "lora" / "README-ComfyUI.txt")
-    write_json(parts / "manifest.json", source.pair.manifest)
-    write_json(parts / "settings.json", source.project_data | {"train": to_dict(source.train)})
+    write_facts(parts / "manifest.json", source.pair.manifest)
+    write_json(parts / "settings.json", source.project_data.to_json() | {"train": to_dict(source.train)})
     if report:
         for path in report:
             shutil.copyfile(path, parts / path.name)

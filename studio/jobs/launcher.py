@@ -57,6 +57,7 @@ def prepare(project, kind, config, title=""):
 def _create(project, kind, config, title, owner):
     if kind not in state.KINDS:
         raise ValueError(f"there is no job kind {kind!r}; there are {', '.join(state.KINDS)}")
+    project.require_ours()
     run_dir = project.new_run_dir(kind)
     title = title or TITLES[kind]
     try:
@@ -73,9 +74,7 @@ def _create(project, kind, config, title, owner):
 def _complete(project, kind, config):
     """What a job of that kind needs to know of its project, so that a later edit of the project does not change the run."""
     if kind in ("train", "rehearse"):
-        data = project.read()
-        known = {key: data[key] for key in ("trigger", "class_noun", "base_model")}
-        return known | {"recipe": "", "hardware": "", "device": ""} | config
+        return project.facts().person().to_json() | {"recipe": "", "hardware": "", "device": ""} | config
     if kind == "sweep":
         return {"sweep": None, "pairs": None} | config
     return config
@@ -89,6 +88,7 @@ def _queued():
 def resume(run_dir, *, foreground=False):
     """Put a stopped, failed or crashed job back into the queue; ValueError if it has nothing to resume."""
     run_dir = Path(run_dir)
+    project_of(run_dir).require_ours()
     with locked(state.status_file(run_dir)):
         job = state.read_status(run_dir)
         if not job.can_resume:
@@ -148,7 +148,7 @@ def hold_queue(workspace):
 
 
 def is_held(workspace):
-    return bool(workspace.read().get("queue_held"))
+    return workspace.facts().queue_held
 
 
 def release_queue(workspace):

@@ -25,7 +25,7 @@ def _set_up_torch(project):
     from studio.models.preset import model_preset
 
     quiet_libraries()
-    if threads := model_preset(project.read()["base_model"]).cpu_threads:
+    if threads := model_preset(project.facts().base_model).cpu_threads:
         torch.set_num_threads(threads)
 
 
@@ -88,7 +88,7 @@ def _caption(run_dir, config, recorder):
 
     def find_path():  # captions can be written before the base model is there
         _set_up_torch(project)
-        name = project.read()["base_model"]
+        name = project.facts().base_model
         base = find_model(name, project.workspace) if describe_model(name, project.workspace).available else None
         return find_captioner(caption_config.captioner, base, project.workspace)
 

@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from studio.data.importer import import_media
+from studio.project_facts import Permission
 from studio.tiny import world
 from studio.tiny.drawing import draw_clip, draw_photo
 from studio.workspace import locked
@@ -17,9 +18,8 @@ MOTIONS = ("walking right", "turning left")  # of the clips
 SCALE = 4  # 80 px drawings as 320 px pictures with hard edges
 FPS, CLIP_FRAMES = 16, 33
 BLUR_PIXELS, COPY_SIDE, BRIGHTER, DARKER = 9, 290, 1.05, 0.15  # how the faults are made, each far beyond its limit
-PERMISSION = {"granted": True, "statement": "The people of this project are drawn by the studio; they are nobody's likeness."}
-MARKER = "demo_version"  # in project.json: how far this project was filled
-VERSION = 2
+PERMISSION = Permission(granted=True, statement="The people of this project are drawn by the studio; they are nobody's likeness.")
+VERSION = 2  # how far a project was filled
 
 
 def ensure_demo_project(workspace):
@@ -28,11 +28,11 @@ def ensure_demo_project(workspace):
         project = _find(workspace) or workspace.create_project(
             NAME, trigger=TRIGGER, class_noun=CLASS_NOUN, base_model="tiny", permission=PERMISSION
         )
-        if MARKER not in project.read():
+        if project.facts().demo_version is None:
             with tempfile.TemporaryDirectory() as folder:
                 draw_media(Path(folder))
                 import_media(project, [Path(folder)])
-            project.update(**{MARKER: VERSION})
+            project.update(demo_version=VERSION)
     if not was_made(workspace):
         workspace.update(demo_created=True)
     return project
@@ -40,7 +40,7 @@ def ensure_demo_project(workspace):
 
 def was_made(workspace):
     """Whether this workspace has, or once had, its project "Demo": somebody who deleted it does not want it back."""
-    return bool(workspace.read().get("demo_created"))
+    return workspace.facts().demo_created
 
 
 def draw_media(folder, faults=True, captions=False):
@@ -105,7 +105,7 @@ def write_clip(path, frames, fps=FPS):
 def _find(workspace):
     """The project that was made here before, under whatever name it has now; a person's own "demo" is another project."""
     for project in workspace.list_projects():
-        data = project.read()
-        if MARKER in data or data.get("permission") == PERMISSION:
+        facts = project.facts()
+        if facts.demo_version is not None or facts.permission == PERMISSION:
             return project
     return None

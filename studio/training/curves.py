@@ -1,55 +1,84 @@
 """The curves of a training run, thinned to what a chart can show."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
 import numpy as np
 
 from studio.config import EXPERTS
-from studio.training.history import STEP_FIELDS, read_history
+from studio.training.events import HeldOut
+from studio.training.history import STEP_FIELDS, History, read_history
 
 MAX_POINTS = 500
+Key = TypeVar("Key")
+Points = list[float | None]  # None where nothing is known
 
 
-def read_metrics(run_dir, max_points=MAX_POINTS):
-    """{expert: {"step": [...], "loss": [...], ..., "held_out_step": [...], "held_out": [...], "bands": [...]}} for both experts.
+@dataclass(frozen=True)
+class BandCurve:
+    """The held-out loss of a band of noise levels, beside the curves' held_out_step."""
 
-    bands: [{"low", "high", "loss": [...]}], the held-out loss of each band of noise levels, beside held_out_step.
-    Lists of a group have equal length, at most `max_points`, each point the mean of its neighbours (memory: the largest). What a
-    resumed run did again counts once, as it was done last. A run without steps yet gives empty lists.
+    low: float
+    high: float
+    loss: Points
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Of one expert. step is the place of the points in `loss` to `ram_gb`, held_out_step of those in `held_out` and in the bands."""
+
+    step: list[int]
+    loss: Points
+    preservation_loss: Points
+    learning_rate: Points
+    grad_norm: Points
+    seconds: Points
+    memory_gb: Points
+    ram_gb: Points
+    held_out_step: list[int]
+    held_out: Points
+    bands: tuple[BandCurve, ...]
+
+
+def read_curves(run_dir: Path, max_points: int = MAX_POINTS) -> dict[str, Curves]:
+    """{expert: Curves} of both experts.
+
+    Curves that lie beside each other have equal length, at most `max_points`, each point the mean of its neighbours (memory: the largest).
+    What a resumed run did again counts once, as it was done last. A run without steps yet gives empty lists.
     """
     history = read_history(run_dir)
-    return {expert: _series(history, expert, max_points) for expert in EXPERTS}
+    return {expert: _curves(history, expert, max_points) for expert in EXPERTS}
 
 
-def seconds_per_step(run_dir):
-    """The median time of the last hundred steps, or None before the first one."""
-    return read_history(run_dir).seconds_per_step()
+def _curves(history: History, expert: str, max_points: int) -> Curves:
+    steps, checks = history.steps.of_expert(expert), history.checks_of(expert)
+    step, learned = _thin(steps.numbers, steps.columns, max_points)
+    limits = [(band.low, band.high) for band in checks[-1].bands] if checks else []
+    losses = [np.array([_loss_within(check, limit) for check in checks]) for limit in limits]
+    measured = dict(enumerate([np.array([check.loss for check in checks]), *losses]))
+    held_out_step, checked = _thin(np.array([check.step for check in checks], float), measured, max_points)
+    bands = tuple(BandCurve(low, high, checked[number]) for number, (low, high) in enumerate(limits, 1))
+    return Curves(step, **{name: learned[name] for name in STEP_FIELDS}, held_out_step=held_out_step, held_out=checked[0], bands=bands)
 
 
-def _series(history, expert, max_points):
-    checks = history.checks_of(expert)
-    limits = [band[:2] for band in checks[-1].bands] if checks else []
-    held_out = {"step": np.array([c.step for c in checks], float), "loss": np.array([c.loss for c in checks])}
-    held_out |= {limit: np.array([_loss_within(check, limit) for check in checks]) for limit in limits}
-    mine, checked = _thin(history.steps_of(expert), STEP_FIELDS, max_points), _thin(held_out, ("loss", *limits), max_points)
-    bands = [{"low": limit[0], "high": limit[1], "loss": checked[limit]} for limit in limits]
-    return mine | {"held_out_step": checked["step"], "held_out": checked["loss"], "bands": bands}
-
-
-def _loss_within(check, limit):
+def _loss_within(check: HeldOut, limit: tuple[float, float]) -> float:
     """Its loss in the band of these limits; NaN where it was made with other bands, as when a run goes on with other settings."""
-    return next((loss for *band, loss in check.bands if tuple(band) == limit), np.nan)
+    return next((band.loss for band in check.bands if (band.low, band.high) == limit), np.nan)
 
 
-def _thin(columns, names, max_points):
-    """{"step", *names} as lists of at most max_points: runs of neighbours become one, at the last one's step; None where nothing is known."""
-    count = len(columns["step"])
+def _thin(steps: np.ndarray, columns: Mapping[Key, np.ndarray], max_points: int) -> tuple[list[int], dict[Key, Points]]:
+    """(steps, columns) of at most max_points: runs of neighbours become one, at the last one's step."""
+    count = len(steps)
     size = -(-count // max_points) or 1
     last = np.minimum(np.arange(size - 1, count + size - 1, size), count - 1) if count else np.array([], int)
-    thinned = {"step": [int(step) for step in columns["step"][last]]}
-    return thinned | {name: _combine(name, columns[name], size) for name in names}
+    return [int(step) for step in steps[last]], {name: _combine(name, values, size) for name, values in columns.items()}
 
 
-def _combine(name, values, size):
+def _combine(name: object, values: Iterable[float], size: int) -> Points:
     """The mean (of memory the largest) of each `size` neighbours, None where all of them are NaN."""
+    values = np.asarray(values)
     groups = np.full((-(-len(values) // size), size), np.nan)
     groups.flat[: len(values)] = values
     known = ~np.isnan(groups)

@@ -8,87 +8,89 @@ from collections import deque
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from studio.config import EXPERTS
+from studio.training.events import Asleep, HeldOut, Note, PhaseBegan, Resumed, StepTaken, read_event
 from studio.workspace import read_jsonl
 
 CHUNK_BYTES = 1_000_000  # read at once: a window that is opened after a long run must not need the whole file in memory
 NOTES_KEPT = 20
-STEP_FIELDS = ("loss", "preservation_loss", "learning_rate", "grad_norm", "seconds", "memory_gb", "ram_gb")
+SECONDS = "seconds"
+STEP_FIELDS = ("loss", "preservation_loss", "learning_rate", "grad_norm", SECONDS, "memory_gb", "ram_gb")
 
 
 @dataclass(frozen=True)
-class Check:
-    """The loss of the pictures set aside, after a step; and of each band of noise levels."""
+class Steps:
+    """Steps in their order: (n,) float64 each. experts: their places in EXPERTS; columns: {one of STEP_FIELDS: values}; NaN: nothing was recorded."""
 
-    step: int
-    expert: str
-    loss: float
-    bands: tuple = ()  # (low, high, loss), by noise level
+    numbers: np.ndarray
+    experts: np.ndarray
+    columns: dict[str, np.ndarray]
+
+    def of_expert(self, expert: str) -> "Steps":
+        mine = self.experts == EXPERTS.index(expert)
+        return Steps(self.numbers[mine], self.experts[mine], {name: values[mine] for name, values in self.columns.items()})
 
 
 @dataclass(frozen=True)
 class History:
-    """columns: {"step", "expert" (its place in EXPERTS), *STEP_FIELDS}: (n,) float64, NaN where nothing was recorded; checks: by step.
+    """checks: of the pictures set aside, by step; phase: the turn that began last; notes: the last things that were told to the person."""
 
-    phase: {"expert", "first_step", "last_step"} of the turn that began last, or {}. notes: the last things that were told in words,
-    {"time", "message"}, or of which a time asleep is known, {"time", "asleep_seconds"}.
-    """
+    steps: Steps
+    checks: tuple[HeldOut, ...]
+    phase: PhaseBegan | None
+    notes: tuple[Note | Asleep, ...] = ()
 
-    columns: dict
-    checks: tuple
-    phase: dict
-    notes: tuple = ()
-
-    def steps_of(self, expert):
-        """The columns of one expert's steps."""
-        mine = self.columns["expert"] == EXPERTS.index(expert)
-        return {name: values[mine] for name, values in self.columns.items()}
-
-    def checks_of(self, expert):
+    def checks_of(self, expert: str) -> list[HeldOut]:
         return [check for check in self.checks if check.expert == expert]
 
-    def seconds_per_step(self, count=100):
+    def seconds_per_step(self, count: int = 100) -> float | None:
         """The median time of the last `count` steps, or None before the first one."""
-        seconds = self.columns["seconds"][-count:]
+        seconds = self.steps.columns[SECONDS][-count:]
         seconds = np.sort(seconds[seconds > 0])
         return float(seconds[len(seconds) // 2]) if len(seconds) else None
 
 
-def read_history(run_dir):
+def read_history(run_dir: Path) -> History:
     """The History of a run folder as far as it is written. What a resumed run did again counts once, as it was done last."""
     return _reader(str(Path(run_dir) / "events.jsonl")).read()
 
 
 @functools.lru_cache(maxsize=16)
-def _reader(path):
+def _reader(path: str) -> "_Reader":
     return _Reader(Path(path))
 
 
 class _Reader:
     """Steps and checks of one events file; each call reads only what was added since the last."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path):
         self.path = path
         self._lock = threading.Lock()
         self._start()
 
-    def _start(self):
-        self._history = None  # as it was last given away, until something is added
-        self._offset, self._checks, self._phase, self._notes = 0, [], {}, deque(maxlen=NOTES_KEPT)
-        self._columns = {name: array("d") for name in ("step", "expert", *STEP_FIELDS)}
+    def _start(self) -> None:
+        self._history: History | None = None  # as it was last given away, until something is added
+        self._offset = 0
+        self._checks: list[HeldOut] = []
+        self._phase: PhaseBegan | None = None
+        self._notes: deque[Note | Asleep] = deque(maxlen=NOTES_KEPT)
+        self._numbers, self._experts = array("d"), array("d")
+        self._columns = {name: array("d") for name in STEP_FIELDS}
 
-    def read(self):
+    def read(self) -> History:
         with self._lock:
             self._catch_up()
             if self._history is None:
                 columns = {name: np.array(values) for name, values in self._columns.items()}
-                self._history = History(columns, tuple(self._checks), dict(self._phase), tuple(self._notes))
+                steps = Steps(np.array(self._numbers), np.array(self._experts), columns)
+                self._history = History(steps, tuple(self._checks), self._phase, tuple(self._notes))
             return self._history
 
-    def _catch_up(self):
+    def _catch_up(self) -> None:
         try:
             if self.path.stat().st_size < self._offset:
                 self._start()  # another file took its place
@@ -102,42 +104,30 @@ class _Reader:
             for record in records:
                 self._add(record)
 
-    def _add(self, record):
-        event, step = record.get("event"), record.get("step")
-        if event == "phase":
-            self._phase = {name: record.get(name) for name in ("expert", "first_step", "last_step")}
-        self._add_note(record)
-        if not _is_number(step):
-            return
-        if event == "resume":
-            self._forget_after(step)
-        elif event == "step":
-            if self._columns["step"] and step <= self._columns["step"][-1]:
-                self._forget_after(step - 1)  # started over
-            facts = record | {"expert": EXPERTS.index(record["expert"]) if record.get("expert") in EXPERTS else nan}
-            for name, column in self._columns.items():
-                column.append(facts[name] if _is_number(facts.get(name)) else nan)
-        elif event == "held_out" and record.get("expert") in EXPERTS and _is_number(record.get("loss")):
-            self._checks.append(Check(step, record["expert"], float(record["loss"]), _bands(record.get("bands"))))
+    def _add(self, record: dict[str, Any]) -> None:
+        match read_event(record):
+            case StepTaken() as taken:
+                self._add_step(taken)
+            case HeldOut(expert=expert) as check if expert in EXPERTS:
+                self._checks.append(check)
+            case Resumed(step=step):
+                self._forget_after(step)
+            case PhaseBegan() as phase:
+                self._phase = phase
+            case Note() | Asleep() as note:
+                self._notes.append(note)
 
-    def _add_note(self, record):
-        when = record["time"] if _is_number(record.get("time")) else 0.0
-        if record.get("event") == "note" and isinstance(record.get("message"), str):
-            self._notes.append({"time": when, "message": record["message"]})
-        elif record.get("event") == "asleep" and _is_number(record.get("seconds")):
-            self._notes.append({"time": when, "asleep_seconds": record["seconds"]})
+    def _add_step(self, taken: StepTaken) -> None:
+        if self._numbers and taken.step <= self._numbers[-1]:
+            self._forget_after(taken.step - 1)  # started over
+        self._numbers.append(taken.step)
+        self._experts.append(EXPERTS.index(taken.expert) if taken.expert in EXPERTS else nan)
+        for name, column in self._columns.items():
+            value = getattr(taken, name)
+            column.append(nan if value is None else value)
 
-    def _forget_after(self, step):
-        kept = bisect_right(self._columns["step"], step)
-        for column in self._columns.values():
+    def _forget_after(self, step: int) -> None:
+        kept = bisect_right(self._numbers, step)
+        for column in (self._numbers, self._experts, *self._columns.values()):
             del column[kept:]
         self._checks = [check for check in self._checks if check.step <= step]
-
-
-def _bands(recorded):
-    """((low, high, loss), ...); nothing from a run of a studio that did not record them."""
-    return tuple((band["low"], band["high"], band["loss"]) for band in recorded or ())
-
-
-def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -18,12 +18,13 @@ from studio.training.endure.process_group import Team
 from studio.training.endure.waiting import ALONE, when_there_is_space
 from studio.training.material import fit_to_material
 from studio.training.pairs import list_run_pairs, pair_folder, read_pair
+from studio.training.run_facts import read_run_facts
 from studio.training.samples import prepare_samples
 from studio.training.schedule import fit_to_experts, list_spans, plan_phases
 from studio.training.step.optimizers import require_usable
 from studio.training.step.randomness import seed_of
 from studio.training.work import Run, Work
-from studio.workspace import project_of, read_json
+from studio.workspace import project_of
 
 
 def print_event(event, **fields):
@@ -149,8 +150,8 @@ def opened_expert(run, expert, state, samples):
 
 def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
     """The Run of a folder whose config.json names trigger, class noun and base model. Problem if this computer can't do it."""
-    facts, project = read_json(run_dir / "config.json"), project_of(run_dir)
-    base, deadline = find_model(facts["base_model"], project.workspace), Deadline(config.finish_by)
+    facts, project = read_run_facts(run_dir), project_of(run_dir)
+    base, deadline = find_model(facts.base_model, project.workspace), Deadline(config.finish_by)
     config = fit_to_experts(fit_to_material(config, base.preset)[0], base.experts)
     team, device = Team.join(config, len(base.experts)), pick_device()
     if not team.mates.is_lead:
@@ -173,8 +174,8 @@ def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
         run_dir=run_dir,
         project=project,
         base=base,
-        trigger=facts["trigger"],
-        class_noun=facts["class_noun"],
+        trigger=facts.trigger,
+        class_noun=facts.class_noun,
         device=device,
         dtype=dtype,
         report=report,

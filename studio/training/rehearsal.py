@@ -10,32 +10,32 @@ import torch
 from studio.config import EXPERTS
 from studio.data.cache import Cache
 from studio.errors import Problem
+from studio.facts import write_facts
 from studio.machine import GIB
 from studio.models.preset import model_preset
-from studio.training.checkpoints import State, remove_resume
+from studio.training.checkpoints import empty_state, remove_resume
 from studio.training.class_pictures import drawing_settings, plan_class_pictures
 from studio.training.endure.fallback import is_out_of_memory
 from studio.training.loop import open_run, opened_expert
 from studio.training.material import fit_to_material
-from studio.training.plan.measured import REHEARSAL_FILE
+from studio.training.plan.measured import REHEARSAL_FILE, Measured
 from studio.training.plan.memory import CONTEXT_GB
+from studio.training.run_facts import read_run_facts
 from studio.training.samples import prepare_samples
 from studio.training.schedule import of_one_process
 from studio.training.step.batches import Batches
-from studio.workspace import read_json, write_json
 
 LARGEST_STEPS, USUAL_STEPS = 6, 4
 
 
 def rehearse(config, run_dir, *, report, should_stop=lambda: False):
-    """Take ten steps of the training that `config` describes; nothing of what they learn is kept. Returns what was measured, also in the folder.
+    """Take ten steps of the training that `config` describes; nothing of what they learn is kept. Returns Measured as JSON, also in the folder.
 
-    {"memory": the MemoryConfig that sufficed, "vram_gb": the most that was reserved, CUDA's own added (None on a CPU), "ram_gb",
-    "seconds_per_step": median of steps on the dataset as it is, "seconds_largest": ... on its largest item, "stopped"}. Of several graphics cards one takes its part of each step. Where the GPU's memory
-    runs out it goes on with less of it, as training does. Problem if it can't be done at all.
+    Of several graphics cards one takes its part of each step. Where the GPU's memory runs out it goes on with less of it, as training does.
+    Problem if it can't be done at all.
     """
     steps = LARGEST_STEPS + USUAL_STEPS
-    preset = model_preset(read_json(Path(run_dir) / "config.json")["base_model"])
+    preset = model_preset(read_run_facts(Path(run_dir)).base_model)
     config, _ = fit_to_material(replace(config, steps=steps, save_every=steps, finish_by=""), preset)
     config = of_one_process(config, len(preset.experts))
     undrawn = replace(config, preservation=replace(config.preservation, pictures=0))
@@ -48,9 +48,8 @@ def rehearse(config, run_dir, *, report, should_stop=lambda: False):
         remove_resume(run.run_dir)
     if measured is None:
         return {"stopped": True}
-    measured |= {"memory": asdict(run.backoff.memory), "stopped": False}
-    write_json(run.run_dir / REHEARSAL_FILE, measured)
-    return measured
+    write_facts(run.run_dir / REHEARSAL_FILE, measured)
+    return measured.to_json()
 
 
 class _Undrawn(Batches):
@@ -82,7 +81,7 @@ def _measure(run, samples):
     """None if it was stopped."""
     while True:
         try:
-            with opened_expert(run, _expert(run.config), State(), samples) as work:
+            with opened_expert(run, _expert(run.config), empty_state(), samples) as work:
                 found = _take_steps(run, work, samples)
         except RuntimeError as e:
             if not is_out_of_memory(e):
@@ -120,9 +119,10 @@ def _take_steps(run, work, samples):
             seconds.setdefault(what, []).append(work.pace[-1])
             ram_gb = max(ram_gb, psutil.Process().memory_info().rss / GIB)
     vram = torch.cuda.max_memory_reserved(run.device) / GIB + CONTEXT_GB if run.device.type == "cuda" else None
-    return {
-        "vram_gb": vram,
-        "ram_gb": ram_gb,
-        "seconds_largest": median(seconds["largest"][1:]),  # the first one also makes kernels and buffers ready
-        "seconds_per_step": median(seconds["usual"]),
-    }
+    return Measured(
+        memory=asdict(run.backoff.memory),
+        vram_gb=vram,
+        ram_gb=ram_gb,
+        seconds_largest=median(seconds["largest"][1:]),  # the first one also makes kernels and buffers ready
+        seconds_per_step=median(seconds["usual"]),
+    )

@@ -205,7 +205,7 @@ class Work:
                 self.state,
                 step=self.step,
                 expert_steps=self.state.expert_steps | {self.expert: self.expert_step},
-                recent_losses=self.state.recent_losses | {self.expert: self.monitor.recent},
+                recent_losses=self.state.recent_losses | {self.expert: tuple(self.monitor.recent)},
                 settings=to_dict(self.run.config),
                 base_key=self.run.base.key,
             )

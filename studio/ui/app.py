@@ -1,4 +1,4 @@
-"""The window: one page, a sidebar, three tabs; served to this computer only."""
+"""The window: one page, a sidebar, the tabs; served to this computer only."""
 
 import logging
 import os
@@ -15,14 +15,12 @@ from studio.data import limits
 from studio.jobs.launcher import ensure_worker
 from studio.models.fetch.offers import note_wish
 from studio.ui import components, sidebar, uploads
-from studio.ui.dataset import tab as dataset_tab
-from studio.ui.evaluate import tab as evaluate_tab
 from studio.ui.instance import open_in_browser
 from studio.ui.page import Page
-from studio.ui.security import Guard
-from studio.ui.served_files import media_routes
+from studio.ui.serving.security import Guard
+from studio.ui.serving.served_files import media_routes
+from studio.ui.tabs import find_tabs
 from studio.ui.theme import ICON, make_theme
-from studio.ui.train import tab as train_tab
 
 log = logging.getLogger(__name__)
 TITLE = "Likeness Studio"
@@ -40,14 +38,21 @@ def build(workspace):
                 page.news.render()
                 page.shows.render()
                 page.trouble.render()
-                with gr.Tabs(elem_id="tabs") as tabs:
-                    for number, part in enumerate((dataset_tab, train_tab, evaluate_tab), 1):
-                        with gr.Tab(f"{number} {part.TITLE}", id=part.ID, elem_id=f"tab-{part.ID}", render_children=True) as tab:
-                            part.build(page)
-                        page.tab_items.append(tab)
+                tabs = build_tabs(page)
         sidebar.restore(page, demo, tabs)
         page.connect()
     return demo
+
+
+def build_tabs(page: Page) -> gr.Tabs:
+    """Every tab, in its place, with what it shows; the first one is shown first."""
+    with gr.Tabs(elem_id="tabs") as tabs:
+        for number, part in enumerate(find_tabs(), 1):
+            with gr.Tab(f"{number} {part.TITLE}", id=part.ID, elem_id=f"tab-{part.ID}", render_children=True) as tab:
+                part.build(page)
+            page.tab_items.append(tab)
+    page.tab.value = page.tab_items[0].id
+    return tabs
 
 
 def make_app(workspace, lan_password=None):

@@ -18,7 +18,7 @@ USUAL_MBIT = 100  # a second; only to give an idea of the time
 
 def read_download(project):
     """What the Train tab shows about the project's base model; {} if it is there."""
-    return {} if project is None else read_model(project.read()["base_model"], project.workspace)
+    return {} if project is None else read_model(project.facts().base_model, project.workspace)
 
 
 def read_captioner(project):
@@ -33,13 +33,13 @@ def read_captioner(project):
 
 def captioner_of(project):
     """The name of the captioner that the project's base model asks for; "" if it brings its own."""
-    return model_preset(project.read()["base_model"]).captioner_to_fetch
+    return model_preset(project.facts().base_model).captioner_to_fetch
 
 
 def lies_in_base_model(project):
     """Whether somebody put the captioner into the base model's own folder."""
     try:
-        return find_model(project.read()["base_model"], project.workspace).captioner.parent != project.workspace.models_dir
+        return find_model(project.facts().base_model, project.workspace).captioner.parent != project.workspace.models_dir
     except Problem:  # no base model yet
         return False
 
@@ -61,11 +61,11 @@ def read_model(name, workspace):
 
 def read_hub(workspace):
     """{"mirror", "offline", "fixed"}: where downloads come from; fixed: why that can't be changed here, or ""."""
-    mirror, is_offline = workspace.read().get("hub_mirror") or "", sources.is_offline(workspace)
+    mirror, is_offline = workspace.facts().hub_mirror, sources.is_offline(workspace)
     fixed = []
     if os.environ.get("HF_ENDPOINT"):
         fixed.append("HF_ENDPOINT of this computer names the address, and comes before this one.")
-    if is_offline and workspace.read().get("hub_offline") is not True:
+    if is_offline and not workspace.facts().hub_offline:
         fixed.append("HF_HUB_OFFLINE of this computer keeps the studio offline; start it without.")
     return {"mirror": mirror, "offline": is_offline, "fixed": " ".join(fixed)}
 

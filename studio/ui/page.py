@@ -44,7 +44,7 @@ class Page:
         self.workspace = workspace
         self.readers = []
         self.notice = component("notice", render=False)
-        self.tab = gr.State("dataset")
+        self.tab = gr.State("")  # which one is shown, by its ID; set when the tabs are built
         self.seen = gr.State({})
         self.news = component("news", render=False)  # another number when the disk says something new
         self.trouble = component("trouble", render=False)  # what can't be read, and what can be done about it
@@ -106,7 +106,8 @@ class Page:
         if project is None:
             raise Problem("No project is chosen.", fix="Make one with New person, at the left.")
         self.check_meant(slug, (shows or {}).get("project"))
-        if project.read().get("created") != shows["made"]:
+        project.require_ours()
+        if project.facts().created != shows["made"]:
             raise Problem(f"Another project has taken the place of the {self.name_of(slug)} that this page showed: nothing was changed.")
         parts = {number for number, reader in enumerate(self.readers) for control in controls if control in reader.outputs}
         if parts & set(shows["unread"]):
@@ -120,7 +121,8 @@ class Page:
 
     def name_of(self, slug: str) -> str:
         project = self.find(slug)
-        return ((project and project.read_or_none()) or {"name": slug})["name"]
+        facts = project.facts_or_none() if project else None
+        return facts.name if facts else slug
 
     def _reading(self):
         inputs = [self.project, self.tab, self.seen, *(i for reader in self.readers for i in reader.inputs)]
@@ -133,7 +135,8 @@ class Page:
             # the page is being restored: this look began before it knew its project
             return [gr.skip()] * (3 + sum(len(reader.outputs) for reader in self.readers))
         project, given, answer = self.find(slug), iter(values), []
-        made = ((project and project.read_or_none()) or {}).get("created")
+        facts = project.facts_or_none() if project else None
+        made = facts.created if facts else None
         switched = (seen["project"], seen.get("made")) != (
             slug,
             made,

@@ -5,16 +5,18 @@ import time
 import gradio as gr
 
 from studio.data.captions.rules import check_trigger, suggest_trigger
-from studio.errors import Problem
+from studio.errors import NewerFormat, Problem
 from studio.jobs import launcher, state
 from studio.machine import free_disk_gb, read_machine
 from studio.models.catalogue import models_to_choose
 from studio.models.presence import Presence
 from studio.models.preset import list_models, model_preset
+from studio.project_facts import Permission
 from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
 from studio.ui.components import component
 from studio.ui.page import QUIET
+from studio.workspace import Project
 
 PERMISSION = "I am this person, or they agreed that I train a model of them and make pictures with it."
 CLASSES = ("person", "woman", "man", "girl", "boy")
@@ -38,6 +40,7 @@ def build(page):
     page.acts(dialog.download, lambda project, event: start_download(page.workspace, event), needs_project=False)
     page.acts(status.go_on, lambda project: actions.go_on_with_queue(page, project), needs_project=False)
     page.acts(status.stop, lambda project, event: stop_job(page.workspace, event), needs_project=False)
+    page.warns(why_read_only, tab="")
     page.reads(lambda project: [read_chooser(page.workspace, project)], [page.project], blank=[gr.skip()])
     page.reads(lambda project: [read_status_line(page.workspace)], [status], blank=[{}])
     return page
@@ -45,13 +48,13 @@ def build(page):
 
 def restore(page, demo, tabs):
     """At page load: the project and the tab that this browser showed last, if they still exist."""
-    remembered = gr.BrowserState({"project": "", "tab": "dataset"}, **REMEMBERED)
+    remembered = gr.BrowserState({"project": "", "tab": page.tab_items[0].id}, **REMEMBERED)
 
     def open_page(last):
         choices = project_choices(page.workspace)
         slugs = [slug for _, slug in choices]
         slug = last.get("project") if last.get("project") in slugs else (slugs or [None])[0]
-        tab = last.get("tab") if last.get("tab") in ("dataset", "train", "evaluate") else "dataset"
+        tab = next((tab.id for tab in page.tab_items if tab.id == last.get("tab")), page.tab_items[0].id)
         return gr.update(choices=choices, value=slug), tab, gr.update(selected=tab), {"project": slug, "fresh": True}
 
     loaded = demo.load(open_page, remembered, [page.project, page.tab, tabs, page.seen], **QUIET)
@@ -68,6 +71,12 @@ def restore(page, demo, tabs):
         page.done.append(shown)
 
 
+def why_read_only(project: Project | None) -> list[Problem]:
+    """That a newer version of the studio made the project, so that it can only be looked at."""
+    facts = project.facts_or_none() if project else None
+    return [NewerFormat(facts.name)] if facts and facts.is_newer else []
+
+
 def read_chooser(workspace, project):
     """The projects there are now; the first one is chosen where none is (any more)."""
     choices = project_choices(workspace)
@@ -76,10 +85,11 @@ def read_chooser(workspace, project):
 
 def project_choices(workspace):
     """(name, slug) of every project; two of the same name are told apart by their folder. A damaged one comes last: its page says what to do."""
-    named = [(p.read_or_none() or {"name": p.slug}, p.slug) for p in workspace.list_projects()]
-    names = [data["name"] for data, _ in named]
+    found = [(project.facts_or_none(), project.slug) for project in workspace.list_projects()]
+    named = [(facts.name if facts else slug, slug) for facts, slug in found]
+    names = [name for name, _ in named]
     damaged = [(f"{damaged.name} (damaged)", damaged.name) for damaged in workspace.damaged_projects()]
-    return [(data["name"] if names.count(data["name"]) == 1 else f"{data['name']} ({slug})", slug) for data, slug in named] + damaged
+    return [(name if names.count(name) == 1 else f"{name} ({slug})", slug) for name, slug in named] + damaged
 
 
 # -- a new person
@@ -146,7 +156,7 @@ def create(workspace, event):
         raise Problem("A model of a person needs that person's permission.", fix="Tick the box if you have it.")
     if answers["base_model"] not in list_models():
         raise Problem(f"There is no base model {answers['base_model']!r}.")
-    permission = {"granted": True, "statement": PERMISSION, "time": time.time()}
+    permission = Permission(granted=True, statement=PERMISSION, time=time.time())
     name = answers.pop("name")
     answers["class_noun"] = answers["class_noun"] or "person"
     return workspace.create_project(name, permission=permission, **answers).slug
@@ -184,7 +194,7 @@ def gpu_meters(gpu):
 
 
 def job_line(job):
-    project = job.project.read_or_none() or {"name": ""}
+    project = job.project.facts_or_none()
     share = None if job.fraction is None else round(job.fraction, 3)
     progress = job.progress
     counted = (
@@ -193,7 +203,7 @@ def job_line(job):
     return {
         "id": f"{job.project.slug}/{job.name}",
         "title": job.title,
-        "project": project["name"],
+        "project": project.name if project else "",
         "state": f.STATES[job.state],
         "share": share,
         "counted": counted.strip(),

@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from studio.config import load_preset
 from studio.machine import Machine
+from studio.project_facts import Permission
 from studio.training.plan.planner import propose
 from studio.workspace import Workspace
 
@@ -27,7 +28,7 @@ def main():
 
 
 def table_lines(workspace):
-    project = workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission={"granted": True})
+    project = workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b", permission=Permission(granted=True))
     return [table_line(project, size) for size in SIZES]
 
 
@@ -41,7 +42,7 @@ def table_line(project, size):
     memory = usual.config.memory
     blocks = f"{memory.blocks_swapped or 'none'}{', as int8' if memory.precision == 'int8' else ''}"
     card = f"{size} GB ({preset['usual_card']}{f', {RAM_GB[size]} GB of RAM' if size in RAM_GB else ''})"
-    times = [in_words(plan.predicted["hours"]) for plan in (usual, quick)]
+    times = [in_words(plan.predicted.hours) for plan in (usual, quick)]
     return f"| {' | '.join([card, f'{photo} px', f'{clip} px, {frames} frames', blocks, *times])} |"
 
 

@@ -140,9 +140,8 @@ def fill(text, trigger, class_noun):
     return text.replace("[trigger]", trigger).replace("[class]", class_noun)
 
 
-def audit(items, project_data):
+def audit(items, trigger: str, class_noun: str = "person"):
     """Findings about all captions of the kept items together: [{severity: "error"|"warning", message, items, fix}], errors first."""
-    trigger, class_noun = project_data.get("trigger", ""), project_data.get("class_noun", "person")
     items = [item for item in items if item.keep]
     captioned = [item for item in items if item.caption]
     findings = [_finding("error", text, [], "Change the trigger in the project's settings.") for text in check_trigger(trigger, class_noun)]

@@ -39,8 +39,8 @@ def write_captions(project, *, captioner_path, config, only=None, overwrite_auto
     captions that a captioner wrote. Returns counts {written, plain, kept, failed}, `stopped`, and `notes` [{id, file, text}] of what a
     person should look at. plain: of the written, those where the captioner's answer was no use and only `trigger, a class noun` stands.
     """
-    facts = project.read()
-    trigger, class_noun = (" ".join(str(facts.get(key) or "").split()) for key in ("trigger", "class_noun"))
+    facts = project.facts()
+    trigger, class_noun = " ".join(facts.trigger.split()), " ".join(facts.class_noun.split())
     if not trigger:
         raise Problem(
             "the project has no trigger word yet", cost="Nothing was changed.", fix="set one in the Dataset tab, for example ohwx"

@@ -8,8 +8,8 @@ from studio.training.pairs import list_pairs
 def read_held_out(project, pair):
     """{expert: loss} at the step of a pair (an entry of sweep.json); {} if nothing was recorded."""
     found = next((p for p in list_pairs(project) if p.id == pair["id"]), None)
-    recorded = (found.manifest.get("held_out") if found else None) or {}
-    losses = {e: float(recorded[e]) for e in EXPERTS if isinstance(recorded.get(e), (int, float))}
+    recorded = (found.manifest.held_out if found else None) or {}
+    losses = {expert: loss for expert, loss in recorded.items() if expert in EXPERTS and loss is not None}
     return losses or _from_events(project.run_dir(pair["run"]), pair["step"])
 
 

@@ -37,12 +37,12 @@ def note_wish(environ: Mapping[str, str]) -> dict[str, str]:
 
 def is_offline(workspace: Workspace) -> bool:
     """Whether nothing may be fetched, by the person's own wish."""
-    return os.environ.get(WISH, "").upper() in _YES or workspace.read().get("hub_offline") is True
+    return os.environ.get(WISH, "").upper() in _YES or workspace.facts().hub_offline
 
 
 def endpoint(workspace: Workspace) -> str:
     """The address of the hub: HF_ENDPOINT, else the workspace's mirror, else huggingface.co."""
-    return check_endpoint(os.environ.get("HF_ENDPOINT") or workspace.read().get("hub_mirror") or HUB)
+    return check_endpoint(os.environ.get("HF_ENDPOINT") or workspace.facts().hub_mirror or HUB)
 
 
 def check_endpoint(address: str) -> str:

@@ -17,6 +17,7 @@ from studio.training.plan.memory import (
     rows_per_walk,
     swapped_blocks,
 )
+from studio.training.plan.prediction import Part
 from studio.training.schedule import num_lanes, num_mates
 
 
@@ -108,7 +109,7 @@ def loading_seconds(facts, config):
 
 
 def disk_parts(facts, config, rows):
-    """[(what, gb of 10^9)] that a run adds to the project's folder."""
+    """Parts (gb of 10^9) that a run adds to the project's folder."""
     lora = 2 * lora_parameters(facts, config)  # both experts
     num_pairs = -(-config.steps // config.save_every)
     channels = facts.latent_channels + facts.condition_channels
@@ -116,7 +117,7 @@ def disk_parts(facts, config, rows):
     embeddings = 2 * facts.text_bytes  # with the trigger, and with the class
     kept = 2 if config.optimizer.average else 1  # beside an average its raw weights are kept
     return [
-        (f"{num_pairs} checkpoint pair" + ("s" if num_pairs > 1 else ""), num_pairs * kept * lora * 4 / 1e9),
-        ("safety copy, and a new one beside it", 2 * lora * 12 / 1e9),
-        ("prepared photos, clips and captions", rows.num_items * (latents + embeddings) / 1e9),
+        Part(f"{num_pairs} checkpoint pair" + ("s" if num_pairs > 1 else ""), num_pairs * kept * lora * 4 / 1e9),
+        Part("safety copy, and a new one beside it", 2 * lora * 12 / 1e9),
+        Part("prepared photos, clips and captions", rows.num_items * (latents + embeddings) / 1e9),
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from studio.machine import GIB
 from studio.training.plan.optimizer_facts import lora_bytes_per_parameter
+from studio.training.plan.prediction import Part, total_gb
 
 BYTES = {"fp32": 4, "bf16": 2, "int8": 2, "fp8": 2}  # of a number in activations, and of weights that are not in 8 bits
 SMALL = ("int8", "fp8")  # number formats that keep the blocks' weights in 8 bits
@@ -151,38 +152,38 @@ def lora_bytes(facts, config):
 
 
 def vram_parts(facts, config, rows):
-    """[(what, gb)] of the peak on the GPU while an expert trains; their sum is the prediction. GB of 2**30 bytes, as GPUs are sold."""
+    """Parts of the peak on the GPU while an expert trains; their sum is the prediction. GB of 2**30 bytes, as GPUs are sold."""
     memory, swapped = config.memory, swapped_blocks(facts, config)
     block = block_bytes(facts, memory.precision)
     kept, work = step_bytes(facts, config, rows)
     parts = [
-        ("the expert's weights that stay", (expert_bytes(facts, memory.precision) - swapped * block) / GIB),
-        ("the block that visits and the next", min(NUM_BUFFERS, swapped) * block / GIB),
-        ("LoRA and its optimizer", lora_bytes(facts, config) / GIB),
-        ("kept for the way back", kept / GIB),
-        ("working memory of one block", work / GIB),
-        ("CUDA", CONTEXT_GB),
+        Part("the expert's weights that stay", (expert_bytes(facts, memory.precision) - swapped * block) / GIB),
+        Part("the block that visits and the next", min(NUM_BUFFERS, swapped) * block / GIB),
+        Part("LoRA and its optimizer", lora_bytes(facts, config) / GIB),
+        Part("kept for the way back", kept / GIB),
+        Part("working memory of one block", work / GIB),
+        Part("CUDA", CONTEXT_GB),
     ]
-    return parts + [("rounding of the allocator", (SLACK - 1) * sum(gb for _, gb in parts))]
+    return parts + [Part("rounding of the allocator", (SLACK - 1) * total_gb(parts))]
 
 
 def ram_parts(facts, config, device, rows=None, num_here=0):
-    """[(what, gb)] of the peak in RAM. The text encoder comes before the expert, not beside it; with a GPU, blocks that stay there pass RAM one by one.
+    """Parts of the peak in RAM. The text encoder comes before the expert, not beside it; with a GPU, blocks that stay there pass RAM one by one.
 
     num_here: how many of the run's processes are on this computer; 0: all.
     """
     precision, encoder, num_here = config.memory.precision, facts.text_encoder_gb, num_here or config.processes
-    parts = [("the program", (PROGRAM_GB if facts.parameters_per_expert > 1e9 else 1.0) * num_here)]
+    parts = [Part("the program", (PROGRAM_GB if facts.parameters_per_expert > 1e9 else 1.0) * num_here)]
     if device == "cpu":
         expert = expert_bytes(facts, precision) / GIB
         lora = lora_parameters(facts, config) * lora_bytes_per_parameter(config) / GIB
         return [
             *parts,
-            ("an expert for each process, or the text encoder before", max(num_here * expert, encoder)),
-            ("LoRA and its optimizer", num_here * lora),
+            Part("an expert for each process, or the text encoder before", max(num_here * expert, encoder)),
+            Part("LoRA and its optimizer", num_here * lora),
         ]
     waiting = num_here * (swapped_blocks(facts, config) + 1) * block_bytes(facts, precision) / GIB  # each has a copy of its own
     inputs = num_here * input_bytes(facts, config, rows) / GIB if config.memory.inputs_in_ram and rows else 0.0
     if encoder > waiting + inputs:
-        return [*parts, ("the text encoder, before the training", encoder)]
-    return [*parts, ("blocks that wait", waiting), ("kept for the way back", inputs)]
+        return [*parts, Part("the text encoder, before the training", encoder)]
+    return [*parts, Part("blocks that wait", waiting), Part("kept for the way back", inputs)]

@@ -7,6 +7,7 @@ from studio.machine import GIB
 from studio.models.preset import Shape
 from studio.training.plan import estimates
 from studio.training.plan.memory import Rows, block_bytes, lora_parameters, ram_parts, rows_per_step, vram_parts
+from studio.training.plan.prediction import Part, total_gb
 from studio.training.schedule import num_mates, of_one_process
 
 PHOTO_SIZES = (1024, 896, 768, 640, 512, 448, 384, 320, 256)
@@ -44,15 +45,15 @@ class Room:
         return of_one_process(config, self.facts.num_experts)
 
     def vram_parts(self, config):
-        """[(what, gb)] on each GPU."""
+        """The parts on each GPU."""
         return vram_parts(self.facts, self.part(config), self.rows(config))
 
     def ram_parts(self, config, device="cuda"):
-        """[(what, gb)] in the RAM of this computer."""
+        """The parts in the RAM of this computer."""
         num_here = self.num_here or config.processes
         parts = ram_parts(self.facts, self.part(config), device, self.rows(config), num_here)
         exchanged = num_here * lora_parameters(self.facts, config) * 4 / GIB
-        return [*parts, ("gradients on their way", exchanged)] if num_mates(config, self.facts.num_experts) > 1 else parts
+        return [*parts, Part("gradients on their way", exchanged)] if num_mates(config, self.facts.num_experts) > 1 else parts
 
     @property
     def has_clips(self):
@@ -60,10 +61,10 @@ class Room:
         return any(item.kind == "clip" for item in self.items) or self.facts.condition_channels > 0
 
     def vram(self, config):
-        return sum(gb for _, gb in self.vram_parts(config))
+        return total_gb(self.vram_parts(config))
 
     def ram(self, config):
-        return sum(gb for _, gb in self.ram_parts(config))
+        return total_gb(self.ram_parts(config))
 
     def over(self, config):
         """GB by which a config needs more than there is; 0 if it fits."""

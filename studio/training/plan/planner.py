@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from typing import Any
 
 from studio import config as settings
 from studio.config import TrainConfig, from_dict, load_preset, merge
@@ -13,11 +14,15 @@ from studio.models.preset import ModelPreset, Shape, model_preset
 from studio.training.material import fit_to_material, learnable, why_left_out, why_nothing_to_learn
 from studio.training.plan import estimates
 from studio.training.plan.cards import Card, find_card, named_card, why_no_time
-from studio.training.plan.measured import find_rehearsal, find_seconds
+from studio.training.plan.measured import Rehearsal, find_pace, find_rehearsal
 from studio.training.plan.placement import Room, place
 from studio.training.plan.plan_words import why_length, why_other_numbers, why_protected
+from studio.training.plan.prediction import Pace, Part, Prediction
+from studio.training.run_facts import RunFacts
 from studio.training.schedule import fit_to_experts, num_lanes, num_mates, processes_for, steps_in_turn
+from studio.workspace import Project
 
+MEASURE_IT = "Rehearse measures it in minutes"
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
 MIXED_SHARE, MIXED_LEAST = 0.25, 4  # of a dataset: as many clips, or photos, and they count beside the others
 FREE_SHARE = 0.94  # of a GPU that is only imagined (`--vram`): the desktop takes the rest
@@ -29,24 +34,30 @@ class Plan:
     hardware: str  # name of the hardware preset, "" on a CPU
     recipe: str
     reasons: tuple[str, ...]
-    predicted: dict  # vram_gb, ram_gb, disk_gb, seconds_per_step, hours (None: cannot be known), their parts, what is free, how_sure
+    predicted: Prediction
     fits: bool
     device: str  # "cuda" or "cpu"
 
-    def to_dict(self):
-        values = {name: getattr(self, name) for name in ("hardware", "recipe", "predicted", "fits", "device")}
-        return values | {"reasons": list(self.reasons), "config": settings.to_dict(self.config)}
+    def to_dict(self) -> dict[str, Any]:
+        """As `plan --json` prints it."""
+        values = {name: getattr(self, name) for name in ("hardware", "recipe", "fits", "device")}
+        told = {"predicted": self.predicted.to_json(), "reasons": list(self.reasons)}
+        return values | told | {"config": settings.to_dict(self.config)}
 
-    def job_config(self, project):
+    def job_config(self, project: Project) -> dict[str, Any]:
         """The part of a train job's config.json that the plan decides."""
-        data = project.read()
-        return {key: data[key] for key in ("trigger", "class_noun", "base_model")} | {
-            "config": settings.to_dict(self.config),
-            "recipe": self.recipe,
-            "hardware": self.hardware,
-            "device": self.device,
-            "dataset_key": dataset_key(learnable(kept_items(project), model_preset(data["base_model"]))),
-        }
+        data = project.facts()
+        facts = RunFacts(
+            trigger=data.trigger,
+            class_noun=data.class_noun,
+            base_model=data.base_model,
+            config=settings.to_dict(self.config),
+            recipe=self.recipe,
+            hardware=self.hardware,
+            device=self.device,
+            dataset_key=dataset_key(learnable(kept_items(project), model_preset(data.base_model))),
+        )
+        return facts.to_json()
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
     """A Plan for training this project here, or on a machine with that much memory, or that graphics card. Later layers win: defaults,
     recipe, base model, hardware preset (GPU only), overrides (nested dicts). num_here: how many of the run's processes this computer has,
     0: all of them. ValueError for an unknown setting, recipe, model or card."""
-    model_name = project.read()["base_model"]
+    model_name = project.facts().base_model
     model = model_preset(model_name)
     kept = kept_items(project)
     items = learnable(kept, model)
@@ -246,24 +257,29 @@ def _limit(config, preset, has_clips):
 
 
 def _predict(project, at, config, rehearsal):
-    room = at.room()
-    parts = {
-        "vram_parts": room.vram_parts(config) if at.gpu else [],
-        "ram_parts": room.ram_parts(config, at.device),
-        "disk_parts": estimates.disk_parts(at.facts, config, room.rows(config)),
-    }
-    seconds, how_sure = _seconds_per_step(at, config)
+    room, pace = at.room(), _pace(project, at, config, rehearsal)
+    vram_parts = room.vram_parts(config) if at.gpu else []
+    if at.gpu and rehearsal and rehearsal.measured.vram_gb:
+        vram_parts = [Part(pace.source, rehearsal.measured.vram_gb)]
+    hours = None if pace.seconds is None else (pace.seconds * steps_in_turn(config) + _seconds_beside_steps(at, config)) / 3600
+    return Prediction(
+        vram_free_gb=at.gpu.vram_free_gb if at.gpu else None,
+        ram_free_gb=at.ram_free_gb,
+        disk_free_gb=at.disk_free_gb,
+        vram_parts=tuple(vram_parts),
+        ram_parts=tuple(room.ram_parts(config, at.device)),
+        disk_parts=tuple(estimates.disk_parts(at.facts, config, room.rows(config))),
+        hours=hours,
+        pace=pace,
+    )
+
+
+def _pace(project: Project, at: _Situation, config: TrainConfig, rehearsal: Rehearsal | None) -> Pace:
+    """Measured in a rehearsal or an earlier run of the same work, else reckoned from the GPU's data sheet."""
     if rehearsal:
-        seconds, how_sure = rehearsal.seconds_per_step, f"measured in {rehearsal.name}"
-        if at.gpu and rehearsal.vram_gb:
-            parts["vram_parts"] = [(how_sure, rehearsal.vram_gb)]
-    elif not at.is_imagined and (found := find_seconds(project, config, at.device)):
-        seconds, how_sure = found[0], f"measured in {found[1]}"
-    hours = None if seconds is None else (seconds * steps_in_turn(config) + _seconds_beside_steps(at, config)) / 3600
-    totals = {name.replace("_parts", "_gb"): sum(gb for _, gb in values) for name, values in parts.items()}
-    totals["vram_gb"] = totals["vram_gb"] if at.gpu else None
-    free = {"vram_free_gb": at.gpu.vram_free_gb if at.gpu else None, "ram_free_gb": at.ram_free_gb, "disk_free_gb": at.disk_free_gb}
-    return totals | free | parts | {"seconds_per_step": seconds, "hours": hours, "how_sure": how_sure}
+        return Pace(rehearsal.measured.seconds_per_step, f"measured in {rehearsal.name}")
+    earlier = None if at.is_imagined else find_pace(project, config, at.device)
+    return earlier or _reckoned_pace(at, config)
 
 
 def _seconds_beside_steps(at, config):
@@ -274,13 +290,13 @@ def _seconds_beside_steps(at, config):
     return seconds + estimates.class_picture_seconds(at.facts, config, at.model.sweep_config(), at.card.tflops, at.gpu.link_gb_per_second)
 
 
-def _seconds_per_step(at, config):
-    """(seconds or None, how sure we are), reckoned for a known GPU."""
+def _reckoned_pace(at: _Situation, config: TrainConfig) -> Pace:
+    """What a GPU with a data sheet makes of it; no number for any other device."""
     if at.gpu is None:
-        return None, "not known for this computer; Rehearse measures it in minutes"
+        return Pace(None, "not known for this computer", MEASURE_IT)
     if at.card is None:
-        return None, f"not known, as there is no data sheet here of {at.gpu.name}; {why_no_time(at.gpu.name)}"
-    return at.room().seconds(config), f"a rough estimate, as on {at.card.with_article} by its data sheet; Rehearse measures it in minutes"
+        return Pace(None, f"not known, as there is no data sheet here of {at.gpu.name}", why_no_time(at.gpu.name))
+    return Pace(at.room().seconds(config), f"a rough estimate, as on {at.card.with_article} by its data sheet", MEASURE_IT)
 
 
 def _use_rehearsal(project, at, config):
@@ -288,8 +304,9 @@ def _use_rehearsal(project, at, config):
     found = None if at.is_imagined else find_rehearsal(project, config, at.device, dataset_key(at.items))
     if found is None:
         return config, None, []
-    memory = f"{describe_gb(found.vram_gb)} of GPU memory" if found.vram_gb else f"{describe_gb(found.ram_gb)} of RAM"
-    reasons = [f"Rehearsed in {found.name}: it took {memory}, and {found.seconds_per_step:.2g} s a step."]
+    measured = found.measured
+    memory = f"{describe_gb(measured.vram_gb)} of GPU memory" if measured.vram_gb else f"{describe_gb(measured.ram_gb)} of RAM"
+    reasons = [f"Rehearsed in {found.name}: it took {memory}, and {measured.seconds_per_step:.2g} s a step."]
     if config.memory.compile_blocks and not found.memory.compile_blocks:
         reasons.append("The blocks could not be compiled there, so they are used as they are.")
         config = replace(config, memory=replace(config.memory, compile_blocks=False))
@@ -313,14 +330,14 @@ def _judge(at, config, predicted, kept):
             f"It is for {num_here} graphics cards in this computer, and there {'is one' if at.num_gpus == 1 else f'are {at.num_gpus}'}; "
             f"set 'Graphics cards' (processes) to {processes_for(at.num_gpus)}."
         )
-    if at.gpu and predicted["vram_gb"] > at.gpu.vram_free_gb:
-        text = f"It needs about {describe_gb(predicted['vram_gb'])} of GPU memory, and {describe_gb(at.gpu.vram_free_gb)} are free."
+    if at.gpu and predicted.vram_gb > at.gpu.vram_free_gb:
+        text = f"It needs about {describe_gb(predicted.vram_gb)} of GPU memory, and {describe_gb(at.gpu.vram_free_gb)} are free."
         problems.append(f"{text} {_what_helps(at, config)}")
-    if predicted["ram_gb"] > at.ram_free_gb:
-        text = f"It needs about {describe_gb(predicted['ram_gb'])} of RAM while a model loads, and {describe_gb(at.ram_free_gb)} are free."
+    if predicted.ram_gb > at.ram_free_gb:
+        text = f"It needs about {describe_gb(predicted.ram_gb)} of RAM while a model loads, and {describe_gb(at.ram_free_gb)} are free."
         problems.append(f"{text} Close other programs; if that is not enough, this computer needs more RAM for this model.")
-    if predicted["disk_gb"] > at.disk_free_gb:
-        text = f"It needs about {describe_gb(predicted['disk_gb'])} on the disk, and {describe_gb(at.disk_free_gb)} are free."
+    if predicted.disk_gb > at.disk_free_gb:
+        text = f"It needs about {describe_gb(predicted.disk_gb)} on the disk, and {describe_gb(at.disk_free_gb)} are free."
         problems.append(f"{text} Free some space, or save less often.")
     return not problems, problems
 

@@ -14,7 +14,8 @@ FIRST_GUESS = (
     1e-5  # Prodigy's first rate. On the tiny model it ends at the same 1.5e-3 as from 1e-6, and gets there 40 steps of an expert sooner
 )
 EVOLVING = ("d", "d_max", "d_numerator", "d_denom", "d_hat", "k")  # numbers of a parameter group that Prodigy changes from step to step
-CARRIED = ("lora", "average")  # tensors in a safety copy that are none of the library's
+LORA_PART, AVERAGE_PART = "lora", "average"
+CARRIED = (LORA_PART, AVERAGE_PART)  # tensors in a safety copy that are none of the library's
 
 
 def require_usable(name, device_type):

@@ -13,7 +13,7 @@ def read_results(project):
     jobs = state.list_jobs(project.workspace, project) if project else []
     newest = {kind: next((job for job in jobs if job.kind == kind), None) for kind in KINDS}
     over = sorted((job for job in newest.values() if job and job.is_over), key=lambda job: -job.queued_at)
-    dismissed = set(project.read().get("dismissed") or []) if over else set()
+    dismissed = set(project.facts().dismissed) if over else set()
     last = next((job for job in jobs if job.kind in KINDS), None)
     reports = [describe(project, job) for job in over if stamp(job) not in dismissed]
     # a plain success is news until the next job; what a person should look at stays until they dismiss it
@@ -25,8 +25,8 @@ def dismiss(project, job):
     """Remember that this result was read; a job that runs again speaks again. Only the newest jobs' results are ever shown."""
     named = {stamp(other): other for other in state.list_jobs(project.workspace, project) if other.kind in KINDS}
     if job in named:
-        kept = [old for old in project.read().get("dismissed") or [] if old in named and named[old].kind != named[job].kind]
-        project.update(dismissed=[*kept, job])
+        kept = [old for old in project.facts().dismissed if old in named and named[old].kind != named[job].kind]
+        project.update(dismissed=(*kept, job))
 
 
 def stamp(job):

@@ -15,7 +15,7 @@ from studio.ui.dataset import view as dataset_view
 from studio.ui.drop import Drop
 from studio.workspace import Project
 
-ID, TITLE = "dataset", "Dataset"
+ID, TITLE, ORDER = "dataset", "Dataset", 10
 
 
 def build(page):
@@ -199,14 +199,14 @@ def model_choices(workspace, chosen=""):
 def read_person(workspace, project):
     if project is None:
         return ["", "", None, ""]
-    data = project.read()
-    choices = model_choices(workspace, data["base_model"])
-    return [data["trigger"], data["class_noun"], gr.update(choices=choices, value=data["base_model"]), dataset_view.permission_line(data)]
+    data = project.facts()
+    choices = model_choices(workspace, data.base_model)
+    return [data.trigger, data.class_noun, gr.update(choices=choices, value=data.base_model), dataset_view.permission_line(data)]
 
 
 def save_person(page, project, trigger, noun, base):
     """Change the trigger everywhere it stands in captions, too, so that no caption is left with the old one."""
-    trigger, noun, old = trigger.strip(), noun.strip() or "person", project.read()["trigger"]
+    trigger, noun, old = trigger.strip(), noun.strip() or "person", project.facts().trigger
     problems = check_trigger(trigger)
     if problems:
         raise Problem(problems[0], fix="Choose another trigger word.")

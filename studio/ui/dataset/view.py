@@ -83,7 +83,7 @@ def describe_next(project, look):
     ):
         if kind in running:
             return {"text": words}
-    preset = model_preset(project.read()["base_model"])
+    preset = model_preset(project.facts().base_model)
     if not items:
         photos = "" if preset.takes_first_picture else "10 to 30 varied photos of the person, or "
         return {"text": f"add {photos}12 to 20 clips of 4 to 8 seconds.", **actions.button("upload")}
@@ -122,8 +122,8 @@ def write_or_get_captioner(project, what):
 
 
 def words_of(project):
-    data = project.read()
-    return data["trigger"], data["class_noun"]
+    data = project.facts()
+    return data.trigger, data.class_noun
 
 
 def count_media(items):
@@ -168,7 +168,7 @@ def read_grid(project, look, shown, place, chosen):
 def describe_empty(project):
     """{"title", "text"} in place of the grid while there is nothing; a model that is given first pictures learns from clips alone."""
     clips = "12 to 20 clips of 4 to 8 seconds"
-    if model_preset(project.read()["base_model"]).takes_first_picture:
+    if model_preset(project.facts().base_model).takes_first_picture:
         return {"title": "No clips yet", "text": f"Drop in {clips} of one person. {DIFFERENCES}"}
     return {"title": "No photos yet", "text": f"Drop in 10 to 30 photos of one person, or {clips}. {DIFFERENCES}"}
 
@@ -245,7 +245,7 @@ def read_viewer(project, look, item):
 
 def describe_findings(items, trigger, noun):
     """What the audit says about all captions together, as a list; a missing caption is said by "Next" already."""
-    found = audit(items, {"trigger": trigger, "class_noun": noun}) if items else []
+    found = audit(items, trigger, noun) if items else []
     found = [finding for finding in found if not finding["message"].endswith("without a caption.")]
     if not found:
         return ""
@@ -264,7 +264,6 @@ def named(ids):
 
 
 def permission_line(data):
-    permission = data.get("permission") or {}
-    if not permission.get("granted"):
+    if not data.is_permitted:
         return '<p class="muted">No permission is written down for this person, so training is not possible.</p>'
-    return f'<p class="muted">Permission: {f.escape(permission.get("statement") or "given")}</p>'
+    return f'<p class="muted">Permission: {f.escape(data.permission.statement or "given")}</p>'

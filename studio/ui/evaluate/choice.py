@@ -1,6 +1,7 @@
 """What a person chose for the next comparison: pairs, strengths, seeds, prompts, sizes. Kept in project.json."""
 
 import re
+from dataclasses import replace
 
 from studio.config import SweepConfig, to_dict
 from studio.errors import Problem
@@ -22,14 +23,14 @@ ASKED_APART = ("strengths", "seeds", "prompts")  # settings with a field of thei
 
 def read_choice(project):
     """(SweepConfig with the prompts written out, pair ids or None for all)."""
-    data = project.read()
-    choice = data.get("sweep_choice") or {}
-    config = model_preset(data["base_model"]).sweep_config(choice.get("settings") or {})
+    data = project.facts()
+    choice = data.sweep_choice
+    config = model_preset(data.base_model).sweep_config(choice.settings)
     if not config.prompts:
-        prompts = list(standard_prompts(project, data["base_model"]))
-        config = model_preset(data["base_model"]).sweep_config((choice.get("settings") or {}) | {"prompts": prompts})
+        prompts = list(standard_prompts(project, data.base_model))
+        config = model_preset(data.base_model).sweep_config(choice.settings | {"prompts": prompts})
     known = [pair.id for pair in list_pairs(project)]
-    pairs = [id for id in choice.get("pairs") or [] if id in known]
+    pairs = [id for id in choice.pairs or () if id in known]
     return config, pairs or None
 
 
@@ -38,17 +39,17 @@ def save_choice(project, **changes):
 
     ValueError in words; nothing is changed then.
     """
-    data = project.read()
-    choice, preset = data.get("sweep_choice") or {}, model_preset(data["base_model"])
-    pairs = choose_pairs(project, changes.pop("pairs")) if "pairs" in changes else choice.get("pairs")
+    data = project.facts()
+    choice, preset = data.sweep_choice, model_preset(data.base_model)
+    pairs = choose_pairs(project, changes.pop("pairs")) if "pairs" in changes else choice.pairs
     settings = {name: READERS.get(name, lambda value: value)(value) for name, value in changes.items()}
-    if settings.get("prompts") == list(standard_prompts(project, data["base_model"])):
+    if settings.get("prompts") == list(standard_prompts(project, data.base_model)):
         settings["prompts"] = []
     check_limits(SweepConfig, settings)
-    config = to_dict(preset.sweep_config((choice.get("settings") or {}) | settings))
+    config = to_dict(preset.sweep_config(choice.settings | settings))
     usual = to_dict(preset.sweep_config())
     changed = {name: value for name, value in config.items() if value != usual[name]}
-    project.update(sweep_choice={"settings": changed, "pairs": pairs})
+    project.update(sweep_choice=replace(choice, settings=changed, pairs=None if pairs is None else tuple(pairs)))
 
 
 def choose_pairs(project, pairs):
@@ -132,7 +133,7 @@ def start(project):
     if not missing and not stale and (folder / "report.html").is_file():
         return "All of these clips are there already."
     job = {"config": to_dict(config), "pairs": pairs, "sweep": folder.name}
-    actions.queue(project, "sweep", job, f"Draw and compare {project.read()['name']}")
+    actions.queue(project, "sweep", job, f"Draw and compare {project.facts().name}")
     if not missing:
         return f"{f.count(stale, 'clip')} will be measured; none has to be drawn."
     return f"{f.count(missing, 'clip')} will be drawn; you may close this window, it goes on."

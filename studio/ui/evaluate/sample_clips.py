@@ -22,7 +22,7 @@ def sample_config(project):
 
 def chosen_prompt(project, config):
     """The test prompt that a person chose for sample clips; the first one if it is not among the test prompts (any more)."""
-    chosen = project.read().get("sample_prompt")
+    chosen = project.facts().sample_prompt
     return chosen if chosen in config.prompts else config.prompts[0]
 
 
@@ -52,7 +52,7 @@ def draw(project, pair_id):
     if not sweeps.count_states(sweeps.read_sweep(folder))["waiting"]:
         return "This clip is there already."
     job = {"config": to_dict(config), "pairs": pairs, "sweep": folder.name, "sample": True}
-    actions.queue(project, "sweep", job, f"Draw a test clip of {project.read()['name']}")
+    actions.queue(project, "sweep", job, f"Draw a test clip of {project.facts().name}")
     running = any(job.kind == "train" and job.is_running for job in state.list_jobs(project.workspace, project))
     return WAITS if running else "The clip is being drawn."
 

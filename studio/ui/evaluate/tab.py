@@ -5,6 +5,7 @@ import gradio as gr
 from studio.config import SweepConfig
 from studio.evaluation.sweeps import check_compared, damaged_sweeps, select_pairs
 from studio.export import export_pair
+from studio.project_facts import ChosenPair
 from studio.training.pairs import damaged_pairs
 from studio.ui import actions
 from studio.ui.components import component
@@ -12,7 +13,7 @@ from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import view as evaluate_view
 from studio.ui.settings_form import build_form, show
 
-ID, TITLE = "evaluate", "Evaluate"
+ID, TITLE, ORDER = "evaluate", "Evaluate", 30
 
 
 def build(page):
@@ -39,7 +40,7 @@ def use_pair(project, event):
     check_compared(project.sweep_dir(str(event.sweep)), pair)
     strength = float(event.strength)
     folder = export_pair(project, pair, "comfyui", strength)
-    project.update(chosen={"pair": pair.id, "step": pair.step, "strength": strength, "folder": str(folder)})
+    project.update(chosen=ChosenPair(pair=pair.id, step=pair.step, strength=strength, folder=str(folder)))
     return f"Step {pair.step:,} at {strength:g} is yours now. The files for ComfyUI are in {folder}"
 
 

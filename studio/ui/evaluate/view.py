@@ -27,7 +27,7 @@ def next_step(project):
     if job and job.can_resume:
         error = " ".join(f.sentence((job.error or {}).get(part, "")) for part in ("message", "fix")).strip()
         return {"text": f"go on drawing; the comparison was {f.STATES[job.state]}.", "reason": error, **actions.button("start-sweep")}
-    if project.read().get("chosen"):
+    if project.facts().chosen:
         return {
             "text": "load the pair in ComfyUI: the high noise file into the high noise LoRA loader, the low noise file into the low noise one."
         }
@@ -68,7 +68,7 @@ def read_clips(project, name):
     if folder is None:
         return {}
     sweep, job = sweeps.read_sweep(folder), newest_job(project)
-    settings, counts = sweep["settings"], sweeps.count_states(sweep)
+    settings, counts, chosen = sweep["settings"], sweeps.count_states(sweep), project.facts().chosen
     running = bool(job) and not job.is_over and state.read_config(job.run_dir).get("sweep") == folder.name
     address = f"/media/{project.slug}/sweeps/{folder.name}"
     columns = [None, *[pair["id"] for pair in sweep["pairs"]]]
@@ -87,7 +87,7 @@ def read_clips(project, name):
         "cells": [describe_cell(cell, columns) for cell in sweep["cells"]],
         "fps": sweep.get("fps", 16),
         "ratio": settings["width"] / settings["height"],
-        "chosen": project.read().get("chosen"),
+        "chosen": chosen.to_json() if chosen else None,
     }
 
 

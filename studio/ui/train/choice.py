@@ -9,6 +9,7 @@ from studio.jobs import state
 from studio.machine import read_machine
 from studio.models.catalogue import describe_model
 from studio.models.preset import model_preset
+from studio.project_facts import TrainChoice
 from studio.training.material import learnable, why_nothing_to_learn
 from studio.training.plan.optimizer_facts import how_to_use, why_not_usable
 from studio.training.plan.planner import propose
@@ -19,8 +20,8 @@ from studio.ui.settings_form import check_limits, flatten
 
 def read_choice(project):
     """(recipe or "", {dotted name: value})."""
-    choice = project.read().get("train_choice") or {}
-    return choice.get("recipe", ""), dict(choice.get("overrides") or {})
+    choice = project.facts().train_choice
+    return choice.recipe, dict(choice.overrides)
 
 
 def make_plan(project):
@@ -31,7 +32,7 @@ def make_plan(project):
 
 def choose_recipe(project, recipe):
     _, overrides = read_choice(project)
-    project.update(train_choice={"recipe": recipe, "overrides": overrides})
+    project.update(train_choice=TrainChoice(recipe=recipe, overrides=overrides))
 
 
 def save_edits(project, values):
@@ -44,12 +45,12 @@ def save_edits(project, values):
         if edits.get("finish_by") and not TIME_OF_DAY.fullmatch(edits["finish_by"]):
             raise Problem(f"Finish by must be a time of day, got {edits['finish_by']!r}.", fix="For example 07:00 or 23:30.")
         from_dict(TrainConfig, nest(shown | edits), "settings")
-        project.update(train_choice={"recipe": recipe, "overrides": overrides | edits})
+        project.update(train_choice=TrainChoice(recipe=recipe, overrides=overrides | edits))
 
 
 def forget_edits(project):
     recipe, _ = read_choice(project)
-    project.update(train_choice={"recipe": recipe, "overrides": {}}, train_import=None)
+    project.update(train_choice=TrainChoice(recipe=recipe), train_import=None)
     return "All settings are the recipe's again."
 
 
@@ -66,16 +67,16 @@ def take_config(project, files):
 
 def what_is_missing(project):
     """What the Dataset tab must still be given before a training, as a sentence, or ""."""
-    data, kept = project.read(), kept_items(project)
-    preset = model_preset(data["base_model"])
+    data, kept = project.facts(), kept_items(project)
+    preset = model_preset(data.base_model)
     bare = sum(not item.caption for item in learnable(kept, preset))
     if not kept:
         return "There are no photos or clips to train with yet."
     if reason := why_nothing_to_learn(kept, preset):
         return reason
-    if not (data.get("permission") or {}).get("granted"):
+    if not data.is_permitted:
         return "No permission of the person is written down for this project."
-    if check_trigger(data["trigger"]):
+    if check_trigger(data.trigger):
         return f"The trigger word does not do: {check_trigger(data['trigger'])[0]}"
     return f"{f.count(bare, 'item')} {'has' if bare == 1 else 'have'} no caption yet." if bare else ""
 
@@ -83,7 +84,7 @@ def what_is_missing(project):
 def what_prevents(project, plan):
     """(why training cannot start, the action that helps) or ("", "")."""
     missing = what_is_missing(project)
-    model = describe_model(project.read()["base_model"], project.workspace)
+    model = describe_model(project.facts().base_model, project.workspace)
     if missing:
         return missing, "open-dataset"
     if not model.available:
@@ -104,7 +105,7 @@ def rehearse(project):
         raise Problem(reason, action=action)
     if actions.is_busy(project, "rehearse"):
         raise Problem("It is being rehearsed already.")
-    actions.queue(project, "rehearse", plan.job_config(project), f"Rehearse {project.read()['name']}")
+    actions.queue(project, "rehearse", plan.job_config(project), f"Rehearse {project.facts().name}")
     return "Ten real steps are taken now; then the plan says what they measured."
 
 
@@ -115,5 +116,5 @@ def start(project):
     if reason:
         raise Problem(reason, action=action)
     busy = state.current_job(project.workspace)
-    actions.queue(project, "train", plan.job_config(project), f"Train {project.read()['name']}")
+    actions.queue(project, "train", plan.job_config(project), f"Train {project.facts().name}")
     return f"Added to the queue, after: {busy.title}." if busy else "Training starts now; you may close this window, it goes on."

@@ -13,7 +13,7 @@ from studio.ui.train import choice as train_choice
 from studio.ui.train import view as train_view
 from studio.ui.train.rehearsals import read_rehearsal
 
-ID, TITLE = "train", "Train"
+ID, TITLE, ORDER = "train", "Train", 20
 
 
 def build(page):
@@ -29,7 +29,7 @@ def build(page):
 def build_download(page):
     """The base model, while it is not on this computer."""
     panel = component("download")
-    download_view.connect(page, panel, lambda project: project.read()["base_model"])
+    download_view.connect(page, panel, lambda project: project.facts().base_model)
     page.reads(lambda project: [download_view.read_download(project)], [panel], tab=ID)
 
 

@@ -36,7 +36,7 @@ def next_step(project):
             return {"text": "let the queue go on; it is paused.", **actions.button("go-on-queue")}
         return {"text": "wait for the job before this one."}
     if not kept_items(project):
-        what = "clips" if model_preset(project.read()["base_model"]).takes_first_picture else "photos"
+        what = "clips" if model_preset(project.facts().base_model).takes_first_picture else "photos"
         return {"text": f"add {what} first.", **actions.button("open-dataset")}
     if job and job.state != "done":
         return next_after_end(job)
@@ -114,17 +114,17 @@ def describe_choice(project, plan):
 
 def describe_import(project):
     """What was taken from another trainer's config, and each value that has no counterpart, as a panel that can be opened."""
-    note = (project.read().get("train_import") if project else None) or {}
-    if not note.get("program"):
+    note = project.facts().train_import if project else None
+    if note is None:
         return ""
-    without = note.get("without") or []
+    without = note.without
     rows = "".join(f"<tr>{''.join(f'<td>{f.escape(text)}</td>' for text in entry)}</tr>" for entry in without[:MAX_IMPORT_ROWS])
     more = f'<p class="muted">And {len(without) - MAX_IMPORT_ROWS:,} more.</p>' if len(without) > MAX_IMPORT_ROWS else ""
-    title = f"{f.count(len(note.get('settings') or {}), 'setting')} from {', '.join(note.get('files') or [note['program']])}"
+    title = f"{f.count(len(note.settings), 'setting')} from {', '.join(note.files or [note.program])}"
     left = f"{len(without):,} without a counterpart" if without else "nothing left out"
     heads = '<tr><th scope="col">There</th><th scope="col">Value</th><th scope="col">Why it is not taken over</th></tr>'
     table = f'<div class="scroller"><table><thead>{heads}</thead><tbody>{rows}</tbody></table></div>{more}' if without else ""
-    return f'<details class="panel taken"><summary>{f.escape(title)} <small>{f.escape(note["program"])}, {left}</small></summary>{table}</details>'
+    return f'<details class="panel taken"><summary>{f.escape(title)} <small>{f.escape(note.program)}, {left}</small></summary>{table}</details>'
 
 
 def describe_plan(plan):
@@ -132,11 +132,11 @@ def describe_plan(plan):
     p = plan.predicted
     rows = [
         row("This computer", "", describe_machine(plan)),
-        meter("GPU memory", "VRAM", p["vram_gb"], p.get("vram_free_gb"))
+        meter("GPU memory", "VRAM", p.vram_gb, p.vram_free_gb)
         if plan.device == "cuda"
         else row("GPU memory", "VRAM", "none: the processor does it"),
-        meter("Memory", "RAM", p["ram_gb"], p.get("ram_free_gb")),
-        meter("Disk", "", p["disk_gb"], p.get("disk_free_gb")),
+        meter("Memory", "RAM", p.ram_gb, p.ram_free_gb),
+        meter("Disk", "", p.disk_gb, p.disk_free_gb),
         row("Time", "", time_text(p, plan.config.steps)),
         *([row("Finish by", "", finish_text(plan))] if plan.config.finish_by else []),
         row("Steps", "", f"{plan.config.steps:,}, a checkpoint pair every {plan.config.save_every:,}"),
@@ -160,23 +160,23 @@ def describe_machine(plan):
 
 
 def time_text(predicted, steps):
-    if predicted["hours"] is None:
-        return f"not known yet: {predicted['how_sure'].partition(';')[2].strip() or predicted['how_sure']}"
-    speed = f.seconds_per_step(predicted["seconds_per_step"])
-    return f"about {f.duration(predicted['hours'] * 3600)}, {speed} ({predicted['how_sure'].partition(';')[0]})"
+    if predicted.hours is None:
+        return f"not known yet: {predicted.pace.advice or predicted.pace.source}"
+    speed = f.seconds_per_step(predicted.seconds_per_step)
+    return f"about {f.duration(predicted.hours * 3600)}, {speed} ({predicted.pace.source})"
 
 
 def finish_text(plan, now=None):
     """How far a training that starts now gets before its "finish by"."""
     config, predicted = plan.config, plan.predicted
-    if predicted["hours"] is None:
+    if predicted.hours is None:
         return f"{config.finish_by}, with a saved pair"
     now = time.time() if now is None else now
     seconds = next_time(config.finish_by, now) - now
-    if seconds >= predicted["hours"] * 3600:
+    if seconds >= predicted.hours * 3600:
         return f"{config.finish_by}; there is time for all of it"
-    learning = predicted["seconds_per_step"] * steps_in_turn(config)
-    beside_steps = predicted["hours"] * 3600 - learning
+    learning = predicted.seconds_per_step * steps_in_turn(config)
+    beside_steps = predicted.hours * 3600 - learning
     steps = max(0.0, (seconds - beside_steps) / learning * config.steps)
     coarse = int(float(f"{steps:.1e}"))  # two digits: it must not change with every look
     return f"{config.finish_by}; from now until then there is time for about {coarse:,} of {config.steps:,} steps"

@@ -1,11 +1,20 @@
 """Who may talk to the studio, and of what: this computer only, under its own name, from its own page, at the addresses that the page uses."""
 
+from __future__ import annotations
+
 import base64
 import ipaddress
 import secrets
 import socket
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
 
-from studio.ui.routes import is_open
+from studio.ui.serving.routes import is_open
+
+Message = MutableMapping[str, Any]  # an ASGI message, or scope
+Send = Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+ServerApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 LOCAL_NAMES = {"127.0.0.1", "localhost", "[::1]"}
 
@@ -14,10 +23,10 @@ class Guard:
     """ASGI middleware: refuses a foreign Host (DNS rebinding), what another site's page asks for, on a LAN anyone without the password, and
     every address that is no open door."""
 
-    def __init__(self, app, lan_password=None):
+    def __init__(self, app: ServerApp, lan_password: str | None = None):
         self.app, self.lan_password = app, lan_password
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
             headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
             refusal = self.refusal(scope.get("method", "WEBSOCKET"), scope["path"], headers)
@@ -26,34 +35,35 @@ class Guard:
             return await self.app(scope, receive, with_privacy_headers(send))
         return await self.app(scope, receive, send)
 
-    def refusal(self, method, path, headers):
+    def refusal(self, method: str, path: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
         """(status, sentence) or None."""
         host = headers.get("host", "")
         if not self.is_own_name(host):
             return 403, f"The studio does not answer to {host[:80]!r}; open it as http://127.0.0.1 with its port."
         if is_from_another_site(headers, host) and not is_visit(method, path, headers):
             return 403, "Another website may not change or read anything here."
-        if self.lan_password and not self.knows_password(headers.get("authorization", "")):
+        if self.lan_password and not knows_password(headers.get("authorization", ""), self.lan_password):
             return 401, "The studio asks for its password."
         if not is_open(method, path):
             return 404, "The studio has nothing at this address."
         return None
 
-    def is_own_name(self, host):
+    def is_own_name(self, host: str) -> bool:
         name = host.rsplit(":", 1)[0] if host.rsplit(":", 1)[-1].isdigit() else host
         if name.lower() in LOCAL_NAMES:
             return True
         return bool(self.lan_password) and (_is_address(name.strip("[]")) or name.lower() == socket.gethostname().lower())
 
-    def knows_password(self, authorization):
-        try:
-            user_and_password = base64.b64decode(authorization.removeprefix("Basic "), validate=True).decode()
-        except ValueError:
-            return False
-        return secrets.compare_digest(user_and_password.partition(":")[2].encode(), self.lan_password.encode())
+
+def knows_password(authorization: str, password: str) -> bool:
+    try:
+        user_and_password = base64.b64decode(authorization.removeprefix("Basic "), validate=True).decode()
+    except ValueError:
+        return False
+    return secrets.compare_digest(user_and_password.partition(":")[2].encode(), password.encode())
 
 
-def is_from_another_site(headers: dict[str, str], host: str) -> bool:
+def is_from_another_site(headers: Mapping[str, str], host: str) -> bool:
     """Whether the page of another website asks, or that of another program on this computer: by what browsers say of a request.
 
     Our own page names itself nowhere but in Origin (the studio sends no Referer), and an address that a person typed comes from nobody.
@@ -64,13 +74,13 @@ def is_from_another_site(headers: dict[str, str], host: str) -> bool:
     return any(address.split("://", 1)[-1].split("/", 1)[0] != host for address in named)
 
 
-def is_visit(method: str, path: str, headers: dict[str, str]) -> bool:
+def is_visit(method: str, path: str, headers: Mapping[str, str]) -> bool:
     """A link that a person followed to the page itself: it opens, as every website does, and the one that linked learns nothing."""
     is_navigation = headers.get("sec-fetch-mode", "navigate") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
     return method in ("GET", "HEAD") and path == "/" and "origin" not in headers and is_navigation
 
 
-def _is_address(name):
+def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -78,7 +88,7 @@ def _is_address(name):
     return True
 
 
-def with_privacy_headers(send):
+def with_privacy_headers(send: Send) -> Send:
     """Nothing of the studio may be framed, sniffed, or named to other sites."""
     extra = [
         (b"x-content-type-options", b"nosniff"),
@@ -87,7 +97,7 @@ def with_privacy_headers(send):
         (b"cross-origin-resource-policy", b"same-origin"),
     ]
 
-    async def send_with_headers(message):
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message.get("headers", []), *extra]
         await send(message)
@@ -95,7 +105,7 @@ def with_privacy_headers(send):
     return send_with_headers
 
 
-async def refuse(scope, send, status, text):
+async def refuse(scope: Message, send: Send, status: int, text: str) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})
         return

@@ -1,0 +1,1 @@
+"""What answers a browser: who may ask, which addresses there are, and the files behind them."""
