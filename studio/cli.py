@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 from studio.commands.output import JobFailed, Output
+from studio.config import NUM_KEPT
 from studio.workspace import Workspace, default_home
 
 OK, FAULT, MISTAKE = 0, 1, 2
@@ -212,7 +213,7 @@ _ARGUMENTS = {
         _argument("--i-have-permission", action="store_true", help="you are this person, or they agreed to be trained"),
     ],
     "import": [_PROJECT, _argument("paths", nargs="+", type=Path, metavar="PATH", help="photos, clips, folders, zips")],
-    "curate": [_PROJECT, _argument("--keep", type=int, default=24, help="how many to keep at most")],
+    "curate": [_PROJECT, _argument("--keep", type=int, default=NUM_KEPT, help="how many to keep at most")],
     "caption": [
         _PROJECT,
         _argument("--captioner", default="", metavar="NAME", help="model folder of the captioner; default: the base model's own"),

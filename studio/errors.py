@@ -48,7 +48,7 @@ class DiskFull(Problem):
     """No space is left for what had to be saved. Whoever can wait may try again."""
 
 
-class MateLost(Problem):
+class ProcessLost(Problem):
     """Another process of this training does not answer. Where that one said why it ended, its own words count."""
 
     def __init__(self):

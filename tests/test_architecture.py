@@ -9,7 +9,21 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDIO = ROOT / "studio"
-LEAVES = {"clocks", "config", "disk", "doors", "facts", "project_facts", "sections", "workspace", "errors", "machine", "surroundings"}
+LEAVES = {
+    "clocks",
+    "config",
+    "disk",
+    "doors",
+    "drawing_config",
+    "experts",
+    "facts",
+    "project_facts",
+    "sections",
+    "workspace",
+    "errors",
+    "machine",
+    "surroundings",
+}
 TORCH = {"torch", "accelerate", "diffusers", "transformers", "peft", "torchvision"}
 
 # room -> rooms it may import, beside the leaves and itself
@@ -29,6 +43,8 @@ LEAF_PACKAGES = {
     "clocks": set(),
     "config": set(),
     "doors": set(),
+    "drawing_config": set(),
+    "experts": set(),
     "facts": set(),
     "sections": set(),
     "disk": {"filelock"},

@@ -104,7 +104,7 @@ def test_training_says_at_the_start_that_blocks_are_not_compiled_and_goes_on_wit
     run_dir, events = new_run(new_project(tiny_base)), Events()
     run = loop.open_run(small_config(memory={"compile_blocks": True}), run_dir, events, lambda: False)
     assert sum("not compiled" in note["message"] for note in events.of("note")) == 1
-    assert events.of("memory") == [{"step": 0, "compile_blocks": False}] and StepPlan.of(run.backoff.memory, 4).compute is call_block
+    assert events.of("memory") == [{"step": 0, "compile_blocks": False}] and StepPlan.of(run.fallback.memory, 4).compute is call_block
 
 
 def test_a_program_that_cannot_be_made_in_the_night_costs_a_note_and_no_step(no_compiler, tiny_base, monkeypatch):

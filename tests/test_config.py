@@ -62,8 +62,8 @@ def test_settings_cannot_be_changed_after_they_are_made():
 @pytest.mark.parametrize("cls", [TrainConfig, SweepConfig, CaptionConfig])
 def test_every_setting_has_words_for_the_form_and_the_help(cls):
     for name, field, _ in list_settings(cls):
-        assert field.metadata.get("help", "").endswith("."), name
-        assert field.metadata.get("label"), name
+        assert field.help.endswith("."), name
+        assert field.label, name
 
 
 def test_dotted_names_lead_to_the_settings_and_back():

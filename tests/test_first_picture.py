@@ -209,7 +209,7 @@ def test_every_row_brings_what_is_given(base, finished):
         assert row.condition[:4, 0].min() == 1 and not row.condition[:4, 1:].any()
 
 
-@pytest.mark.parametrize("plan", [StepPlan(), StepPlan(rows_per_pass=2), StepPlan(inputs_in_ram=True, rows_per_walk=1)], ids=str)
+@pytest.mark.parametrize("plan", [StepPlan(), StepPlan(rows_per_pass=2), StepPlan(inputs_in_ram=True, rows_per_block_pass=1)], ids=str)
 def test_gradients_equal_those_of_a_plain_loop(base, plan):
     draw = torch.Generator().manual_seed(3)
     model, plain = with_lora(base, blocks_swapped=2), with_lora(base)

@@ -160,7 +160,7 @@ def test_a_shutdown_or_a_person_who_wants_the_gpu_back_need_not_wait_for_a_long_
 
 
 def test_four_processes_are_one_job_that_ends_when_one_dies_and_can_go_on(project, prepared, tmp_path):
-    """What they compute is in test_mates.py."""
+    """What they compute is in test_process_group.py."""
     settings = {"steps": 24, "save_every": 16, "high_noise_share": 0.4, "accumulation": 2}
     run_dir = train(project, processes=4, resume_every=4, **settings)
 

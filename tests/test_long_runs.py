@@ -4,6 +4,7 @@ import time
 
 import pytest
 import torch
+from simulation_kit import Memory
 from torch.utils._python_dispatch import TorchDispatchMode
 from training_kit import Events, add_photo, lora_bits, new_project, new_run, small_config
 
@@ -15,7 +16,6 @@ from studio.training.endure.fallback import is_out_of_memory, next_notch
 from studio.training.endure.stopping import PATIENCE_SECONDS, StopBetweenBlocks
 from studio.training.loop import train
 from studio.training.pairs import list_run_pairs
-from studio.training.simulate import Memory
 from studio.training.step.block_pass import BrokenOff, StepPlan
 from studio.training.step.gradients import Group, Row, accumulate_gradients
 
@@ -151,8 +151,8 @@ def test_a_device_that_is_too_small_for_anything_ends_with_advice_and_loses_noth
 def test_the_notches_go_from_cheap_to_dear_and_end():
     memory, taken = MemoryConfig(rows_per_pass=4, blocks_kept=10, blocks_swapped=0), []
     while found := next_notch(memory, 40, 8):
-        before, (memory, words) = memory, found
-        assert words
+        before, memory = memory, found.memory
+        assert found.words
         taken.append({name: value for name, value in vars(memory).items() if value != getattr(before, name)})
     assert taken[:6] == [{"rows_per_pass": 2}, {"rows_per_pass": 1}, *({"blocks_kept": kept} for kept in (5, 2, 1, 0))]
     assert taken[6:10] == [{"rows_per_walk": 4}, {"rows_per_walk": 2}, {"rows_per_walk": 1}, {"inputs_in_ram": True}]
@@ -161,8 +161,8 @@ def test_the_notches_go_from_cheap_to_dear_and_end():
 
 def test_blocks_that_travel_make_short_walks_dear_and_ram_that_is_short_is_left_alone():
     memory = MemoryConfig(blocks_swapped=20)
-    assert next_notch(memory, 40, 8)[0].inputs_in_ram
-    without_ram, _ = next_notch(memory, 40, 8, ram_suffices=False)
+    assert next_notch(memory, 40, 8).memory.inputs_in_ram
+    without_ram = next_notch(memory, 40, 8, ram_suffices=False).memory
     assert (without_ram.inputs_in_ram, without_ram.rows_per_walk) == (False, 4)
 
 
@@ -216,7 +216,7 @@ def test_a_walk_that_was_left_leaves_nothing_behind(tiny_base):
     def gradients(break_off_at=None):
         model = load_expert(tiny_base, "low_noise", dtype=torch.float32, device="cpu", blocks_swapped=2)
         add_lora(model, 2, seed=0)
-        shelf, seen = plan.make_shelf(torch.device("cpu")), []
+        shelf, seen = plan.make_store(torch.device("cpu")), []
 
         def before_block():
             seen.append(1)

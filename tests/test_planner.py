@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from benchmarks.card_times import table_lines
 from comfyui_kit import make_true_comfyui
+from simulation_kit import Shape, simulate_step
 
 from studio.config import PRESETS_DIR, TrainConfig, from_dict, list_presets, load_preset
 from studio.machine import Gpu, Machine, TorchBuild
@@ -17,7 +18,6 @@ from studio.training.plan.memory import Rows
 from studio.training.plan.placement import Room, place
 from studio.training.plan.planner import propose
 from studio.training.schedule import steps_in_turn
-from studio.training.simulate import Shape, simulate_step
 from studio.training.step.block_pass import StepPlan
 from studio.ui.train.view import time_text
 from studio.workspace import append_jsonl, write_json

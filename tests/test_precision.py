@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from accelerate import init_empty_weights
 from diffusers import WanTransformer3DModel
 from safetensors.torch import save_file
+from simulation_kit import Memory, make_model
 from test_streaming import BLOCKS, CONFIG, LateLink, assert_equal_gradients, gradients, group, with_lora  # noqa: F401
 from training_kit import Events, lora_bits, new_project, new_run, small_config
 
@@ -19,7 +20,6 @@ from studio.models.stream.precision import FrozenLinear, dequantize, multiply_sm
 from studio.models.stream.storage import SmallStorage, is_stored_small
 from studio.models.stream.streaming import place_blocks
 from studio.training.loop import train
-from studio.training.simulate import Memory, make_model
 from studio.training.step.block_pass import StepPlan
 from studio.training.step.gradients import accumulate_gradients
 
@@ -142,7 +142,7 @@ def _layer(precision, dtype):
 
 
 @pytest.mark.parametrize("precision", FORMATS)
-@pytest.mark.parametrize("plan", [StepPlan(), StepPlan(rows_per_walk=2, blocks_kept=2, inputs_in_ram=True)], ids=str)
+@pytest.mark.parametrize("plan", [StepPlan(), StepPlan(rows_per_block_pass=2, blocks_kept=2, inputs_in_ram=True)], ids=str)
 def test_a_streamed_8_bit_step_has_the_gradients_of_ordinary_linears(precision, plan, filled, group):  # noqa: F811
     model = filled(weights(), precision)
     plain = plain_copy(model)

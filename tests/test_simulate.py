@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from diffusers import WanTransformer3DModel
+from simulation_kit import Shape, simulate, simulate_step
 
 from studio.models.lora import add_lora, trainable_lora
 from studio.models.stream.streaming import place_blocks
-from studio.training.simulate import Shape, simulate, simulate_step
 from studio.training.step.block_pass import Pass, StepPlan
 
 CONFIG = dict(

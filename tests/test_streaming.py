@@ -15,7 +15,7 @@ from studio.models.stream.links import Link
 from studio.models.stream.slabs import Slab, poison
 from studio.models.stream.streaming import place_blocks, swapped_indices
 from studio.training.step.block_pass import StepPlan
-from studio.training.step.gradients import Group, Row, accumulate_gradients, evaluate, split_walks
+from studio.training.step.gradients import Group, Row, accumulate_gradients, evaluate, split_block_passes
 
 BLOCKS = 5
 CONFIG = dict(
@@ -169,8 +169,10 @@ def test_lora_off_gives_the_base_output_while_blocks_are_swapped(plain, inputs):
 
 
 PLANS = [
-    StepPlan(rows_per_pass, rows_per_walk, blocks_kept, inputs_in_ram)
-    for rows_per_pass, rows_per_walk, blocks_kept, inputs_in_ram in itertools.product((1, 3), (0, 1, 3), (0, 2, BLOCKS), (False, True))
+    StepPlan(rows_per_pass, rows_per_block_pass, blocks_kept, inputs_in_ram)
+    for rows_per_pass, rows_per_block_pass, blocks_kept, inputs_in_ram in itertools.product(
+        (1, 3), (0, 1, 3), (0, 2, BLOCKS), (False, True)
+    )
 ]
 
 
@@ -204,9 +206,9 @@ def test_a_swapped_block_is_loaded_twice_a_step_at_most_however_many_rows(plain,
 
 def test_a_second_walk_loads_the_blocks_again_and_adds_up(plain, group):
     model, streamer = placed(plain, BLOCKS)
-    plan = StepPlan(rows_per_walk=2)
+    plan = StepPlan(rows_per_block_pass=2)
     accumulate_gradients(model, group, "cpu", plan)
-    walks = split_walks(group, plan)
+    walks = split_block_passes(group, plan)
     assert [sum(len(part.rows) for part in walk) for walk in walks] == [2, 2, 2]
     assert streamer.num_loads <= len(walks) * 2 * BLOCKS
 
@@ -295,7 +297,7 @@ def test_bf16_inputs_are_kept_in_bf16_and_lora_in_fp32(plain, group):
     kept = []
     shelf = Shelf()
     shelf.put = lambda key, tensor: (kept.append(tensor.dtype), Shelf.put(shelf, key, tensor))
-    accumulate_gradients(model, group, "cpu", shelf=shelf)
+    accumulate_gradients(model, group, "cpu", store=shelf)
     assert set(kept) == {torch.bfloat16}
     assert {p.dtype for p in trainable_lora(model).values()} == {torch.float32}
 

@@ -8,6 +8,7 @@ import torch
 from comfyui_kit import FORMS, in_form, makers_names, values_of
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from safetensors.torch import load_file, save_file
+from simulation_kit import Memory
 from transformers import UMT5Config, UMT5EncoderModel
 
 from studio.errors import Problem
@@ -15,7 +16,6 @@ from studio.models.files.layouts import umt5_shapes, wan_shapes
 from studio.models.files.weights import Weight, fill, find_weights, read_weights
 from studio.models.loading import load_expert, load_expert_on_meta
 from studio.models.preset import model_preset
-from studio.training.simulate import Memory
 
 A14B = "wan22-t2v-a14b"
 

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from studio.config import DataConfig
+from studio.config import NUM_KEPT, DataConfig
 from studio.data import dataset, persons, quality
 from studio.data.records import file_sha256
 from studio.errors import Problem
@@ -10,7 +10,7 @@ from studio.models.catalogue import describe_model, find_model
 from studio.models.preset import list_models, model_preset
 
 
-def curate(project, keep=24, report=lambda event, **fields: None, should_stop=lambda: False):
+def curate(project, keep=NUM_KEPT, report=lambda event, **fields: None, should_stop=lambda: False):
     """Measure what is not measured yet and keep at most `keep` photos and `keep` clips; decisions made by hand stay.
 
     Returns {"measured", "kept", "left_out", "changed", "stopped", "verdicts": {id: {keep, reason, warnings}}}. A stop changes no verdict.
@@ -36,7 +36,7 @@ def curate(project, keep=24, report=lambda event, **fields: None, should_stop=la
     }  # fmt: skip
 
 
-def is_settled(project, keep=24):
+def is_settled(project, keep=NUM_KEPT):
     """Whether `curate` would find nothing to measure and no verdict to change."""
     items = dataset.list_items(project)
     if _waiting(items, _observer_key(_find_base(project))):

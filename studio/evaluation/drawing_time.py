@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from studio.config import EXPERTS, SweepConfig, load_preset
+from studio.config import EXPERTS, SweepConfig
 from studio.evaluation import sweeps
 from studio.evaluation.drawing_memory import GB, how_to_keep
 from studio.machine import GIB, Gpu, Machine, read_torch_build
@@ -10,6 +10,7 @@ from studio.models.catalogue import BaseModel, find_model
 from studio.training.plan.cards import Card, find_card
 from studio.training.plan.estimates import count_tokens, forward_operations, making_seconds
 from studio.training.plan.memory import block_bytes, expert_bytes
+from studio.training.plan.plan_presets import assumptions
 
 
 @dataclass(frozen=True)
@@ -38,19 +39,19 @@ def estimate_drawing(project, sweep: dict, machine: Machine) -> Estimate:
 
 def drawing_seconds(base: BaseModel, sweep: dict, gpu: Gpu, card: Card, ram_total_gb: float) -> float:
     """Of the missing stages: steps x passes of guidance through each expert, and the experts' loading. What goes before and after is little."""
-    settings, assumed = sweeps.settings_of(sweep), load_preset("speeds", "gpus")["assumptions"]
+    settings, assumed = sweeps.settings_of(sweep), assumptions()
     facts = base.preset.shape
     precision, swapped = how_to_keep(base, settings, gpu.vram_free_gb * GIB / GB, ram_total_gb * GIB / GB)
     swapped = max(swapped, settings.blocks_swapped)
     operations = forward_operations(facts, count_tokens(facts, settings.width, settings.height, settings.num_frames))
-    computing = operations / (card.tflops * 1e12 * assumed["utilisation"]) + making_seconds(facts, precision, card.memory_gb_per_second)
-    fetching = swapped * block_bytes(facts, precision) / 1e9 / (gpu.link_gb_per_second or assumed["link_gb_per_second"])
+    computing = operations / (card.tflops * 1e12 * assumed.utilisation) + making_seconds(facts, precision, card.memory_gb_per_second)
+    fetching = swapped * block_bytes(facts, precision) / 1e9 / (gpu.link_gb_per_second or assumed.link_gb_per_second)
     missing = [cell for cell in sweep["cells"] if cell["state"] != "done"]
     passes = sum(
         len({cell[sweeps.STAGE_KEYS[expert]] for cell in missing}) * num_passes(settings, expert, base.boundary) for expert in base.experts
     )
     num_waves = -(-len({cell["key"] for cell in missing}) // sweeps.WAVE_CELLS)
-    loading = num_waves * len(base.experts) * expert_bytes(facts, precision) / 1e9 / assumed["load_gb_per_second"]
+    loading = num_waves * len(base.experts) * expert_bytes(facts, precision) / 1e9 / assumed.load_gb_per_second
     return passes * max(computing, fetching) + loading
 
 

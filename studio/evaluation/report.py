@@ -225,6 +225,6 @@ def _settings(sweep):
         value = sweep["settings"].get(name)
         if name != "prompts" and value not in (None, ""):
             text = ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else str(value)
-            unit = field.metadata["unit"]
-            shown.append((field.metadata["label"] or name, f"{text} {unit}".strip()))
+            unit = field.unit
+            shown.append((field.label or name, f"{text} {unit}".strip()))
     return "".join(f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in shown)

@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.config import TrainConfig, to_dict
+from studio.config import USUAL_STRENGTH, TrainConfig, to_dict
 from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.evaluation.report import has_current_report, write_report
@@ -15,7 +15,6 @@ from studio.evaluation.sweeps import is_sample
 from studio.export import configs, texts
 from studio.export.dataset import copy_groups, group_items
 from studio.export.lora_files import check_lora, write_for_musubi
-from studio.facts import write_facts
 from studio.models.preset import ModelPreset, model_preset
 from studio.project_facts import Person
 from studio.training.material import learnable
@@ -53,7 +52,7 @@ class Source:
         return {
             "name": self.name,
             "pair": self.pair.id,
-            "strength": self.strength or texts.USUAL_STRENGTH,
+            "strength": self.strength or USUAL_STRENGTH,
             "trigger": self.project_data.trigger,
             "class_noun": self.project_data.class_noun,
             "base_title": self.preset.title,
@@ -78,7 +77,7 @@ def export_pair(project, pair, to, strength=None, *, include_photos=False):
     if to not in TARGETS:
         raise ValueError(f"there is no export to {to!r}; choose one of {', '.join(TARGETS)}")
     if strength is not None and not 0 < strength <= 2:
-        raise ValueError(f"the strength must lie above 0 and up to 2, got {strength:g}; {texts.USUAL_STRENGTH:g} is a good start")
+        raise ValueError(f"the strength must lie above 0 and up to 2, got {strength:g}; {USUAL_STRENGTH:g} is a good start")
     project.require_ours()
     pair = find_pair(project, pair) if isinstance(pair, str) else pair
     source = _read_source(project, pair, to, strength, include_photos)
@@ -224,7 +223,7 @@ def _write_bundle(source, folder, report):
     (parts / "lora").mkdir(parents=True)
     _write_comfyui(source, parts / "lora", None)
     (parts / "lora" / "README.txt").rename(parts / "lora" / "README-ComfyUI.txt")
-    write_facts(parts / "manifest.json", source.pair.manifest)
+    shutil.copyfile(source.pair.folder / "manifest.json", parts / "manifest.json")
     write_json(parts / "settings.json", source.project_data.to_json() | {"train": to_dict(source.train)})
     if report:
         for path in report:

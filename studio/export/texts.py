@@ -2,7 +2,6 @@
 
 from studio.training.plan.estimates import count_class_pictures
 
-USUAL_STRENGTH = 0.7
 FOOTER = """
 What you make with these files is AI-generated: say so when you share it, and share it only with the person's permission.
 """

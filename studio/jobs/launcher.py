@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock
 
-from studio.config import MEETING_FILE, merge
+from studio.config import RENDEZVOUS_FILE, merge
 from studio.jobs import state
 from studio.jobs.machines import LAUNCHED, RANK_VARIABLES
 from studio.models.fetch.offers import note_wish
@@ -242,7 +242,7 @@ def offline_environment():
 def worker_environment():
     """The environment of the worker: offline, UTF-8, a log that is written at once; the place that a launcher gave to this process is its own."""
     found = as_found(os.environ)
-    inherited = {name: value for name, value in found.items() if name not in (*RANK_VARIABLES, LAUNCHED, MEETING_FILE)}
+    inherited = {name: value for name, value in found.items() if name not in (*RANK_VARIABLES, LAUNCHED, RENDEZVOUS_FILE)}
     return inherited | offline_environment() | dict(PYTHONUTF8="1", PYTHONUNBUFFERED="1", PYTHONFAULTHANDLER="1")
 
 

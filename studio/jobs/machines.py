@@ -57,12 +57,12 @@ def invited(run_dir, place):
 
 def gather(place, run_name=""):
     """Wait for all processes of the launch. Returns the name of the run that the first one announces; the others leave it out."""
-    from studio.training.endure.process_group import announce, meet_all
+    from studio.training.endure.process_group import broadcast_text, init_process_group
 
     require_gpus(place.local_size)
     os.environ.update({name: os.environ.get(name, value) for name, value in talking_through(os.environ["MASTER_ADDR"]).items()})
-    meet_all()
-    return announce(run_name)
+    init_process_group()
+    return broadcast_text(run_name)
 
 
 def require_gpus(size):

@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from studio.config import MEETING_FILE
-from studio.errors import MateLost, Problem
+from studio.config import RENDEZVOUS_FILE
+from studio.errors import Problem, ProcessLost
 from studio.jobs import launcher, machines, state
 from studio.jobs.problems import KEPT, explain
 from studio.workspace import append_jsonl, read_jsonl
@@ -43,7 +43,7 @@ def team(run_dir, size, recorder):
                 if not place:
                     voice.wait_until_all_are_here()
                 yield voice
-        except MateLost as error:
+        except ProcessLost as error:
             lost = error
         finally:
             voice.end()
@@ -155,7 +155,7 @@ def reports_file(run_dir):
 
 def ranks(rank, size, folder):
     """The environment variables of a process of a team on this computer, whose processes meet in a folder and talk through the loopback."""
-    values = dict(zip(machines.RANK_VARIABLES, (rank, rank, size, size))) | {MEETING_FILE: Path(folder) / "store"}
+    values = dict(zip(machines.RANK_VARIABLES, (rank, rank, size, size))) | {RENDEZVOUS_FILE: Path(folder) / "store"}
     return {name: str(value) for name, value in values.items()} | machines.talking_through("127.0.0.1")
 
 
@@ -173,15 +173,15 @@ def _start(run_dir, rank, size, folder):
 @contextmanager
 def _environment(variables):
     """Inside, this process is a member of the team; afterwards the next job of the same process can be of another."""
-    from studio.training.endure.process_group import leave_team
+    from studio.training.endure.process_group import destroy_process_group
 
     before = {name: os.environ.get(name) for name in variables}
-    leave_team()
+    destroy_process_group()
     os.environ.update(variables)
     try:
         yield
     finally:
-        leave_team()
+        destroy_process_group()
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
@@ -189,12 +189,12 @@ def _environment(variables):
 @contextmanager
 def _leaving_at_once():
     """Who fails inside is no member any more: siblings that wait for an answer of this process hear of it, instead of waiting on."""
-    from studio.training.endure.process_group import leave_team
+    from studio.training.endure.process_group import destroy_process_group
 
     try:
         yield
     except BaseException:
-        leave_team()
+        destroy_process_group()
         raise
 
 
@@ -231,7 +231,7 @@ def take_part(run_dir, is_alone):
     report("here")
     try:
         train_beside(run_dir, report, lambda: stop_file(run_dir).exists() or is_alone())
-    except MateLost:
+    except ProcessLost:
         traceback.print_exc()
         return 1  # the process that ended has the words for it
     except Exception as error:

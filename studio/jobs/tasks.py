@@ -131,7 +131,7 @@ def _files_in(folder):
 def _curate(run_dir, config, recorder):
     from studio.data.curation import curate
 
-    return curate(project_of(run_dir), keep=config.get("keep", 24), report=recorder.report, should_stop=recorder.should_stop)
+    return curate(project_of(run_dir), keep=config.get("keep", settings.NUM_KEPT), report=recorder.report, should_stop=recorder.should_stop)
 
 
 def _download(run_dir, config, recorder):

@@ -56,7 +56,8 @@ class State(Facts):
 
 def empty_state() -> State:
     """Of a run that begins."""
-    steps, losses = dict.fromkeys(EXPERTS, 0), dict.fromkeys(EXPERTS, ())
+    steps: dict[str, int] = dict.fromkeys(EXPERTS, 0)
+    losses: dict[str, tuple[float, ...]] = dict.fromkeys(EXPERTS, ())
     return State(step=0, expert_steps=steps, recent_losses=losses, settings={}, base_key="", files={})
 
 
@@ -176,16 +177,17 @@ def _without_effect(lora: SavedLora) -> SavedLora:
 def _save_expert(folder: Path, name: str, lora: SavedLora, metadata: dict[str, str]) -> SavedExpert:
     """One expert's file of a pair, and beside an average the raw weights; returns what the manifest says of them."""
     if lora.average is None:
-        return SavedExpert(**_save_lora(folder, name, lora.last_step, metadata, LAST_STEP), weights=LAST_STEP)
+        saved = _save_lora(folder, name, lora.last_step, metadata, LAST_STEP)
+        return SavedExpert(file=saved.file, sha256=saved.sha256, weights=LAST_STEP)
     (folder / "raw").mkdir(exist_ok=True)
-    raw = SavedFile(**_save_lora(folder, f"raw/{name}", lora.last_step, metadata, LAST_STEP))
-    return SavedExpert(**_save_lora(folder, name, lora.average, metadata, AVERAGE), weights=AVERAGE, raw=raw)
+    raw = _save_lora(folder, f"raw/{name}", lora.last_step, metadata, LAST_STEP)
+    saved = _save_lora(folder, name, lora.average, metadata, AVERAGE)
+    return SavedExpert(file=saved.file, sha256=saved.sha256, weights=AVERAGE, raw=raw)
 
 
-def _save_lora(folder: Path, name: str, tensors: dict[str, torch.Tensor], metadata: dict[str, str], weights: str) -> dict[str, str]:
-    """Write the LoRA file; returns its name and checksum."""
+def _save_lora(folder: Path, name: str, tensors: dict[str, torch.Tensor], metadata: dict[str, str], weights: str) -> SavedFile:
     save_lora_file(folder / name, tensors, metadata | {"weights": weights})
-    return {"file": name, "sha256": file_sha256(folder / name)}
+    return SavedFile(file=name, sha256=file_sha256(folder / name))
 
 
 # -- inside

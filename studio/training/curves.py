@@ -86,4 +86,5 @@ def _combine(name: object, values: Iterable[float], size: int) -> Points:
         combined = np.where(known, groups, -np.inf).max(axis=1, initial=-np.inf)
     else:
         combined = np.where(known, groups, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    return [float(value) if any_known else None for value, any_known in zip(combined, known.any(axis=1))]
+    is_known = np.asarray(known.any(axis=1))
+    return [float(value) if is_known[i] else None for i, value in enumerate(combined)]

@@ -134,6 +134,7 @@ class Progress(Event):
     seconds_left: float | None = None
 
 
+MEMORY = "memory"  # an event of the settings of a MemoryConfig that a run falls back to, and the step
 KINDS: dict[str, type[Event]] = {kind.NAME: kind for kind in (StepTaken, HeldOut, PhaseBegan, Resumed, RolledBack, PairSaved, Note, Asleep)}
 
 

@@ -2,38 +2,54 @@
 
 import sys
 import time
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from studio.config import TrainConfig, from_dict, to_dict
+import torch
+
+from studio.config import MemoryConfig, TrainConfig, from_dict, to_dict
 from studio.errors import Problem
 from studio.models.catalogue import find_model
 from studio.models.compiled import why_not_compiled
-from studio.models.loading import dtype_of, load_expert, pick_device, release
-from studio.models.lora import add_lora
+from studio.models.loading import dtype_of, pick_device
 from studio.training import checkpoints
+from studio.training.checkpoints import State
+from studio.training.endure.all_reduce import ProcessGroup
 from studio.training.endure.deadline import Deadline
-from studio.training.endure.fallback import Backoff, is_out_of_memory
-from studio.training.endure.process_group import Team
+from studio.training.endure.fallback import Fallback
+from studio.training.endure.process_group import World
 from studio.training.endure.waiting import ALONE, when_there_is_space
+from studio.training.events import PairSaved, PhaseBegan, Report, Resumed, say, tell
 from studio.training.material import fit_to_material
 from studio.training.pairs import list_run_pairs, pair_folder, read_pair
-from studio.training.run_facts import read_run_facts
-from studio.training.samples import prepare_samples
-from studio.training.schedule import fit_to_experts, list_spans, plan_phases
+from studio.training.plan.run_facts import read_run_facts
+from studio.training.run import Run, Words
+from studio.training.samples import Samples, prepare_samples
+from studio.training.schedule import Phase, fit_to_experts, list_spans, plan_phases
 from studio.training.step.optimizers import require_usable
-from studio.training.step.randomness import seed_of
-from studio.training.work import Run, Work
+from studio.training.work import Work, use_expert
 from studio.workspace import project_of
 
 
-def print_event(event, **fields):
+def print_event(event: str, /, **fields: Any) -> None:
     """Events as lines on stderr, for use without a job around."""
     print(event, *(f"{key}={value}" for key, value in fields.items()), file=sys.stderr)
 
 
-def train(config, run_dir, *, report=print_event, should_stop=lambda: False, should_save=lambda: False):
-    """Train the pair of LoRAs of a run folder, or go on where it stands. Returns {"step", "steps", "stopped", "pairs", ...}.
+def never() -> bool:
+    return False
+
+
+def train(
+    config: TrainConfig,
+    run_dir: Path,
+    *,
+    report: Report = print_event,
+    should_stop: Callable[[], bool] = never,
+    should_save: Callable[[], bool] = never,
+) -> dict[str, Any]:
+    """Train the pair of LoRAs of a run folder, or go on where it stands. Returns a Result as JSON.
 
     run_dir/config.json names trigger, class_noun and base_model. Checkpoint pairs go to run_dir/checkpoints, what is needed to go on to
     run_dir/resume. A run that was killed and one that was not end with the same numbers, bit for bit (on a CPU).
@@ -41,134 +57,90 @@ def train(config, run_dir, *, report=print_event, should_stop=lambda: False, sho
     """
     run = open_run(config, Path(run_dir), report, should_stop, should_save)
     report = run.report
-    with run.team.in_turn():
-        if run.team.is_main:
+    with run.world.in_turn():
+        if run.world.is_main:
             checkpoints.remove_leftovers(run.run_dir)
         state = checkpoints.load_state(run.run_dir, report)
     if _is_finished(run, state):
-        report("note", message=f"Nothing to do: all {config.steps} steps of this run are done.")
+        say(report, f"Nothing to do: all {config.steps} steps of this run are done.")
         return _result(run, state, nothing_to_do=True)
     _check_continuation(run, state)
     if run.deadline.at:
-        report("note", message=f"It ends with a saved pair before {time.strftime('%a %H:%M', time.localtime(run.deadline.at))}.")
-    with run.team.in_turn():
+        say(report, f"It ends with a saved pair before {time.strftime('%a %H:%M', time.localtime(run.deadline.at))}.")
+    with run.world.in_turn():
         samples = prepare_samples(run)
-    if run.team.mates.any(samples is None):
+    if run.world.process_group.any(samples is None) or samples is None:
         return _stopped(run, state)
     return _train_spans(run, state, samples)
 
 
-def _train_spans(run, state, samples):
+def _train_spans(run: Run, state: State, samples: Samples) -> dict[str, Any]:
     """Span by span: the experts that this process trains, and then the pair of both."""
     for end in list_spans(run.config, state.step):
         for phase in plan_phases(run.config, end, state.expert_steps):
-            if not run.team.trains(phase.expert):
+            if not run.world.trains(phase.expert):
                 continue
-            if run.team.mates.any(run.should_stop() or run.deadline.is_near_for_loading):
+            if run.world.process_group.any(run.should_stop() or run.deadline.is_near_for_loading):
                 return _stopped(run, state)
             state = _train_phase(run, phase, state, samples)
             if state.expert_steps[phase.expert] < phase.last_expert_step:
                 return _stopped(run, state)
-        closed = run.team.close_span(run, state, end, lambda state: _save_pair(run, state))
+        closed = run.world.close_span(run.run_dir, state, end, lambda state: _save_pair(run, state), run.should_stop)
         if closed is None:
             return _stopped(run, state)
         state = closed
     return _result(run, state)
 
 
-def _train_phase(run, phase, state, samples):
-    """Train one expert up to the end of its phase, or to a request to stop; what was learned is saved in either case.
-
-    Memory that runs out while the expert is loaded is this process's own affair; later its mates would wait for it at another step.
-    """
-    mates = run.team.mates
-    run.report("phase", expert=phase.expert, first_step=phase.first_step, last_step=phase.last_step)
-    while True:
-        is_loaded = False
-        try:
-            with opened_expert(run, phase.expert, state, samples) as work:
-                is_loaded = True
-                state = _learn(run, phase, work)
-        except RuntimeError as e:
-            if not is_out_of_memory(e) or (is_loaded and mates.count > 1):
-                raise
-        else:
-            if not work.must_reload or mates.any(run.should_stop()):
-                return state
-            continue
-        # not in the handler, whose traceback holds the model; the step that was being taken may be there in part
-        state = checkpoints.newest_state(run.run_dir) if is_loaded else state
-        run.backoff.swap_more(state.step + 1)
-        run.report("resume", step=state.step)
+def _train_phase(run: Run, phase: Phase, state: State, samples: Samples) -> State:
+    """Train one expert up to the end of its phase, or to a request to stop; what was learned is saved in either case."""
+    tell(run.report, PhaseBegan(expert=phase.expert, first_step=phase.first_step, last_step=phase.last_step))
+    return use_expert(run, phase.expert, state, samples, lambda work: _learn(run, phase, work))
 
 
-def _learn(run, phase, work):
+def _learn(run: Run, phase: Phase, work: Work) -> State:
     """Steps up to the end of the phase, to a request to stop, or until the expert must be loaded again; saves, and returns the state."""
-    mates = run.team.mates
+    group = run.world.process_group
     if work.expert_step == 0:
         work.check_held_out()
-    while work.expert_step < phase.last_expert_step and not mates.any(run.should_stop()) and work.train_step():
+    while work.expert_step < phase.last_expert_step and not group.any(run.should_stop()) and work.train_step():
         if work.step % run.config.held_out_every == 0 or work.expert_step == phase.last_expert_step:
             work.check_held_out()
         if work.step % run.config.resume_every == 0 and work.monitor.is_calm:
             work.save()
-        if mates.any(run.should_save()):
-            _save_pair(run, work.save(), "hand", mates)
+        if group.any(run.should_save()):
+            _save_pair(run, work.save(), "hand", group)
     return work.save()
-
-
-@contextmanager
-def opened_expert(run, expert, state, samples):
-    """The Work of an expert in memory, as it was when its last phase ended; its memory is given back before the next one comes."""
-    memory = run.backoff.memory
-    run.report("progress", stage="Training", done=state.step, total=run.config.steps, unit="steps", message=f"Loading {expert}")
-    with run.deadline.measure("loading_seconds"):
-        model = load_expert(
-            run.base,
-            expert,
-            dtype=run.dtype,
-            device=run.device,
-            blocks_swapped=memory.blocks_swapped,
-            precision=memory.precision,
-            multiply=memory.multiply,
-        )
-    if changed := model.storage.describe():
-        run.report("note", message=changed)
-    if memory.multiply == "8bit" and not model.storage.num_multiplied:
-        run.report(
-            "note", message="Products stay exact: for products of 8-bit numbers the base model must be int8 or fp8, and the card able to."
-        )
-    try:
-        add_lora(model, run.config.lora.rank, seed_of(run.config.seed, expert, "lora"))
-        yield Work(run, expert, model, state, samples)
-    finally:
-        release(model)
 
 
 # -- beginning and end of a run
 
 
-def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
+def open_run(
+    config: TrainConfig,
+    run_dir: Path,
+    report: Report,
+    should_stop: Callable[[], bool],
+    should_save: Callable[[], bool] = never,
+    words: Words = Words(),  # noqa: B008
+) -> Run:
     """The Run of a folder whose config.json names trigger, class noun and base model. Problem if this computer can't do it."""
     facts, project = read_run_facts(run_dir), project_of(run_dir)
     base, deadline = find_model(facts.base_model, project.workspace), Deadline(config.finish_by)
     config = fit_to_experts(fit_to_material(config, base.preset)[0], base.experts)
-    team, device = Team.join(config, len(base.experts)), pick_device()
-    if not team.mates.is_lead:
+    world, device = World.join(config, len(base.experts)), pick_device()
+    if not world.process_group.is_main:
         report = _keep_quiet
     dtype = dtype_of(config.memory.precision if device.type != "cpu" else "fp32")
     require_usable(config.optimizer.name, device.type)
     if device.type == "cpu" and config.memory.precision == "bf16":
-        report("note", message="There is no GPU: the model is kept as fp32 instead of bf16.")
-    backoff = Backoff(config.memory, base.num_blocks, report)
+        say(report, "There is no GPU: the model is kept as fp32 instead of bf16.")
+    fallback = Fallback(config.memory, base.num_blocks, report)
     if config.memory.compile_blocks:
         if why := _why_not_compiled(config.memory, device):
-            backoff.stop_compiling(0, why)
+            fallback.stop_compiling(0, why)
         else:
-            report(
-                "note",
-                message="The blocks are compiled during the first steps, and at a new size of picture; each time that takes minutes.",
-            )
+            say(report, "The blocks are compiled during the first steps, and at a new size of picture; each time that takes minutes.")
     return Run(
         config=config,
         run_dir=run_dir,
@@ -182,16 +154,17 @@ def open_run(config, run_dir, report, should_stop, should_save=lambda: False):
         should_stop=lambda: should_stop() or deadline.is_near,
         should_save=should_save,
         deadline=deadline,
-        team=team,
-        backoff=backoff,
+        world=world,
+        fallback=fallback,
+        words=words,
     )
 
 
-def _keep_quiet(event, **fields):
-    """For a process whose lead tells the same."""
+def _keep_quiet(event: str, /, **fields: Any) -> None:
+    """For a process whose group's main one tells the same."""
 
 
-def _why_not_compiled(memory, device):
+def _why_not_compiled(memory: MemoryConfig, device: torch.device) -> str:
     """Why blocks that are to be compiled are not, or ""; tried out on the device, so that it shows now and not in the night."""
     keeps = memory.blocks_kept or not memory.gradient_checkpointing
     if keeps and memory.blocks_swapped:
@@ -199,12 +172,12 @@ def _why_not_compiled(memory, device):
     return why_not_compiled(device)
 
 
-def _is_finished(run, state):
+def _is_finished(run: Run, state: State) -> bool:
     steps = run.config.steps
     return state.step > steps or (state.step == steps and read_pair(pair_folder(run.run_dir, steps)) is not None)
 
 
-def _check_continuation(run, state):
+def _check_continuation(run: Run, state: State) -> None:
     """Say where a run goes on and which settings are new; Problem if what was learned does not fit them."""
     if state.folder is None:
         return
@@ -217,11 +190,11 @@ def _check_continuation(run, state):
         )
     changed = sorted(_changes(to_dict(before), to_dict(run.config)))
     if changed:
-        run.report("note", message=f"Settings changed since the last safety copy: {', '.join(changed)}.")
-    run.report("resume", step=state.step)
+        say(run.report, f"Settings changed since the last safety copy: {', '.join(changed)}.")
+    tell(run.report, Resumed(step=state.step))
 
 
-def _what_does_not_fit(before, now, same_base):
+def _what_does_not_fit(before: TrainConfig, now: TrainConfig, same_base: bool) -> str:
     """What of a run must stay as it was begun, and did not, in words; "" if all did."""
     if not same_base:
         return "another base model"
@@ -233,7 +206,8 @@ def _what_does_not_fit(before, now, same_base):
     return next((f"{what} {old}, not {new}" for what, (old, new) in fixed.items() if old != new), "")
 
 
-def _changes(before, after, prefix=""):
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted names of the settings that differ."""
     for key, value in after.items():
         if isinstance(value, dict):
             yield from _changes(before[key], value, f"{prefix}{key}.")
@@ -241,23 +215,27 @@ def _changes(before, after, prefix=""):
             yield prefix + key
 
 
-def _save_pair(run, state, saved_by="schedule", mates=ALONE):
-    """By the main process; mates: who wait for it here."""
-    step = when_there_is_space(run, state.step, lambda: run.team.save_pair(run, state, saved_by), mates)
+def _save_pair(run: Run, state: State, saved_by: str = "schedule", waiting: ProcessGroup = ALONE) -> None:
+    """By the main process; waiting: the processes that wait for it here."""
+
+    def save() -> int | None:
+        return run.world.save_pair(run.run_dir, state, run.config, run.base, saved_by)
+
+    step = when_there_is_space(run, state.step, save, waiting)
     if step is not None:
-        run.report("checkpoint", step=step)
+        tell(run.report, PairSaved(step=step))
 
 
-def _stopped(run, state):
+def _stopped(run: Run, state: State) -> dict[str, Any]:
     """The result of a run that ends before it is done; with a pair, if that is for its "finish by"."""
     is_due = run.deadline.is_near_for_loading
     if is_due and state.step:
         _save_pair(run, state, saved_by="finish-by")
     why = f", to be finished by {run.config.finish_by}" if is_due else ""
-    run.report("note", message=f"Stopped after step {state.step} of {run.config.steps}{why}; everything learned so far is saved.")
+    say(run.report, f"Stopped after step {state.step} of {run.config.steps}{why}; everything learned so far is saved.")
     return _result(run, state, stopped=True, stopped_by="finish-by" if is_due else "request")
 
 
-def _result(run, state, **more):
+def _result(run: Run, state: State, **more: Any) -> dict[str, Any]:
     pairs = [pair.id for pair in list_run_pairs(run.run_dir)]
     return {"step": state.step, "steps": run.config.steps, "stopped": False, "nothing_to_do": False, "pairs": pairs} | more

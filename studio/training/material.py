@@ -1,15 +1,27 @@
 """What of a dataset teaches a base model something, and the settings that fit that. Torch-free."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
+from studio.config import TrainConfig
 from studio.data.buckets import choose_num_frames
+from studio.data.dataset import Item
+from studio.models.preset import ModelPreset
 from studio.training.plan.estimates import count_class_pictures
 
+
+class _HasHash(Protocol):
+    @property
+    def sha256(self) -> str: ...
+
+
+Hashed = TypeVar("Hashed", bound=_HasHash)
 LEAST_FRAMES, FRAMES_PER_LATENT = 5, 4  # one latent frame behind the first, in WAN's
 
 
-def learnable(items, preset):
+def learnable(items: Sequence[Item], preset: ModelPreset) -> list[Item]:
     """Those of the items that are learned from: all, but where the model is given the first picture only clips that go on after it.
 
     A photo would be its own first picture: the answer is given away, and nothing is left to learn.
@@ -19,11 +31,11 @@ def learnable(items, preset):
     return [item for item in items if item.kind == "clip" and _num_frames(item, preset) > 1]
 
 
-def _num_frames(item, preset):
+def _num_frames(item: Item, preset: ModelPreset) -> int:
     return choose_num_frames(item.seconds, preset.fps, LEAST_FRAMES, FRAMES_PER_LATENT)
 
 
-def why_nothing_to_learn(items, preset):
+def why_nothing_to_learn(items: Sequence[Item], preset: ModelPreset) -> str:
     """A sentence where there are items and none of them can be learned from, else ""."""
     if not items or learnable(items, preset):
         return ""
@@ -33,7 +45,7 @@ def why_nothing_to_learn(items, preset):
     )
 
 
-def why_left_out(items, preset):
+def why_left_out(items: Sequence[Item], preset: ModelPreset) -> str:
     """A sentence about the items that are not learned from, else ""."""
     count = len(items) - len(learnable(items, preset))
     if not count or count == len(items):
@@ -44,17 +56,17 @@ def why_left_out(items, preset):
     )
 
 
-def held_out_first(items):
+def held_out_first(items: Iterable[Hashed]) -> list[Hashed]:
     """Items, or samples of them, in the order in which they are set aside: the same in every run of the same photos, whatever the seed."""
     return sorted(items, key=lambda item: hashlib.sha256(f"held out {item.sha256}".encode()).hexdigest())
 
 
-def share_held_out(count, wanted):
+def share_held_out(count: int, wanted: int) -> int:
     """How many of so many items are set aside: never more than a fifth."""
     return min(wanted, count // 5)
 
 
-def fit_to_material(config, preset):
+def fit_to_material(config: TrainConfig, preset: ModelPreset) -> tuple[TrainConfig, list[str]]:
     """(TrainConfig, reasons): what a model that draws from a first picture can't do is taken out of the settings."""
     if not preset.takes_first_picture:
         return config, []

@@ -1,14 +1,18 @@
 """What a run learns from, fixed when it starts: later edits of the dataset do not disturb a run that goes on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio.data import cache
+from studio.data.cache import Sample
 from studio.data.dataset import kept_items, list_items
 from studio.errors import Problem
 from studio.models.loading import borrowed, load_text_encoder, load_vae
 from studio.training.class_pictures import draw_class_pictures, plan_class_pictures
+from studio.training.events import say
 from studio.training.material import held_out_first, learnable, share_held_out, why_left_out, why_nothing_to_learn
+from studio.training.run import Run
 from studio.workspace import read_json, write_json
 
 
@@ -21,8 +25,8 @@ class Samples:
     class_pictures: tuple[cache.ClassPicture, ...] = ()
 
 
-def prepare_samples(run):
-    """The run's samples, all of them encoded; None if asked to stop on the way. `run` is the loop's Run."""
+def prepare_samples(run: Run) -> Samples | None:
+    """The run's samples, all of them encoded; None if asked to stop on the way."""
     file = Path(run.run_dir) / "dataset.json"
     samples = _read_snapshot(file)
     if samples is None:
@@ -43,13 +47,13 @@ def prepare_samples(run):
     return samples if finished and draw_class_pictures(run, samples.class_pictures) else None
 
 
-def split(samples, held_out_items):
+def split(samples: Sequence[Sample], held_out_items: int) -> Samples:
     """Samples with some set aside: never more than a fifth, the same ones in every run of the same photos, whatever the seed."""
     chosen = {s.item_id for s in held_out_first(samples)[: share_held_out(len(samples), held_out_items)]}
     return Samples(tuple(s for s in samples if s.item_id not in chosen), tuple(s for s in samples if s.item_id in chosen))
 
 
-def _plan(run):
+def _plan(run: Run) -> Samples:
     items = kept_items(run.project)
     if not items:
         raise Problem(
@@ -61,18 +65,19 @@ def _plan(run):
     if reason := why_nothing_to_learn(items, run.base.preset):
         raise Problem(reason, cost="Nothing was started.", action="open-dataset")
     if reason := why_left_out(items, run.base.preset):
-        run.report("note", message=reason)
+        say(run.report, reason)
     items = learnable(items, run.base.preset)
     silent = [item.id for item in items if not item.caption]
     if silent:
         few = ", ".join(silent[:5]) + (", ..." if len(silent) > 5 else "")
-        run.report("note", message=f"{len(silent)} of {len(items)} items have no caption and are learned as {run.trigger!r} alone: {few}")
+        say(run.report, f"{len(silent)} of {len(items)} items have no caption and are learned as {run.trigger!r} alone: {few}")
     samples = cache.plan_samples(items, base=run.base, data_config=run.config.data, trigger=run.trigger, class_noun=run.class_noun)
     return split(samples, run.config.data.held_out_items)
 
 
-def _read_snapshot(file):
+def _read_snapshot(file: Path) -> Samples | None:
     if not file.exists():
         return None
     data = read_json(file)
-    return Samples(*(tuple(cache.Sample.from_dict(d) for d in data[name]) for name in ("learned", "held_out")))
+    learned, held_out = (tuple(Sample.from_dict(saved) for saved in data[name]) for name in ("learned", "held_out"))
+    return Samples(learned, held_out)

@@ -6,8 +6,10 @@ Each check compares with a plain way to do the same, and gives a finding; the nu
 import importlib.metadata
 import platform
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +23,9 @@ from studio.models.stream.precision import STORED, FrozenLinear, quantize, why_n
 from studio.models.stream.streaming import place_blocks
 from studio.training.step.block_pass import StepPlan
 from studio.training.step.gradients import Group, Row, accumulate_gradients
+
+if TYPE_CHECKING:
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
 GOOD, LOOK, BAD = "good", "look", "bad"
 WIDE = dict(num_attention_heads=40, ffn_dim=13824, text_dim=4096, freq_dim=256)  # a block of WAN 2.2 A14B
@@ -38,12 +43,12 @@ class Finding:
     what: str
     state: str
     text: str
-    numbers: dict = field(default_factory=dict)
+    numbers: dict[str, Any] = field(default_factory=dict)
 
 
-def check_device(device, say=lambda text: None):
+def check_device(device: str, say: Callable[[str], None] = lambda text: None) -> Iterator[Finding]:
     """Every Finding about a torch device, in turn. A check that cannot be carried out is a finding too: the others go on."""
-    device = torch.device(device)
+    place = torch.device(device)
     checks = (
         ("streaming", check_streaming, "Blocks that travel, against blocks that stay"),
         ("gradients", check_gradients, "The studio's step, against a plain one"),
@@ -57,18 +62,18 @@ def check_device(device, say=lambda text: None):
     for what, check, title in checks:
         say(f"{title} ...")
         try:
-            yield check(device)
+            yield check(place)
         except Exception as e:  # what a driver raises is not known beforehand, and this is where it is to be told
             yield Finding(what, BAD, f"The check broke off: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}")
         finally:
-            if device.type == "cuda":
+            if place.type == "cuda":
                 torch.cuda.empty_cache()
 
 
-def describe_system(device):
+def describe_system(device: str) -> dict[str, Any]:
     """What a bug report needs to know: versions and the GPU's facts; no names of people or folders."""
     names = ("torch", "diffusers", "transformers", "peft", "accelerate", "safetensors")
-    facts = {"system": f"{platform.system()} {platform.release()}", "python": platform.python_version()}
+    facts: dict[str, Any] = {"system": f"{platform.system()} {platform.release()}", "python": platform.python_version()}
     facts |= {name: importlib.metadata.version(name) for name in names}
     if torch.device(device).type == "cuda":
         properties = torch.cuda.get_device_properties(device)
@@ -86,7 +91,7 @@ def describe_system(device):
 # -- sound
 
 
-def check_streaming(device):
+def check_streaming(device: torch.device) -> Finding:
     """The same bits from blocks that are swapped through two buffers as from blocks that stay, and with every buffer spoiled before its use."""
     wide = device.type == "cuda"
     dtype = torch.bfloat16 if wide else torch.float32
@@ -110,15 +115,16 @@ def check_streaming(device):
     )
 
 
-def check_gradients(device):
-    """Gradients of the block-major step, streamed, its inputs in RAM, against autograd over the plain model."""
+def check_gradients(device: torch.device) -> Finding:
+    """Gradients of the block pass, streamed, its inputs in RAM, against autograd over the plain model."""
     draw = torch.Generator().manual_seed(1)
     rows = tuple(_row(draw, sigma) for sigma in (0.3, 0.8))
     model = _model(NARROW, torch.float32)
     place_blocks(model, device, 3, link=make_link(device, spoils=True))
     _with_lora(model)
     accumulate_gradients(model, Group(rows), device, StepPlan(inputs_in_ram=True))
-    plain = _model(NARROW, torch.float32).to(device)
+    plain = _model(NARROW, torch.float32)
+    plain.to(device)
     _with_lora(plain)
     with _exact_products():
         losses = []
@@ -126,7 +132,7 @@ def check_gradients(device):
             latents, noise, prompt = (t[None].to(device) for t in (row.latents, row.noise, row.prompt))
             x_t, sigma = (1 - row.sigma) * latents + row.sigma * noise, torch.tensor([row.sigma * 1000], device=device)
             losses.append(F.mse_loss(plain(x_t, sigma, prompt, return_dict=False)[0], noise - latents))
-        (sum(losses) / len(losses)).backward()
+        torch.stack(losses).mean().backward()
     expected = trainable_lora(plain)
     error = max(
         ((p.grad - expected[k].grad).norm() / expected[k].grad.norm().clamp(min=1e-12)).item() for k, p in trainable_lora(model).items()
@@ -137,7 +143,7 @@ def check_gradients(device):
     return Finding("gradients", BAD, f"a step's gradients are off by {error:.1e}; do not train here, please report it", numbers)
 
 
-def check_small_weights(device):
+def check_small_weights(device: torch.device) -> Finding:
     """Linears with int8 and fp8 weights on the device against the same on the processor."""
     weight = torch.randn(256, 512, generator=torch.Generator().manual_seed(2)) * 0.05
     x, errors, missing = torch.randn(64, 512, generator=torch.Generator().manual_seed(3)), {}, []
@@ -164,7 +170,7 @@ def check_small_weights(device):
 # -- quick
 
 
-def check_small_products(device):
+def check_small_products(device: torch.device) -> Finding:
     """Products of 8-bit numbers beside the exact ones, at a feed-forward's shape: how far off, and how much quicker."""
     wide = device.type == "cuda"
     rows, width, dtype = (4096, 5120, torch.bfloat16) if wide else (64, 128, torch.float32)
@@ -193,8 +199,8 @@ def check_small_products(device):
     return Finding("8-bit products", state, "; ".join(words), numbers | {"missing": missing})
 
 
-def check_compiled(device):
-    """A block that torch.compile made a program of, beside the block as it is: its output, its LoRA's gradients, its time forth and back.
+def check_compiled(device: torch.device) -> Finding:
+    """A block that torch.compile made a program of, beside the block as it is: its output, its LoRA's gradients, its time forward and backward.
 
     Without a GPU the small block is only traced ("aot_eager"), not translated: that takes seconds, and is the part of it that is ours.
     """
@@ -224,7 +230,7 @@ def check_compiled(device):
     return Finding("compiled blocks", GOOD, f"a compiled block gives the numbers of a plain one (within {error:.1e}){speed}", numbers)
 
 
-def check_attention(device):
+def check_attention(device: torch.device) -> Finding:
     """Which ways of computing attention work at WAN's shapes, and how long each takes."""
     tokens, dtype = (4096, torch.bfloat16) if device.type == "cuda" else (64, torch.float32)
     q, k, v = (torch.randn(1, 8, tokens, 128, device=device, dtype=dtype) for _ in range(3))
@@ -244,7 +250,7 @@ def check_attention(device):
     return Finding("attention", LOOK, "only the slow way works, which takes much memory for clips: update the GPU's driver", numbers)
 
 
-def check_link(device):
+def check_link(device: torch.device) -> Finding:
     """GB/s from RAM to the GPU, page-locked and ordinary."""
     if device.type != "cuda":
         return Finding("RAM to GPU", LOOK, "there is no GPU")
@@ -265,7 +271,7 @@ def check_link(device):
     return Finding("RAM to GPU", state, text + slow, {"gb_per_second": speeds})
 
 
-def check_arithmetic(device):
+def check_arithmetic(device: torch.device) -> Finding:
     """TFLOP/s of a large matrix product in the training's number format."""
     size, dtype = (8192, torch.bfloat16) if device.type == "cuda" else (512, torch.float32)
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
@@ -281,19 +287,19 @@ def check_arithmetic(device):
 # -- what the checks are made of
 
 
-def _model(config, dtype):
-    from diffusers import WanTransformer3DModel
+def _model(config: Mapping[str, Any], dtype: torch.dtype) -> "WanTransformer3DModel":
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = WanTransformer3DModel(**SHARED | config).requires_grad_(False).eval()
+        model = WanTransformer3DModel(**{**SHARED, **config}).requires_grad_(False).eval()
     kept = set(WanTransformer3DModel._keep_in_fp32_modules)
     for name, p in model.named_parameters():
         p.data = p.data.to(torch.float32 if kept & set(name.split(".")) else dtype)
     return model
 
 
-def _inputs(device, dtype, config, side):
+def _inputs(device: torch.device, dtype: torch.dtype, config: Mapping[str, Any], side: int) -> dict[str, torch.Tensor]:
     draw = torch.Generator().manual_seed(1)
     return dict(
         hidden_states=torch.randn(1, 16, 1, side, side, generator=draw).to(device, dtype),
@@ -302,12 +308,12 @@ def _inputs(device, dtype, config, side):
     )
 
 
-def _row(draw, sigma):
+def _row(draw: torch.Generator, sigma: float) -> Row:
     latents, noise = (torch.randn(16, 1, 8, 8, generator=draw) for _ in range(2))
     return Row(latents, noise, sigma, torch.randn(8, NARROW["text_dim"], generator=draw))
 
 
-def _with_lora(model):
+def _with_lora(model: "WanTransformer3DModel") -> None:
     add_lora(model, 4, seed=0)
     draw = torch.Generator().manual_seed(4)
     for key, p in trainable_lora(model).items():
@@ -316,7 +322,7 @@ def _with_lora(model):
 
 
 @contextmanager
-def _timed(device, seconds, name):
+def _timed(device: torch.device, seconds: dict[str, float], name: str) -> Iterator[None]:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     started = time.perf_counter()
@@ -327,7 +333,7 @@ def _timed(device, seconds, name):
 
 
 @contextmanager
-def _exact_products():
+def _exact_products() -> Iterator[None]:
     """fp32 products in fp32: two ways are to be compared, not two number formats."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")

@@ -1,6 +1,6 @@
 """What the buttons of a notice or a "Next" line do. "tab:" and "click:" happen in the browser; the others here, on the server."""
 
-from studio.config import CaptionConfig, TrainConfig, from_dict, merge, to_dict
+from studio.config import NUM_KEPT, CaptionConfig, TrainConfig, from_dict, merge, to_dict
 from studio.errors import Problem
 from studio.jobs import launcher, state
 from studio.machine import read_machine
@@ -75,7 +75,7 @@ def write_captions(page, project):
 def check_photos(page, project):
     if is_busy(project, "curate"):
         raise Problem("The photos are being checked already.")
-    queue(project, "curate", {"keep": 24}, "Check photos")
+    queue(project, "curate", {"keep": NUM_KEPT}, "Check photos")
     return "The photos are being checked; what you decided by hand stays as it is."
 
 

@@ -66,7 +66,7 @@ def search_index(cls, prefix):
     folds = {}
     for name, field, _ in list_settings(cls):
         texts = folds.setdefault(fold_id(prefix, section_of(name)), [])
-        texts.append(f"{field.metadata['label']} {describe(field.metadata)}".lower())
+        texts.append(f"{field.label} {describe(field)}".lower())
     return {"folds": folds}
 
 
@@ -92,7 +92,7 @@ def build_form(cls, prefix, skip=(), placed=None):
                 around.enter_context(fold)
             around.enter_context(gr.Row(elem_classes="settings"))
             fields |= {name: placed.get(name) or make_field(name, field, kind, prefix) for name, field, kind in members}
-    texts = frozenset(name for name, field, kind in settings if kind is str and not field.metadata["choices"])
+    texts = frozenset(name for name, field, kind in settings if kind is str and not field.choices)
     return Form(fields, texts, folds)
 
 
@@ -106,27 +106,26 @@ def section_of(name):
 
 
 def make_field(name, field, kind, prefix):
-    meta = field.metadata
     elem_id = f"{prefix}-{name.replace('.', '-').replace('_', '-')}"
-    label = meta["label"] or name
-    unit = f" ({meta['unit']})" if meta["unit"] else ""
-    options = dict(label=label + unit, info=describe(meta), elem_id=elem_id, min_width=220)
+    label = field.label or name
+    unit = f" ({field.unit})" if field.unit else ""
+    options = dict(label=label + unit, info=describe(field), elem_id=elem_id, min_width=220)
     if kind is bool:
         return gr.Checkbox(field.default, **options)
-    if meta["choices"]:
-        return gr.Dropdown(list(meta["choices"]), value=field.default, **options)
+    if field.choices:
+        return gr.Dropdown(list(field.choices), value=field.default, **options)
     if kind in (int, float):
         # limits and fractions are checked when the setting is used, with a sentence; gradio would silently change what was typed
         return gr.Number(field.default, step=1 if kind is int else None, **options)
     return gr.Textbox(show(field.default), lines=1, **options)
 
 
-def describe(meta):
+def describe(field):
     """Help with the technical term before it and the limits after it."""
-    low, high = meta["minimum"], meta["maximum"]
+    low, high = field.minimum, field.maximum
     limits = f" From {number(low)} to {number(high)}." if low is not None and high is not None else ""
-    term = f"{meta['term']}: " if meta["term"] and meta["term"].casefold() != meta["label"].casefold() else ""
-    return term + meta["help"] + limits
+    term = f"{field.term}: " if field.term and field.term.casefold() != field.label.casefold() else ""
+    return term + field.help + limits
 
 
 def number(value):
@@ -160,13 +159,13 @@ def as_words(value):
 def check_limits(cls, edits):
     """ValueError, in the form's own words, for the first number of {dotted name: value} that is out of its limits, or has a fraction."""
     for name, field, kind in list_settings(cls):
-        value, low, high = edits.get(name), field.metadata["minimum"], field.metadata["maximum"]
+        value, low, high = edits.get(name), field.minimum, field.maximum
         if kind is int and isinstance(value, float) and not value.is_integer():
-            raise ValueError(f"{field.metadata['label']} must be a whole number, got {value:g}")
+            raise ValueError(f"{field.label} must be a whole number, got {value:g}")
         if isinstance(value, int | float) and None not in (low, high) and not low <= value <= high:
             limit = f"at most {number(high)}" if value > high else f"at least {number(low)}"
-            raise ValueError(f"{field.metadata['label']} must be {limit}, got {number(value)}")
+            raise ValueError(f"{field.label} must be {limit}, got {number(value)}")
 
 
 def label_of(cls, name):
-    return next(field.metadata["label"] or name for known, field, _ in list_settings(cls) if known == name)
+    return next(field.label or name for known, field, _ in list_settings(cls) if known == name)

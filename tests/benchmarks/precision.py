@@ -12,12 +12,14 @@ from pathlib import Path
 import torch
 from diffusers import WanTransformer3DModel
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from simulation_kit import make_model
+
 from studio.models.files.weights import Weight
 from studio.models.forward import begin
 from studio.models.stream.storage import SmallStorage
 from studio.models.stream.streaming import place_blocks
-from studio.training.simulate import make_model
 
 A14B = dict(num_attention_heads=40, attention_head_dim=128, text_dim=4096, freq_dim=256, ffn_dim=13824, cross_attn_norm=True, num_layers=40)
 BARS = {"int8": 0.008, "fp8": 0.028}

@@ -13,13 +13,15 @@ from pathlib import Path
 import torch
 from diffusers import WanTransformer3DModel
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from simulation_kit import Shape, simulate, simulate_step
+
 from studio.models.files.weights import Weight
 from studio.models.lora import add_lora
 from studio.models.preset import model_preset
 from studio.models.stream.storage import SmallStorage
 from studio.models.stream.streaming import place_blocks
-from studio.training.simulate import Shape, simulate, simulate_step
 from studio.training.step.block_pass import Pass, StepPlan
 
 BLOCKS, RANK = 2, 32

@@ -12,13 +12,15 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from simulation_kit import Shape, simulate_step
+
 from studio.config import TrainConfig, from_dict
 from studio.machine import GIB
 from studio.models.preset import model_preset
-from studio.training.plan.memory import CONTEXT_GB, SLACK, rows_per_walk
+from studio.training.plan.memory import CONTEXT_GB, SLACK, rows_per_block_pass
 from studio.training.plan.placement import Room, place
-from studio.training.simulate import Shape, simulate_step
 from studio.training.step.block_pass import StepPlan
 
 RAM_GB = 58  # free of 64
@@ -58,7 +60,7 @@ def measure(preset, card, usable, kind, sizes, latents):
         "what": f"{kind} {sizes}",
         "precision": memory.precision,
         "blocks_swapped": memory.blocks_swapped,
-        "rows_per_walk": rows_per_walk(config),
+        "rows_per_block_pass": rows_per_block_pass(config),
         "inputs_in_ram": memory.inputs_in_ram,
         "predicted_gb": round(room.vram(config), 2),
         "simulated_gb": round(total, 2),
@@ -69,9 +71,9 @@ def measure(preset, card, usable, kind, sizes, latents):
 
 
 def mixes(config):
-    """(rows to learn, preserved rows) that a walk can be made of."""
-    walk = rows_per_walk(config)
-    return {(4, 4)} if walk == 8 else {(min(4, walk), max(0, walk - 4)), (max(0, walk - 4), min(4, walk))}
+    """(rows to learn, preserved rows) that a block pass can be made of."""
+    num_rows = rows_per_block_pass(config)
+    return {(4, 4)} if num_rows == 8 else {(min(4, num_rows), max(0, num_rows - 4)), (max(0, num_rows - 4), min(4, num_rows))}
 
 
 def simulated(preset, config, latents, learned, preserved):

@@ -15,7 +15,6 @@ DISOBEDIENCE = 0.1  # of what prompts say, that is seen less often than with the
 COPYING = 2.0  # times as near to a training picture as those are to each other: the median of four new scenes stays below 1.8, copies reach 2 to 6
 COPYING_RISE = 1.25  # and that much more than the base's, whose prompt may ask for a photo's scene
 # Margins of what may be told apart.
-USUAL_STRENGTH = 0.7
 HELD_OUT_MARGIN = 0.02  # a held-out loss lower by less than this share says nothing
 SAME = 0.02  # an identity higher by less than 2 % of the photos' is no reason to train longer
 TOLD_APART = 0.05  # below this a few prompts can't tell: it takes the sign test

@@ -1,6 +1,7 @@
 """Notices when learning breaks down, before hours go into it."""
 
 import math
+from collections.abc import Iterable
 from statistics import median
 
 WINDOW = 50  # losses remembered
@@ -14,22 +15,24 @@ PATIENCE = 5  # jumps in a row: one odd picture is no breakdown
 class LossMonitor:
     """Tells a loss that is no number, or that has jumped and stays up, from the ordinary scatter."""
 
-    def __init__(self, recent=()):
+    def __init__(self, recent: Iterable[float] = ()):
         self.recent = list(recent)  # calm losses only, so that a jump does not become the new normal
         self.jumps = 0
 
     @property
-    def is_calm(self):
+    def is_calm(self) -> bool:
         """False while a jump may be under way: then nothing should be saved over a good state."""
         return self.jumps == 0
 
-    def check(self, loss, grad_norm, loss_of_nothing):
+    def check(self, loss: float, grad_norm: float, loss_of_nothing: float) -> str:
         """What is wrong after this step, in words, or "".
 
         loss_of_nothing: the loss of a model that predicts zero; one that comes near it, and was better, has lost its way.
         """
-        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
-            return "the loss is no longer a number" if not math.isfinite(loss) else "the gradient is no longer a number"
+        if not math.isfinite(loss):
+            return "the loss is no longer a number"
+        if not math.isfinite(grad_norm):
+            return "the gradient is no longer a number"
         if loss <= self._limit(loss_of_nothing):
             self.jumps = 0
             self.recent = [*self.recent, loss][-WINDOW:]
@@ -37,7 +40,7 @@ class LossMonitor:
         self.jumps += 1
         return f"the loss has jumped to {loss:.3g} and stays there" if self.jumps >= PATIENCE else ""
 
-    def _limit(self, loss_of_nothing):
+    def _limit(self, loss_of_nothing: float) -> float:
         """The loss above which a step counts as a jump: by the usual loss, and early on by that of the untouched model."""
         if not self.recent:
             return FACTOR * loss_of_nothing

@@ -1,47 +1,51 @@
 """A disk without space does not end a run of days: it waits, says so, and tries again."""
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
-from studio.errors import DiskFull, MateLost
-from studio.training.endure.all_reduce import Mates
+from studio.errors import DiskFull, ProcessLost
+from studio.training.endure.all_reduce import ProcessGroup
+from studio.training.events import Progress, say, tell
+from studio.training.run import Run
 
 RETRY_SECONDS = 15.0
-ALONE = Mates()
+ALONE = ProcessGroup()
 LOOK_SECONDS = 0.5  # how soon a request to stop is seen
+Saved = TypeVar("Saved")
 
 
-def when_there_is_space(run, step, save, mates=ALONE):
+def when_there_is_space(run: Run, step: int, save: Callable[[], Saved], process_group: ProcessGroup = ALONE) -> Saved:
     """save(), again every RETRY_SECONDS as long as it raises DiskFull; that is raised once a stop is asked for.
 
-    Nothing of a save that failed stays on the disk, and the training holds what it has learned in memory. mates: who wait with this process.
+    Nothing of a save that failed stays on the disk, and the training holds what it has learned in memory. process_group: who wait with this process.
     """
     is_waiting = False
     while True:
-        result, problem = _try(run, save)
-        if not mates.any(problem is not None):
+        saved = _try(run, save)
+        if not process_group.any(isinstance(saved, DiskFull)) and not isinstance(saved, DiskFull):
             if is_waiting:
-                run.report("note", message="There is space on the disk again; training goes on.")
-            return result
-        if mates.any(run.should_stop()):
-            raise problem or MateLost()
-        if problem and not is_waiting:
-            run.report("note", message=f"{problem.message} Training waits until there is space; nothing is lost. {problem.fix}")
+                say(run.report, "There is space on the disk again; training goes on.")
+            return saved
+        if process_group.any(run.should_stop()):
+            raise saved if isinstance(saved, DiskFull) else ProcessLost()
+        if isinstance(saved, DiskFull) and not is_waiting:
+            say(run.report, f"{saved.message} Training waits until there is space; nothing is lost. {saved.fix}")
         is_waiting = True
         words = "The disk is full: training waits until there is space"
-        run.report("progress", stage="Training", done=step, total=run.config.steps, unit="steps", message=words)
+        tell(run.report, Progress(stage="Training", done=step, total=run.config.steps, unit="steps", message=words))
         _wait(run.should_stop)
 
 
-def _try(run, save):
-    """(what save() returned, None), or (None, the DiskFull that it raised)."""
+def _try(run: Run, save: Callable[[], Saved]) -> Saved | DiskFull:
     try:
         with run.deadline.measure("saving_seconds"):
-            return save(), None
+            return save()
     except DiskFull as problem:
-        return None, problem
+        return problem
 
 
-def _wait(should_stop):
+def _wait(should_stop: Callable[[], bool]) -> None:
     end = time.monotonic() + RETRY_SECONDS
     while time.monotonic() < end and not should_stop():
         time.sleep(min(LOOK_SECONDS, RETRY_SECONDS))

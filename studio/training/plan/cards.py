@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from studio.config import load_preset
 from studio.errors import Problem
+from studio.facts import Facts
 
 # words of a name that never tell two chips apart: who makes it, what it is, how it is plugged in, what its memory is made of
 SAME_CHIP = {
@@ -84,24 +85,38 @@ def why_no_time(name: str) -> str:
     return f"Rehearse measures it in minutes, and `plan --gpu NAME` reckons with a card like it{like}"
 
 
-def _words(name):
+def _words(name: str) -> frozenset[str]:
     """The words of a name, split at spaces and dashes, and where somebody left out the space: rtx4090."""
     return frozenset(re.findall(r"[a-z0-9]+", re.sub(r"\b(rtx|rx)(?=\d)", r"\1 ", name.casefold())))
 
 
-@functools.cache
-def _table():
-    return load_preset("speeds", "gpus")["cards"]
+@dataclass(frozen=True, kw_only=True)
+class _Line(Facts):
+    """A line of the table. vram_gb: the sizes it is sold in, the usual one first; gb_per_second: of its memory."""
+
+    tflops: float
+    vram_gb: tuple[float, ...]
+    gb_per_second: float
+    pcie: tuple[int, ...]
+    bf16_units: bool = True
 
 
 @functools.cache
-def _table_words():
+def _table() -> dict[str, _Line]:
+    return {
+        name: _Line.from_json(line, f"presets/speeds/gpus.toml, {name}") for name, line in load_preset("speeds", "gpus")["cards"].items()
+    }
+
+
+@functools.cache
+def _table_words() -> dict[str, frozenset[str]]:
     return {key: _words(key) for key in _table()}
 
 
-def _card(key, sizes):
+def _card(key: str, sizes: set[str]) -> Card:
     """The Card of a line; sizes: words of its name such as 40gb, of which one may be a size that it is sold in."""
     line = _table()[key]
-    named = {int(SIZE.fullmatch(word)[1]) for word in sizes}
-    vram = next((size for size in line["vram_gb"] if size in named), line["vram_gb"][0])
-    return Card(key, line["tflops"], float(vram), float(line["gb_per_second"]), tuple(line["pcie"]), line.get("bf16_units", True))
+    named = {int(word.rstrip("gib")) for word in sizes}
+    vram = next((size for size in line.vram_gb if size in named), line.vram_gb[0])
+    generation, lanes = line.pcie
+    return Card(key, line.tflops, vram, line.gb_per_second, (generation, lanes), line.bf16_units)

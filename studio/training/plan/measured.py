@@ -8,7 +8,7 @@ from studio.config import MemoryConfig, TrainConfig, from_dict
 from studio.facts import Facts, read_facts
 from studio.training.history import read_history
 from studio.training.plan.prediction import Pace
-from studio.training.run_facts import RunFacts, read_run_facts
+from studio.training.plan.run_facts import RunFacts, read_run_facts
 from studio.workspace import Project
 
 REHEARSAL_FILE = "rehearsal.json"

@@ -1,13 +1,15 @@
 """The memory that a training step takes on the GPU and in RAM, by formula. Torch-free: the window plans with it.
 
-The formula was fitted to `studio.training.simulate`, which counts the real step on shapes, at the widths of WAN's 14 B and 5 B models; a test holds
+The formula was fitted to `tests/simulation_kit.py`, which counts the real step on shapes, at the widths of WAN's 14 B and 5 B models; a test holds
 the two within 2 % of each other. facts: the Shape of a base model preset.
 """
 
 import math
 from dataclasses import dataclass
 
+from studio.config import TrainConfig
 from studio.machine import GIB
+from studio.models.preset import Shape
 from studio.training.plan.optimizer_facts import lora_bytes_per_parameter
 from studio.training.plan.prediction import Part, total_gb
 
@@ -43,27 +45,27 @@ class Rows:
     class_tokens: int = 0
 
 
-def rows_per_step(config):
+def rows_per_step(config: TrainConfig) -> int:
     """Rows that an optimizer step takes through the blocks: those to learn, and those at which the base model's answer is kept."""
     return config.accumulation + preserved_rows(config)
 
 
-def preserved_rows(config):
+def preserved_rows(config: TrainConfig) -> int:
     """The most of them in a step."""
     return math.ceil(mean_preserved_rows(config))
 
 
-def mean_preserved_rows(config):
+def mean_preserved_rows(config: TrainConfig) -> float:
     """Of a step, over the whole run: where it has fewer pictures than lie between two protected ones, not every step has one."""
     protection = config.preservation
     return config.accumulation / protection.every if protection.enabled and protection.multiplier else 0.0
 
 
-def rows_per_walk(config):
+def rows_per_block_pass(config: TrainConfig) -> int:
     return min(config.memory.rows_per_walk or rows_per_step(config), rows_per_step(config))
 
 
-def lora_parameters(facts, config):
+def lora_parameters(facts: Shape, config: TrainConfig) -> int:
     """Of one expert."""
     return config.lora.rank * facts.lora_parameters_per_rank
 
@@ -71,7 +73,7 @@ def lora_parameters(facts, config):
 # -- weights
 
 
-def block_bytes(facts, precision):
+def block_bytes(facts: Shape, precision: str) -> float:
     """Bytes of one block's frozen weights."""
     if precision in SMALL:
         linears = 8 * facts.hidden**2 + 2 * facts.hidden * facts.ffn  # query, key, value, out, twice; feed-forward
@@ -79,7 +81,7 @@ def block_bytes(facts, precision):
     return facts.block_parameters * BYTES[precision]
 
 
-def expert_bytes(facts, precision):
+def expert_bytes(facts: Shape, precision: str) -> float:
     """Bytes of one expert's frozen weights."""
     beside = facts.parameters_per_expert - facts.num_blocks * facts.block_parameters
     kept_fp32 = facts.hidden * (facts.hidden + 256) * (4 - BYTES[precision])  # the time embedding stays fp32
@@ -89,38 +91,40 @@ def expert_bytes(facts, precision):
 # -- the step
 
 
-def swapped_blocks(facts, config):
+def swapped_blocks(facts: Shape, config: TrainConfig) -> int:
     return min(config.memory.blocks_swapped, facts.num_blocks)
 
 
-def kept_blocks(facts, config):
+def kept_blocks(facts: Shape, config: TrainConfig) -> int:
     """Blocks whose intermediate results are kept."""
     return min(config.memory.blocks_kept, facts.num_blocks) if config.memory.gradient_checkpointing else facts.num_blocks
 
 
-def input_bytes(facts, config, rows):
-    """Of the blocks' inputs that are kept for the way back, for all rows of a walk."""
+def input_bytes(facts: Shape, config: TrainConfig, rows: Rows) -> float:
+    """Of the blocks' inputs that are kept for the backward pass, for all rows of a block pass."""
     each = rows.largest_tokens * facts.hidden * BYTES[config.memory.precision]
-    return rows_per_walk(config) * each * (facts.num_blocks - kept_blocks(facts, config))
+    return rows_per_block_pass(config) * each * (facts.num_blocks - kept_blocks(facts, config))
 
 
-def step_bytes(facts, config, rows):
-    """(bytes of what is kept for the way back, bytes of working memory) on the GPU at a step's peak: the fullest of its three moments.
+def step_bytes(facts: Shape, config: TrainConfig, rows: Rows) -> tuple[float, float]:
+    """(bytes of what is kept for the backward pass, bytes of working memory) on the GPU at a step's peak: the fullest of its three moments.
 
-    Those are the last block on its way back, when all inputs wait; the first one, when all gradients are there; a block whose results were kept.
+    Those are the backward pass of the last block, when all inputs wait; the first one, when all gradients are there; a block whose results were kept.
     """
     size, num_blocks, kept = BYTES[config.memory.precision], facts.num_blocks, kept_blocks(facts, config)
-    tokens, walk = rows.largest_tokens, rows_per_walk(config)
-    at_once = min(config.memory.rows_per_pass, walk)
+    tokens, num_rows = rows.largest_tokens, rows_per_block_pass(config)
+    at_once = min(config.memory.rows_per_pass, num_rows)
     hidden = tokens * facts.hidden * size
     beside = PER_WIDTH * facts.hidden
     work = tokens * at_once * _per_token(facts, WORK) * size
     work = max(work, work - SMALL_SAVES * hidden * at_once + _whole_weight(facts, config))
-    rows_there = (walk - 1) * _row_bytes(facts, tokens, size)
+    rows_there = (num_rows - 1) * _row_bytes(facts, tokens, size)
     inputs = 2 * hidden if config.memory.inputs_in_ram else input_bytes(facts, config, rows)
     grads = lora_parameters(facts, config) * 4
-    results = kept * walk * (tokens * _per_token(facts, KEPT) * size + KEPT_PER_WIDTH * facts.hidden)
-    moments = [(grads + (2 if config.memory.inputs_in_ram else walk + 1) * hidden, work + rows_there + 0.55 * beside)]
+    results = kept * num_rows * (tokens * _per_token(facts, KEPT) * size + KEPT_PER_WIDTH * facts.hidden)
+    moments: list[tuple[float, float]] = [
+        (grads + (2 if config.memory.inputs_in_ram else num_rows + 1) * hidden, work + rows_there + 0.55 * beside)
+    ]
     if kept < num_blocks:
         moments.append((inputs + grads * kept / num_blocks, work + rows_there + beside))
     if kept:
@@ -130,28 +134,28 @@ def step_bytes(facts, config, rows):
     return max(moments, key=sum)
 
 
-def _per_token(facts, numbers):
+def _per_token(facts: Shape, numbers: tuple[float, float]) -> float:
     return numbers[0] * facts.hidden + numbers[1] * facts.ffn
 
 
-def _whole_weight(facts, config):
+def _whole_weight(facts: Shape, config: TrainConfig) -> float:
     """Bytes of the largest weight that is made from 8 bits for its use."""
     return facts.hidden * facts.ffn * 2 * 1.02 if config.memory.precision in SMALL else 0
 
 
-def _row_bytes(facts, tokens, size):
-    """Of a further row of a walk while another one is computed: its gradient, rotary angles, pictures and prompt."""
+def _row_bytes(facts: Shape, tokens: int, size: int) -> float:
+    """Of a further row of a block pass while another one is computed: its gradient, rotary angles, pictures and prompt."""
     channels, text = 2 * facts.latent_channels + facts.condition_channels, facts.prompt_tokens
     per_token = facts.hidden * size + ROPE * facts.head_dim + ROW_OF_PIXELS * channels
     return tokens * per_token + text * (4 * facts.text_dim + facts.hidden * size)
 
 
-def lora_bytes(facts, config):
+def lora_bytes(facts: Shape, config: TrainConfig) -> float:
     """Of the LoRA and its optimizer on the GPU, without its gradients, which are part of the step."""
     return lora_parameters(facts, config) * (lora_bytes_per_parameter(config) - 4)
 
 
-def vram_parts(facts, config, rows):
+def vram_parts(facts: Shape, config: TrainConfig, rows: Rows) -> list[Part]:
     """Parts of the peak on the GPU while an expert trains; their sum is the prediction. GB of 2**30 bytes, as GPUs are sold."""
     memory, swapped = config.memory, swapped_blocks(facts, config)
     block = block_bytes(facts, memory.precision)
@@ -167,7 +171,7 @@ def vram_parts(facts, config, rows):
     return parts + [Part("rounding of the allocator", (SLACK - 1) * total_gb(parts))]
 
 
-def ram_parts(facts, config, device, rows=None, num_here=0):
+def ram_parts(facts: Shape, config: TrainConfig, device: str, rows: Rows | None = None, num_here: int = 0) -> list[Part]:
     """Parts of the peak in RAM. The text encoder comes before the expert, not beside it; with a GPU, blocks that stay there pass RAM one by one.
 
     num_here: how many of the run's processes are on this computer; 0: all.

@@ -2,13 +2,15 @@
 
 import importlib.util
 
+from studio.config import TrainConfig
+
 EIGHT_BIT_LIBRARY = "bitsandbytes"
 EIGHT_BIT_VERSION = "0.50.2"
 PRODIGY_SLICE = 11  # Prodigy reckons its rate from every 11th number: its authors' advice where memory is short
 FP32 = 4  # bytes
 
 
-def lora_bytes_per_parameter(config):
+def lora_bytes_per_parameter(config: TrainConfig) -> float:
     """Bytes on the device for each LoRA parameter of a TrainConfig, between steps: weight, fp32 gradient, optimizer state.
 
     The average of the weights lies in RAM; the fp32 stand-ins of bf16 weights are there only while no activations are.
@@ -17,7 +19,7 @@ def lora_bytes_per_parameter(config):
     return weight + FP32 + _state_bytes(config.optimizer.name, config.lora.rank)
 
 
-def _state_bytes(name, rank):
+def _state_bytes(name: str, rank: int) -> float:
     return {
         "adamw": 2 * FP32,
         "adamw8bit": 2 * (1 + FP32 / 256),  # one scale for each 256 numbers
@@ -26,7 +28,7 @@ def _state_bytes(name, rank):
     }[name]
 
 
-def why_not_usable(name, device):
+def why_not_usable(name: str, device: str) -> str:
     """Why an optimizer can't be used on a device ("cuda" or "cpu"), in words, or ""."""
     if name != "adamw8bit":
         return ""
@@ -37,7 +39,7 @@ def why_not_usable(name, device):
     return ""
 
 
-def how_to_use(name, device):
+def how_to_use(name: str, device: str) -> str:
     """What helps where `why_not_usable` says something."""
     other = "Choose adamw, or adafactor, which takes even less memory"
     if device != "cuda":

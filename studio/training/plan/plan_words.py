@@ -1,20 +1,24 @@
 """Sentences about the numbers of a plan: what differs from the recipe's, and how strongly other people are protected. Torch-free."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from studio.config import PreservationConfig, TrainConfig, from_dict, list_settings, to_dict
 from studio.models.preset import ModelPreset
+from studio.sections import Setting
 from studio.training.plan.estimates import count_class_pictures
 
 ORDINALS = {2: "second", 3: "third", 4: "fourth"}
 
 
-def why_length(config: TrainConfig, overrides: dict) -> list[str]:
+def why_length(config: TrainConfig, overrides: Mapping[str, Any]) -> list[str]:
     """That a run is as long as the person asked."""
     if not any(name in overrides for name in ("steps", "save_every")):
         return []
     return [f"Here {config.steps:,} steps and a checkpoint pair every {config.save_every:,}: as you asked."]
 
 
-def why_other_numbers(model: ModelPreset, recipe: dict, overrides: dict) -> list[str]:
+def why_other_numbers(model: ModelPreset, recipe: Mapping[str, Any], overrides: Mapping[str, Any]) -> list[str]:
     """What a base model's preset asks for in place of a recipe's numbers, but for memory, which is planned anyway.
 
     recipe: its [train]; overrides: what the person set, which is not said again.
@@ -36,12 +40,13 @@ def why_protected(protection: PreservationConfig) -> str:
     where = (
         f"by {pictures} pictures of other people, which the base model draws first" if pictures else "at your own photos and clips alone"
     )
-    often = "at every picture" if every == 1 else f"at every {ORDINALS.get(every, f'{every}th')} picture, {every} times as strongly there"
+    ordinal = ORDINALS.get(every, f"{every}th")
+    often = "at every picture" if every == 1 else f"at every {ordinal} picture, {every} times as strongly there"
     total = "as strongly as usual" if protection.multiplier == 1 else f"{protection.multiplier:g} times as strongly as usual"
     return f"Other people are protected {where}: {often}; over the whole run {total}."
 
 
-def _number(field, value):
+def _number(field: Setting, value: Any) -> str:
     """ "Photo size 80 px"."""
     if isinstance(value, bool):
         text = "on" if value else "off"
@@ -49,10 +54,10 @@ def _number(field, value):
         text = f"{value:g}"
     else:
         text = f"{value:,}" if isinstance(value, int) else value
-    return f"{field.metadata['label']} {text} {field.metadata['unit']}".strip()
+    return f"{field.label} {text} {field.unit}".strip()
 
 
-def _flat(nested, prefix=""):
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """{dotted name: value} of nested dicts."""
     flat = {}
     for name, value in nested.items():

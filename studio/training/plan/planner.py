@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from studio import config as settings
-from studio.config import TrainConfig, from_dict, load_preset, merge
-from studio.data.dataset import kept_items
-from studio.machine import Gpu, describe_gb, free_disk_gb, read_torch_build
+from studio.config import TrainConfig, from_dict, merge
+from studio.data.dataset import Item, kept_items
+from studio.machine import Gpu, Machine, describe_gb, free_disk_gb, read_torch_build
 from studio.models.catalogue import has_small_files
 from studio.models.preset import ModelPreset, Shape, model_preset
 from studio.training.material import fit_to_material, learnable, why_left_out, why_nothing_to_learn
@@ -16,11 +17,12 @@ from studio.training.plan import estimates
 from studio.training.plan.cards import Card, find_card, named_card, why_no_time
 from studio.training.plan.measured import Rehearsal, find_pace, find_rehearsal
 from studio.training.plan.placement import Room, place
+from studio.training.plan.plan_presets import HardwarePreset, Recipe, hardware_presets, read_recipe
 from studio.training.plan.plan_words import why_length, why_other_numbers, why_protected
 from studio.training.plan.prediction import Pace, Part, Prediction
-from studio.training.run_facts import RunFacts
-from studio.training.schedule import fit_to_experts, num_lanes, num_mates, processes_for, steps_in_turn
-from studio.workspace import Project
+from studio.training.plan.run_facts import RunFacts
+from studio.training.schedule import fit_to_experts, group_size, num_process_groups, processes_for, steps_in_turn
+from studio.workspace import Project, Workspace
 
 MEASURE_IT = "Rehearse measures it in minutes"
 LARGE_MODEL = 2e9  # parameters above which training without a GPU would take weeks
@@ -64,9 +66,8 @@ class Plan:
 class _Situation:
     """What the plan is made for."""
 
-    model_name: str
     model: ModelPreset
-    items: list
+    items: Sequence[Item]
     gpu: Gpu | None
     ram_free_gb: float
     disk_free_gb: float
@@ -77,31 +78,41 @@ class _Situation:
     card: Card | None = None  # the GPU's data sheet, where it is known
 
     @property
-    def device(self):
+    def device(self) -> str:
         return "cuda" if self.gpu else "cpu"
 
     @property
     def facts(self) -> Shape:
         return self.model.shape
 
-    def room(self, by_hand=None):
+    def room(self, by_hand: Mapping[str, Any] | None = None) -> Room:
         """The Room that a run has here; without a GPU there is none to place it in, and sizes alone are asked of it."""
         vram, link = (self.gpu.vram_free_gb, self.gpu.link_gb_per_second) if self.gpu else (0.0, 0.0)
         tflops, bandwidth = (self.card.tflops, self.card.memory_gb_per_second) if self.card else (None, 0.0)
         return Room(self.facts, self.items, vram, self.ram_free_gb, tflops, link, by_hand or {}, self.num_here, bandwidth)
 
 
-def dataset_key(items):
+def dataset_key(items: Sequence[Item]) -> str:
     """Short hash of what a run would learn from: every picture and its caption. Equal settings on equal data need no second run."""
     return hashlib.sha256(json.dumps([[item.id, item.sha256, item.caption] for item in items]).encode()).hexdigest()[:16]
 
 
-def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=None, ram_gb=None, gpu_name="", num_here=0):
+def propose(
+    project: Project,
+    machine: Machine,
+    *,
+    workspace: Workspace,
+    recipe: str = "",
+    overrides: Mapping[str, Any] | None = None,
+    vram_gb: float | None = None,
+    ram_gb: float | None = None,
+    gpu_name: str = "",
+    num_here: int = 0,
+) -> Plan:
     """A Plan for training this project here, or on a machine with that much memory, or that graphics card. Later layers win: defaults,
     recipe, base model, hardware preset (GPU only), overrides (nested dicts). num_here: how many of the run's processes this computer has,
     0: all of them. ValueError for an unknown setting, recipe, model or card."""
-    model_name = project.facts().base_model
-    model = model_preset(model_name)
+    model = model_preset(project.facts().base_model)
     kept = kept_items(project)
     items = learnable(kept, model)
     is_imagined = vram_gb is not None or bool(gpu_name)
@@ -111,49 +122,51 @@ def propose(project, machine, *, workspace, recipe="", overrides=None, vram_gb=N
         gpu, notes = _choose_gpu(machine, num_here or (overrides or {}).get("processes", 1))
     if ram_gb is not None and not 1 <= ram_gb <= 16_384:
         raise ValueError(f"ram must be 1 to 16384 GB, got {ram_gb:g}")
-    ram_free = machine.ram_free_gb if ram_gb is None else ram_gb * 0.9
     at = _Situation(
-        model_name,
-        model,
-        items,
-        gpu,
-        ram_free,
-        free_disk_gb(project.root),
-        is_imagined,
-        gpu is not None and has_small_files(model_name, workspace),
-        len(machine.gpus),
-        num_here,
-        find_card(gpu.name) if gpu else None,
+        model=model,
+        items=items,
+        gpu=gpu,
+        ram_free_gb=machine.ram_free_gb if ram_gb is None else ram_gb * 0.9,
+        disk_free_gb=free_disk_gb(project.root),
+        is_imagined=is_imagined,
+        has_small_files=gpu is not None and has_small_files(model.name, workspace),
+        num_gpus=len(machine.gpus),
+        num_here=num_here,
+        card=find_card(gpu.name) if gpu else None,
     )
-    recipe, why_recipe = _choose_recipe(recipe, items, model)
+    # what is chosen, each with its reasons
+    chosen, why_recipe = _choose_recipe(recipe, items, model)
     hardware, why_hardware = _choose_hardware(gpu)
-    config, why_config = _layer(at, recipe, hardware, overrides or {})
+    config, why_config = _layer(at, chosen, hardware, overrides or {})
     config, rehearsal, why_rehearsed = _use_rehearsal(project, at, config)
+    # what it takes, and whether that is there
     predicted = _predict(project, at, config, rehearsal)
     fits, why_fits = _judge(at, config, predicted, kept)
     left_out = [reason for reason in (why_left_out(kept, model),) if reason]
     reasons = (*notes, *why_hardware, *why_recipe, *left_out, *why_config, *why_rehearsed, *why_fits)
-    return Plan(config, hardware, recipe, reasons, predicted, fits, at.device)
+    return Plan(config, hardware.name if hardware else "", chosen.name, reasons, predicted, fits, at.device)
 
 
-def _imagine_gpu(vram_gb, name):
+def _imagine_gpu(vram_gb: float | None, name: str) -> tuple[Gpu, tuple[str, ...]]:
     """(Gpu, reasons): the card of that name, with that much memory if it is told; without a name the usual card of that size."""
     if vram_gb is not None and not 1 <= vram_gb <= 1024:
         raise ValueError(f"vram must be 1 to 1024 GB, got {vram_gb:g}")
     if name:
         card = named_card(name)
-        vram_gb = card.vram_gb if vram_gb is None else vram_gb
-        what, speed = f"{card.with_article} with {vram_gb:g} GB", ""
+        size = card.vram_gb if vram_gb is None else vram_gb
+        what, speed = f"{card.with_article} with {size:g} GB", ""
     else:
-        hardware, _ = _choose_hardware(Gpu(0, "", vram_gb, vram_gb * FREE_SHARE, ""))
-        card = named_card(load_preset("hardware", hardware)["usual_card"])
-        what, speed = f"a GPU with {vram_gb:g} GB", f" Times are as on {card.with_article}, the usual one; --gpu NAME names another."
-    gpu = Gpu(0, card.name, vram_gb, vram_gb * FREE_SHARE, "", pcie=card.pcie)
+        assert vram_gb is not None, "an imagined GPU has a name or a size"
+        size = vram_gb
+        preset, _ = _preset_for(Gpu(0, "", size, size * FREE_SHARE, ""))
+        card = named_card(preset.usual_card)
+        what, speed = f"a GPU with {size:g} GB", f" Times are as on {card.with_article}, the usual one; --gpu NAME names another."
+    gpu = Gpu(0, card.name, size, size * FREE_SHARE, "", pcie=card.pcie)
     free = f"of which {gpu.vram_free_gb:.1f} GB are free"
     return gpu, (f"Planned for {what}, {free}; not for what is in this computer.{speed}",)
 
 
-def _choose_gpu(machine, num_here):
+def _choose_gpu(machine: Machine, num_here: int) -> tuple[Gpu | None, tuple[str, ...]]:
     """(Gpu or None, reasons): of several that the run uses, the one with the least free memory."""
     if not machine.gpus:
         return None, ("No NVIDIA GPU was found: training runs on the processor.", *machine.notes)
@@ -172,8 +185,8 @@ def _choose_gpu(machine, num_here):
     return gpu, tuple(notes)
 
 
-def _choose_recipe(recipe, items, model):
-    """(name, reasons): the one asked for, else by what the dataset holds most of; both count where neither is a few beside the other."""
+def _choose_recipe(recipe: str, items: Sequence[Item], model: ModelPreset) -> tuple[Recipe, tuple[str, ...]]:
+    """(Recipe, reasons): the one asked for, else by what the dataset holds most of; both count where neither is a few beside the other."""
     num_clips = sum(item.kind == "clip" for item in items)
     num_photos = len(items) - num_clips
     why = f"the dataset has {_count(num_photos, 'photo')} and {_count(num_clips, 'clip')}"
@@ -183,36 +196,36 @@ def _choose_recipe(recipe, items, model):
         found = "person-mixed"
     else:
         found = "person-clips" if num_clips > num_photos else "person-photos"
-    name = recipe or found
-    preset = load_preset("recipes", name)
+    preset = read_recipe(recipe or found)
     chosen = "" if recipe or not items else f", because {why}"
-    return name, (f"Recipe '{preset['title']}'{chosen}: {preset['description']}",)
+    return preset, (f"Recipe '{preset.title}'{chosen}: {preset.description}",)
 
 
-def _choose_hardware(gpu):
-    """(preset name or "", reasons): the largest whose need is free right now."""
-    if gpu is None:
-        return "", ()
-    presets = sorted(((load_preset("hardware", n), n) for n in settings.list_presets("hardware")), key=lambda p: p[0]["vram_gb"])
-    fitting = [p for p in presets if p[0]["min_free_gb"] <= gpu.vram_free_gb]
-    preset, name = (fitting or presets)[-1 if fitting else 0]
-    reasons = [f"Hardware preset {preset['title']}: {preset['description']}"]
-    possible = [p for p in presets if p[0]["min_free_gb"] <= gpu.vram_total_gb * FREE_SHARE]
-    if possible and possible[-1][0]["vram_gb"] > preset["vram_gb"]:
+def _choose_hardware(gpu: Gpu | None) -> tuple[HardwarePreset | None, tuple[str, ...]]:
+    """(preset, reasons): the largest whose need is free right now, else the smallest; none on a CPU."""
+    return (None, ()) if gpu is None else _preset_for(gpu)
+
+
+def _preset_for(gpu: Gpu) -> tuple[HardwarePreset, tuple[str, ...]]:
+    presets = hardware_presets()
+    fitting = [preset for preset in presets if preset.min_free_gb <= gpu.vram_free_gb]
+    preset = fitting[-1] if fitting else presets[0]
+    reasons = [f"Hardware preset {preset.title}: {preset.description}"]
+    possible = [preset for preset in presets if preset.min_free_gb <= gpu.vram_total_gb * FREE_SHARE]
+    if possible and possible[-1].vram_gb > preset.vram_gb:
         holders = ", ".join(name for name, _ in gpu.holders[:3])
         close = f"closing {holders}" if holders else "closing other programs"
-        reasons.append(f"The GPU could take the {possible[-1][0]['title']} preset; {close} would free the memory for it.")
-    return name, tuple(reasons)
+        reasons.append(f"The GPU could take the {possible[-1].title} preset; {close} would free the memory for it.")
+    return preset, tuple(reasons)
 
 
-def _layer(at, recipe, hardware, overrides):
+def _layer(at: _Situation, recipe: Recipe, hardware: HardwarePreset | None, overrides: Mapping[str, Any]) -> tuple[TrainConfig, list[str]]:
     """(TrainConfig, reasons)."""
-    preset = load_preset("hardware", hardware) if hardware else {}
     on_cpu = {} if at.gpu else {"memory": {"precision": "fp32", "blocks_swapped": 0}}
     as_stored = {"memory": {"precision": "fp8"}} if at.gpu and at.has_small_files else {}
-    layers = [load_preset("recipes", recipe).get("train", {}), at.model.train_settings, preset.get("train", {}), on_cpu, as_stored]
+    layers = [recipe.train, at.model.train_settings, hardware.train if hardware else {}, on_cpu, as_stored]
     config = from_dict(TrainConfig, merge(*layers))
-    config, reasons = _limit(config, preset, at.room().has_clips)
+    config, reasons = _limit(config, hardware, at.room().has_clips) if hardware else (config, [])
     if as_stored and "precision" not in overrides.get("memory", {}):
         reasons.append(
             "The base model's files are fp8, and are kept so: nothing more is lost, and bf16 would take twice the memory for nothing."
@@ -220,7 +233,7 @@ def _layer(at, recipe, hardware, overrides):
     chosen = fit_to_experts(from_dict(TrainConfig, merge(settings.to_dict(config), overrides), "settings"), at.model.expert_names)
     chosen, why = fit_to_material(chosen, at.model)
     reasons += [*why, *_why_cards(at, chosen)]
-    reasons += [*why_length(chosen, overrides), *why_other_numbers(at.model, layers[0], overrides), why_protected(chosen.preservation)]
+    reasons += [*why_length(chosen, overrides), *why_other_numbers(at.model, recipe.train, overrides), why_protected(chosen.preservation)]
     if at.card and not at.card.has_bf16_units:
         reasons.append(f"The chip of the {at.card.name} has no units for bf16: it computes on ordinary ones, several times slower.")
     if at.gpu:
@@ -229,34 +242,36 @@ def _layer(at, recipe, hardware, overrides):
     return chosen, reasons
 
 
-def _why_cards(at, config):
+def _why_cards(at: _Situation, config: TrainConfig) -> list[str]:
     """What several graphics cards do; or that there are some to use."""
-    lanes, mates = (count(config, at.facts.num_experts) for count in (num_lanes, num_mates))
+    num_groups, num_cards = (count(config, at.facts.num_experts) for count in (num_process_groups, group_size))
     if config.processes == 1:
         two = at.num_gpus > 1 and not at.is_imagined and at.facts.num_experts > 1
         return ["There is a second graphics card: with 'Graphics cards' (processes) 2 both experts learn at once."] if two else []
-    reasons = ["Both experts learn at once, on graphics cards of their own."] if lanes > 1 else []
-    if mates > 1:
+    reasons = ["Both experts learn at once, on graphics cards of their own."] if num_groups > 1 else []
+    if num_cards > 1:
         pictures = f"the {config.accumulation} pictures of each step"
-        reasons.append(f"{mates} cards {'of each expert ' if lanes > 1 else ''}share {pictures}: the same result as on one, sooner.")
+        reasons.append(
+            f"{num_cards} cards {'of each expert ' if num_groups > 1 else ''}share {pictures}: the same result as on one, sooner."
+        )
     return reasons
 
 
-def _limit(config, preset, has_clips):
+def _limit(config: TrainConfig, hardware: HardwarePreset, has_clips: bool) -> tuple[TrainConfig, list[str]]:
     """The hardware preset's upper limits on sizes; a limit on clips is mentioned only where there are clips."""
     reasons = []
-    for name, most in preset.get("limits", {}).get("data", {}).items():
+    for name, most in hardware.limits.get("data", {}).items():
         value = getattr(config.data, name)
         if value > most:
             config = replace(config, data=replace(config.data, **{name: most}))
             if name.startswith("clip") and not has_clips:
                 continue
             field = next(f for n, f, _ in settings.list_settings(TrainConfig) if n == f"data.{name}")
-            reasons.append(f"{field.metadata['label']} lowered from {value} to {most}: {preset['title']} of GPU memory is the limit.")
+            reasons.append(f"{field.label} lowered from {value} to {most}: {hardware.title} of GPU memory is the limit.")
     return config, reasons
 
 
-def _predict(project, at, config, rehearsal):
+def _predict(project: Project, at: _Situation, config: TrainConfig, rehearsal: Rehearsal | None) -> Prediction:
     room, pace = at.room(), _pace(project, at, config, rehearsal)
     vram_parts = room.vram_parts(config) if at.gpu else []
     if at.gpu and rehearsal and rehearsal.measured.vram_gb:
@@ -282,10 +297,10 @@ def _pace(project: Project, at: _Situation, config: TrainConfig, rehearsal: Rehe
     return earlier or _reckoned_pace(at, config)
 
 
-def _seconds_beside_steps(at, config):
+def _seconds_beside_steps(at: _Situation, config: TrainConfig) -> float:
     """Loading experts, and drawing class pictures where the GPU's speed is known."""
     seconds = estimates.loading_seconds(at.facts, config)
-    if at.card is None:
+    if at.card is None or at.gpu is None:
         return seconds
     return seconds + estimates.class_picture_seconds(at.facts, config, at.model.sweep_config(), at.card.tflops, at.gpu.link_gb_per_second)
 
@@ -299,7 +314,7 @@ def _reckoned_pace(at: _Situation, config: TrainConfig) -> Pace:
     return Pace(at.room().seconds(config), f"a rough estimate, as on {at.card.with_article} by its data sheet", MEASURE_IT)
 
 
-def _use_rehearsal(project, at, config):
+def _use_rehearsal(project: Project, at: _Situation, config: TrainConfig) -> tuple[TrainConfig, Rehearsal | None, list[str]]:
     """(config, Rehearsal or None, reasons): where these settings were rehearsed here, the memory settings that sufficed, and what was measured."""
     found = None if at.is_imagined else find_rehearsal(project, config, at.device, dataset_key(at.items))
     if found is None:
@@ -316,7 +331,7 @@ def _use_rehearsal(project, at, config):
     return config, found, reasons
 
 
-def _judge(at, config, predicted, kept):
+def _judge(at: _Situation, config: TrainConfig, predicted: Prediction, kept: Sequence[Item]) -> tuple[bool, list[str]]:
     """(fits, reasons), the last of them the one that decides."""
     if at.gpu is None and at.facts.parameters_per_expert > LARGE_MODEL:
         title = at.model.title
@@ -330,9 +345,9 @@ def _judge(at, config, predicted, kept):
             f"It is for {num_here} graphics cards in this computer, and there {'is one' if at.num_gpus == 1 else f'are {at.num_gpus}'}; "
             f"set 'Graphics cards' (processes) to {processes_for(at.num_gpus)}."
         )
-    if at.gpu and predicted.vram_gb > at.gpu.vram_free_gb:
+    if at.gpu and predicted.vram_gb is not None and predicted.vram_gb > at.gpu.vram_free_gb:
         text = f"It needs about {describe_gb(predicted.vram_gb)} of GPU memory, and {describe_gb(at.gpu.vram_free_gb)} are free."
-        problems.append(f"{text} {_what_helps(at, config)}")
+        problems.append(f"{text} {_what_helps(at, at.gpu, config)}")
     if predicted.ram_gb > at.ram_free_gb:
         text = f"It needs about {describe_gb(predicted.ram_gb)} of RAM while a model loads, and {describe_gb(at.ram_free_gb)} are free."
         problems.append(f"{text} Close other programs; if that is not enough, this computer needs more RAM for this model.")
@@ -342,7 +357,7 @@ def _judge(at, config, predicted, kept):
     return not problems, problems
 
 
-def _what_helps(at, config):
+def _what_helps(at: _Situation, gpu: Gpu, config: TrainConfig) -> str:
     """The one change that saves the most GPU memory."""
     trials = {
         "Close the programs that hold GPU memory.": None,
@@ -357,9 +372,9 @@ def _what_helps(at, config):
         "Lower the LoRA's rank to 16.": {"lora": {"rank": min(16, config.lora.rank)}},
     }
 
-    def need(change):
+    def need(change: Mapping[str, Any] | None) -> float:
         if change is None:
-            return before - (at.gpu.vram_total_gb * FREE_SHARE - at.gpu.vram_free_gb)
+            return before - (gpu.vram_total_gb * FREE_SHARE - gpu.vram_free_gb)
         trial = from_dict(TrainConfig, merge(settings.to_dict(config), change))
         return at.room().vram(trial)
 
@@ -368,5 +383,5 @@ def _what_helps(at, config):
     return f"What helps most: {best[0].lower()}{best[1:]}" if need(trials[best]) < before else "This GPU is too small for it."
 
 
-def _count(number, noun):
+def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,15 +1,21 @@
 """The rows of each optimizer step: which pictures, how strongly noised, all a function of (seed, expert, step)."""
 
 import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
 
-from studio.data.cache import Cache
+from studio.config import TrainConfig
+from studio.data.cache import Cache, ClassPicture, Sample
+from studio.models.catalogue import BaseModel
+from studio.training.events import Band
+from studio.training.samples import Samples
 from studio.training.step.flow import Timesteps
 from studio.training.step.gradients import Group, Row
 from studio.training.step.preservation import preservation_weight, preserved_pictures
 from studio.training.step.randomness import generator
+from studio.workspace import Project
 
 HELD_OUT_LEVELS = 4  # noise levels at which each held-out picture is checked, one for each band
 
@@ -17,13 +23,13 @@ HELD_OUT_LEVELS = 4  # noise levels at which each held-out picture is checked, o
 class Batches:
     """Rows for one expert. Nothing is kept between steps, so a resumed run asks for the same step and gets the same rows."""
 
-    def __init__(self, config, project, base, expert, samples):
+    def __init__(self, config: TrainConfig, project: Project, base: BaseModel, expert: str, samples: Samples):
         self.config, self.expert, self.samples = config, expert, samples
         self.cache = Cache(project)
         self.timesteps = Timesteps(config.timesteps, *base.sigma_range(expert))
         self._order = functools.lru_cache(maxsize=8)(self._draw_order)
 
-    def group(self, expert_step):
+    def group(self, expert_step: int) -> Group:
         """The Group of an expert's step; the first is 0."""
         count = self.config.accumulation
         draw = generator(self.config.seed, self.expert, expert_step, "noise")
@@ -37,7 +43,7 @@ class Batches:
         )
         return Group(rows, others, preservation_weight(preservation, len(kept), count))
 
-    def held_out_rows(self):
+    def held_out_rows(self) -> Iterator[Row]:
         """Rows whose noise and levels depend on nothing but the picture: comparable from step to step."""
         sigmas = self.timesteps.midpoints(HELD_OUT_LEVELS).tolist()
         for sample in self.samples.held_out:
@@ -45,21 +51,18 @@ class Batches:
             for sigma in sigmas:
                 yield self._rows(sample, sigma, draw)[0]
 
-    def held_out_bands(self, losses):
-        """[{"low", "high", "loss"}] for each band of noise levels, from the losses of `held_out_rows`."""
-        means = losses.view(-1, HELD_OUT_LEVELS).mean(dim=0).tolist()
-        return [
-            {"low": round(low, 4), "high": round(high, 4), "loss": mean}
-            for (low, high), mean in zip(self.timesteps.bands(HELD_OUT_LEVELS), means)
-        ]
+    def held_out_bands(self, losses: torch.Tensor) -> tuple[Band, ...]:
+        """Each band of noise levels, from the losses of `held_out_rows`."""
+        means, limits = losses.view(-1, HELD_OUT_LEVELS).mean(dim=0).tolist(), self.timesteps.bands(HELD_OUT_LEVELS)
+        return tuple(Band(low=round(low, 4), high=round(high, 4), loss=mean) for (low, high), mean in zip(limits, means))
 
-    def _rows(self, sample, sigma, draw):
+    def _rows(self, sample: Sample, sigma: float, draw: torch.Generator) -> tuple[Row, Row]:
         """A sample's row, and the same noised picture with the prompt for people in general: where plain DOP keeps the model's answer."""
         latents, prompt, class_prompt = self.cache.load(sample)
         row = Row(latents.float(), torch.randn(latents.shape, generator=draw), sigma, prompt, self.cache.load_condition(sample))
         return row, replace(row, prompt=class_prompt)
 
-    def _picture_rows(self, expert_step, sigmas):
+    def _picture_rows(self, expert_step: int, sigmas: Sequence[float]) -> tuple[Row, ...]:
         """Pictures of others with noise of their own, at the levels of the rows to learn: what changes everybody there is felt in the same step."""
         pictures = self.samples.class_pictures
         draw = generator(self.config.seed, self.expert, expert_step, "class pictures")
@@ -69,14 +72,14 @@ class Batches:
             rows.append(Row(latents.float(), torch.randn(latents.shape, generator=draw), sigma, prompt))
         return tuple(rows)
 
-    def _load_picture(self, picture):
+    def _load_picture(self, picture: ClassPicture) -> tuple[torch.Tensor, torch.Tensor]:
         """(latents, prompt) of a class picture."""
         return self.cache.load_class_picture(picture)
 
-    def _sample_at(self, position):
+    def _sample_at(self, position: int) -> Sample:
         """Every picture once in each epoch, in an order of the epoch's own."""
         epoch, index = divmod(position, len(self.samples.learned))
         return self.samples.learned[self._order(epoch)[index]]
 
-    def _draw_order(self, epoch):
+    def _draw_order(self, epoch: int) -> list[int]:
         return torch.randperm(len(self.samples.learned), generator=generator(self.config.seed, self.expert, epoch, "order")).tolist()

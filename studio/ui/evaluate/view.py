@@ -1,8 +1,9 @@
 """What the Evaluate tab shows, as JSON for its component; only reads."""
 
+from studio.config import USUAL_STRENGTH
 from studio.evaluation import sweeps
 from studio.evaluation.judge.chart import clip_note, draw_chart
-from studio.evaluation.judge.table import USUAL_STRENGTH, describe_rows
+from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import CLEAR, NOT_MEASURED, verdict
 from studio.evaluation.report import has_current_report
 from studio.jobs import state

@@ -2,9 +2,10 @@
 
 import gradio as gr
 
-from studio.config import TrainConfig, list_presets, load_preset
+from studio.config import TrainConfig
 from studio.jobs import launcher
 from studio.training.pairs import damaged_pairs
+from studio.training.plan.plan_presets import list_recipes
 from studio.ui import actions, download_view
 from studio.ui.components import component
 from studio.ui.evaluate import sample_clips as train_samples
@@ -101,8 +102,7 @@ def build_plan(page):
 
 
 def recipe_choices():
-    presets = sorted(((load_preset("recipes", name), name) for name in list_presets("recipes")), key=lambda p: p[0].get("order", 99))
-    return [(preset["title"], name) for preset, name in presets]
+    return [(recipe.title, recipe.name) for recipe in list_recipes()]
 
 
 def start_training(project, form, values):

@@ -3,13 +3,14 @@
 import collections
 import time
 
-from studio.config import TrainConfig, load_preset
+from studio.config import TrainConfig
 from studio.data.dataset import kept_items
 from studio.jobs import launcher, state
 from studio.machine import read_machine
 from studio.models.preset import model_preset
 from studio.training.endure.deadline import next_time
 from studio.training.pairs import list_pairs, list_run_pairs
+from studio.training.plan.plan_presets import hardware_preset, read_recipe
 from studio.training.schedule import steps_in_turn
 from studio.ui import actions, download_view
 from studio.ui import formatting as f
@@ -102,7 +103,7 @@ def start_button(project, plan):
 def describe_choice(project, plan):
     """What the recipe is for, and what differs from it."""
     _, overrides = train_choice.read_choice(project)
-    about = load_preset("recipes", plan.recipe).get("description", "")
+    about = read_recipe(plan.recipe).description
     changed = ", ".join(f"{label_of(TrainConfig, name).lower()} {as_words(value)}" for name, value in overrides.items())
     remark = (
         f"Changed by you: {changed}."
@@ -156,7 +157,7 @@ def describe_machine(plan):
     if plan.device == "cpu":
         return f"{machine.cpu_name}, {f.count(machine.cpu_cores, 'core')}"
     gpu = machine.gpus[0]
-    return f"{gpu.name}, {gpu.vram_total_gb:.0f} GB; preset {load_preset('hardware', plan.hardware)['title']}"
+    return f"{gpu.name}, {gpu.vram_total_gb:.0f} GB; preset {hardware_preset(plan.hardware).title}"
 
 
 def time_text(predicted, steps):

@@ -16,14 +16,14 @@ from studio.errors import Problem
 from studio.jobs.siblings import ranks
 from studio.jobs.state import last_safe_step
 from studio.models.files.lora_files import read_lora_file
-from studio.training.endure.process_group import Team, leave_team
+from studio.training.endure.process_group import World, destroy_process_group
 from studio.training.loop import train
 from studio.training.pairs import list_run_pairs
-from studio.training.schedule import fit_to_experts, num_lanes, num_mates
+from studio.training.schedule import fit_to_experts, group_size, num_process_groups
 
 
 def config(**changes):
-    """Three pictures a step: of two mates one has two, and the other one."""
+    """Three pictures a step: of two processes of an expert one has two, and the other one."""
     return small_config(**{"steps": 8, "save_every": 4, "resume_every": 1, "accumulation": 3} | changes)
 
 
@@ -94,14 +94,14 @@ def test_two_processes_train_an_expert_each_to_the_same_bits(project, alone):
 def test_four_processes_follow_the_curve_of_one_even_if_one_dies_on_the_way(project, alone):
     run_dir = new_run(project)
     before = run_team(config(processes=4), run_dir, one_dies)
-    assert before.keys() == {0, 2, 3} and before[0][1]["error"] == "MateLost" and before[0][1]["action"] == "resume"
+    assert before.keys() == {0, 2, 3} and before[0][1]["error"] == "ProcessLost" and before[0][1]["action"] == "resume"
     after = run_team(config(processes=4), run_dir, nothing_happens)
     assert [answer[1]["step"] for answer in after.values()] == [8] * 4
-    assert not after[1][0] and not after[3][0]  # the leads speak for all
+    assert not after[1][0] and not after[3][0]  # the main process of each group speaks for it
     assert_same(run_dir, losses(before[0][0], before[2][0], after[0][0], after[2][0]), alone)
 
 
-def test_mates_give_up_memory_together_and_a_stop_that_one_hears_ends_them_all_after_the_same_step(project, alone):
+def test_processes_of_an_expert_give_up_memory_together_and_a_stop_that_one_hears_ends_them_all_after_the_same_step(project, alone):
     run_dir = new_run(project)
     before = run_team(config(processes=4), run_dir, memory_runs_out_on_one_and_only_followers_hear_the_stop)
     assert all(answer[1]["stopped"] for answer in before.values())
@@ -114,14 +114,14 @@ def test_mates_give_up_memory_together_and_a_stop_that_one_hears_ends_them_all_a
 def one_of_two(rank, folder, told):
     """The first fails, and holds the error as long as it lives; the second waits for its answer."""
     os.environ.update(ranks(rank, 2, folder))
-    team = Team.join(TrainConfig(processes=2), num_experts=1)
-    team.mates.any(False)
+    world = World.join(TrainConfig(processes=2), num_experts=1)
+    world.process_group.any(False)
     try:
         if rank == 0:
             raise Problem("The lamp went out.")
-        team.mates.any(True)
+        world.process_group.any(True)
     except Problem as error:
-        leave_team()
+        destroy_process_group()
         told.put(type(error).__name__)
         time.sleep(PATIENCE_SECONDS)
 
@@ -132,7 +132,7 @@ def test_one_that_fails_lets_go_of_the_others_at_once(tmp_path):
     try:
         for process in both:
             process.start()
-        assert {told.get(timeout=PATIENCE_SECONDS / 2) for _ in both} == {"Problem", "MateLost"}
+        assert {told.get(timeout=PATIENCE_SECONDS / 2) for _ in both} == {"Problem", "ProcessLost"}
     finally:
         for process in both:
             process.kill()
@@ -149,11 +149,11 @@ def test_processes_are_one_or_an_even_number():
         TrainConfig(processes=5)
 
 
-def test_a_step_has_a_picture_for_each_mate_or_the_setting_to_change_is_named():
+def test_a_step_has_a_picture_for_each_process_or_the_setting_to_change_is_named():
     eight = TrainConfig(processes=8, accumulation=4)
     both, one = ("high_noise", "low_noise"), ("low_noise",)
-    assert (num_lanes(eight, 2), num_mates(eight, 2)) == (2, 4) and fit_to_experts(eight, both) == eight
-    assert (num_lanes(eight, 1), num_mates(eight, 1)) == (1, 8)
+    assert (num_process_groups(eight, 2), group_size(eight, 2)) == (2, 4) and fit_to_experts(eight, both) == eight
+    assert (num_process_groups(eight, 1), group_size(eight, 1)) == (1, 8)
     with pytest.raises(ValueError, match=r"8 share the pictures of a step, and there are 4; raise 'Pictures a step' \(accumulation\)"):
         fit_to_experts(eight, one)
-    assert num_mates(TrainConfig(), 2) == num_mates(TrainConfig(processes=2), 2) == 1
+    assert group_size(TrainConfig(), 2) == group_size(TrainConfig(processes=2), 2) == 1

@@ -43,7 +43,7 @@ class Simulated:
 
 
 def simulate_step(model_config, shape, plan, *, rank=32, blocks_swapped=0, dtype=torch.bfloat16, precision="bf16"):
-    """A Simulated optimizer step of one walk of WanTransformer3DModel(**model_config), with LoRA of this rank at every block."""
+    """A Simulated optimizer step of one block pass of WanTransformer3DModel(**model_config), with LoRA of this rank at every block."""
     model = make_model(model_config, dtype, precision)
     place_blocks(model, "meta", blocks_swapped)
     add_lora(model, rank, seed=0)
@@ -63,13 +63,13 @@ def make_model(model_config, dtype, precision="bf16"):
 
 
 def simulate(model, passes, plan):
-    """Count a walk of a model that is placed and has its LoRA; on `meta`, or with real memory on a CPU."""
+    """Count a block pass of a model that is placed and has its LoRA; on `meta`, or with real memory on a CPU."""
     memory = Memory()
     lora = list(trainable_lora(model).values())
     states = [torch.empty_like(p) for p in lora for _ in range(OPTIMIZER_STATES)]
     for tensor in (*model.parameters(), *model.buffers(), *model.streamer.buffers, *states):
         memory.follow(tensor)
-    shelf = CountedShelf(lora[0].device, memory) if plan.inputs_in_ram else plan.make_shelf(lora[0].device)
+    store = CountedShelf(lora[0].device, memory) if plan.inputs_in_ram else plan.make_store(lora[0].device)
     for p in lora:
         p.grad = None
     resting = memory.now
@@ -77,9 +77,9 @@ def simulate(model, passes, plan):
         for one in passes:
             for tensor in (one.x_t, one.target, one.sigma, one.prompt):
                 memory.follow(tensor)
-        add_gradients(model, passes, plan, shelf)
+        add_gradients(model, passes, plan, store)
     slabs = sum(slab.nbytes for slab in model.streamer.slabs.values())
-    return Simulated(memory.peak, resting, slabs + shelf.num_bytes if plan.inputs_in_ram else slabs)
+    return Simulated(memory.peak, resting, slabs + store.num_bytes if plan.inputs_in_ram else slabs)
 
 
 def _passes(model, shape):
@@ -130,7 +130,7 @@ class Memory(TorchDispatchMode):
 
 
 class CountedShelf(HostShelf):
-    """A shelf in RAM whose host tensors are not the device's."""
+    """A store in RAM whose host tensors are not the device's."""
 
     def __init__(self, device, memory):
         super().__init__(device)
