@@ -1,5 +1,6 @@
 """What can be fetched: a base model, a captioner, whatever has a file in `fetchables`. Everybody who downloads, links or lists asks here. Torch-free."""
 
+import difflib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, cast
@@ -85,7 +86,9 @@ def kind_of(name: str) -> FetchableKind:
         if name in kind.list_names():
             return kind
     words = " or ".join(kind.WORD for kind in kinds())
-    raise Problem(f"There is no {words} named {name!r}.", fix=f"Known are {', '.join(list_names())}.")
+    near = difflib.get_close_matches(str(name), list(list_names()), 1)
+    hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(list_names())}."
+    raise Problem(f"There is no {words} named {name!r}.", fix=hint)
 
 
 def find_fetchable(name: str) -> Fetchable:
