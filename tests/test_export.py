@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 
 from studio.config import PreservationConfig, TrainConfig, from_dict, to_dict
+from studio.disk import file_sha256
 from studio.errors import Problem
 from studio.evaluation.clip_files import write_clip
 from studio.evaluation.judge.verdict import VERDICT_VERSION
@@ -21,7 +22,7 @@ from studio.export.lora_files import check_lora
 from studio.export.texts import differences
 from studio.models import lora
 from studio.models.loading import load_expert, load_pipeline
-from studio.training.pairs import file_sha256, find_pair, pair_file_name, pair_folder
+from studio.training.pairs import find_pair, pair_file_name, pair_folder
 from studio.workspace import finished_dir, write_json
 
 EXPERTS = ("high_noise", "low_noise")

@@ -4,7 +4,7 @@ import hashlib
 
 from studio.config import NUM_KEPT, DataConfig
 from studio.data import dataset, persons, quality
-from studio.data.records import file_sha256
+from studio.disk import file_sha256
 from studio.errors import Problem
 from studio.models.catalogue import describe_model, find_model
 from studio.models.preset import list_models, model_preset

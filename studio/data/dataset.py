@@ -12,6 +12,7 @@ from pathlib import Path
 
 from studio.data import records
 from studio.data.captions.files import caption_file, clean_caption, read_text, write_caption
+from studio.disk import file_sha256
 from studio.errors import Problem
 from studio.workspace import locked, replace
 
@@ -297,7 +298,7 @@ def _taken_back_if_open(project, before, path):
 def _file_facts(path):
     records.sync_file(path)
     info = path.stat()
-    return {"file_sha256": records.file_sha256(path), "file_size": info.st_size, "file_mtime_ns": info.st_mtime_ns}
+    return {"file_sha256": file_sha256(path), "file_size": info.st_size, "file_mtime_ns": info.st_mtime_ns}
 
 
 # -- inside

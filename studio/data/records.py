@@ -18,6 +18,7 @@ import time
 import unicodedata
 
 from studio.data import limits
+from studio.disk import file_sha256
 from studio.errors import Problem
 from studio.workspace import read_json, replace, safe_join, write_json
 
@@ -56,11 +57,6 @@ def save(project, data):
 def text_key(text):
     """Short hash of a caption, to notice when someone edits the .txt file outside the studio."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def file_sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def scan(project):

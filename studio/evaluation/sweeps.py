@@ -10,11 +10,12 @@ from pathlib import Path
 from statistics import median
 
 from studio.config import EXPERTS, SweepConfig, from_dict, to_dict
+from studio.disk import file_sha256
 from studio.errors import Damaged, Problem
 from studio.evaluation.first_pictures import add_first_pictures
 from studio.evaluation.judge.references import needs_scores, scores_key
 from studio.evaluation.prompts import resolve_prompts, standard_prompts
-from studio.training.pairs import Pair, damaged_pairs, file_sha256, list_pairs, require_whole
+from studio.training.pairs import Pair, damaged_pairs, list_pairs, require_whole
 from studio.workspace import FORMAT, Project, new_numbered_dir, read_json, safe_join, write_json
 
 WAVE_CELLS = 12  # about this many clips share one change of experts; a row (one prompt and seed) is never split

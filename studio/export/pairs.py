@@ -9,6 +9,7 @@ from pathlib import Path
 
 from studio.config import USUAL_STRENGTH, TrainConfig, to_dict
 from studio.data.dataset import kept_items
+from studio.disk import file_sha256
 from studio.errors import Problem
 from studio.evaluation.report import has_current_report, write_report
 from studio.evaluation.sweeps import is_sample
@@ -18,7 +19,7 @@ from studio.export.lora_files import check_lora, write_for_musubi
 from studio.models.preset import ModelPreset, model_preset
 from studio.project_facts import Person
 from studio.training.material import learnable
-from studio.training.pairs import Pair, file_sha256, find_pair, verify_pair
+from studio.training.pairs import Pair, find_pair, verify_pair
 from studio.workspace import finished_dir, read_json, write_json
 
 EXPORT_VERSION = 1

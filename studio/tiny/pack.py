@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from studio.config import EXPERTS
+from studio.disk import file_sha256
 from studio.models.files.folders import PACK_FILE
 from studio.tiny.denoiser import BOUNDARY, PLANS
 from studio.tiny.text import build_tokenizer
@@ -57,16 +58,10 @@ def seal_pack(out, facts=None):
     for path in out.rglob("*.json"):  # the same bytes whatever system wrote them
         path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
     files = sorted(p for p in out.rglob("*") if p.is_file() and p.name != PACK_FILE and p.suffix != ".md")
-    entries = {p.relative_to(out).as_posix(): {"bytes": p.stat().st_size, "sha256": _sha256(p)} for p in files}
+    entries = {p.relative_to(out).as_posix(): {"bytes": p.stat().st_size, "sha256": file_sha256(p)} for p in files}
     write_json(
         out / PACK_FILE, {"format": FORMAT} | (facts or {k: known[k] for k in known if k not in ("format", "files")}) | {"files": entries}
     )
-
-
-def _sha256(path):
-    from studio.training.pairs import file_sha256
-
-    return file_sha256(path)
 
 
 def _model_card(out):

@@ -6,8 +6,8 @@ import json
 import numpy as np
 
 from studio.data.dataset import kept_items
+from studio.disk import file_sha256
 from studio.evaluation.judge.likeness import LEAST_GROUPS
-from studio.training.pairs import file_sha256
 
 SCORES_VERSION = 1  # raise it when the same clip would score differently
 MAX_SIDE = 1024  # px of a photo as it is looked at
