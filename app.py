@@ -11,7 +11,7 @@ from pathlib import Path
 DEFAULT_PORT = 7860
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 closed, or already running elsewhere; 2 a mistake that a person can mend; 1 a fault."""
     options = parse(arguments)
     if options.home:
@@ -32,7 +32,7 @@ def main(arguments=None):
         return fail(error, 1)
 
 
-def parse(arguments):
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="launch",
         description="Likeness Studio: teach WAN 2.2 one person, on your own GPU.",
@@ -46,13 +46,13 @@ def parse(arguments):
     return parser.parse_args(arguments)
 
 
-def port_number(text):
+def port_number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 1 to 65535")
     return int(text)
 
 
-def run(options):
+def run(options: argparse.Namespace) -> int:
     from studio import surroundings
     from studio.ui import instance
     from studio.workspace import Workspace, default_home
@@ -79,7 +79,7 @@ def run(options):
     return 0
 
 
-def point_to(url, options):
+def point_to(url: str, options: argparse.Namespace) -> int:
     from studio.ui.instance import open_in_browser
 
     print(f"The studio already runs at {url}")
@@ -88,7 +88,7 @@ def point_to(url, options):
     return 0
 
 
-def lan_password(options):
+def lan_password(options: argparse.Namespace) -> str:
     """The password when the studio is to be shared, else ""."""
     if not options.share_on_lan:
         return ""
@@ -98,7 +98,7 @@ def lan_password(options):
     return password
 
 
-def check_writable(home):
+def check_writable(home: Path) -> None:
     """ValueError in words if the workspace cannot be made or written."""
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -108,16 +108,17 @@ def check_writable(home):
         raise ValueError(f"the workspace {home} cannot be written ({error.strerror}); choose another folder with --home") from None
 
 
-def sentence(error):
-    return f"{error}; {error.fix}" if getattr(error, "fix", "") else str(error)
+def sentence(error: ValueError) -> str:
+    fix = getattr(error, "fix", "")
+    return f"{error}; {fix}" if fix else str(error)
 
 
-def tell(text, code=2):
+def tell(text: str, code: int = 2) -> int:
     print(text, file=sys.stderr)
     return code
 
 
-def fail(error, code):
+def fail(error: Exception, code: int) -> int:
     """A fault of ours: a sentence for the person, the traceback in a file beside their work."""
     from studio.workspace import default_home
 

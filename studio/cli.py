@@ -3,14 +3,21 @@
 import argparse
 import difflib
 import importlib
+import io
 import os
 import sys
 import tempfile
 import traceback
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 from studio.commands.output import JobFailed, Output
 from studio.config import NUM_KEPT
+from studio.export.targets import target_names
+from studio.jobs.launcher import offline_environment
+from studio.jobs.problems import Failure, explain
+from studio.jobs.state import JobStatus, read_log_tail
 from studio.workspace import Workspace, default_home
 
 OK, FAULT, MISTAKE = 0, 1, 2
@@ -26,7 +33,7 @@ COMMANDS = {
     "curate": ("projects", "curate", "measure the pictures and propose the best varied set"),
     "caption": ("projects", "caption", "write captions, and check them"),
     "plan": ("training", "plan", "what training would use and take here, with the reasons"),
-    "import-config": ("training", "import_config", "settings from a config of AI Toolkit or diffusion-pipe"),
+    "import-config": ("training", "import_config", "settings from a config of another trainer"),
     "rehearse": ("training", "rehearse", "ten real steps that measure memory and time, and correct the plan"),
     "train": ("training", "train", "train; Ctrl-C saves and stops"),
     "jobs": ("training", "jobs", "what runs, waits, and ran"),
@@ -42,11 +49,11 @@ class UsageError(ValueError):
 
 
 class Parser(argparse.ArgumentParser):
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 2 a mistake that the person can mend, 1 a fault of ours."""
     argv = sys.argv[1:] if argv is None else argv
     _prepare_process()
@@ -63,9 +70,9 @@ def main(argv=None):
     except JobFailed as e:
         if "--debug" in argv:
             out.note(_log_of(e.job))
-        return _complain(out, e.job.error, e.job.run_dir / "log.txt", FAULT if e.job.error.get("unexpected") else MISTAKE)
+        return _complain(out, e.failure, e.job.run_dir / "log.txt", FAULT if e.failure.unexpected else MISTAKE)
     except KeyboardInterrupt:
-        return _complain(out, {"message": "interrupted; what was finished is kept", "fix": "run it again to go on"}, None, FAULT)
+        return _complain(out, Failure(message="interrupted; what was finished is kept", fix="run it again to go on"), None, FAULT)
     except BrokenPipeError:  # `... | head` closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
         return OK
@@ -73,47 +80,41 @@ def main(argv=None):
         return _explain(out, e, "--debug" in argv)
 
 
-def _open_workspace(home):
-    home = Path(home).expanduser().resolve() if home else default_home()
-    if home.exists() and not home.is_dir():
-        raise ValueError(f"{home} is a file, not a folder; give --home a folder")
-    return Workspace(home)
+def _open_workspace(home: str) -> Workspace:
+    folder = Path(home).expanduser().resolve() if home else default_home()
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file, not a folder; give --home a folder")
+    return Workspace(folder)
 
 
-def _explain(out, error, debug):
-    from studio.jobs.problems import explain
-
+def _explain(out: Output, error: Exception, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     words = explain(error)
-    if not words["unexpected"]:
+    if not words.unexpected:
         return _complain(out, words, None, MISTAKE)
     log = Path(tempfile.gettempdir()) / "likeness-studio-error.txt"
     log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    return _complain(out, words | {"cost": "", "fix": ""}, log, FAULT)
+    return _complain(out, replace(words, cost="", fix=""), log, FAULT)
 
 
-def _complain(out, words, log, code):
-    parts = [words["message"], words.get("cost"), words.get("fix"), f"Log: {log}" if log and code == FAULT else ""]
+def _complain(out: Output, words: Failure, log: Path | None, code: int) -> int:
+    parts = [words.message, words.cost, words.fix, f"Log: {log}" if log and code == FAULT else ""]
     parts = [str(p).strip() for p in parts if p]
     line = " ".join([*(p if p.endswith((".", "?", ":")) else f"{p}." for p in parts[:-1]), *parts[-1:]])
     out.note("error: " + " ".join(line.split()))
-    out.finish({"error": {k: words.get(k, "") for k in ("message", "cost", "fix", "action")} | ({"log": str(log)} if log else {})})
+    out.finish({"error": words.as_problem().to_dict() | ({"log": str(log)} if log else {})})
     return code
 
 
-def _log_of(job):
-    from studio.jobs.state import read_log_tail
-
+def _log_of(job: JobStatus) -> str:
     return read_log_tail(job.run_dir)
 
 
-def _prepare_process():
+def _prepare_process() -> None:
     """UTF-8 on any console; the libraries offline."""
-    from studio.jobs.launcher import offline_environment
-
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
     os.environ.update(offline_environment())
 
@@ -121,7 +122,7 @@ def _prepare_process():
 # -- arguments
 
 
-def _parse(argv):
+def _parse(argv: list[str]) -> argparse.Namespace | None:
     """The arguments, or None if help was asked for and printed."""
     first = next((a for a in argv if not a.startswith("-")), None)
     if first and first not in COMMANDS and argv[0] == first:
@@ -143,13 +144,13 @@ def _parse(argv):
     return args
 
 
-def _make_parser():
-    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+def _make_parser() -> Parser:
+    common = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--home", metavar="DIR", help="the workspace folder (default: $STUDIO_HOME, or `workspace` beside app.py)")
     common.add_argument("--json", action="store_true", help="one JSON object on stdout")
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser = Parser(prog="studio", description="Likeness Studio: teach WAN 2.2 one person, on your own GPU.", parents=[common])
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name, (_, _, help) in COMMANDS.items():
         words = {"help": help, "description": help[0].upper() + help[1:] + ".", "epilog": _EPILOGS.get(name)}
         sub = commands.add_parser(name, parents=[common], formatter_class=argparse.RawDescriptionHelpFormatter, **words)
@@ -158,11 +159,11 @@ def _make_parser():
     return parser
 
 
-def _argument(*flags, **options):
+def _argument(*flags: str, **options: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
     return flags, options
 
 
-def numbers(text):
+def numbers(text: str) -> tuple[float, ...]:
     """ "0.7,1.0" -> (0.7, 1.0)."""
     try:
         return tuple(float(part) for part in text.split(",") if part.strip())
@@ -242,7 +243,7 @@ _ARGUMENTS = {
     ],
     "import-config": [
         _PROJECT,
-        _argument("files", nargs="+", type=Path, metavar="FILE", help="AI Toolkit's .yaml, or diffusion-pipe's .toml files"),
+        _argument("files", nargs="+", type=Path, metavar="FILE", help="its config, or the files that make one up together"),
     ],
     "rehearse": [_PROJECT, _argument("--steps", type=int, help="of the training that is rehearsed"), _RECIPE, _SET],
     "train": [
@@ -267,7 +268,7 @@ _ARGUMENTS = {
     "verdict": [_PROJECT, _argument("--sweep", default="", help="a sweep's folder name; default: the last one")],
     "export": [
         _PROJECT,
-        _argument("--to", default="comfyui", help="comfyui, ai-toolkit, diffusion-pipe, musubi or bundle"),
+        _argument("--to", default="comfyui", metavar="TARGET", help=f"what for: {', '.join(target_names())}"),
         _argument("--pair", default="", help="default: the verdict's, or the last one"),
         _argument("--strength", type=float, default=None),
     ],

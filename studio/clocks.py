@@ -4,12 +4,12 @@ import os
 import time
 
 
-def awake_seconds():
+def awake_seconds() -> float:
     """For measuring work: seconds that go on only while the computer is awake."""
     return _unbiased_seconds() if os.name == "nt" else time.monotonic()
 
 
-def asleep_seconds():
+def asleep_seconds() -> float:
     """Seconds that the computer has spent asleep since it was started; changes of its clock do not matter. 0 where the system does not tell."""
     if os.name == "nt":
         return _ticks() - _unbiased_seconds()
@@ -18,7 +18,7 @@ def asleep_seconds():
     return 0.0
 
 
-def _unbiased_seconds():
+def _unbiased_seconds() -> float:
     """Windows' count of awake time."""
     import ctypes
 
@@ -27,7 +27,7 @@ def _unbiased_seconds():
     return count.value / 1e7
 
 
-def _ticks():
+def _ticks() -> float:
     """Windows' time since the start, sleep counted."""
     import ctypes
 

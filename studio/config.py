@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from studio.doors import member_names
 from studio.drawing_config import USUAL_STRENGTH, CaptionConfig, SweepConfig, guidance_settings
 from studio.experts import EXPERTS
-from studio.sections import Section, from_dict, list_settings, merge, nest, setting, to_dict
+from studio.sections import Section, flatten, from_dict, list_settings, merge, nest, setting, to_dict
 
 __all__ = [
+    "DISTRIBUTIONS",
     "EXPERTS",
     "RENDEZVOUS_FILE",
     "OPTIMIZERS",
@@ -28,6 +30,7 @@ __all__ = [
     "SweepConfig",
     "TimestepConfig",
     "TrainConfig",
+    "flatten",
     "from_dict",
     "guidance_settings",
     "list_presets",
@@ -40,6 +43,8 @@ __all__ = [
 ]
 
 PRESETS_DIR = Path(__file__).resolve().parent.parent / "presets"
+# a file each in that folder; their names are enough here, none is imported
+DISTRIBUTIONS = member_names(Path(__file__).resolve().parent / "training/step/distributions", first="sigmoid")
 # environment variable of a training's processes on one computer: the file in which they find each other
 RENDEZVOUS_FILE = "STUDIO_RENDEZVOUS_FILE"
 TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):[0-5]\d")
@@ -73,7 +78,7 @@ class TimestepConfig(Section):
         "Which noise levels are practised most. Sigmoid favours the middle, where a face takes shape.",
         label="Noise levels to practise",
         term="timestep distribution",
-        choices=("sigmoid", "uniform", "cosine", "shift"),
+        choices=DISTRIBUTIONS,
     )
     scale: float = setting(
         1.0, "Width of the sigmoid; larger spreads further.", label="Spread", term="sigmoid scale", minimum=0.1, maximum=4.0

@@ -4,6 +4,7 @@ The format of a file is read here and nowhere else. A file of an older format is
 format is read as far as it is understood, and never written.
 """
 
+import contextlib
 import dataclasses
 import functools
 import types
@@ -144,27 +145,54 @@ def _reader(hint: Any) -> Reader:
     if hint is Any:
         return lambda value, where: value
     if origin in (typing.Union, types.UnionType):
-        return _optional(_reader(next(part for part in parts if part is not type(None))))
-    if origin is tuple:
-        return _list_of(_reader(parts[0]))
+        return _one_of(tuple(part for part in parts if part is not type(None)), type(None) in parts)
+    if origin in (tuple, list):
+        return _list_of(_reader(parts[0]), origin)
     if origin in (dict, Mapping):
         return _table_of(_reader(parts[1]))
     if isinstance(hint, type) and issubclass(hint, Facts):
         return hint.from_json
+    if isinstance(hint, type) and issubclass(hint, tuple):
+        return _row_of(hint)
     return _plain(hint)
 
 
-def _optional(read: Reader) -> Reader:
-    return lambda value, where: None if value is None else read(value, where)
+def _one_of(kinds: tuple[type, ...], or_none: bool) -> Reader:
+    """A value of one of these types as it is; else what the first of them makes of it that can, and the last one says what is wrong."""
+    readers = [_reader(kind) for kind in kinds]
+
+    def read_one(value: Any, where: str) -> Any:
+        if (value is None and or_none) or type(value) in kinds:
+            return value
+        for read in readers[:-1]:
+            with contextlib.suppress(ValueError):
+                return read(value, where)
+        return readers[-1](value, where)
+
+    return read_one
 
 
-def _list_of(read: Reader) -> Reader:
-    def read_list(value: Any, where: str) -> tuple[Any, ...]:
+def _list_of(read: Reader, made: type) -> Reader:
+    """made: list for what is edited in place, else tuple."""
+
+    def read_list(value: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise ValueError(f"{where} is damaged: expected a list, got {str(value)[:60]!r}")
-        return tuple(read(part, f"{where}[{number}]") for number, part in enumerate(value))
+        return made(read(part, f"{where}[{number}]") for number, part in enumerate(value))
 
     return read_list
+
+
+def _row_of(kind: Any) -> Reader:
+    """A NamedTuple, which lies in the file as a list of its fields."""
+    readers = [_reader(hint) for hint in typing.get_type_hints(kind).values()]
+
+    def read_row(value: Any, where: str) -> Any:
+        if not isinstance(value, (list, tuple)) or len(value) != len(readers):
+            raise ValueError(f"{where} is damaged: expected {len(readers)} values, got {str(value)[:60]!r}")
+        return kind(*(read(part, f"{where}[{number}]") for number, (read, part) in enumerate(zip(readers, value))))
+
+    return read_row
 
 
 def _table_of(read: Reader) -> Reader:

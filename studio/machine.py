@@ -1,14 +1,18 @@
 """What this computer has: GPU and its memory (through NVML, without torch), RAM, processor, free disk. Never raises, cheap to poll."""
 
+from __future__ import annotations
+
 import functools
 import importlib.util
 import os
 import platform
 import re
 import shutil
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import psutil
 
@@ -26,15 +30,15 @@ class Gpu:
     driver: str
     holders: tuple[tuple[str, float], ...] = ()  # (program, gb), the largest first; 0.0 where Windows does not tell
     pcie: tuple[int, int] = (0, 0)  # generation and lanes that slot and card have in common; zeros where it is not told
-    driver_cuda: tuple[int, int] = ()  # the newest CUDA that the driver runs
+    driver_cuda: tuple[int, int] = (0, 0)  # the newest CUDA that the driver runs; zeros where it is not told
 
     @property
-    def link_gb_per_second(self):
+    def link_gb_per_second(self) -> float:
         """From page-locked RAM to the GPU, by the standard of its slot; 0.0 if that is not known."""
         generation, lanes = self.pcie
         return load_preset("speeds", "gpus")["pcie_gb_per_second_per_lane"].get(str(generation), 0.0) * lanes
 
-    def describe(self):
+    def describe(self) -> str:
         """ "RTX 4090, 24 GB, 22.1 GB free (1.1 GB held by chrome)"."""
         held = ", ".join(f"{gb:.1f} GB held by {name}" if gb else f"also used by {name}" for name, gb in self.holders[:3])
         return f"{self.name}, {self.vram_total_gb:.0f} GB, {self.vram_free_gb:.1f} GB free" + (f" ({held})" if held else "")
@@ -49,11 +53,11 @@ class Machine:
     cpu_cores: int
     notes: tuple[str, ...] = ()  # sentences about hardware that is there but not usable
 
-    def disk_free_gb(self, path):
+    def disk_free_gb(self, path: Path | str) -> float:
         return free_disk_gb(path)
 
 
-def read_machine():
+def read_machine() -> Machine:
     """The machine as it is now. No NVIDIA driver: gpus is empty."""
     memory = psutil.virtual_memory()
     gpus = _read_gpus()
@@ -67,7 +71,7 @@ def read_machine():
     )
 
 
-def free_disk_gb(path):
+def free_disk_gb(path: Path | str) -> float:
     """Free space where `path` is or would be, in GB of 10^9 bytes as file managers count; 0.0 if that cannot be told."""
     path = Path(path).absolute()
     while not path.exists() and path != path.parent:
@@ -78,11 +82,6 @@ def free_disk_gb(path):
         return 0.0
 
 
-def describe_gb(gb):
-    """ "22.1 GB"; "12 MB" for what would read as 0.0 GB."""
-    return f"{gb:.1f} GB" if gb >= 0.1 else f"{gb * 1024:.0f} MB"
-
-
 @dataclass(frozen=True)
 class TorchBuild:
     """What the installed torch was built for: cuda is (major, minor), (0, 0) for a build that computes on the processor alone."""
@@ -91,25 +90,28 @@ class TorchBuild:
     cuda: tuple[int, int] = (0, 0)
     rocm: bool = False
 
-    def why_not(self, gpu):
+    def why_not(self, gpu: Gpu) -> str:
         """Why it cannot use this GPU, in words with the way out; "" where it can. A driver runs every build of its CUDA's major version or older."""
         there = f"There is a {gpu.name}, but the installed torch ({self.version}) cannot use it"
         if self.cuda == (0, 0) and not self.rocm:
             return f"{there}; start the studio with launch to repair that."
-        if gpu.driver_cuda and self.cuda[0] > gpu.driver_cuda[0]:
+        if gpu.driver_cuda != (0, 0) and self.cuda[0] > gpu.driver_cuda[0]:
             return f"{there}: its driver {gpu.driver} is too old, it knows CUDA {gpu.driver_cuda[0]} and not {self.cuda[0]}. Update the graphics driver."
         return ""
 
 
-def read_torch_build():
+def read_torch_build() -> TorchBuild:
     """The TorchBuild that is installed, read from its file of versions: importing torch takes seconds and much memory."""
-    text = (Path(importlib.util.find_spec("torch").origin).parent / "version.py").read_text(encoding="utf-8")
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        raise ImportError("torch is not installed")
+    text = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
     found = dict(re.findall(r"^(\w+)(?:: [^=]*)? = '([^']*)'", text, re.MULTILINE))
     major, _, minor = found.get("cuda", "0.0").partition(".")
     return TorchBuild(found["__version__"], (int(major), int(minor)), "hip" in found)
 
 
-def long_paths_work():
+def long_paths_work() -> bool:
     """Whether paths may have more than 260 characters; on Windows that is a switch, and off unless somebody turned it on."""
     if os.name != "nt":
         return True
@@ -123,7 +125,7 @@ def long_paths_work():
 
 
 @functools.cache
-def _nvml():
+def _nvml() -> ModuleType | None:
     """The initialised NVML module, or None without an NVIDIA driver."""
     try:
         import pynvml
@@ -136,7 +138,7 @@ def _nvml():
     return pynvml
 
 
-def _read_gpus():
+def _read_gpus() -> tuple[Gpu, ...]:
     nvml = _nvml()
     if nvml is None:
         return ()
@@ -148,14 +150,14 @@ def _read_gpus():
         return ()
 
 
-def _read_gpu(nvml, index, driver, cuda):
+def _read_gpu(nvml: ModuleType, index: int, driver: str, cuda: tuple[int, int]) -> Gpu:
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)
     name = _text(nvml.nvmlDeviceGetName(handle)).removeprefix("NVIDIA ").removeprefix("GeForce ")
     return Gpu(index, name, memory.total / GIB, memory.free / GIB, driver, _holders(nvml, handle), _pcie(nvml, handle), cuda)
 
 
-def _pcie(nvml, handle):
+def _pcie(nvml: ModuleType, handle: Any) -> tuple[int, int]:
     """(generation, lanes) at their best: at rest a card goes down to the slowest."""
     try:
         return nvml.nvmlDeviceGetMaxPcieLinkGeneration(handle), nvml.nvmlDeviceGetMaxPcieLinkWidth(handle)
@@ -163,7 +165,7 @@ def _pcie(nvml, handle):
         return 0, 0
 
 
-def _visible(nvml, count):
+def _visible(nvml: ModuleType, count: int) -> list[int]:
     """Indices of the GPUs that CUDA may use, in its order (we run with CUDA_DEVICE_ORDER=PCI_BUS_ID, which is NVML's)."""
     text = os.environ.get("CUDA_VISIBLE_DEVICES")
     if text is None:
@@ -178,9 +180,10 @@ def _visible(nvml, count):
     return indices
 
 
-def _holders(nvml, handle):
+def _holders(nvml: ModuleType, handle: Any) -> tuple[tuple[str, float], ...]:
     """(program, gb) of what occupies the card, summed by program."""
-    used, seen = Counter(), set()
+    used: defaultdict[str, float] = defaultdict(float)
+    seen: set[int] = set()
     for query in (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses):
         try:
             processes = query(handle)
@@ -190,22 +193,22 @@ def _holders(nvml, handle):
             if process.pid not in seen:
                 seen.add(process.pid)
                 used[_program(process.pid)] += (process.usedGpuMemory or 0) / GIB
-    return tuple(used.most_common())
+    return tuple(sorted(used.items(), key=lambda entry: -entry[1]))
 
 
-def _program(pid):
+def _program(pid: int) -> str:
     try:
         return psutil.Process(pid).name().removesuffix(".exe")
     except psutil.Error:
         return f"process {pid}"
 
 
-def _text(value):
+def _text(value: bytes | str) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 @functools.cache
-def _cpu_name():
+def _cpu_name() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
@@ -216,7 +219,7 @@ def _cpu_name():
 
 
 @functools.cache
-def _other_gpus():
+def _other_gpus() -> tuple[str, ...]:
     """A sentence for an AMD card: it may work with a ROCm build of torch, but its memory is not read here."""
     for vendor in Path("/sys/class/drm").glob("card*/device/vendor"):
         try:

@@ -28,6 +28,7 @@ from studio.project_facts import Permission, ProjectFacts, WorkspaceFacts, check
 from studio.project_facts import clean_line as clean_line
 
 MAX_SLUG_CHARACTERS = 24
+DOWNLOADS_DIR = ".downloads"
 _RESERVED = {"con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10)), *(f"lpt{i}" for i in range(1, 10))}
 
 
@@ -64,7 +65,12 @@ class Workspace:
     @property
     def downloads(self) -> "Workspace":
         """A workspace in this one, with the download jobs of each base model: they wait for the network, and no other job waits for them."""
-        return Workspace(self.models_dir / ".downloads")
+        return Workspace(self.models_dir / DOWNLOADS_DIR)
+
+    @property
+    def is_downloads(self) -> bool:
+        """Whether this is the workspace of another one's download jobs."""
+        return self.home.name == DOWNLOADS_DIR
 
     def download_jobs(self, model: str) -> "Project":
         """The folder in which the download jobs of a base model lie, as those of a person lie in a project."""

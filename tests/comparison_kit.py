@@ -1,6 +1,7 @@
 """A drawn comparison on disk with clips of real size, made in seconds: a test pattern instead of what a model would draw. Free of torch."""
 
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from studio.config import EXPERTS, SweepConfig, TrainConfig, to_dict
 from studio.disk import file_sha256
 from studio.evaluation import sweeps
 from studio.evaluation.clip_files import write_clip, write_poster
+from studio.evaluation.sweep_facts import FIRST_SCORES, FIRST_SCORES_OF_AN_EYE
 from studio.training.pairs import pair_file_name, pair_folder
 from studio.workspace import write_json
 
@@ -34,9 +36,8 @@ def make_comparison(project, size=LANDSCAPE, num_pairs=6, runs=("train-001",), s
     config = SweepConfig(strengths=strengths, prompts=prompts, width=width, height=height, num_frames=NUM_FRAMES)
     folder = sweeps.open_sweep(project, config)
     sweep = sweeps.read_sweep(folder)
-    for cell in sweep["cells"]:
-        finish(folder, cell, sweep["prompts"][cell["prompt"]]["kind"], pattern_files(size))
-    sweeps.write_sweep(folder, sweep | {"fps": FPS})
+    drawn = sweep.with_cells(lambda cell: finish(folder, cell, sweep.prompt_of(cell).kind, pattern_files(size)))
+    sweeps.write_sweep(folder, replace(drawn, fps=FPS))
     return folder
 
 
@@ -55,14 +56,19 @@ def make_pair(project, run, step):
 
 
 def finish(folder, cell, kind, files):
-    """Give a cell its clip and poster, and what an observer would have measured."""
-    for name, content in zip(("clip", "poster"), files, strict=True):
-        target = folder / cell[name]
+    """The cell with its clip and poster, and what an observer would have measured."""
+    for name, content in zip((cell.clip, cell.poster), files, strict=True):
+        target = folder / name
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(content)
     seen = {"identity": 0.91, "memorised": 1.1, "identity_fall": 0.0} if kind == "person" else {"resemblance": 0.1}
-    scores = (SCORES if cell["pair"] else {}) | seen | {"follows": 0.95}
-    cell |= {"state": "done", "clip_sha256": file_sha256(folder / cell["clip"]), "scores": scores, "scored_by": "0123456789abcdef"}
+    scores = (SCORES if cell.pair else {}) | seen | {"follows": 0.95}
+    return replace(cell, state="done", clip_sha256=file_sha256(folder / cell.clip), scores=scores, measured=measured_with_an_eye(scores))
+
+
+def measured_with_an_eye(scores, key="0123456789abcdef"):
+    """What a cell notes of how it was measured."""
+    return {name: "1" for name in FIRST_SCORES if name in scores} | dict.fromkeys(FIRST_SCORES_OF_AN_EYE, key)
 
 
 @cache

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from studio.ui.app import build
-from studio.ui.page import Page
+from studio.ui.page import Page, Seen
 
 
 class Event:
@@ -50,7 +50,7 @@ class Window:
         self.page, self.demo = build_page(workspace)
         self.reader = next(fn for fn in self.demo.fns.values() if fn.fn == self.page.read_all)
         self.held = {block._id: block.value for block in self.demo.blocks.values() if hasattr(block, "value")}
-        self.held[self.page.seen._id] = {"project": None}
+        self.held[self.page.seen._id] = Seen()
         self.choose(slug)
         self.look()
 

@@ -12,7 +12,7 @@ from training_kit import Events
 
 import studio.config
 from studio.errors import Problem
-from studio.jobs.siblings import ranks, stop_file
+from studio.jobs.processes import rank_variables, stop_file
 from studio.training.loop import train
 
 PATIENCE_SECONDS = 120
@@ -52,7 +52,7 @@ def run_team(config, run_dir, plot=nothing_happens):
 
 
 def member(rank, folder, config, run_dir, plot, presets, told):
-    os.environ.update(ranks(rank, config.processes, folder))
+    os.environ.update(rank_variables(rank, config.processes, folder))
     studio.config.PRESETS_DIR = presets
     torch.set_num_threads(1)
     events = Events()

@@ -23,6 +23,7 @@ LEAVES = {
     "errors",
     "machine",
     "surroundings",
+    "words",
 }
 TORCH = {"torch", "accelerate", "diffusers", "transformers", "peft", "torchvision"}
 
@@ -53,6 +54,7 @@ LEAF_PACKAGES = {
     "errors": set(),
     "machine": {"psutil", "pynvml"},
     "surroundings": set(),
+    "words": set(),
 }
 
 # modules that load torch when they are imported; everything else in studio/ must not
@@ -86,6 +88,11 @@ TORCH_FREE = {
     "training/plan/estimates.py",
     "training/plan/optimizer_facts.py",
     "training/history.py",
+    "training/step/distributions/__init__.py",
+    "training/step/distributions/cosine.py",
+    "training/step/distributions/shift.py",
+    "training/step/distributions/sigmoid.py",
+    "training/step/distributions/uniform.py",
     "training/plan/measured.py",
     "training/material.py",
     "training/plan/memory.py",

@@ -489,6 +489,47 @@ def test_a_damaged_project_shows_nothing_of_the_one_before_and_no_words_go_to_th
         stop_studio(process)
 
 
+def test_files_that_arrive_late_are_taken_for_the_person_they_were_dropped_on(browser, tmp_path):
+    workspace, port = Workspace(tmp_path), free_port()
+    kim, carla = (make_person(workspace, name, photo) for name, photo in (("Kim", "person_a_1.jpg"), ("Carla", "person_b_1.jpg")))
+    process = start_studio(tmp_path, port)
+    try:
+        with window(browser, f"http://127.0.0.1:{port}", 1280, 860) as page:
+            choose_project(page, "Kim")
+            expect(page.locator("#caption-text")).to_have_value("ohwx, Kim by a window")
+            send_slowly_and_switch(page, "person_a_2.jpg", "Carla")
+            expect(page.locator("#studio-notice")).to_contain_text("Taken for Kim, where they were dropped.")
+            expect(page.locator("#caption-text")).to_have_value("ohwx, Carla by a window")
+            choose_project(page, "Kim")
+            expect(page.locator(".thumb")).to_have_count(2, timeout=JOB_MS)
+            assert len(list(kim.originals_dir.iterdir())) == 2 and len(list(carla.originals_dir.iterdir())) == 1
+            send_slowly_and_switch(page, "impostor_1.jpg", "Carla", meanwhile=lambda: shutil.rmtree(kim.root))
+            expect(page.locator("#studio-notice")).to_contain_text("The project that the files were dropped on is gone")
+            assert len(list(carla.originals_dir.iterdir())) == 1
+            assert not [path for path in (tmp_path / "uploads").rglob("*") if path.is_file()]
+    finally:
+        stop_jobs(workspace)
+        stop_studio(process)
+
+
+def send_slowly_and_switch(page, photo, name, meanwhile=lambda: None):
+    """Choose a file; while it is on its way choose another person, and see their page before it arrives."""
+    held = []
+    page.route("**/gradio_api/upload?*", lambda request: held.append(request))
+    done = 'data: {"msg": "done"}\n\n'  # of an upload that has not begun the studio has nothing to tell
+    page.route("**/gradio_api/upload_progress?*", lambda asked: asked.fulfill(content_type="text/event-stream", body=done))
+    if not page.locator("#upload input[type=file]").count():
+        page.click("#add-media > button")
+    page.locator("#upload input[type=file]").set_input_files(ROOT / "tests" / "media" / photo)
+    choose_project(page, name)
+    expect(page.locator("#caption-text")).to_have_value(f"ohwx, {name} by a window")
+    meanwhile()
+    [request] = held
+    request.continue_()
+    page.unroute("**/gradio_api/upload?*")
+    page.unroute("**/gradio_api/upload_progress?*")
+
+
 def make_person(workspace, name, photo):
     project = workspace.create_project(name, trigger="ohwx", base_model="tiny", permission=Permission(granted=True))
     import_media(project, [ROOT / "tests" / "media" / photo])

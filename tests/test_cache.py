@@ -57,11 +57,13 @@ class Encoders:
 
 
 def encode(project, encoders, should_stop=lambda: False, report=None, settings=SETTINGS):
-    words = {"trigger": "ohwx", "class_noun": "person"}
-    return cache.encode_dataset(
-        project, kept_items(project), base=encoders.base, data_config=settings, **words,
+    items = kept_items(project)
+    samples = cache.plan_samples(items, base=encoders.base, data_config=settings, trigger="ohwx", class_noun="person")
+    finished = cache.encode_samples(
+        project, samples, items, base=encoders.base,
         load_vae=encoders.vae, load_text_encoder=encoders.text, report=Events() if report is None else report, should_stop=should_stop,
     )  # fmt: skip
+    return samples if finished else None
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def untaught(tmp_path_factory):
-    from studio.tiny.captioner import build_untaught_captioner
+    from studio.tiny.words.captioner import build_untaught_captioner
 
     return build_untaught_captioner(tmp_path_factory.mktemp("captioner"), WORDS, seed=0)
 
@@ -197,7 +197,7 @@ def hashes(folder):
 
 
 def test_the_untaught_captioner_is_the_same_file_for_file(untaught, tmp_path):
-    from studio.tiny.captioner import build_untaught_captioner
+    from studio.tiny.words.captioner import build_untaught_captioner
 
     assert hashes(build_untaught_captioner(tmp_path / "again", WORDS, seed=0)) == hashes(untaught)
     assert hashes(build_untaught_captioner(tmp_path / "other", WORDS, seed=1)) != hashes(untaught)
@@ -246,7 +246,7 @@ def test_a_large_drawing_is_seen_as_the_cells_that_it_was_made_of(untaught):
 
 def test_instructions_and_captions_are_whole_words(tmp_path):
     from studio.models.captioners.places import load_captioner
-    from studio.tiny.captioner import build_untaught_captioner
+    from studio.tiny.words.captioner import build_untaught_captioner
 
     tokenizer = load_captioner(build_untaught_captioner(tmp_path)).processor.tokenizer
     for name in ("brief", "standard"):
@@ -262,7 +262,7 @@ def test_instructions_and_captions_are_whole_words(tmp_path):
 def test_an_answer_becomes_exactly_the_worlds_caption():
     from studio.data.captions.rules import compose_caption
     from studio.tiny import world
-    from studio.tiny.captioner_training import answer_for
+    from studio.tiny.words.captioner_training import answer_for
 
     rng = random.Random(0)
     for i in range(40):
@@ -285,7 +285,7 @@ def test_lessons_show_no_held_out_person_or_scene_and_the_pictures_that_the_capt
 
     from studio.models.captioners.places import load_captioner
     from studio.tiny import world
-    from studio.tiny.captioner_training import Head, Lessons
+    from studio.tiny.words.captioner_training import Head, Lessons
 
     captioner = load_captioner(untaught)
     lessons = Lessons(captioner, Head(96, 0), 0)
@@ -300,7 +300,7 @@ def test_lessons_show_no_held_out_person_or_scene_and_the_pictures_that_the_capt
 
 
 def test_a_training_that_was_cut_off_ends_with_the_same_files(tmp_path):
-    from studio.tiny.captioner_training import build_captioner
+    from studio.tiny.words.captioner_training import build_captioner
 
     how = {"steps": 2, "learning_rate": 1e-3, "photos": 2, "clips": 1}
     stages = {"see": how, "follow": how | {"often": ("nodding",)}, "tell": how}
@@ -317,7 +317,7 @@ def test_a_training_that_was_cut_off_ends_with_the_same_files(tmp_path):
 
 def test_the_packs_captioner_says_what_is_in_photos_and_clips_that_it_never_saw(workspace):
     from studio.models.catalogue import find_model
-    from studio.tiny.captioner_training import measure_captioner
+    from studio.tiny.words.captioner_training import measure_captioner
 
     folder = find_model("tiny", workspace).captioner
     assert sum(p.stat().st_size for p in folder.iterdir()) < 7_000_000

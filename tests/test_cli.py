@@ -13,6 +13,7 @@ from studio.data import dataset
 from studio.data.importer import import_media
 from studio.disk import FORMAT, read_json, write_json
 from studio.jobs import launcher
+from studio.jobs.kinds.import_media import ImportJob
 from studio.jobs.state import list_jobs
 
 
@@ -188,7 +189,7 @@ def test_a_file_given_as_the_workspace_is_refused(run, tmp_path):
 
 
 def test_a_job_in_the_queue_is_listed(run_json, project):
-    launcher.cancel(launcher.enqueue(project, "import", {"paths": []}))
+    launcher.cancel(launcher.enqueue(project, ImportJob(paths=())))
     code, data = run_json("jobs")
     assert code == 0 and [(j["name"], j["state"]) for j in data["jobs"]] == [("import-001", "stopped")]
 

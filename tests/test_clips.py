@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from studio.data import dataset, limits
+from studio.data.cutting import cut_clip
 from studio.data.importer import import_media
 from studio.data.media import clips
 from studio.data.media.thumbnails import preview, thumbnail
@@ -281,7 +282,7 @@ def clip_project(project, tmp_path):
 def test_a_clip_is_cut_and_the_cut_undone(clip_project):
     before = dataset.get_item(clip_project, "clip-01")
     raw, original = before.path.read_bytes(), (clip_project.originals_dir / "a.mp4").read_bytes()
-    assert clips.cut_clip(clip_project, "clip-01", 0.4, 0.8) == "clip-01"
+    assert cut_clip(clip_project, "clip-01", 0.4, 0.8) == "clip-01"
     after = dataset.get_item(clip_project, "clip-01")
     assert after.seconds == pytest.approx(0.4, abs=0.04) and after.caption == before.caption and after.sha256 != before.sha256
     frames = clips.read_frames(after.path, 5, 16)
@@ -292,7 +293,7 @@ def test_a_clip_is_cut_and_the_cut_undone(clip_project):
 
 
 def test_a_part_can_become_an_item_of_its_own(clip_project):
-    assert clips.cut_clip(clip_project, "clip-01", 0.0, 0.5, as_new=True) == "clip-02"
+    assert cut_clip(clip_project, "clip-01", 0.0, 0.5, as_new=True) == "clip-02"
     items = dataset.list_items(clip_project)
     assert [i.id for i in items] == ["clip-01", "clip-02"] and items[1].caption == "ohwx, waving" and items[0].sha256 != items[1].sha256
     dataset.undo(clip_project)
@@ -302,7 +303,7 @@ def test_a_part_can_become_an_item_of_its_own(clip_project):
 @pytest.mark.parametrize(("start", "end"), [(0.5, 0.5), (0.8, 0.2), (-1, 0.5), (5, 6), (0.5, 0.51)])
 def test_a_cut_that_does_not_fit_is_refused(clip_project, start, end):
     with pytest.raises(ValueError, match="does not fit"):
-        clips.cut_clip(clip_project, "clip-01", start, end)
+        cut_clip(clip_project, "clip-01", start, end)
     assert dataset.can_undo(clip_project) == "Caption of clip-01"
 
 

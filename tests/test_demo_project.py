@@ -92,8 +92,8 @@ def test_the_curator_finds_all_four_faults_and_keeps_the_rest_without_remark(wor
     result = curation.curate(project)
     assert_each_says(left_out(project), FAULTS)
     assert result["kept"] == 14 and result["left_out"] == 4
-    assert not [i.id for i in list_items(project) if i.keep and i.measurements["warnings"]]
-    assert curation.is_settled(project) and curation.curate(project)["measured"] == 0
+    assert not [i.id for i in list_items(project) if i.keep and i.measurements.warnings]
+    assert curation.is_settled(project) and curation.curate(project).measured == 0
 
 
 def test_a_model_without_an_observer_misses_only_the_stranger(workspace):
@@ -109,10 +109,10 @@ def test_each_fault_is_far_beyond_its_limit_and_no_good_picture_is_near(workspac
     curation.curate(project)
     found = {item.id: item.measurements for item in list_items(project)}
     good = [values for item_id, values in found.items() if item_id not in FAULTS]
-    assert found["0013"]["blur"] > quality.BLUR_REJECT + 0.1 and max(v["blur"] for v in good) < quality.BLUR_WARN - 0.2
-    assert found["0016"]["luma"] < quality.LUMA_REJECT[0] / 2 and min(v["luma"] for v in good) > quality.LUMA_WARN[0]
+    assert found["0013"].blur > quality.BLUR_REJECT + 0.1 and max(v.blur for v in good) < quality.BLUR_WARN - 0.2
+    assert found["0016"].luma < quality.LUMA_REJECT[0] / 2 and min(v.luma for v in good) > quality.LUMA_WARN[0]
     assert quality.distance(get_item(project, "0005"), get_item(project, "0014")) <= 1
-    assert max(v["luma"] for v in good) < quality.LUMA_WARN[1] and not np.any([v["blown"] for v in good])
+    assert max(v.luma for v in good) < quality.LUMA_WARN[1] and not np.any([v.blown for v in good])
 
 
 def test_the_demo_curates_once_and_says_what_was_left_out_and_why(workspace):

@@ -22,6 +22,7 @@ from studio.data.captions.writer import find_captioner
 from studio.data.importer import import_media
 from studio.errors import Problem
 from studio.jobs import launcher, state, worker
+from studio.jobs.kinds.download import DownloadJob
 from studio.jobs.recorder import Recorder
 from studio.models.catalogue import describe_model, find_model
 from studio.models.fetch import offers as sources
@@ -32,6 +33,7 @@ from studio.models.files.folders import check_folder
 from studio.models.preset import model_preset
 from studio.project_facts import Permission
 from studio.ui import actions, download_view, sidebar
+from studio.ui.actions import find_button
 from studio.ui.dataset import view as dataset_view
 from studio.ui.train import choice as train_choice
 from studio.ui.train import view as train_view
@@ -232,7 +234,7 @@ def test_a_killed_download_goes_on_at_the_byte_where_it_was(hub, workspace):
     os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
     process.communicate()
     job = state.list_jobs(workspace.downloads)[0]
-    assert job.state == "crashed" and job.progress["total"] > 0
+    assert job.state == "crashed" and job.progress.total > 0
     parts = files_below(workspace.models_dir / MODEL / PARTS)
     [part] = [path for name, path in parts.items() if name.endswith(".part")]
     have, before, finished = part.stat().st_size, len(hub.requests), {r.name for r in hub.asked()} - {LOW}
@@ -489,7 +491,7 @@ def test_a_gated_repository_says_what_to_do_and_never_shows_the_login(hub, works
     if login:
         monkeypatch.setenv("HF_TOKEN", login)
     job = run_job(workspace)
-    assert job.state == "failed" and words in job.error["message"] and job.error["fix"]
+    assert job.state == "failed" and words in job.error.message and job.error.fix
     written = everything_written(workspace.home)
     assert b"SECRET" not in written and b"Traceback" in written  # the log has the traceback, without the login
 
@@ -526,13 +528,13 @@ def test_the_login_is_found_nowhere_after_a_real_process_whatever_happened(hub, 
 
 
 def run_job(workspace):
-    run_dir = launcher.prepare(workspace.download_jobs(MODEL), "download", {"model": MODEL})
+    run_dir = launcher.prepare(workspace.download_jobs(MODEL), DownloadJob(model=MODEL))
     return worker.run_job(run_dir)
 
 
 def test_a_detached_worker_downloads_while_another_job_runs(hub, workspace, project):
     with launcher.worker_lock(workspace):  # something trains
-        run_dir = launcher.enqueue(workspace.download_jobs(MODEL), "download", {"model": MODEL}, "Download WAN")
+        run_dir = launcher.enqueue(workspace.download_jobs(MODEL), DownloadJob(model=MODEL), "Download WAN")
         assert launcher.ensure_worker(workspace.downloads)
         deadline = time.monotonic() + 90
         while not (job := state.read_status(run_dir)).is_over:
@@ -545,7 +547,7 @@ def test_a_detached_worker_downloads_while_another_job_runs(hub, workspace, proj
 
 def test_a_stopped_download_is_resumed_as_the_same_job(hub, workspace):
     hub.rate = 4e6
-    run_dir = launcher.prepare(workspace.download_jobs(MODEL), "download", {"model": MODEL})
+    run_dir = launcher.prepare(workspace.download_jobs(MODEL), DownloadJob(model=MODEL))
 
     def stop_soon(event, fields):
         if event == "progress" and fields["done"] > 3:
@@ -617,7 +619,7 @@ def test_mistakes_with_the_command_are_one_line_and_exit_code_2(run, hub, worksp
 
 
 def test_one_model_is_not_downloaded_twice_at_once(run, hub, workspace):
-    launcher.enqueue(workspace.download_jobs(MODEL), "download", {"model": MODEL})
+    launcher.enqueue(workspace.download_jobs(MODEL), DownloadJob(model=MODEL))
     code, _, err = run("download", MODEL, "--yes")
     assert code == 2 and "being downloaded already" in err and not hub.requests
     assert json.loads(run("jobs", "--json")[1])["jobs"][0]["kind"] == "download"
@@ -645,8 +647,8 @@ class Event:
 
 def test_the_window_offers_the_download_with_its_size_the_space_and_the_licence(hub, person):
     view = download_view.read_download(person)
-    assert view["state"] == "missing" and view["label"] == "Download it (126 GB)" and "not on this computer" in view["title"]
-    facts = dict(view["facts"])
+    assert view.is_missing and view.offer.label == "Download it (126 GB)" and "not on this computer" in view.title
+    facts = dict(view.offer.facts)
     assert facts["Licence"] == "Apache-2.0" and facts["Size"] == "about 126 GB" and "free" in facts["Free space"]
     assert facts["Time"].startswith("about 2 h 48 min") and facts["Into"] == str(person.workspace.models_dir / MODEL)
     assert not hub.requests  # the window itself asks nobody
@@ -655,24 +657,24 @@ def test_the_window_offers_the_download_with_its_size_the_space_and_the_licence(
 def test_the_button_says_why_it_cannot_be_used(hub, person, monkeypatch):
     monkeypatch.setattr(sources, "free_disk_gb", lambda path: 100.0)
     view = download_view.read_download(person)
-    assert "31.0 GB of free space is missing" in view["prevented"]
+    assert "31.0 GB of free space is missing" in view.offer.prevented
     with pytest.raises(Problem, match=r"31\.0 GB"):
         download_view.start(MODEL, person.workspace)
     monkeypatch.setattr(sources, "free_disk_gb", lambda path: 500.0)
-    assert download_view.read_download(person)["prevented"] == ""
+    assert download_view.read_download(person).offer.prevented == ""
     sources.set_hub(person.workspace, offline=True)
-    assert "offline mode" in download_view.read_download(person)["prevented"]
+    assert "offline mode" in download_view.read_download(person).offer.prevented
     sources.set_hub(person.workspace, offline=False)
     monkeypatch.setenv("HF_ENDPOINT", "nowhere")  # a mistake in the environment must not take the page away
-    assert "mirror's address" in download_view.read_download(person)["prevented"]
+    assert "mirror's address" in download_view.read_download(person).offer.prevented
 
 
 def test_a_press_downloads_shows_how_far_it_is_and_goes_on_after_a_stop(hub, person, monkeypatch):
     monkeypatch.setattr(sources, "free_disk_gb", lambda path: 500.0)
     workspace = person.workspace
     assert "you may close this window" in download_view.start(MODEL, workspace)
-    assert download_view.read_download(person)["state"] == "waiting in the queue"
-    assert sidebar.offer_download(MODEL, workspace)["reason"].startswith("It is being downloaded")
+    assert download_view.read_download(person).running.state == "waiting in the queue"
+    assert sidebar.offer_download(MODEL, workspace)[0].startswith("It is being downloaded")
     with pytest.raises(Problem, match="already"):
         download_view.start(MODEL, workspace)
     [job], seen = state.queued_jobs(workspace.downloads), []
@@ -686,8 +688,8 @@ def test_a_press_downloads_shows_how_far_it_is_and_goes_on_after_a_stop(hub, per
             report(self, event, **fields)
             if event == "progress" and fields["done"] > 6 and stop:
                 time.sleep(0.8)  # the status is written twice a second
-                seen.append((download_view.read_download(person), sidebar.read_status_line(workspace)["download"]))
-                sidebar.stop_job(workspace, Event(id=seen[-1][1]["id"]))
+                seen.append((download_view.read_download(person), sidebar.read_status_line(workspace).download))
+                sidebar.stop_job(workspace, Event(id=seen[-1][1].id))
 
         monkeypatch.setattr(Recorder, "report", report_and_look)
         worker.execute(run_dir)
@@ -695,15 +697,16 @@ def test_a_press_downloads_shows_how_far_it_is_and_goes_on_after_a_stop(hub, per
 
     look(job.run_dir, stop=True)
     (view, line), total = seen[0], round(sum(len(hub.files[name]) for name in needed_of(hub.files)) / 1e6, 2)
-    assert view["state"] == "running" and view["counted"].endswith(f" of {total:g} MB") and "MB/s" in view["message"]
-    assert 0.3 < view["share"] < 1 and view["left"] and line["verb"] == "Stop"
+    running = view.running
+    assert running.is_running and running.counted.endswith(f" of {total:g} MB") and "MB/s" in running.message
+    assert 0.3 < running.share < 1 and running.left and line.verb == "Stop"
     view = download_view.read_download(person)
-    assert view["state"] == "missing" and "You stopped it" in view["sentence"] and view["title"].endswith("stopped")
-    assert train_view.wait_for_model(view)["action"] == "click:#download-model"
+    assert view.is_missing and "You stopped it" in view.sentence and view.title.endswith("stopped")
+    assert train_view.wait_for_model(view).button.name == "download-model"
     download_view.start(MODEL, workspace)
     assert len(state.list_jobs(workspace.downloads)) == 1
     look(job.run_dir, stop=False)
-    assert download_view.read_download(person) == {} and sidebar.read_status_line(workspace)["download"] is None
+    assert download_view.read_download(person) is None and sidebar.read_status_line(workspace).download is None
     assert_whole(workspace, hub.files)
 
 
@@ -712,13 +715,13 @@ def test_the_next_step_of_a_person_whose_model_is_missing_is_to_get_it(hub, pers
     import_media(person, [media / "person_a_1.jpg"])
     dataset.set_caption(person, "0001", "ohwx, a person, in a garden")
     step = train_view.next_step(person)
-    assert step == {"text": "get the base model.", "action": "click:#download-model", "label": "Download it (126 GB)"}
+    assert step.text == "get the base model." and step.button == find_button("download-model", label="Download it (126 GB)")
     reason, action = train_choice.what_prevents(person, train_choice.make_plan(person))
     assert "is not on this computer yet" in reason and action == "download-model"
     download_view.start(MODEL, person.workspace)
-    assert "label" not in train_view.next_step(person) and "wait" in train_view.next_step(person)["text"]
-    models = {model["name"]: model for model in sidebar.new_person_options(person.workspace)["models"]}
-    assert "being downloaded" in models[MODEL]["reason"] and models[MODEL]["download"] == {} and "download" not in models["tiny"]
+    assert train_view.next_step(person).button is None and "wait" in train_view.next_step(person).text
+    models = {model.name: model for model in sidebar.new_person_options(person.workspace).models}
+    assert "being downloaded" in models[MODEL].reason and models[MODEL].download is None and models["tiny"].download is None
     assert train_choice.what_prevents(person, train_choice.make_plan(person)) == ("WAN 2.2 T2V A14B is being downloaded.", "")
 
 
@@ -730,11 +733,11 @@ def test_a_download_that_failed_says_why_where_it_was_started(hub, person, monke
     assert worker._claim(job.run_dir)
     worker.execute(job.run_dir)
     view = download_view.read_download(person)
-    assert "has no such file" in view["sentence"] and view["label"] and view["title"].endswith("failed")
+    assert "has no such file" in view.sentence and view.offer and view.title.endswith("failed")
 
 
 def test_neither_the_window_nor_the_launcher_loads_the_hubs_library():
-    modules = "studio.models.fetch.download, studio.models.fetch.offers, studio.jobs.launcher, studio.jobs.tasks, studio.commands.models"
+    modules = "studio.models.fetch.download, studio.models.fetch.offers, studio.jobs.launcher, studio.jobs.worker, studio.jobs.kinds.download, studio.commands.models"
     code = f"import {modules}, sys; sys.exit(bool({{'huggingface_hub', 'torch', 'httpx2'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=launcher.ROOT).returncode == 0
 
@@ -879,24 +882,24 @@ def test_the_command_fetches_the_captioner_and_lists_it(run, captioner_hub, work
 
 def test_the_dataset_tab_offers_the_captioner_while_captions_are_missing(hub, person, media, monkeypatch):
     monkeypatch.setattr(sources, "free_disk_gb", lambda path: 500.0)
-    assert download_view.read_captioner(person) == {}
+    assert download_view.read_captioner(person) is None
     import_media(person, [media / "person_a_1.jpg"])
     view = download_view.read_captioner(person)
-    assert view["what"] == "captioner" and view["label"] == "Download it (17.5 GB)" and "on this computer alone" in view["about"]
+    assert view.what == "captioner" and view.offer.label == "Download it (17.5 GB)" and "on this computer alone" in view.about
     step = dataset_view.next_step(person)
-    assert step["action"] == "click:#download-captioner" and "get the captioner" in step["text"]
+    assert step.button.name == "download-captioner" and "get the captioner" in step.text
     with pytest.raises(Problem, match="is not on this computer") as missing:
         actions.write_captions(None, person)
     assert missing.value.action == "download-captioner"
     download_view.start(CAPTIONER, person.workspace)
     dataset.set_caption(person, "0001", "ohwx, a person, in a garden")
-    assert download_view.read_captioner(person)["state"] == "waiting in the queue"  # shown as long as it comes
+    assert download_view.read_captioner(person).running.state == "waiting in the queue"  # shown as long as it comes
     assert not hub.requests
 
 
 def test_a_base_model_that_brings_its_own_captioner_offers_none(project, media):
     import_media(project, [media / "person_a_1.jpg"])
-    assert download_view.read_captioner(project) == {} and dataset_view.next_step(project)["action"] == "write-captions"
+    assert download_view.read_captioner(project) is None and dataset_view.next_step(project).button.name == "write-captions"
 
 
 # -- where downloads come from, in the window
@@ -906,14 +909,14 @@ def test_a_mirror_and_the_offline_mode_are_fields_beside_the_button(person, monk
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
     monkeypatch.setenv(sources.WISH, "0")
     workspace = person.workspace
-    assert download_view.read_download(person)["hub"] == {"mirror": "", "offline": False, "fixed": ""}
+    assert download_view.read_download(person).hub == download_view.Hub("", False, "")
     assert "mirror.example" in download_view.save_hub(workspace, " https://mirror.example/hub/ ", False)
-    assert download_view.read_download(person)["hub"]["mirror"] == "https://mirror.example/hub"
-    assert "mirror.example" in dict(download_view.read_download(person)["facts"])["From"]
+    assert download_view.read_download(person).hub.mirror == "https://mirror.example/hub"
+    assert "mirror.example" in dict(download_view.read_download(person).offer.facts)["From"]
     with pytest.raises(Problem, match="mirror's address"):
         download_view.save_hub(workspace, "https://me:secret@mirror.example", True)
     assert not sources.is_offline(workspace) and "secret" not in (workspace.home / "workspace.json").read_text(encoding="utf-8")
     assert "nothing is downloaded" in download_view.save_hub(workspace, "huggingface.co", True)
-    assert download_view.read_download(person)["hub"] == {"mirror": "", "offline": True, "fixed": ""}
+    assert download_view.read_download(person).hub == download_view.Hub("", True, "")
     monkeypatch.setenv("HF_ENDPOINT", "https://other.example")
-    assert "HF_ENDPOINT" in download_view.read_download(person)["hub"]["fixed"]
+    assert "HF_ENDPOINT" in download_view.read_download(person).hub.fixed

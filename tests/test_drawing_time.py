@@ -10,6 +10,7 @@ from studio.config import SweepConfig
 from studio.evaluation import drawing_time as estimates
 from studio.evaluation import sweeps
 from studio.evaluation.drawing_time import drawing_seconds, estimate_drawing, num_passes
+from studio.evaluation.sweep_plan import plan_sweep
 from studio.machine import Gpu, Machine, TorchBuild
 from studio.models.catalogue import find_model, link_model
 from studio.models.preset import model_preset
@@ -39,7 +40,7 @@ def wan(workspace, tmp_path, monkeypatch):
 
 
 def plan_with(project, **changes):
-    return sweeps.plan_sweep(project, SweepConfig(**{"prompts": PROMPTS, "strengths": (0.7,)} | changes))
+    return plan_sweep(project, SweepConfig(**{"prompts": PROMPTS, "strengths": (0.7,)} | changes))
 
 
 def seconds_of(project, machine=MACHINE, **changes):
@@ -63,8 +64,8 @@ def test_the_time_follows_what_is_drawn_and_on_what(wan):
     slower = replace(MACHINE, gpus=(replace(CARD, name="RTX 3090"),))
     assert seconds_of(wan, slower) > 1.8 * usual
     some = plan_with(wan)
-    for cell in some["cells"][:3]:
-        cell["state"] = "done"
+    drawn = {cell.place for cell in some.cells[:3]}
+    some = some.with_cells(lambda cell: replace(cell, state="done") if cell.place in drawn else cell)
     assert estimate_drawing(wan, some, MACHINE).seconds == pytest.approx(usual / 2, rel=0.05)
 
 
@@ -84,10 +85,7 @@ def test_a_card_without_a_data_sheet_has_no_time_and_says_why(wan):
 
 def test_clips_that_were_drawn_before_count_more_than_a_data_sheet(wan):
     folder = sweeps.open_sweep(wan, SweepConfig(prompts=PROMPTS, strengths=(0.7,)))
-    drawn = sweeps.read_sweep(folder)
-    for cell in drawn["cells"]:
-        cell["seconds"] = 100.0
-    sweeps.write_sweep(folder, drawn)
+    sweeps.write_sweep(folder, sweeps.read_sweep(folder).with_cells(lambda cell: replace(cell, seconds=100.0)))
     found = estimate_drawing(wan, plan_with(wan, strengths=(0.9,)), MACHINE)
     assert found.seconds == pytest.approx(600) and "estimate" not in found.how_sure
 

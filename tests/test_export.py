@@ -1,25 +1,33 @@
 """Exports hold what the other program needs, nothing that is private, and never replace one another."""
 
+import hashlib
 import json
 import tomllib
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from export_kit import make_source
+from house_kit import House
 from PIL import Image
 
-from studio.config import PreservationConfig, TrainConfig, from_dict, to_dict
+from studio import cli
+from studio.config import PreservationConfig, TrainConfig, flatten, from_dict, nest, to_dict
 from studio.disk import file_sha256
 from studio.errors import Problem
 from studio.evaluation.clip_files import write_clip
 from studio.evaluation.judge.verdict import VERDICT_VERSION
-from studio.export import TARGETS, export_pair
-from studio.export.configs import to_toml
-from studio.export.lora_files import check_lora
-from studio.export.texts import differences
+from studio.evaluation.sweep_facts import ComparedPair, Sweep
+from studio.evaluation.sweeps import write_sweep
+from studio.export.left_out import left_out
+from studio.export.lora_keys import check_lora
+from studio.export.pairs import export_pair
+from studio.export.targets import find_target, target_names
+from studio.export.writing import to_toml
 from studio.models import lora
 from studio.models.loading import load_expert, load_pipeline
 from studio.training.pairs import find_pair, pair_file_name, pair_folder
@@ -116,7 +124,7 @@ def test_the_comfyui_pair_loads_in_stock_diffusers_and_changes_the_output(traine
     assert not torch.equal(high_only, both)
 
 
-@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize("to", target_names())
 def test_no_export_carries_a_path_and_repeating_it_gives_the_same_folder(trained, tmp_path, to):
     folder = export_pair(trained, PAIR, to)
     files = all_bytes(folder)
@@ -177,8 +185,9 @@ def check_dataset(folder):
 
 def test_a_readme_names_what_the_other_trainer_does_not_protect():
     with_pictures = TrainConfig(preservation=PreservationConfig(pictures=24))
-    assert any("not at pictures of others" in note for note in differences(with_pictures, "ai-toolkit"))
-    assert not differences(TrainConfig(), "ai-toolkit")
+    target = find_target("ai-toolkit")
+    assert any("not at pictures of others" in entry.why for entry in left_out(with_pictures, target))
+    assert not [entry for entry in left_out(TrainConfig(), target) if entry.name.startswith("preservation.")]
 
 
 def test_ai_toolkit_gets_a_job_that_continues_from_the_pair(trained):
@@ -253,7 +262,9 @@ def test_a_bundle_is_one_zip_without_photos_unless_asked(trained):
 def test_a_bundle_brings_the_report_of_the_comparison(trained):
     for number in (1, 2):
         folder = trained.sweeps_dir / f"sweep-00{number}"
-        write_json(folder / "sweep.json", {"pairs": [{"id": PAIR}], "cells": []})
+        compared = ComparedPair(id=PAIR, run="train-001", step=60, high_sha256="", low_sha256="")
+        facts = {"created": 0.0, "base_model": "tiny", "base_key": "k", "fps": 16, "settings": {}}
+        write_sweep(folder, Sweep(**facts, prompts=(), pairs=(compared,), cells=()))
         write_json(folder / "verdict.json", {"pair": PAIR, "number": number, "verdict_version": VERDICT_VERSION})
         (folder / "report.html").write_text(f"report {number}", encoding="utf-8")
     files = all_bytes(export_pair(trained, PAIR, "bundle"))
@@ -284,4 +295,157 @@ def test_the_longest_path_of_an_export_fits_windows_with_a_workspace_as_deep_as_
     assert MAX_HOME_CHARACTERS + 1 + len(longest) < 260
     deep = tmp_path / ("deep" * 20)
     assert _path(deep, True) == [] and _path(Path("C:/Likeness"), False) == []
-    assert "--home" in _path(deep, False)[0]["text"]
+    assert "--home" in _path(deep, False)[0].text
+
+
+EXPORTED_BEFORE = "what an earlier version of the studio wrote"
+
+
+def test_an_export_of_the_version_before_is_the_same_export_where_its_files_would_be_equal(trained):
+    """Its content is reckoned here as that version did, from its source: the list and the order are on people's disks."""
+    pair = find_pair(trained, PAIR)
+    loras = [file_sha256(pair.files[expert]) for expert in EXPERTS]
+    facts = {"name": "anna_run1_step30", "pair": PAIR, "trigger": "ohwx", "class_noun": "person", "base_title": "Tiny (built in)"}
+    for to, same in (("comfyui", True), ("bundle", True), ("musubi", False)):
+        what = [1, to, PAIR, loras, facts | {"strength": 0.8}, 0.8, [], [], to_dict(TRAIN)]
+        content = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+        folder = trained.exports_dir / f"{to}-train-001-step-000030"
+        folder.mkdir(parents=True)
+        (folder / "README.txt").write_text(EXPORTED_BEFORE, encoding="utf-8")
+        files = {"README.txt": file_sha256(folder / "README.txt")}
+        write_json(folder / "export.json", {"to": to, "pair": PAIR, "strength": 0.8, "content": content, "files": files})
+        assert (export_pair(trained, PAIR, to, 0.8) == folder) is same, to
+
+
+# -- what an export leaves out
+
+ODD_VALUES = {  # of settings that take one of several words, or whose next value is not allowed
+    "timesteps.distribution": "cosine",
+    "optimizer.name": "adafactor",
+    "optimizer.schedule": "cosine",
+    "lora.precision": "bf16",
+    "memory.precision": "int8",
+    "memory.multiply": "8bit",
+    "processes": 2,
+    "finish_by": "07:00",
+    "data.clip_frames": 17,
+    "optimizer.average": 0.5,
+    "optimizer.learning_rate": 3e-4,
+    "optimizer.weight_decay": 0.5,
+    "high_noise_share": 0.25,
+}
+AROUND = {"timesteps.shift": {"timesteps.distribution": "shift"}, "optimizer.prodigy_factor": {"optimizer.name": "prodigy"}}
+TRAINERS = [name for name in target_names() if find_target(name).settings]
+
+
+def flip(name, value):
+    """Another value of a setting."""
+    if name in ODD_VALUES:
+        return ODD_VALUES[name]
+    return not value if isinstance(value, bool) else value * 2 or 1
+
+
+def configs_of(to, train, pair, folder):
+    """The text of each config of an export, and none of its README."""
+    folder.mkdir(parents=True)
+    source = make_source(train, pair=pair)
+    find_target(to).write(replace(source, groups=tuple(replace(group, items=()) for group in source.groups)), folder)
+    return {p.name: p.read_text(encoding="utf-8") for p in folder.iterdir() if p.suffix in (".toml", ".yaml")}
+
+
+@pytest.mark.parametrize("to", TRAINERS)
+def test_every_setting_of_a_training_is_in_the_config_or_is_named_as_left_out(trained, tmp_path, to):
+    """Each setting is changed alone: an export in which nothing changes with it would be silent about it."""
+    pair = find_pair(trained, PAIR)
+    for name, value in flatten(TrainConfig()).items():
+        around = AROUND.get(name, {})
+        before, after = (from_dict(TrainConfig, nest(around | change)) for change in ({}, {name: flip(name, value)}))
+        written = [configs_of(to, train, pair, tmp_path / name / side) for side, train in (("before", before), ("after", after))]
+        named = [{e.name: (e.value, e.why) for e in left_out(train, find_target(to))} for train in (before, after)]
+        assert written[0] != written[1] or named[0].get(name) != named[1].get(name), f"{name} is shown nowhere"
+
+
+@pytest.mark.parametrize("to", TRAINERS)
+def test_what_makes_no_difference_is_not_named(to):
+    plain = from_dict(TrainConfig, nest({"preservation.enabled": False, "timesteps.distribution": "uniform", "timesteps.scale": 2.0}))
+    named = {entry.name for entry in left_out(plain, find_target(to))}
+    assert not named & {
+        "preservation.enabled",
+        "preservation.every",
+        "timesteps.distribution",
+        "timesteps.scale",
+        "optimizer.prodigy_factor",
+    }
+
+
+def test_a_fixed_parameter_of_another_trainer_is_named_unless_it_is_the_same():
+    def named(to, **timesteps):
+        found = left_out(from_dict(TrainConfig, {"timesteps": timesteps}), find_target(to))
+        return {entry.name: entry.why for entry in found if entry.name.startswith("timesteps.")}
+
+    assert named("ai-toolkit", distribution="shift", shift=3.0) == {"timesteps.shift": "it is 5 in this export"}
+    assert named("ai-toolkit", distribution="shift", shift=5.0) == {}
+    assert named("diffusion-pipe", distribution="sigmoid", scale=0.5) == {"timesteps.scale": "it is 1 in this export"}
+    assert "moves the levels of a sigmoid" in named("musubi", distribution="shift")["timesteps.distribution"]
+
+
+def test_the_command_says_what_the_other_trainer_does_not_get(trained, capsys):
+    home = ["--home", str(trained.workspace.home)]
+    assert cli.main(["export", "Anna", "--to", "musubi", "--json", *home]) == 0
+    told = json.loads(capsys.readouterr().out)["left_out"]
+    assert ["optimizer.name", "adamw", "this export sets adamw8bit instead"] in told
+    assert cli.main(["export", "Anna", "--to", "musubi", *home]) == 0
+    assert "this export sets adamw8bit instead" in capsys.readouterr().out
+    assert cli.main(["export", "Anna", "--to", "comfyui", "--json", *home]) == 0
+    assert json.loads(capsys.readouterr().out)["left_out"] == []
+
+
+# -- the door
+
+CARD_FILE = '''
+"""Card file: a trainer that nobody has heard of."""
+
+from studio.export.target import Reader, Settings, Target, any_model
+
+
+def write(source, folder):
+    (folder / "card.toml").write_text(f"card_steps = {source.train.steps}", encoding="utf-8")
+
+
+def read(files, found, num_items):
+    found.settings["steps"] = files[0][1]["card_steps"]
+    found.leave("colour", "blue", "there are no colours here")
+
+
+TARGET = Target(
+    name="card-file",
+    title="Card File",
+    writes="a card",
+    version=1,
+    write=write,
+    serves=any_model,
+    settings=Settings(distribution="any", words={}, written=frozenset(["steps"]), absent={}),
+    recognises=lambda name, data: "card_steps" in data,
+    reader=Reader(files="a card", read=read),
+)
+'''
+
+
+def test_a_file_more_is_a_target_more_that_is_offered_written_and_read_back(trained, tmp_path):
+    """Nothing else is told of it; it has told nothing of most settings, and they are named all the same."""
+    house, home = House(tmp_path / "a house"), trained.workspace.home
+    house.add("studio/export/targets/card_file.py", CARD_FILE)
+    assert "card-file" in house.run(home, "export", "--help").stdout
+    exported, _ = house.answer(home, "export", "Anna", "--to", "card-file")
+    card = Path(exported["folder"]) / "card.toml"
+    assert card.read_text(encoding="utf-8") == "card_steps = 60"
+    named = {name for name, _, _ in exported["left_out"]}
+    assert "steps" not in named and {"timesteps.distribution", "optimizer.warmup_steps", "lora.rank"} <= named
+    found, _ = house.answer(home, "import-config", "Anna", card)
+    assert (found["program"], found["settings"], found["without"]) == (
+        "Card File",
+        {"steps": 60},
+        [["colour", "blue", "there are no colours here"]],
+    )
+    (tmp_path / "other.yaml").write_text("a: 1", encoding="utf-8")
+    assert "or a card" in house.run(home, "import-config", "Anna", tmp_path / "other.yaml").stderr

@@ -26,7 +26,8 @@ from studio.evaluation.clip_files import read_clip
 from studio.evaluation.drawing import run_sweep
 from studio.evaluation.first_pictures import choose_first_pictures, describe_first_pictures
 from studio.evaluation.prompts import standard_prompts
-from studio.export import export_pair
+from studio.evaluation.sweep_plan import plan_sweep
+from studio.export.pairs import export_pair
 from studio.machine import read_machine
 from studio.models.catalogue import BaseModel, link_model
 from studio.models.fetch.needed import names_of_diffusers_folder
@@ -256,7 +257,7 @@ def test_photos_alone_teach_nothing_and_that_is_said_before_anything_is_started(
     plan = propose(project, read_machine(), workspace=project.workspace)
     assert not plan.fits and "learns from clips alone" in plan.reasons[-1]
     step = dataset_view.next_step(project)
-    assert step["text"] == "add clips of the person." and step["reason"] == plan.reasons[-1]
+    assert step.text == "add clips of the person." and step.reason == plan.reasons[-1]
     assert what_prevents(project, plan) == (plan.reasons[-1], "open-dataset")
     with pytest.raises(Problem, match="learns from clips alone"):
         _require_pictures(project)
@@ -324,13 +325,13 @@ def test_pairs_are_compared_from_the_same_pictures_and_a_stopped_comparison_goes
     assert (result["rendered"], result["failed"], result["stopped"]) == (4, 0, False)
     folder = project.sweep_dir(result["sweep"])
     sweep = sweeps.read_sweep(folder)
-    assert [prompt["first_picture"]["item"] for prompt in sweep["prompts"]] == ["0001", "0002"]
+    assert [prompt.first_picture.item for prompt in sweep.prompts] == ["0001", "0002"]
     assert "begins with 0002" in (folder / "report.html").read_text(encoding="utf-8")
-    assert len({cell["key"] for cell in sweep["cells"]}) == 4
+    assert len({cell.key for cell in sweep.cells}) == 4
 
-    cell = sweeps.find_cell(sweep, None, 1, SWEEP.seeds[0], 0.0)
-    drawn = read_clip(folder / cell["clip"]).astype(float)
-    right, wrong = draw_alone(base, project, sweep["prompts"][1]["text"], ("0002", "0001"))
+    cell = sweep.find_cell(None, 1, SWEEP.seeds[0], 0.0)
+    drawn = read_clip(folder / cell.clip).astype(float)
+    right, wrong = draw_alone(base, project, sweep.prompts[1].text, ("0002", "0001"))
     assert abs(drawn - right).mean() < abs(drawn - wrong).mean() / 3
 
 
@@ -348,36 +349,36 @@ def draw_alone(base, project, text, photos):
 
 def test_another_first_picture_is_another_clip_and_the_window_names_them(base, finished):
     other = finished[0]
-    plan = sweeps.plan_sweep(other, SWEEP)
-    assert describe_first_pictures(plan["prompts"]) == "Each clip begins with a picture of the person: 0001, 0002."
+    plan = plan_sweep(other, SWEEP)
+    assert describe_first_pictures(plan.prompts) == "Each clip begins with a picture of the person: 0001, 0002."
     evaluate_choice.save_choice(other, prompts="\n".join(PROMPTS))
     assert evaluate_choice.estimate(other).endswith("of the person: 0001, 0002.")
-    sample = sweeps.plan_sweep(other, train_samples.sample_config(other))
-    whole = sweeps.plan_sweep(other, evaluate_choice.read_choice(other)[0])
-    assert {cell["key"] for cell in sample["cells"]} < {cell["key"] for cell in whole["cells"]}, "a look at a training is part of it"
+    sample = plan_sweep(other, train_samples.sample_config(other))
+    whole = plan_sweep(other, evaluate_choice.read_choice(other)[0])
+    assert {cell.key for cell in sample.cells} < {cell.key for cell in whole.cells}, "a look at a training is part of it"
     set_keep(other, "0001", False)
-    changed = sweeps.plan_sweep(other, SWEEP)
-    assert not {cell["key"] for cell in plan["cells"] if cell["prompt"] == 0} & {cell["key"] for cell in changed["cells"]}
-    assert {c["key"] for c in plan["cells"] if c["prompt"] == 1} == {c["key"] for c in changed["cells"] if c["prompt"] == 1}
+    changed = plan_sweep(other, SWEEP)
+    assert not {cell.key for cell in plan.cells if cell.prompt == 0} & {cell.key for cell in changed.cells}
+    assert {c.key for c in plan.cells if c.prompt == 1} == {c.key for c in changed.cells if c.prompt == 1}
     set_keep(other, "0001", True)
 
 
 def test_a_prompt_can_name_what_it_begins_with(base, finished, project):
     prompts = ("[trigger] waving [picture clip-02]", "Calm | [trigger]", "[picture 0001] [trigger] turning")
-    plan = sweeps.plan_sweep(finished[0], dataclasses.replace(SWEEP, prompts=prompts))
-    assert [(p["text"], p["first_picture"]["item"]) for p in plan["prompts"]] == [
+    plan = plan_sweep(finished[0], dataclasses.replace(SWEEP, prompts=prompts))
+    assert [(p.text, p.first_picture.item) for p in plan.prompts] == [
         ("ohwx waving", "clip-02"), ("ohwx", "0002"), ("ohwx turning", "0001"),
     ]  # fmt: skip
     with pytest.raises(ValueError, match="no photo or clip 0009 that test clips could begin with; 0001 is one"):
-        sweeps.plan_sweep(finished[0], dataclasses.replace(SWEEP, prompts=("[trigger] [picture 0009]",)))
+        plan_sweep(finished[0], dataclasses.replace(SWEEP, prompts=("[trigger] [picture 0009]",)))
     evaluate_choice.save_choice(project, prompts="[trigger] [picture 0009]")
     with pytest.raises(ValueError, match="prompt 1 is empty"):
-        sweeps.plan_sweep(finished[0], dataclasses.replace(SWEEP, prompts=("[picture 0001]",)))
+        plan_sweep(finished[0], dataclasses.replace(SWEEP, prompts=("[picture 0001]",)))
     shutil.copytree(finished[1], project.runs_dir / "train-001")
     assert evaluate_choice.estimate(project).startswith("There is no photo or clip 0009"), "the tab goes on, whatever a prompt names"
     project.update(base_model="tiny")
     with pytest.raises(ValueError, match=r"draws from words alone; take \[picture \.\.\.\] out"):
-        sweeps.plan_sweep(project, dataclasses.replace(SWEEP, prompts=prompts))
+        plan_sweep(project, dataclasses.replace(SWEEP, prompts=prompts))
 
 
 def test_the_standard_prompts_tell_what_happens_next(base, finished):
@@ -388,9 +389,9 @@ def test_the_standard_prompts_tell_what_happens_next(base, finished):
 
 
 def test_a_new_person_is_told_that_such_a_model_needs_clips_and_others_go_first(base, home, tmp_path):
-    models = {model["name"]: model["reason"] for model in new_person_options(home)["models"]}
+    models = {model.name: model.reason for model in new_person_options(home).models}
     assert models[SMALL] == f"Ready to use. {CLIPS_ALONE}" and models[A14B].endswith(CLIPS_ALONE)
-    names = [model["name"] for model in new_person_options(Workspace(tmp_path))["models"]]
+    names = [model.name for model in new_person_options(Workspace(tmp_path)).models]
     assert names.index("wan22-t2v-a14b") < names.index(A14B)
     assert not any("clips" in reason for name, reason in models.items() if name not in (SMALL, A14B))
 
@@ -399,8 +400,8 @@ def test_an_empty_project_asks_for_clips_in_both_tabs(home):
     wanted = {}
     for name in (A14B, "wan22-t2v-a14b"):
         project = home.create_project(f"Empty {name}", trigger="ohwx", base_model=name, permission=Permission(granted=True))
-        _, grid, *_ = dataset_view.read_pictures(project, {"id": "", "page": 0, "show": "all"})
-        wanted[name] = [grid["empty"]["title"], train_view.next_step(project)["text"]]
+        _, grid, *_ = dataset_view.read_pictures(project, dataset_view.Place())
+        wanted[name] = [grid["empty"]["title"], train_view.next_step(project).text]
         assert ("photos" in grid["empty"]["text"]) == (name != A14B)
     assert wanted == {A14B: ["No clips yet", "add clips first."], "wan22-t2v-a14b": ["No photos yet", "add photos first."]}
 

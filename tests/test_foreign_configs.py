@@ -2,19 +2,18 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import yaml
+from export_kit import make_source
 
 from studio import cli
-from studio.config import TrainConfig, from_dict, merge, nest, to_dict
+from studio.config import TrainConfig, flatten, from_dict, merge, nest, to_dict
 from studio.errors import Problem
-from studio.export import configs
-from studio.export.foreign import read_configs
 from studio.export.foreign_values import MAX_BYTES
-from studio.project_facts import Person
-from studio.ui.settings_form import flatten
+from studio.export.taking_over import read_configs
+from studio.export.targets import ai_toolkit, diffusion_pipe
+from studio.export.writing import to_toml, to_yaml
 
 TRAINED = from_dict(
     TrainConfig,
@@ -30,8 +29,6 @@ TRAINED = from_dict(
         "memory": {"blocks_swapped": 30},
     },
 )
-PERSON = Person(trigger="ohwx", class_noun="person", base_model="wan22-t2v-a14b")
-GROUPS = [SimpleNamespace(name="photos", kind="photo", fps=16), SimpleNamespace(name="clips", kind="clip", fps=16)]
 # what each format can carry of our settings
 CARRIED = (
     "steps",
@@ -55,9 +52,10 @@ def write(path, text):
 
 def write_pipe(folder, train, num_items):
     """The three files of an export to diffusion-pipe."""
-    texts = {e: configs.diffusion_pipe_training(e, train, 0.875, train.lora.rank, num_items) for e in ("high_noise", "low_noise")}
-    texts["dataset"] = configs.diffusion_pipe_dataset(train, GROUPS)
-    return [write(folder / f"{name}.toml", configs.to_toml(data)) for name, data in texts.items()]
+    source = make_source(train, num_items)
+    configs = {expert: diffusion_pipe.training_config(source, expert) for expert in ("high_noise", "low_noise")}
+    configs["dataset"] = diffusion_pipe.dataset_config(source)
+    return [write(folder / f"{name}.toml", to_toml(data)) for name, data in configs.items()]
 
 
 def read_settings(found):
@@ -71,7 +69,7 @@ def read_settings(found):
 )
 def test_what_is_exported_to_ai_toolkit_is_read_back_the_same(tmp_path, optimizer):
     train = replace(TRAINED, optimizer=replace(TRAINED.optimizer, **optimizer))
-    text = configs.to_yaml(configs.ai_toolkit_config("anna", train, PERSON, GROUPS))
+    text = to_yaml(ai_toolkit.job_config(make_source(train)))
     found = read_configs([write(tmp_path / "config.yaml", text)])
     expected, got = flatten(train), read_settings(found)
     names = (*CARRIED, *AI_TOOLKIT, *(f"optimizer.{name}" for name in optimizer))
@@ -139,7 +137,7 @@ def test_what_cannot_be_used_is_named_with_the_reason_and_the_rest_is_taken(tmp_
     assert told["train.gradient_checkpointing"] == ("1", "it must be true or false")
     assert told["lora.rank"][0] == "500" and "at most 256" in told["lora.rank"][1]
     assert "4n + 1" in told["data.clip_frames"][1] and "alpha is always the rank" in told["network.linear_alpha"][1]
-    assert "only LoRAs" in told["network.type"][1] and "sigmoid, uniform, shift" in told["train.timestep_type"][1]
+    assert "only LoRAs" in told["network.type"][1] and "sigmoid, shift, uniform" in told["train.timestep_type"][1]
     assert told["datasets.0.caption_dropout_rate"][0] == "0.05" and told["datasets.0.resolution"][1] == "one size is used: 768"
     assert all(why for _, _, why in found.without)
 

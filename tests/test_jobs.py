@@ -18,9 +18,13 @@ import pytest
 from studio import disk
 from studio.config import EXPERTS
 from studio.errors import Problem
-from studio.jobs import launcher, siblings, state
+from studio.jobs import launcher, processes, state
+from studio.jobs.kind import JobConfig, read_config
+from studio.jobs.kinds.import_media import ImportJob
+from studio.jobs.kinds.train import TrainJob
 from studio.jobs.problems import explain
 from studio.jobs.recorder import Pace, Recorder
+from studio.jobs.state import Progress
 from studio.jobs.worker import run_job
 from studio.training import history
 from studio.training.curves import BandCurve, read_curves
@@ -66,7 +70,7 @@ def wait_for_end(run_dir):
 @pytest.fixture
 def holder(project):
     """(run_dir, process) of a job that another process is in the middle of."""
-    run_dir = launcher.enqueue(project, "import", {"paths": []})
+    run_dir = launcher.enqueue(project, ImportJob(paths=()))
     process = subprocess.Popen([sys.executable, "-c", HOLDER, str(run_dir)], cwd=launcher.ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
     yield run_dir, process
@@ -75,7 +79,7 @@ def holder(project):
 
 
 def queue_import(project, path, times=1):
-    return [launcher.enqueue(project, "import", {"paths": [str(path)]}, "Import") for _ in range(times)]
+    return [launcher.enqueue(project, ImportJob(paths=(str(path),)), "Import") for _ in range(times)]
 
 
 # -- the queue and the worker
@@ -89,7 +93,7 @@ def test_a_detached_worker_does_the_queued_jobs_in_order_and_lets_go(project, me
     assert [job.state for job in jobs] == ["done", "done"]
     assert jobs[0].ended_at <= jobs[1].started_at
     assert len(jobs[0].result["added"]) == 1 and len(jobs[1].result["duplicates"]) == 1
-    wait_until(lambda: not launcher.worker_record(project.workspace))
+    wait_until(lambda: launcher.worker_record(project.workspace).pid is None)
     assert not launcher.ensure_worker(project.workspace)
 
 
@@ -134,7 +138,7 @@ def test_the_worker_is_its_own_session_without_our_pipes(project, media):
     launcher.ensure_worker(project.workspace)
     record = launcher.worker_record(project.workspace)
     if os.name == "posix":
-        assert os.getsid(record["pid"]) == record["pid"] != os.getsid(0)
+        assert os.getsid(record.pid) == record.pid != os.getsid(0)
     assert wait_for_end(run_dir).state == "done"
 
 
@@ -169,7 +173,7 @@ def test_a_worker_that_cannot_start_fails_the_job_instead_of_trying_for_ever(pro
 
     wait_until(settled)
     job = state.read_status(run_dir)
-    assert job.state == "failed" and "could not start" in job.error["message"] and "worker.log" in job.error["fix"]
+    assert job.state == "failed" and "could not start" in job.error.message and "worker.log" in job.error.fix
 
 
 def test_looking_at_an_idle_queue_starts_nothing(workspace):
@@ -178,17 +182,20 @@ def test_looking_at_an_idle_queue_starts_nothing(workspace):
 
 
 def test_a_job_of_a_kind_that_is_not_there_is_refused(project):
+    class PaintJob(JobConfig):
+        KIND = "paint"
+
     with pytest.raises(ValueError, match="no job kind 'paint'"):
-        launcher.enqueue(project, "paint", {})
+        launcher.enqueue(project, PaintJob())
     assert project.list_runs() == []
 
 
 def test_a_train_job_carries_what_the_project_said_when_it_was_made(project):
-    run_dir = launcher.enqueue(project, "train", {"config": {"steps": 4}})
+    run_dir = launcher.enqueue(project, TrainJob(config={"steps": 4}))
     project.update(trigger="later")
-    config = state.read_config(run_dir)
-    assert (config["trigger"], config["class_noun"], config["base_model"]) == ("ohwx", "person", "tiny")
-    assert config["kind"] == "train" and config["created"] and config["format"] == 1
+    config = read_config(TrainJob, run_dir)
+    assert (config.trigger, config.class_noun, config.base_model) == ("ohwx", "person", "tiny")
+    assert config.kind == "train" and config.created and read_json(run_dir / "config.json")["format"] == 1
 
 
 # -- stop, cancel, resume
@@ -206,7 +213,7 @@ def test_a_waiting_job_is_cancelled_and_can_come_back(project):
 
 
 def test_a_finished_job_has_nothing_to_resume(project, media):
-    run_dir = launcher.prepare(project, "import", {"paths": [str(media / "person_a_1.jpg")]})
+    run_dir = launcher.prepare(project, ImportJob(paths=(str(media / "person_a_1.jpg"),)))
     assert run_job(run_dir).state == "done"
     with pytest.raises(ValueError, match="is finished; there is nothing to resume"):
         launcher.resume(run_dir)
@@ -234,18 +241,18 @@ def test_a_request_to_save_is_seen_once(project):
 
 def test_a_killed_worker_reads_as_crashed_and_offers_to_resume(holder):
     run_dir, process = holder
-    wait_until(lambda: state.read_status(run_dir).progress)
+    wait_until(lambda: state.read_status(run_dir).progress.done)
     assert state.read_status(run_dir).state == "running"
     process.kill()
     wait_until(lambda: state.read_status(run_dir).state == "crashed")  # also while nobody has collected the zombie
     job = state.read_status(run_dir)
-    assert job.can_resume and job.error["action"] == "resume" and "ended without a word" in job.error["message"]
-    assert job.progress["done"] == 3
+    assert job.can_resume and job.error.action == "resume" and "ended without a word" in job.error.message
+    assert job.progress.done == 3
 
 
 def test_another_process_with_the_same_number_is_not_taken_for_the_worker(project):
     [run_dir] = queue_import(project, "nowhere")
-    mine = state.own_identity()
+    mine = state.own_identity().identity()
     write_json(state.status_file(run_dir), read_json(state.status_file(run_dir)) | mine | {"state": "running"})
     assert state.read_status(run_dir).state == "running"
     after_reboot = {"pid": mine["pid"], "create_time": mine["create_time"] - 3600}
@@ -288,7 +295,7 @@ def test_a_terminal_closed_while_its_job_waited_leaves_it_resumable(project):
 
 def test_a_job_in_a_terminal_waits_for_its_turn_and_says_so(holder, project, media):
     _, process = holder
-    run_dir = launcher.prepare(project, "import", {"paths": [str(media / "person_a_1.jpg")]})
+    run_dir = launcher.prepare(project, ImportJob(paths=(str(media / "person_a_1.jpg"),)))
     said = []
 
     def say(text):
@@ -300,15 +307,15 @@ def test_a_job_in_a_terminal_waits_for_its_turn_and_says_so(holder, project, med
 
 
 def test_no_worker_takes_the_job_of_a_terminal(project, media):
-    run_dir = launcher.prepare(project, "import", {"paths": [str(media)]})
+    run_dir = launcher.prepare(project, ImportJob(paths=(str(media),)))
     assert not launcher.ensure_worker(project.workspace)
     assert state.read_status(run_dir).state == "queued"
 
 
 def test_a_mistake_ends_the_job_in_words_and_the_log_has_the_traceback(project):
-    run_dir = launcher.prepare(project, "train", {"config": {"steps": "many"}})
+    run_dir = launcher.prepare(project, TrainJob(config={"steps": "many"}))
     job = run_job(run_dir)
-    assert job.state == "failed" and "steps must be a number" in job.error["message"] and not job.error["unexpected"]
+    assert job.state == "failed" and "steps must be a number" in job.error.message and not job.error.unexpected
     assert "Traceback" in state.read_log_tail(run_dir)
     events, offset = state.read_events(run_dir)
     assert events[-1]["event"] == "error" and state.read_events(run_dir, offset) == ([], offset)
@@ -321,7 +328,7 @@ def test_sigterm_asks_a_worker_to_save_and_stop(project):
 import sys, time
 from pathlib import Path
 from studio.jobs.recorder import Recorder
-from studio.jobs.worker import stop_on_signals
+from studio.jobs.signals import stop_on_signals
 with Recorder(Path(sys.argv[1])) as recorder, stop_on_signals(recorder.stop_now):
     print("ready", flush=True)
     while not recorder.should_stop():
@@ -346,17 +353,17 @@ def test_progress_reaches_the_status_with_the_time_left(project):
             time.sleep(0.01)
         recorder.end("done", result={"added": 1})
     job = state.read_status(run_dir)
-    assert job.state == "done" and job.progress["done"] == 4 and job.fraction == 0.04
+    assert job.state == "done" and job.progress.done == 4 and job.fraction == 0.04
     assert job.result == {"added": 1} and job.pid is None and job.seconds >= 0
 
 
 def test_the_time_left_follows_the_recent_pace_and_forgets_a_slow_start():
     pace = Pace()
-    assert pace.seconds_left("a", 0, 100, 0.0) is None
-    left = [pace.seconds_left("a", done, 100, 60.0 + done) for done in range(1, 51)]
+    assert pace.seconds_left(Progress(stage="a", done=0, total=100), 0.0) is None
+    left = [pace.seconds_left(Progress(stage="a", done=done, total=100), 60.0 + done) for done in range(1, 51)]
     assert left[-1] == pytest.approx(50, rel=0.1)
-    assert pace.seconds_left("b", 0, 10, 200.0) is None
-    assert pace.seconds_left("b", 1, None, 201.0) is None
+    assert pace.seconds_left(Progress(stage="b", done=0, total=10), 200.0) is None
+    assert pace.seconds_left(Progress(stage="b", done=1), 201.0) is None
 
 
 def test_a_full_disk_does_not_hide_how_a_job_ended(project, monkeypatch):
@@ -365,7 +372,7 @@ def test_a_full_disk_does_not_hide_how_a_job_ended(project, monkeypatch):
         monkeypatch.setattr(os, "fsync", _full_disk_for_new_files())
         recorder.fail(OSError(errno.ENOSPC, "No space left on device"))
     job = state.read_status(run_dir)
-    assert job.state == "failed" and job.error["message"] == "The disk is full."
+    assert job.state == "failed" and job.error.message == "The disk is full."
 
 
 def _full_disk_for_new_files():
@@ -385,14 +392,14 @@ def test_errors_are_put_into_words_with_what_to_do():
         """As torch names it."""
 
     words = explain(Problem("The loss jumped.", cost="The pair of step 200 is kept.", fix="Lower it.", action="halve-learning-rate"))
-    assert words["action"] == "halve-learning-rate" and not words["unexpected"]
-    assert "GPU's memory is full" in explain(OutOfMemoryError("CUDA out of memory"))["message"]
-    assert "RAM" in explain(MemoryError())["message"]
-    assert explain(OSError(errno.ENOSPC, "No space left on device"))["message"] == "The disk is full."
-    assert explain(RuntimeError("I/O error: No space left on device (os error 28)"))["message"] == "The disk is full."
-    assert explain(ValueError("steps must be at least 2"))["message"] == "steps must be at least 2"
+    assert words.action == "halve-learning-rate" and not words.unexpected
+    assert "GPU's memory is full" in explain(OutOfMemoryError("CUDA out of memory")).message
+    assert "RAM" in explain(MemoryError()).message
+    assert explain(OSError(errno.ENOSPC, "No space left on device")).message == "The disk is full."
+    assert explain(RuntimeError("I/O error: No space left on device (os error 28)")).message == "The disk is full."
+    assert explain(ValueError("steps must be at least 2")).message == "steps must be at least 2"
     unexpected = explain(KeyError("x"))
-    assert unexpected["unexpected"] and "KeyError" in unexpected["message"] and unexpected["action"] == "open-log"
+    assert unexpected.unexpected and "KeyError" in unexpected.message and unexpected.action == "open-log"
 
 
 @pytest.mark.parametrize(
@@ -405,7 +412,7 @@ def test_errors_are_put_into_words_with_what_to_do():
 def test_what_a_gpu_can_do_at_night_is_put_into_words(message, words, action):
     torch = pytest.importorskip("torch")
     told = explain(torch.AcceleratorError(message))
-    assert words in told["message"] and told["action"] == action and not told["unexpected"]
+    assert words in told.message and told.action == action and not told.unexpected
 
 
 def test_the_end_of_a_long_log_is_read_from_a_whole_line_on(project):
@@ -584,12 +591,12 @@ def test_events_wait_for_space_on_a_full_disk_and_a_job_does_not_end_for_them(pr
     with Recorder(run_dir) as recorder:
         with monkeypatch.context() as now:
             now.setattr("studio.jobs.recorder.append_jsonl", full)
-            now.setattr("studio.jobs.recorder.write_json", full)
+            now.setattr("studio.facts.write_json", full)
             recorder.report("note", message="one")
             recorder.report("progress", stage="Training", done=1, total=9, unit="steps", message="The disk is full")
             recorder._write_status()
             job = state.read_status(run_dir)
-            assert job.state == "running" and job.progress["message"] == "The disk is full"  # written over the old one, in place
+            assert job.state == "running" and job.progress.message == "The disk is full"  # written over the old one, in place
         recorder._write_again = 0.0
         recorder.report("note", message="two")
         recorder.end("done")
@@ -599,11 +606,11 @@ def test_events_wait_for_space_on_a_full_disk_and_a_job_does_not_end_for_them(pr
 def test_a_sibling_that_cannot_start_is_said_instead_of_waited_for(project):
     [run_dir] = queue_import(project, "nowhere")
     with Recorder(run_dir) as recorder:
-        voice = siblings.Voice(run_dir, recorder)
-        voice.siblings = [subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])]
+        group = processes.GroupRecorder(run_dir, recorder)
+        group.others = [subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])]
         with pytest.raises(Problem, match="another graphics card ended without a word"):
-            voice.wait_until_all_are_here()
-        voice.end()
+            group.wait_until_all_are_here()
+        group.end()
         recorder.end("failed")
     assert not list(run_dir.glob("siblings*"))
 
@@ -618,7 +625,7 @@ def test_a_full_disk_for_events_does_not_hide_how_a_job_ended(project, monkeypat
         monkeypatch.setattr("studio.jobs.recorder.append_jsonl", full)
         recorder.report("note", message="one")
         recorder.fail(OSError(errno.ENOSPC, "No space left on device"))
-    assert state.read_status(run_dir).error["message"] == "The disk is full."
+    assert state.read_status(run_dir).error.message == "The disk is full."
 
 
 def refuse(*arguments, **options):
@@ -633,7 +640,7 @@ import signal, sys, time
 from pathlib import Path
 from studio.commands.output import Output
 from studio.jobs.recorder import Recorder
-from studio.jobs.worker import stop_on_signals
+from studio.jobs.signals import stop_on_signals
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with Recorder(Path(sys.argv[1]), Output().report) as recorder, stop_on_signals(recorder.stop_now):
     recorder.report("checkpoint", step=1)
@@ -665,18 +672,18 @@ def test_libraries_and_paths_that_windows_refuses_are_put_into_words():
     )
     for error in (missing, ImportError("DLL load failed while importing _C: The specified module could not be found.")):
         words = explain(error)
-        assert "Visual C++" in words["message"] and "winget install" in words["fix"] and not words["unexpected"]
+        assert "Visual C++" in words.message and "winget install" in words.fix and not words.unexpected
     words = explain(windows_error(3, "The system cannot find the path specified", "C:\\" + "long" * 70))
-    assert "too long for Windows" in words["message"] and "--home" in words["fix"] and not words["unexpected"]
-    assert "too long" in explain(windows_error(206, "The filename or extension is too long"))["message"]
+    assert "too long for Windows" in words.message and "--home" in words.fix and not words.unexpected
+    assert "too long" in explain(windows_error(206, "The filename or extension is too long")).message
 
 
 @pytest.mark.parametrize("damage", [b"", b'{"state": "runn', b"[1]", b'{"state": 3, "kind": "train"}'])
 def test_a_job_whose_status_is_damaged_counts_as_broken_off_and_can_go_on(project, damage):
-    run_dir = launcher.prepare(project, "import", {"paths": ["nowhere"]})
+    run_dir = launcher.prepare(project, ImportJob(paths=("nowhere",)))
     state.status_file(run_dir).write_bytes(damage)
     job = state.read_status(run_dir)
-    assert (job.state, job.kind, job.can_resume) == ("crashed", "import", True) and job.error["fix"]
+    assert (job.state, job.kind, job.can_resume) == ("crashed", "import", True) and job.error.fix
     assert [j.name for j in state.list_jobs(project.workspace)] == ["import-001"]
     launcher.resume(run_dir, foreground=True)
     assert run_job(run_dir).state == "done"
@@ -686,13 +693,13 @@ def test_a_job_that_could_not_be_written_leaves_no_half_folder(project, monkeypa
     def full(path, data):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(launcher, "write_json", full)
+    monkeypatch.setattr("studio.facts.write_json", full)
     with pytest.raises(OSError, match="No space"):
-        launcher.enqueue(project, "import", {"paths": []})
+        launcher.enqueue(project, ImportJob(paths=()))
     assert list(project.runs_dir.iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EIO, errno.ENOTDIR, errno.ENAMETOOLONG])
 def test_what_the_disk_refuses_is_no_fault_of_ours_and_comes_with_a_way_out(number):
     words = explain(OSError(number, os.strerror(number), "/photos/anna"))
-    assert not words["unexpected"] and "/photos/anna" in words["message"] and "--home" in words["fix"]
+    assert not words.unexpected and "/photos/anna" in words.message and "--home" in words.fix

@@ -16,6 +16,8 @@ from safetensors.torch import load_file
 from studio.config import EXPERTS, TrainConfig, merge, to_dict
 from studio.data.importer import import_media
 from studio.jobs import launcher, state
+from studio.jobs.kind import read_config
+from studio.jobs.kinds.train import TrainJob
 from studio.jobs.worker import run_job
 from studio.project_facts import Permission
 from studio.training.curves import read_curves
@@ -58,7 +60,7 @@ def project(prepared, tmp_path):
 
 
 def train(project, make=launcher.enqueue, **changes):
-    return make(project, "train", {"config": merge(to_dict(TrainConfig()), SETTINGS, changes)})
+    return make(project, TrainJob(config=merge(to_dict(TrainConfig()), SETTINGS, changes)))
 
 
 def run_here(project, **changes):
@@ -112,7 +114,7 @@ def test_a_killed_training_is_noticed_and_resumes_to_the_same_pairs(project, pre
         wait_until(run_dir, lambda job, begun=begun: len(steps_done(run_dir)) >= begun + 2)
         kill(run_dir)
         job = state.read_status(run_dir)
-        assert job.state == "crashed" and job.error["action"] == "resume" and "is kept" in job.error["cost"]
+        assert job.state == "crashed" and job.error.action == "resume" and "is kept" in job.error.cost
         launcher.resume(run_dir)
     job = run(run_dir)
     assert job.result["step"] == 8 and [pair.step for pair in list_pairs(project)] == [4, 8]
@@ -137,7 +139,7 @@ def test_a_stop_from_the_studio_saves_and_ends_and_a_save_now_makes_a_pair(proje
     job = wait_until(run_dir, lambda job: job.is_over)
     assert job.state == "stopped" and job.can_resume and job.result["stopped"]
     assert not state.stop_file(run_dir).exists()
-    assert job.progress["total"] == 2000 and 0 < job.progress["done"] < 2000
+    assert job.progress.total == 2000 and 0 < job.progress.done < 2000
 
 
 FREE_WITHIN_SECONDS = 10
@@ -172,9 +174,7 @@ def test_four_processes_are_one_job_that_ends_when_one_dies_and_can_go_on(projec
     siblings = psutil.Process(state.read_status(run_dir).pid).children()
     siblings[-1].kill()
     job = wait_until(run_dir, lambda job: job.is_over)
-    assert (
-        job.state == "failed" and "another graphics card ended without a word" in job.error["message"] and job.error["action"] == "resume"
-    )
+    assert job.state == "failed" and "another graphics card ended without a word" in job.error.message and job.error.action == "resume"
     assert len(siblings) == 3 and not any(process.is_running() for process in siblings)
     launcher.change_settings(run_dir, {"processes": 1})  # the card is broken
     assert run_job(launcher.resume(run_dir, foreground=True)).result["step"] == 24
@@ -203,7 +203,7 @@ def test_two_machines_by_accelerates_launcher_train_to_the_same_tensors_as_one_p
     assert codes == [0, 0], said
     assert "train-001 is done" in said[0] and "Process 2 of 2 takes part" in said[1] and "train-001 has ended" in said[1]
     run_dir = project.runs_dir / "train-001"
-    config = state.read_config(run_dir)["config"]
+    config = read_config(TrainJob, run_dir).config
     assert config["processes"] == 2 and not list(run_dir.glob("siblings*"))
     assert sorted(steps_done(run_dir)) == list(range(1, 9))
 

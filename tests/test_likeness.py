@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from studio.evaluation.judge.likeness import Copies, Likeness, thumbnail
+from studio.evaluation.judge.measuring import measure
 from studio.evaluation.judge.obedience import prompt_accuracy
 from studio.evaluation.judge.references import read_references
+from studio.evaluation.judge.scores import eye_scores
 from studio.evaluation.judge.watching import Watcher
+from studio.evaluation.sweep_facts import Prompt
 from studio.models.observer import ObserverConfig, find_observer
 from studio.models.observer_prompts import named_in
 from studio.tiny import demo, world
@@ -159,27 +162,33 @@ def test_clips_stand_in_where_photos_are_too_few(project):
     assert len(read_references(project)[0]) == 3
 
 
+def seen(watcher, frames, text, kind):
+    """What an eye measures of a clip."""
+    return measure(watcher.look(frames, Prompt(label="", text=text, kind=kind)), eye_scores())
+
+
 def test_the_person_is_told_from_a_stranger_and_a_copy_from_a_picture(project, tiny_base):
     put_photos(project, 12)
     watcher = Watcher(project, tiny_base)
     scene = world.Scene("red", "sky", "facing forward", "upper body", "daylight", motion="nodding")
     text = world.caption(scene, "ohwx, a person")
-    person = watcher.look(draw_clip(demo.PERSON, scene), {"text": text, "kind": "person"})
+    person = seen(watcher, draw_clip(demo.PERSON, scene), text, "person")
     assert person["identity"] > 0.7 and abs(person["identity_fall"]) < 0.3 and person["memorised"] < 2 and person["follows"] > 0.8
-    stranger = watcher.look(draw_clip(demo.STRANGER, scene), {"text": text, "kind": "class"})
+    stranger = seen(watcher, draw_clip(demo.STRANGER, scene), text, "class")
     assert stranger["resemblance"] < 0.5 and "identity" not in stranger
-    copied = watcher.look(np.stack([photos()[3]] * 9), {"text": text, "kind": "person"})
+    copied = seen(watcher, np.stack([photos()[3]] * 9), text, "person")
     assert copied["memorised"] > 2
 
 
 def test_without_photos_obedience_is_measured_and_likeness_says_why_not(project, tiny_base):
     watcher = Watcher(project, tiny_base)
     scene = world.Scene("red", "sky", motion="nodding")
-    scores = watcher.look(draw_clip(demo.PERSON, scene), {"text": "a red shirt", "kind": "person"})
+    scores = seen(watcher, draw_clip(demo.PERSON, scene), "a red shirt", "person")
     assert scores == {"follows": 1.0} and "at least 3" in watcher.trouble
 
 
 def test_a_base_without_an_observer_measures_nothing(project, tiny_base):
     blind = replace(tiny_base, preset=replace(tiny_base.preset, observer=""))
     watcher = Watcher(project, blind)
-    assert (watcher.key, watcher.look(np.zeros((5, 32, 32, 3), np.uint8), {"text": "a red shirt", "kind": "person"})) == ("", {})
+    assert not watcher.keys.keys() & {score.name for score in eye_scores()}
+    assert seen(watcher, np.zeros((5, 32, 32, 3), np.uint8), "a red shirt", "person") == {}

@@ -41,7 +41,7 @@ def test_a_gpu_says_who_holds_its_memory():
         (TorchBuild("2.14.1+cu130", (13, 0)), (13, 0), ""),
         (TorchBuild("2.14.1+cu128", (12, 8)), (12, 2), ""),  # a minor version makes no difference
         (TorchBuild("2.14.1+cu128", (12, 8)), (13, 1), ""),
-        (TorchBuild("2.14.1+rocm7", rocm=True), (), ""),
+        (TorchBuild("2.14.1+rocm7", rocm=True), (0, 0), ""),
     ],
 )
 def test_a_torch_that_cannot_use_the_gpu_says_why(build, driver_cuda, words):

@@ -11,6 +11,8 @@ from studio.commands.training import _resume
 from studio.config import TrainConfig, to_dict
 from studio.errors import Problem
 from studio.jobs import launcher, machines, state
+from studio.jobs.kind import read_config
+from studio.jobs.kinds.train import TrainJob
 from studio.jobs.machines import SILENT_SECONDS, Place, Pulse, Remote, find_place, network_card_towards, pulse_file
 from studio.workspace import write_json
 
@@ -79,7 +81,7 @@ def test_more_processes_than_graphics_cards_name_the_setting(monkeypatch):
 
 
 def test_a_resumed_run_keeps_its_settings_but_for_the_number_of_processes(project):
-    run_dir = launcher.enqueue(project, "train", {"config": to_dict(TrainConfig(processes=4))})
+    run_dir = launcher.enqueue(project, TrainJob(config=to_dict(TrainConfig(processes=4))))
     launcher.cancel(run_dir)
     command = ["train", "anna", "--resume", "--background", "--set"]
     with pytest.raises(Problem, match="keeps its settings"):
@@ -87,7 +89,7 @@ def test_a_resumed_run_keeps_its_settings_but_for_the_number_of_processes(projec
     with pytest.raises(ValueError, match="even number"):
         _resume(_parse([*command, "processes=3"]), project, {})
     _resume(_parse([*command, "processes=2"]), project, {})
-    assert state.read_config(run_dir)["config"]["processes"] == 2 and state.read_status(run_dir).state == "queued"
+    assert read_config(TrainJob, run_dir).config["processes"] == 2 and state.read_status(run_dir).state == "queued"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="only there the network card is named")

@@ -11,10 +11,11 @@ from safetensors.torch import load_file, save_file
 from studio.errors import Problem
 from studio.models.catalogue import find_model
 from studio.models.observer import CONFIG_FILE, WEIGHTS_FILE, Observer, find_observer, save_observer, to_cells
-from studio.tiny import observer_training, world
+from studio.tiny import world
 from studio.tiny.drawing import CELL, draw_cells, draw_clip, draw_photo
-from studio.tiny.observer_measures import draw_sibling, measure_observer
-from studio.tiny.observer_training import (
+from studio.tiny.eye import observer_training
+from studio.tiny.eye.observer_measures import draw_sibling, measure_observer
+from studio.tiny.eye.observer_training import (
     PERSON,
     SCENE,
     Person,

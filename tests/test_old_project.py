@@ -1,11 +1,12 @@
 """A project that version 0.1.0 made opens, resumes, compares and exports unchanged.
 
-tests/media/project-0.1.0.zip: six drawn photos of one drawn person, one left out; a training of 12 steps that was stopped after 6, with the
+tests/kept/project-0.1.0.zip: six drawn photos of one drawn person, one left out; a training of 12 steps that was stopped after 6, with the
 pair of step 4; a comparison of that pair at two strengths. Made with that version's own commands.
 """
 
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +20,11 @@ SIZES = ("width=32", "height=32", "num_frames=5", "num_inference_steps=2")
 
 
 @pytest.fixture
-def old(tmp_path, media, monkeypatch):
+def old(tmp_path, monkeypatch):
     """The project in a workspace of its own."""
     home = tmp_path / "home"
     monkeypatch.setenv("STUDIO_HOME", str(home))
-    with zipfile.ZipFile(media / "project-0.1.0.zip") as archive:
+    with zipfile.ZipFile(Path(__file__).parent / "kept" / "project-0.1.0.zip") as archive:
         archive.extractall(home / "projects")
     return Workspace(home).project("anna")
 

@@ -126,8 +126,8 @@ def test_the_window_shows_one_lane(base, workspace):
         run_dir, state, is_over, is_running = workspace.home, "done", True, False
 
     config = {"base_model": SMALL, "config": to_dict(TrainConfig(high_noise_share=0.0))}
-    assert [lane["id"] for lane in read_lanes(Job, config)[0]] == ["low_noise"]
-    assert [lane["id"] for lane in read_lanes(Job, config | {"base_model": "tiny"})[0]] == ["high_noise", "low_noise"]
+    assert [lane.id for lane in read_lanes(Job, config)[0]] == ["low_noise"]
+    assert [lane.id for lane in read_lanes(Job, config | {"base_model": "tiny"})[0]] == ["high_noise", "low_noise"]
 
 
 def test_it_is_found_among_comfyuis_files_without_a_word_on_noise(tmp_path, preset, tiny_base, workspace):

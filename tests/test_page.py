@@ -165,6 +165,34 @@ def test_every_action_is_refused_where_the_page_showed_another_person(people):
     assert refused > 60 and everything_in(kim.workspace) == before
 
 
+def test_what_the_page_remembers_does_not_outlive_a_switch(people, media):
+    kim, _ = people
+    for project in people:
+        import_media(project, [media / "astronaut.png"])
+    window = Window(kim.workspace, "kim")
+    window.press("studio-grid", "pick", id="0002")
+    window.look()
+    assert window.value("studio-viewer")["id"] == "0002"
+    for slug in ("carla", "kim"):
+        window.choose(slug)
+        window.look()
+        assert window.value("studio-viewer")["id"] == "0001" and window.value("studio-viewer")["project"] == slug
+
+
+def test_what_an_action_of_the_project_before_remembers_late_is_nothing_to_the_one_after(people, media):
+    kim, carla = people
+    import_media(carla, [media / "astronaut.png"])
+    import_media(kim, [media / "astronaut.png"])
+    window = Window(kim.workspace, "kim")
+    window.press("studio-grid", "pick", id="0002")
+    late = {state: window.held[state] for state in window.page.memories}
+    window.choose("carla")
+    window.look()
+    window.held |= late  # the answer to the press arrives now
+    window.look()
+    assert window.value("studio-viewer")["project"] == "carla" and window.value("studio-viewer")["id"] == "0001"
+
+
 def everything_in(workspace):
     files = (path for path in workspace.projects_dir.rglob("*") if path.is_file() and not path.name.endswith(".lock"))
     return {path: path.read_bytes() for path in files}

@@ -10,6 +10,7 @@ import pytest
 from studio.data import curation, persons, quality
 from studio.data.dataset import Item, list_items, set_keep
 from studio.data.importer import import_media
+from studio.data.item_record import Measurements, Sighting
 
 DIMENSIONS = 96
 
@@ -32,18 +33,22 @@ def looks(*people):
 def item(item_id, embedding, observer="a", **changes):
     """A measured photo without any other fault, unlike every other."""
     seed = int(item_id)
-    measurements = {
-        "version": quality.VERSION, "blur": 0.3, "luma": 120.0, "blown": 0.0, "blocks": None,
-        "phash": f"{seed * 0x0123456789ABCDEF % 2**64:016x}", "colours": bytes([seed * 67 % 256] * 48).hex(),
-        "person": {"observer": observer, "embedding": persons.pack(embedding[None])},
-    }  # fmt: skip
+    person = Sighting(observer=observer, embedding=persons.pack(embedding[None]))
+    measurements = Measurements(
+        version=quality.VERSION, blur=0.3, luma=120.0, blown=0.0, phash=f"{seed * 0x0123456789ABCDEF % 2**64:016x}",
+        colours=bytes([seed * 67 % 256] * 48).hex(), person=person,
+    )  # fmt: skip
     values = dict(kind="photo", width=1024, height=1024, num_frames=1, fps=0.0, seconds=0.0, caption="", caption_source="", keep=True)
-    plain = Item(id=item_id, path=Path(f"{item_id}.jpg"), reason="", original="", sha256=item_id, measurements=measurements, **values)
+    plain = Item(id=item_id, path=Path(f"{item_id}.jpg"), original="", sha256=item_id, measurements=measurements, **values)
     return dataclasses.replace(plain, **changes)
 
 
+def measured_as(item, **changes):
+    return dataclasses.replace(item, measurements=dataclasses.replace(item.measurements, **changes))
+
+
 def left_out(items):
-    return {item_id: verdict.reason for item_id, verdict in quality.propose(items).items() if not verdict.keep}
+    return {item_id: proposal.reason for item_id, proposal in quality.propose(items).items() if not proposal.keep}
 
 
 # -- the rule
@@ -51,9 +56,9 @@ def left_out(items):
 
 def test_a_stranger_is_found_and_the_words_say_how_unlike():
     found, warning = persons.find_strangers(looks(0, 0, 0, 1, 0, 0))
-    assert list(found) == ["0004"] and warning == ""
-    assert found["0004"].startswith("shows a different person than the other pictures (likeness 0.0")
-    assert "the others 0.8" in found["0004"] or "the others 0.9" in found["0004"]
+    assert list(found) == ["0004"] and warning is None
+    assert found["0004"].words.startswith("shows a different person than the other pictures (likeness 0.0")
+    assert "the others 0.8" in found["0004"].words or "the others 0.9" in found["0004"].words
 
 
 def test_two_strangers_are_found_whether_they_are_one_person_or_two():
@@ -62,18 +67,18 @@ def test_two_strangers_are_found_whether_they_are_one_person_or_two():
 
 
 def test_one_person_in_all_pictures_is_no_matter():
-    assert persons.find_strangers(looks(*[0] * 12)) == ({}, "")
+    assert persons.find_strangers(looks(*[0] * 12)) == ({}, None)
 
 
 @pytest.mark.parametrize("people", [(0, 1) * 3, (0,) * 5 + (1,) * 4, (0, 1, 2) * 3, (0, 1, 2, 3)])
 def test_where_several_people_are_as_frequent_nobody_is_left_out_but_it_is_said(people):
     found, warning = persons.find_strangers(looks(*people))
-    assert found == {} and "several people" in warning
+    assert found == {} and "several people" in warning.words
 
 
 @pytest.mark.parametrize("people", [(), (0,), (0, 1), (0, 0, 1)])
 def test_with_fewer_than_three_others_nobody_is_judged(people):
-    assert persons.find_strangers(looks(*people)) == ({}, "")
+    assert persons.find_strangers(looks(*people)) == ({}, None)
     assert persons.find_strangers(looks(0, 0, 0, 1))[0].keys() == {"0004"}
 
 
@@ -86,7 +91,7 @@ def test_somebody_only_a_little_less_alike_is_no_stranger():
     rows = {name: row / np.linalg.norm(row) for name, row in rows.items()}
     likeness = persons.measure_likeness(rows)
     assert likeness["0005"] < persons.SAME_LEAST < likeness["0001"]
-    assert persons.find_strangers(rows) == ({}, "")
+    assert persons.find_strangers(rows) == ({}, None)
 
 
 def test_an_embedding_is_kept_in_few_characters_and_comes_back_the_same():
@@ -121,8 +126,7 @@ def test_the_stranger_among_clips_is_measured_against_photos_and_clips():
 def test_spoilt_pictures_are_no_reference():
     """Four blurred pictures of somebody else outnumber three good ones, and say nothing about them."""
     items = [item(name, row) for name, row in looks(0, 0, 0, 0, 1, 1, 1, 1).items()]
-    for i in items[4:]:
-        i.measurements["blur"] = 0.95
+    items[4:] = [measured_as(i, blur=0.95) for i in items[4:]]
     assert all("blurred" in reason and "person" not in reason for reason in left_out(items).values())
     assert left_out(items).keys() == {"0005", "0006", "0007", "0008"}
 
@@ -135,8 +139,8 @@ def test_what_was_left_out_by_hand_is_no_reference():
 
 
 def test_several_people_are_a_warning_of_every_picture_that_was_compared():
-    verdicts = quality.propose([item(name, row) for name, row in looks(0, 0, 0, 1, 1, 1).items()])
-    assert all(verdict.keep and persons.SEVERAL in verdict.warnings for verdict in verdicts.values())
+    proposals = quality.propose([item(name, row) for name, row in looks(0, 0, 0, 1, 1, 1).items()])
+    assert all(proposal.keep and persons.SEVERAL in proposal.warnings for proposal in proposals.values())
 
 
 def test_what_different_observers_saw_is_not_compared():
@@ -146,9 +150,7 @@ def test_what_different_observers_saw_is_not_compared():
 
 def test_without_embeddings_nothing_changes():
     items = [item(name, row) for name, row in looks(0, 0, 0, 1, 0).items()]
-    for i in items:
-        del i.measurements["person"]
-    assert not left_out(items)
+    assert not left_out([measured_as(i, person=None) for i in items])
 
 
 # -- the whole way
@@ -158,7 +160,7 @@ def test_a_model_without_an_observer_leaves_no_embedding(workspace, media):
     project = workspace.create_project("Anna", trigger="ohwx", base_model="wan22-t2v-a14b")
     import_media(project, [media / "astronaut.png"])
     curation.curate(project)
-    assert "person" not in list_items(project)[0].measurements
+    assert list_items(project)[0].measurements.person is None
     assert curation.is_settled(project)
 
 
@@ -177,9 +179,9 @@ def test_a_damaged_observer_is_said_and_everything_else_is_judged(project, media
     folder = tmp_path / "observer"
     folder.mkdir()
     (folder / "config.json").write_text("{", encoding="utf-8")
-    monkeypatch.setattr(curation, "_find_base", lambda *args: SimpleNamespace(folder=tmp_path, preset={"observer": "observer"}))
+    monkeypatch.setattr(curation, "_find_base", lambda *args: SimpleNamespace(folder=tmp_path, preset=SimpleNamespace(observer="observer")))
     import_media(project, [media / "astronaut.png"])
     notes = []
     result = curation.curate(project, report=lambda event, **fields: notes.append(fields["message"]) if event == "note" else None)
-    assert result["measured"] == 1 and "was not compared" in notes[0]
-    assert list_items(project)[0].measurements["version"] == quality.VERSION
+    assert result.measured == 1 and "was not compared" in notes[0]
+    assert list_items(project)[0].measurements.version == quality.VERSION

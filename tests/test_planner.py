@@ -19,7 +19,7 @@ from studio.training.plan.placement import Room, place
 from studio.training.plan.planner import propose
 from studio.training.schedule import steps_in_turn
 from studio.training.step.block_pass import StepPlan
-from studio.ui.train.view import time_text
+from studio.ui.train.plan import time_text
 from studio.workspace import append_jsonl, write_json
 
 MACHINE = Machine(gpus=(), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cores=16)
@@ -355,8 +355,8 @@ def test_clips_make_clips_the_recipe_and_cost_more(wan, media):
 )
 def test_the_recipe_is_for_what_the_dataset_holds(photos, clips, recipe):
     items = [SimpleNamespace(kind="photo")] * photos + [SimpleNamespace(kind="clip")] * clips
-    name, [reason] = planner._choose_recipe("", items, model_preset("tiny"))
-    assert name == f"person-{recipe}" and ("because" in reason) == bool(items)
+    chosen, [reason] = planner._choose_recipe("", items, model_preset("tiny"))
+    assert chosen.name == f"person-{recipe}" and ("because" in reason) == bool(items)
 
 
 @pytest.mark.parametrize("vram", TIERS)

@@ -13,7 +13,7 @@ from training_kit import Events, lora_bits, new_project, new_run, small_config
 
 from studio.config import TrainConfig
 from studio.errors import Problem
-from studio.jobs.siblings import ranks
+from studio.jobs.processes import rank_variables
 from studio.jobs.state import last_safe_step
 from studio.models.files.lora_files import read_lora_file
 from studio.training.endure.process_group import World, destroy_process_group
@@ -113,7 +113,7 @@ def test_processes_of_an_expert_give_up_memory_together_and_a_stop_that_one_hear
 
 def one_of_two(rank, folder, told):
     """The first fails, and holds the error as long as it lives; the second waits for its answer."""
-    os.environ.update(ranks(rank, 2, folder))
+    os.environ.update(rank_variables(rank, 2, folder))
     world = World.join(TrainConfig(processes=2), num_experts=1)
     world.process_group.any(False)
     try:

@@ -27,7 +27,8 @@ def imported(tmp_path_factory):
     """A project with the real photos and the clip, and the same one measured; copied for each test."""
     home = Workspace(tmp_path_factory.mktemp("imported"))
     plain = home.create_project("plain", trigger="ohwx", base_model="wan22-t2v-a14b")
-    import_media(plain, [Path(__file__).parent / "media"])
+    media = Path(__file__).parent / "media"
+    import_media(plain, sorted([*media.glob("*.jpg"), media / "astronaut.png", media / "bigbuckbunny.mp4"]))
     shutil.copytree(plain.root, plain.root.with_name("measured"))
     curation.curate(Project(plain.root.with_name("measured")))
     return home
@@ -57,7 +58,7 @@ def judged(project, tmp_path, image, **options):
 
 def test_a_good_photo_is_kept_without_remark(big_project, tmp_path, portrait):
     item = judged(big_project, tmp_path, portrait)
-    assert item.keep and item.reason == "" and item.measurements["warnings"] == []
+    assert item.keep and item.reason == "" and item.measurements.warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_the_best_varied_set_is_kept_and_the_rest_says_why(measured):
     result = curation.curate(measured, keep=3)
     items = dataset.list_items(measured)
     kept = [i for i in items if i.keep]
-    assert [i.kind for i in kept] == ["photo"] * 3 + ["clip"] and result["kept"] == 4
+    assert [i.kind for i in kept] == ["photo"] * 3 + ["clip"] and result.kept == 4
     assert all(i.reason for i in items if not i.keep)
     assert any("3 better or more different ones are kept" in i.reason for i in items)
 
@@ -124,15 +125,15 @@ def test_everything_is_measured_once_and_a_stop_changes_no_verdict(real):
     events = []
     calls = iter([False, False, True])
     stopped = curation.curate(real, report=lambda event, **fields: events.append(fields), should_stop=lambda: next(calls))
-    assert stopped["stopped"] and stopped["measured"] == 2 and stopped["changed"] == 0
+    assert stopped.stopped and stopped.measured == 2 and stopped.changed == 0
     assert events[0]["stage"] == "curate" and events[0]["total"] == 8
-    assert curation.curate(real)["measured"] == 6
+    assert curation.curate(real).measured == 6
     again = curation.curate(real)
-    assert again["measured"] == 0 and again["changed"] == 0
+    assert again.measured == 0 and again.changed == 0
 
 
 def test_an_empty_project_is_curated_in_peace(big_project):
-    assert curation.curate(big_project)["kept"] == 0
+    assert curation.curate(big_project).kept == 0
     with pytest.raises(ValueError, match="at least 1"):
         curation.curate(big_project, keep=0)
 

@@ -8,9 +8,12 @@ from training_kit import Events, add_clip, add_photo, new_project, small_config
 
 from studio.config import to_dict
 from studio.jobs import launcher, state
+from studio.jobs.kinds.rehearse import RehearseJob
+from studio.jobs.problems import Failure
 from studio.jobs.worker import run_job
 from studio.machine import Gpu, Machine, TorchBuild
 from studio.project_facts import Permission
+from studio.training.events import REHEARSAL
 from studio.training.plan import planner
 from studio.training.plan.measured import same_work
 from studio.training.plan.planner import propose
@@ -25,7 +28,7 @@ MACHINE = Machine(gpus=(), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cor
 
 def rehearsal_of(project, config):
     plan = propose(project, MACHINE, workspace=project.workspace, overrides=to_dict(config))
-    return launcher.prepare(project, "rehearse", plan.job_config(project)), plan.config
+    return launcher.prepare(project, RehearseJob(**plan.job_config(project))), plan.config
 
 
 def test_ten_steps_are_taken_most_on_the_largest_item_and_nothing_of_them_stays(tiny_base, monkeypatch):
@@ -48,7 +51,7 @@ def test_ten_steps_are_taken_most_on_the_largest_item_and_nothing_of_them_stays(
     assert next(iter(shapes[0]))[1] == 2  # latent frames: the clip
     assert measured["seconds_largest"] > 0 and measured["seconds_per_step"] > 0 and measured["ram_gb"] > 0.1 and measured["vram_gb"] is None
     assert not (run_dir / "resume").exists() and not (run_dir / "checkpoints").exists()
-    assert not events.of("step") and {p["stage"] for p in events.of("progress")} >= {"Rehearsal"}
+    assert not events.of("step") and {p["code"] for p in events.of("progress") if "code" in p} == {REHEARSAL}
 
 
 def test_pictures_of_others_are_rehearsed_at_their_size_and_not_drawn(tiny_base, monkeypatch):
@@ -108,7 +111,7 @@ def test_memory_that_runs_out_in_a_rehearsal_takes_notches_as_training_does(tiny
 
     def report(event, **fields):
         events(event, **fields)
-        if event == "progress" and fields["stage"] == "Rehearsal" and not events.of("memory"):
+        if event == "progress" and fields.get("code") == REHEARSAL and not events.of("memory"):
             device.refusals = 2
 
     with device:
@@ -124,7 +127,7 @@ def test_a_rehearsal_can_be_stopped(tiny_base, after):
     steps = []
 
     def report(event, **fields):
-        if event == "progress" and fields["stage"] == "Rehearsal":
+        if event == "progress" and fields.get("code") == REHEARSAL:
             steps.append(fields["done"])
 
     assert rehearse(config, run_dir, report=report, should_stop=lambda: len(steps) > after) == {"stopped": True}
@@ -138,13 +141,13 @@ def test_the_number_of_steps_and_the_time_of_day_do_not_make_other_work():
 
 
 def test_the_train_tab_tells_of_the_rehearsal(project):
-    assert "ten real steps" in read_rehearsal(project).html
-    run_dir = launcher.enqueue(project, "rehearse", {"config": to_dict(small_config())})
+    assert "ten real steps" in read_rehearsal(project).remark.text
+    run_dir = launcher.enqueue(project, RehearseJob(config=to_dict(small_config())))
     note = read_rehearsal(project)
-    assert note.is_busy and "waits in the queue" in note.html
+    assert note.is_busy and "waits in the queue" in note.remark.text
     add_photo(project, 1)
-    assert "wait for the rehearsal" in next_step(project)["text"]
-    record = state.read_record(run_dir) | {"state": "failed", "error": {"message": "There are no photos.", "fix": "Add some."}}
-    write_json(state.status_file(run_dir), record)
+    assert "wait for the rehearsal" in next_step(project).text
+    record = replace(state.read_record(run_dir), state="failed", error=Failure(message="There are no photos.", fix="Add some."))
+    state.write_record(run_dir, record)
     note = read_rehearsal(project)
-    assert not note.is_busy and "There are no photos. Add some." in note.html
+    assert not note.is_busy and "There are no photos. Add some." in note.remark.text

@@ -9,8 +9,8 @@ from studio.config import SweepConfig, to_dict
 from studio.evaluation.clip_files import write_clip, write_poster
 from studio.evaluation.judge.verdict import verdict
 from studio.evaluation.report import has_current_report, render_report, write_report
-from studio.evaluation.sweeps import read_sweep, write_sweep
-from studio.workspace import write_json
+from studio.evaluation.sweeps import read_sweep
+from studio.workspace import read_json, write_json
 
 SCORES = {"motion": 0.9, "sharpness": 1.0, "flicker": 0.0, "base_flicker": 0.0, "clipping": 0.0, "change": 0.1, "applied": True}
 PAIR = "train-001/step-000030"
@@ -29,7 +29,16 @@ def sweep_dir(project):
     for prompt in range(2):
         for pair, strength in ((None, 0.0), (PAIR, 0.7)):
             key = f"{prompt}{pair is not None:d}"
-            cell = {"key": key, "pair": pair, "prompt": prompt, "seed": 42, "strength": strength, "state": "done", "error": ""}
+            cell = {
+                "key": key,
+                "high_key": key,
+                "pair": pair,
+                "prompt": prompt,
+                "seed": 42,
+                "strength": strength,
+                "state": "done",
+                "error": "",
+            }
             cell |= {"clip": f"cells/{key}.mp4", "poster": f"cells/{key}.jpg", "scores": SCORES if pair else {}}
             frames = rng.integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
             write_clip(folder / cell["clip"], frames, 16)
@@ -39,7 +48,7 @@ def sweep_dir(project):
     settings = to_dict(SweepConfig(prompts=("a", "b"), strengths=(0.7,)))
     pairs = [{"id": PAIR, "run": "train-001", "step": 30, "high_sha256": "1", "low_sha256": "2"}]
     facts = {"created": 0.0, "base_model": "tiny", "base_key": "k", "fps": 16}
-    write_sweep(folder, facts | {"settings": settings, "prompts": prompts, "pairs": pairs, "cells": cells})
+    write_json(folder / "sweep.json", facts | {"settings": settings, "prompts": prompts, "pairs": pairs, "cells": cells})
     return folder
 
 
@@ -72,7 +81,7 @@ def test_the_report_says_what_the_verdict_says_and_what_was_not_measured(project
     assert "Likeness was not measured: look at the faces." in page
     assert "Use train" not in page and 'class="best"' not in page
     assert "not measured" in page
-    assert "1 clip could not be drawn" in " ".join(decision["why"])
+    assert "1 clip could not be drawn" in " ".join(decision.why)
     assert "Step 30 at 0.7" in page
 
 
@@ -93,9 +102,7 @@ def test_clips_beyond_the_bound_are_shown_as_stills(project, sweep_dir):
 
 
 def test_a_sweep_without_any_clip_still_gives_a_page(project, sweep_dir):
-    sweep = read_sweep(sweep_dir)
-    for cell in sweep["cells"]:
-        cell |= {"state": "waiting", "error": "", "scores": {}}
+    sweep = read_sweep(sweep_dir).with_cells(lambda cell: cell.undrawn())
     page = render_report(sweep_dir, sweep, verdict(project, sweep))
     assert "No pair can be named yet." in page
     assert page.count("Not drawn yet.") == 4
@@ -104,7 +111,7 @@ def test_a_sweep_without_any_clip_still_gives_a_page(project, sweep_dir):
 @pytest.fixture
 def seen_dir(sweep_dir):
     """The same sweep, seen by an observer; the second prompt is another person's."""
-    sweep = read_sweep(sweep_dir)
+    sweep = read_json(sweep_dir / "sweep.json")
     sweep["prompts"][1]["kind"] = "class"
     sweep["cells"][3] |= {"state": "done", "error": ""}
     person, other = {"identity": 0.912, "identity_fall": 0.01, "memorised": 2.4, "follows": 0.95}, {"resemblance": 0.1, "follows": 0.8}
@@ -113,7 +120,7 @@ def seen_dir(sweep_dir):
         cell["scored_by"] = "0123456789abcdef"
         if cell["pair"] is None and not cell["prompt"]:
             cell["scores"] |= {"identity": 0.08, "memorised": 1.0}
-    write_sweep(sweep_dir, sweep)
+    write_json(sweep_dir / "sweep.json", sweep)
     return sweep_dir
 
 

@@ -13,6 +13,7 @@ import pytest
 from hub_kit import MODEL, FakeHub, make_repository
 
 from studio.jobs import launcher, state
+from studio.jobs.kinds.download import DownloadJob
 from studio.surroundings import as_found, put_aside
 from studio.ui import instance
 
@@ -86,7 +87,7 @@ def open_page(address, process, log):
 
 def queue_download(workspace):
     """A download that waits for a worker: the next window starts one, as after a closed studio."""
-    run = launcher.enqueue(workspace.download_jobs(MODEL), "download", {"model": MODEL})
+    run = launcher.enqueue(workspace.download_jobs(MODEL), DownloadJob(model=MODEL))
 
     def wait_for_end():
         while not (job := state.read_status(run)).is_over:
@@ -116,7 +117,7 @@ def test_beside_settings_that_nothing_can_use_the_window_opens_and_a_download_sa
     page = start(ALL_PROXY="socks5://me:secret@127.0.0.1:9", SSL_CERT_FILE="/no/such/file.pem", **broken)
     assert "Likeness Studio" in page
     job = end_of_download()
-    assert job.state == "failed" and "SSL_CERT_FILE names a file of certificates that is not there" in job.error["message"]
+    assert job.state == "failed" and "SSL_CERT_FILE names a file of certificates that is not there" in job.error.message
 
 
 @pytest.mark.parametrize(

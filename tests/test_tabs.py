@@ -7,6 +7,7 @@ import pytest
 from page_kit import Window, build_page
 
 import studio.ui
+from studio.project_facts import Permission
 from studio.ui import actions
 from studio.ui.tabs import find_tabs
 
@@ -14,13 +15,14 @@ HELLO = '''
 """A tab that says hello."""
 
 from studio.ui.components import component
+from studio.ui.views import NextStep
 
 ID, TITLE, ORDER = "hello", "Hello", 99
 
 
 def build(page):
     greeting = component("next_step", elem_id="next-hello")
-    page.reads(lambda project: [{"text": f"say hello to {project.read()['name']}."} if project else {}], [greeting], tab=ID)
+    page.reads(lambda project: [NextStep(f"say hello to {project.facts().name}.") if project else None], [greeting], tab=ID)
 '''
 
 
@@ -46,7 +48,7 @@ def test_the_tabs_are_found_in_the_order_of_the_work(workspace):
 
 
 def test_a_tab_of_one_file_more_stands_on_the_page_and_shows_the_project(workspace, hello):
-    workspace.create_project("Anna", trigger="ohwx", base_model="tiny", permission={"granted": True})
+    workspace.create_project("Anna", trigger="ohwx", base_model="tiny", permission=Permission(granted=True))
     assert labels(workspace) == ["1 Dataset", "2 Train", "3 Evaluate", "4 Hello"]
     window = Window(workspace, "anna")
     window.open("hello")

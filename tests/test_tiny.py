@@ -13,9 +13,9 @@ from studio.tiny.drawing import draw_cells, draw_clip, draw_photo
 from studio.tiny.measures import MEASURES_FILE, measure_motions, measure_photos
 from studio.tiny.muon import _orthogonal
 from studio.tiny.samples import Codec, Pool, draw_groups, to_pixels, vary_caption
-from studio.tiny.text import build_text_encoder, build_tokenizer
-from studio.tiny.text_training import train_text_encoder
 from studio.tiny.vae import build_vae
+from studio.tiny.words.text import build_text_encoder, build_tokenizer
+from studio.tiny.words.text_training import train_text_encoder
 from studio.workspace import read_json
 
 MARKED = world.draw_identity(random.Random(3), held_out=True)

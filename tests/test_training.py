@@ -481,7 +481,11 @@ def test_warm_up_grows_evenly_and_then_stays():
 
 
 def test_never_more_than_a_fifth_is_set_aside_and_always_the_same():
-    samples = [Sample(f"{i:04d}", "photo", f"{i}", "", "", (32, 32), 1, "", "", "") for i in range(12)]
+    samples = [
+        Sample(item_id=f"{i:04d}", kind="photo", sha256=f"{i}", prompt="", class_prompt="", bucket=(32, 32), num_frames=1, latents_key="",
+               prompt_key="", class_prompt_key="")
+        for i in range(12)
+    ]  # fmt: skip
     assert [len(split(samples[:n], 2).held_out) for n in (1, 4, 5, 9, 10, 12)] == [0, 0, 1, 1, 2, 2]
     chosen = {s.item_id for s in split(samples, 2).held_out}
     assert {s.item_id for s in split(samples[::-1], 2).held_out} == chosen

@@ -20,13 +20,21 @@ from gradio.data_classes import FileData, ListFiles
 from page_kit import Event, fire, page_of, reader_values
 from starlette.testclient import TestClient
 
-from studio.config import SweepConfig, TrainConfig, list_settings, to_dict
+from studio.config import SweepConfig, TrainConfig, flatten, list_settings, to_dict
 from studio.data import dataset, persons
 from studio.data.importer import import_media
+from studio.data.item_record import Measurements
 from studio.data.media.thumbnails import version_of
+from studio.data.remarks import ALIKE, BLUR, Remark
 from studio.errors import Problem
+from studio.evaluation.sweep_facts import Prompt, Sweep
 from studio.evaluation.sweeps import comparison_file
 from studio.jobs import launcher, state, worker
+from studio.jobs.kind import read_config
+from studio.jobs.kinds.caption import CaptionJob
+from studio.jobs.kinds.curate import CurateJob
+from studio.jobs.kinds.import_media import ImportJob
+from studio.jobs.kinds.train import TrainJob
 from studio.project_facts import Permission
 from studio.tiny.demo import ensure_demo_project
 from studio.ui import actions, app, sidebar, uploads
@@ -38,11 +46,13 @@ from studio.ui.dataset import view as dataset_view
 from studio.ui.drop import Drop
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import view as evaluate_view
-from studio.ui.page import describe_error
-from studio.ui.settings_form import build_form, flatten, place_field, search_index
+from studio.ui.page import Seen, describe_error
+from studio.ui.settings_form import build_form, place_field, search_index
 from studio.ui.train import choice as train_choice
+from studio.ui.train import plan as train_plan
 from studio.ui.train import tab as train_tab
 from studio.ui.train import view as train_view
+from studio.ui.views import Button
 from studio.workspace import Workspace, read_json, write_json
 
 with suppress(ImportError):  # not on Windows
@@ -163,7 +173,9 @@ def test_nothing_else_of_the_workspace_is_served(client, served, address):
 def test_a_side_by_side_video_is_offered_once_it_is_made_and_can_be_watched(client, served):
     folder = served.sweep_dir("sweep-001")
     (folder / "comparisons").mkdir(parents=True)
-    sweep = {"prompts": [{"label": "Portrait", "text": "x", "kind": "person"}], "settings": {"seeds": [42]}}
+    prompts = (Prompt(label="Portrait", text="x", kind="person"),)
+    facts = {"created": 0.0, "base_model": "tiny", "base_key": "k", "fps": 16, "settings": {"seeds": [42]}}
+    sweep = Sweep(**facts, prompts=prompts, pairs=(), cells=())
     address = f"/media/{served.slug}/sweeps/sweep-001"
     assert evaluate_view.describe_row(folder, address, sweep, 0)["video"] == ""
     comparison_file(folder, 0, 42).write_bytes(b"video")
@@ -183,7 +195,7 @@ def test_gradios_own_file_route_does_not_reach_the_workspace(client, served):
 def test_only_what_changed_is_sent_again(filled):
     page = page_of(filled.workspace)
     values = reader_values(page)
-    seen, *first = page.read_all(filled.slug, "dataset", {"project": None}, *values)
+    seen, *first = page.read_all(filled.slug, "dataset", Seen(), *values)
     seen, *second = page.read_all(filled.slug, "dataset", seen, *values)
     unchanged = [a for a, b in zip(first, second) if b == gr.skip()]
     assert len(unchanged) >= len(second) - 2  # the computer's free memory may have moved, and then whose page it is comes with it
@@ -196,7 +208,7 @@ def test_a_look_that_began_before_the_page_knew_its_project_changes_nothing(fill
     filled.workspace.create_project("A first one", base_model="tiny")
     page = page_of(filled.workspace)
     values = reader_values(page)
-    for seen in ({}, {"project": filled.slug, "fresh": True}):
+    for seen in (None, Seen(filled.slug, fresh=True)):
         assert all(value == gr.skip() for value in page.read_all(None, "dataset", seen, *values))
 
 
@@ -205,7 +217,7 @@ def test_after_a_switch_no_tab_shows_the_project_before(filled):
     other = filled.workspace.create_project("Another", base_model="tiny")
     page = page_of(filled.workspace)
     values = reader_values(page)
-    seen, *_ = page.read_all(filled.slug, "train", {"project": None}, *values)
+    seen, *_ = page.read_all(filled.slug, "train", Seen(), *values)
     seen, *switched = page.read_all(other.slug, "dataset", seen, *values)
     assert any("no photos or clips to train with" in str(value) for value in switched)
     _, *opened = page.read_all(other.slug, "train", seen, *values)
@@ -213,10 +225,10 @@ def test_after_a_switch_no_tab_shows_the_project_before(filled):
 
 
 def test_a_person_s_mistake_is_a_sentence_and_ours_is_not_a_traceback():
-    assert describe_error(Problem("It broke.", fix="Mend it."))["fix"] == "Mend it."
-    assert describe_error(Problem("No pair yet.", action="open-train"))["action"] == "tab:train"
-    assert "label" not in describe_error(Problem("Odd.", action="an-action-of-tomorrow"))
-    assert describe_error(ValueError("the name is empty"))["text"] == "the name is empty"
+    assert describe_error(Problem("It broke.", fix="Mend it.")).fix == "Mend it."
+    assert describe_error(Problem("No pair yet.", action="open-train")).button == Button("open-train", "Open Train", place="tab:train")
+    assert describe_error(Problem("Odd.", action="an-action-of-tomorrow")).button is None
+    assert describe_error(ValueError("the name is empty")).text == "the name is empty"
     assert "Traceback" not in str(describe_error(KeyError("x"))) and "KeyError" not in str(describe_error(KeyError("x")))
 
 
@@ -234,17 +246,17 @@ def test_the_status_line_says_what_runs_and_what_waits(filled, idle):
     actions.check_photos(None, filled)
     actions.write_captions(None, filled)
     line = sidebar.read_status_line(filled.workspace)
-    assert line["job"]["state"] == "waiting in the queue" and line["waiting"] == 1
-    sidebar.stop_job(filled.workspace, Event(id=line["job"]["id"]))
-    assert sidebar.read_status_line(filled.workspace)["job"]["id"] != line["job"]["id"]
+    assert line.job.state == "waiting in the queue" and line.waiting == 1
+    sidebar.stop_job(filled.workspace, Event(id=line.job.id))
+    assert sidebar.read_status_line(filled.workspace).job.id != line.job.id
 
 
 def test_next_follows_the_dataset(project, media, idle):
-    assert dataset_view.next_step(project)["action"].startswith("click:#upload")
+    assert dataset_view.next_step(project).button.name == "upload"
     import_media(project, [media / "person_a_1.jpg"])
-    assert dataset_view.next_step(project)["action"] == "write-captions"
+    assert dataset_view.next_step(project).button.name == "write-captions"
     actions.write_captions(None, project)
-    assert "label" not in dataset_view.next_step(project)  # it runs: nothing to press
+    assert dataset_view.next_step(project).button is None  # it runs: nothing to press
     with pytest.raises(Problem, match="already"):
         actions.write_captions(None, project)
 
@@ -252,10 +264,10 @@ def test_next_follows_the_dataset(project, media, idle):
 def test_next_has_a_dataset_checked_before_captions_are_written_for_it(project, media, idle):
     import_media(project, sorted(media.glob("*.jpg")))
     step = dataset_view.next_step(project)
-    assert step["action"] == "check-photos" and "6 photos checked" in step["text"]
+    assert step.button.name == "check-photos" and "6 photos checked" in step.text
     items = dataset.list_items(project)
-    dataset.store_measurements(project, {items[0].id: (items[0].sha256, {"version": 1})})
-    assert dataset_view.next_step(project)["action"] == "write-captions"
+    dataset.store_measurements(project, {items[0].id: (items[0].sha256, Measurements(version=1))})
+    assert dataset_view.next_step(project).button.name == "write-captions"
     dataset.set_caption(project, items[0].id, "zz, a person")
 
 
@@ -265,11 +277,11 @@ def item_event(project, item_id, **data):
 
 
 def test_a_saved_caption_belongs_to_the_picture_it_was_typed_for(filled):
-    place = {"id": "0002", "page": 0, "show": "all"}  # the selection has moved on already
+    place = dataset_view.Place(item="0002")  # the selection has moved on already
     dataset_tab.save_caption(filled, place, item_event(filled, "0001", text="ohwx, a person in the rain", next=False))
     assert dataset.get_item(filled, "0001").caption == "ohwx, a person in the rain"
     [after] = dataset_tab.save_caption(filled, place, item_event(filled, "0001", text="ohwx, in the sun", next=True))
-    assert after["id"] == "0002"
+    assert after.item == "0002"
 
 
 def test_a_new_trigger_replaces_the_old_one_in_every_caption(filled):
@@ -301,7 +313,7 @@ def send(project, media, *names):
         (home / f"tmp{number}").touch()
     dataset_tab.take_uploads(project, [uploads.Sent(path, path.name) for path in sent])
     run = project.list_runs("import")[-1]
-    [folder] = map(Path, state.read_config(run)["paths"])
+    [folder] = map(Path, read_config(ImportJob, run).paths)
     return folder, run
 
 
@@ -327,7 +339,8 @@ def test_uploads_are_deleted_by_the_job_itself_however_it_ends(project, media, i
     assert worker._claim(run)
     worker.execute(run)
     assert state.read_status(run).state == end and not folder.exists()
-    assert results_view.read_results(project)["reports"][0].get("action", "").startswith("resume:") is False
+    button = results_view.read_results(project)["reports"][0]["button"]
+    assert button is None if end == "done" else button["action"] == "upload"  # resuming it would find no files
 
 
 def test_uploads_are_deleted_when_the_import_is_taken_out_of_the_queue(project, media, idle):
@@ -364,7 +377,7 @@ def test_a_person_s_own_folder_is_never_deleted_after_an_import(project, media, 
     own.mkdir()
     (own / "a.jpg").write_bytes((media / "person_a_1.jpg").read_bytes())
     for options in ({}, {"delete_after": True}):
-        run = actions.queue(project, "import", {"paths": [str(own)]} | options)
+        run = actions.queue(project, ImportJob(paths=(str(own),), **options))
         assert worker._claim(run)
         worker.execute(run)
         uploads.clear_leftovers(project.workspace)
@@ -461,8 +474,11 @@ def test_a_drop_that_finds_no_place_in_the_queue_leaves_nothing(project, media, 
 # -- how a job ended
 
 
-def finish(project, kind, result, end="done", error=None, config=None):
-    run = actions.queue(project, kind, config or {"paths": []})
+NOTHING_GIVEN = ImportJob(paths=())
+
+
+def finish(project, config, result, end="done", error=None):
+    run = actions.queue(project, config)
     status = {"state": end, "result": result, "error": error, "ended_at": time.time()}
     write_json(run / "status.json", read_json(run / "status.json") | status)
     return run
@@ -475,7 +491,7 @@ def test_an_import_tells_what_was_rejected_what_was_there_and_what_to_know(fille
         "rejected": [("notes.jpg", "it is no picture")],
         "notes": [("long.jpg", "its caption was cut to 2000 characters")],
     }
-    finish(filled, "import", result)
+    finish(filled, NOTHING_GIVEN, result)
     [report] = results_view.read_results(filled)["reports"]
     lines = [line["text"] for group in report["groups"] for line in group["lines"]]
     assert report["text"] == "Imported 1 item. 1 file could not be used."
@@ -487,32 +503,32 @@ def test_an_import_tells_what_was_rejected_what_was_there_and_what_to_know(fille
 
 
 def test_a_result_stays_until_it_is_dismissed_in_any_window(filled, idle):
-    finish(filled, "import", {"added": [], "rejected": [("a.txt", "it is no picture")]})
-    finish(filled, "curate", {}, config={"keep": 24})
+    finish(filled, NOTHING_GIVEN, {"added": [], "rejected": [("a.txt", "it is no picture")]})
+    finish(filled, CurateJob(), {})
     reports = results_view.read_results(filled)["reports"]
     assert [report["title"] for report in reports] == ["Choose the best photos", "Import"]
     results_view.dismiss(filled, reports[1]["job"])
     assert [report["title"] for report in results_view.read_results(filled)["reports"]] == ["Choose the best photos"]
     results_view.dismiss(filled, reports[0]["job"])
     assert results_view.read_results(filled) == {}
-    finish(filled, "import", {"added": ["0009"]})
+    finish(filled, NOTHING_GIVEN, {"added": ["0009"], "rejected": []})
     assert results_view.read_results(filled)["reports"][0]["text"] == "Imported 1 item."
 
 
 def test_captions_that_say_too_little_are_named_and_lead_to_their_picture(filled, idle):
     note = {"id": "0002", "file": "0002.jpg", "text": "the answer was no use; the caption says only 'ohwx, a person', please look at it"}
-    finish(filled, "caption", {"written": 2, "plain": 1, "kept": 1, "failed": 0, "notes": [note]}, config={"config": {}})
+    finish(filled, CaptionJob(config={}), {"written": 2, "plain": 1, "kept": 1, "failed": 0, "notes": [note]})
     [report] = results_view.read_results(filled)["reports"]
     assert "2 captions were written" in report["text"] and report["groups"][0]["lines"][0]["item"] == "0002"
     dataset.set_caption(filled, "0002", "ohwx, a person")
     step = dataset_view.next_step(filled)
-    assert "1 caption with a remark, beginning with 0002" in step["text"] and "nothing about the scene" in step["reason"]
-    place = {"id": "", "page": 0, "show": "remark"}
+    assert "1 caption with a remark, beginning with 0002" in step.text and "nothing about the scene" in step.reason
+    place = dataset_view.Place(show="remark")
     assert [item.id for item in dataset_view.shown_items(dataset_view.look_at(filled), place)] == ["0002"]
 
 
 def test_the_model_that_the_studio_is_made_for_is_offered_first(workspace):
-    offered = [model["name"] for model in sidebar.new_person_options(workspace)["models"]]
+    offered = [model.name for model in sidebar.new_person_options(workspace).models]
     assert offered[:2] == ["tiny", "wan22-t2v-a14b"]  # what is here already, and then the one to fetch
     assert dataset_tab.model_choices(workspace)[0][1] == "wan22-t2v-a14b"
 
@@ -520,8 +536,9 @@ def test_the_model_that_the_studio_is_made_for_is_offered_first(workspace):
 def test_what_the_check_doubts_in_a_kept_picture_is_shown_at_it(filled):
     item = dataset.list_items(filled)[0]
     doubts = ["a little soft in the middle", "much like 0002"]
-    dataset.store_measurements(filled, {item.id: (item.sha256, {"version": 1, "warnings": [*doubts, persons.SEVERAL]})})
-    place = {"id": item.id, "page": 0, "show": "doubt"}
+    warnings = (Remark(code=BLUR, words=doubts[0]), Remark(code=ALIKE, words=doubts[1]), persons.SEVERAL)
+    dataset.store_measurements(filled, {item.id: (item.sha256, Measurements(version=1, warnings=warnings))})
+    place = dataset_view.Place(item=item.id, show="doubt")
     _, grid, viewer, _ = dataset_view.read_pictures(filled, place)
     assert [shown["id"] for shown in grid["items"]] == [item.id] and grid["items"][0]["why"] == "; ".join(doubts)
     assert viewer["doubts"] == "a little soft in the middle; much like 0002"
@@ -585,7 +602,7 @@ def test_an_edit_is_kept_on_disk_and_an_illegal_one_changes_nothing(filled):
     with pytest.raises(ValueError, match="at most 256"):
         train_choice.save_edits(filled, flatten(plan.config) | {"lora.rank": 9000})
     assert train_choice.make_plan(filled).config.lora.rank == 4
-    assert "size of the lora 4" in train_view.describe_choice(filled, plan)
+    assert "size of the lora 4" in train_plan.describe_choice(filled, plan).remarks[1].text
     train_choice.forget_edits(filled)
     assert train_choice.make_plan(filled).config.steps == shown["steps"]
 
@@ -621,7 +638,7 @@ def test_each_section_is_a_fold_whose_title_says_what_was_changed_and_a_search_f
     titles = dict(zip(form.groups, (update["label"] for update in form.describe_groups(TrainConfig, train_choice.read_choice(filled)[1]))))
     assert titles["lora"] == "The LoRA (changed: size of the lora 4)" and titles["memory"] == "Memory (changed: compile the blocks on)"
     assert titles["data"] == "Photos and clips"
-    index = search_index(TrainConfig, "train")["folds"]
+    index = search_index(TrainConfig, "train").folds
     assert set(index) == {fold.elem_id for fold in form.groups.values()} and sum(map(len, index.values())) == len(form.fields)
 
 
@@ -665,15 +682,16 @@ def test_another_trainer_s_config_fills_the_form_and_what_has_no_counterpart_is_
     assert not sent.parent.exists()
     config = train_choice.make_plan(filled).config
     assert (config.steps, config.lora.rank, config.optimizer.learning_rate, config.accumulation) == (1234, 24, 1e-4, 1)
-    panel = train_view.describe_import(filled)
-    assert "4 settings from my job.yaml" in panel and "Evaluate tab" in panel and "train.&lt;b&gt;" in panel
+    panel = train_plan.describe_import(filled)
+    assert panel.title == "4 settings from my job.yaml" and panel.about == "AI Toolkit, 2 without a counterpart" and panel.more == 0
+    assert {row[0] for row in panel.rows} >= {"train.<b>"} and any("Evaluate tab" in row[2] for row in panel.rows)
     sent.parent.mkdir()
     sent.write_bytes(b"nothing: here")
     with pytest.raises(Problem, match="no config that is known"):
         train_choice.take_config(filled, [str(sent)])
     assert not sent.exists() and train_choice.make_plan(filled).config.steps == 1234
     train_choice.forget_edits(filled)
-    assert train_view.describe_import(filled) == ""
+    assert train_plan.describe_import(filled) is None
 
 
 def test_training_can_not_start_and_says_why(project, media):
@@ -697,16 +715,16 @@ def test_start_queues_what_the_plan_shows_and_a_second_one_waits(filled, idle):
     assert "starts now" in train_choice.start(filled)
     assert "queue" in train_choice.start(filled)
     first, second = filled.list_runs("train")
-    assert state.read_config(first)["trigger"] == filled.facts().trigger
-    assert train_view.start_button(filled, train_choice.make_plan(filled))[0] == "Add to the queue"
-    assert train_view.read_run(filled)["run"] == second.name
+    assert read_config(TrainJob, first).trigger == filled.facts().trigger
+    assert train_plan.start_button(filled, train_choice.make_plan(filled)).label == "Add to the queue"
+    assert train_view.read_run(filled).run == second.name
 
 
 def test_the_end_of_a_run_is_told_in_words_with_one_button(filled, idle):
     train_choice.start(filled)
     [run] = filled.list_runs("train")
     for name, data, words, action in (
-        ("done", {}, "finished", "tab:evaluate"),
+        ("done", {}, "finished", "open-evaluate"),
         ("stopped", {}, "stopped", "resume:train-001"),
         (
             "failed",
@@ -718,26 +736,26 @@ def test_the_end_of_a_run_is_told_in_words_with_one_button(filled, idle):
     ):
         write_json(run / "status.json", read_json(run / "status.json") | {"state": name, "ended_at": time.time()} | data)
         view = train_view.describe_run(filled, state.read_status(run))
-        assert words in view["title"] and view["action"] == action
-        assert "action" not in train_view.read_run(filled) or name == "done"  # it stands in "Next" already, where it is the main one
+        assert words in view.title and view.button.action == action
+        assert train_view.read_run(filled).button is None or name == "done"  # it stands in "Next" already, where it is the main one
 
 
 def test_a_paused_training_is_resumed_and_a_paused_queue_is_let_go_on_with_a_button(filled, idle):
     first = make_training(filled, 1, "running", step=12)
-    write_json(first / "status.json", read_json(first / "status.json") | state.own_identity())
-    run = actions.queue(filled, "curate", {"keep": 24})
+    write_json(first / "status.json", read_json(first / "status.json") | state.own_identity().identity())
+    run = actions.queue(filled, CurateJob(keep=24))
     assert "frees the GPU" in train_tab.pause(filled, Event(run=first.name))
     assert state.read_status(first).state == "stopping"
     write_json(first / "status.json", read_json(first / "status.json") | {"state": "stopped", "pid": None})
-    assert "no waiting job begins before" in train_view.next_step(filled)["text"]
+    assert "no waiting job begins before" in train_view.next_step(filled).text
     line = sidebar.read_status_line(filled.workspace)
-    assert line["held"] and line["job"]["id"].endswith(run.name)
+    assert line.held and line.job.id.endswith(run.name)
     assert actions.go_on_with_queue(page_of(filled.workspace), filled) == "The queue goes on."
-    assert not sidebar.read_status_line(filled.workspace)["held"]
+    assert not sidebar.read_status_line(filled.workspace).held
     launcher.pause(first)
     train_choice.start(filled)
     launcher.hold_queue(filled.workspace)
-    assert train_view.next_step(filled)["action"] == "go-on-queue" and "paused" in train_view.read_run(filled)["sentence"]
+    assert train_view.next_step(filled).button.name == "go-on-queue" and "paused" in train_view.read_run(filled).sentence
 
 
 def make_training(project, number, end, step=0, pairs=(), error=None):
@@ -754,17 +772,17 @@ def make_training(project, number, end, step=0, pairs=(), error=None):
 
 def test_any_training_with_a_safety_copy_can_be_resumed_and_any_can_be_looked_at(filled, idle):
     make_training(filled, 1, "stopped", step=12)
-    assert [run["resume"] for run in train_view.read_run(filled)["runs"]] == ["from step 12"]
+    assert [run.resume for run in train_view.read_run(filled).runs] == ["from step 12"]
     make_training(filled, 2, "failed")
     make_training(filled, 3, "done", step=40)
     view = train_view.read_run(filled)
-    assert [(run["name"], run["resume"]) for run in view["runs"]] == [("train-003", ""), ("train-002", ""), ("train-001", "from step 12")]
-    assert view["runs"][2]["steps"] == "12 of 40 steps" and view["runs"][2]["state"] == "stopped" and view["is_newest"]
-    older = train_view.read_run(filled, {"run": "train-001", "newest": "train-003"})
-    assert (older["run"], older["is_newest"]) == ("train-001", False)
+    assert [(run.name, run.resume) for run in view.runs] == [("train-003", ""), ("train-002", ""), ("train-001", "from step 12")]
+    assert view.runs[2].steps == "12 of 40 steps" and view.runs[2].state == "stopped" and view.is_newest
+    older = train_view.read_run(filled, train_view.LookedAt("train-001", "train-003"))
+    assert (older.run, older.is_newest) == ("train-001", False)
     assert "goes on from step 12" in actions.act(None, filled, "resume:train-001")
-    resumed = train_view.read_run(filled, {"run": "train-002", "newest": "train-003"})  # what starts comes to the front
-    assert (resumed["run"], resumed["is_waiting"]) == ("train-001", True)
+    resumed = train_view.read_run(filled, train_view.LookedAt("train-002", "train-003"))  # what starts comes to the front
+    assert (resumed.run, resumed.state) == ("train-001", "queued")
 
 
 def test_the_comparison_s_form_keeps_only_what_differs(filled):
@@ -782,7 +800,7 @@ def test_the_comparison_s_form_keeps_only_what_differs(filled):
 
 
 def test_without_pairs_evaluate_points_to_training(filled):
-    assert evaluate_view.next_step(filled)["action"] == "tab:train"
+    assert evaluate_view.next_step(filled).button.name == "open-train"
     with gr.Blocks():
         form = build_form(SweepConfig, "sweep", skip=evaluate_choice.ASKED_APART)
     assert "train first" in evaluate_choice.what_prevents(filled)
@@ -799,12 +817,31 @@ def make_seen_sweep(project):
     for number, (pair, identity) in enumerate(zip((None, *ids), (0.06, 0.91, 0.6), strict=True)):
         for name in ("mp4", "jpg"):
             (folder / f"cells/{number}.{name}").touch()
-        cell = {"key": str(number), "pair": pair, "prompt": 0, "seed": 42, "strength": 0.7 if pair else 0.0, "state": "done", "error": ""}
+        cell = {
+            "key": str(number),
+            "high_key": str(number),
+            "pair": pair,
+            "prompt": 0,
+            "seed": 42,
+            "strength": 0.7 if pair else 0.0,
+            "state": "done",
+            "error": "",
+        }
         cell |= {"clip": f"cells/{number}.mp4", "poster": f"cells/{number}.jpg", "scored_by": "0123456789abcdef"}
         cells.append(cell | {"scores": (compared if pair else {}) | {"identity": identity, "follows": 0.95, "memorised": 1.1}})
-    pairs = [{"id": id, "run": "train-001", "step": step} for id, step in zip(ids, (1000, 2000), strict=True)]
+    pairs = [
+        {"id": id, "run": "train-001", "step": step, "high_sha256": "1", "low_sha256": "2"}
+        for id, step in zip(ids, (1000, 2000), strict=True)
+    ]
     prompts = [{"label": "Portrait", "text": "ohwx smiling", "kind": "person"}]
-    facts = {"base_model": "tiny", "fps": 16, "settings": to_dict(SweepConfig(strengths=(0.7,))), "prompts": prompts}
+    facts = {
+        "created": 0.0,
+        "base_model": "tiny",
+        "base_key": "k",
+        "fps": 16,
+        "settings": to_dict(SweepConfig(strengths=(0.7,))),
+        "prompts": prompts,
+    }
     write_json(folder / "sweep.json", facts | {"pairs": pairs, "cells": cells})
     return folder
 

@@ -14,6 +14,7 @@ from studio.config import TrainConfig, merge, to_dict
 from studio.data.dataset import kept_items, set_caption
 from studio.errors import Problem
 from studio.jobs import launcher, state, worker
+from studio.jobs.kinds.train import TrainJob
 from studio.jobs.problems import explain
 from studio.jobs.recorder import Recorder
 from studio.machine import Gpu, read_machine
@@ -26,7 +27,9 @@ from studio.ui.evaluate import sample_clips as train_samples
 from studio.ui.evaluate import view as evaluate_view
 from studio.ui.settings_form import label_of
 from studio.ui.train import choice as train_choice
+from studio.ui.train import plan as train_plan
 from studio.ui.train import view as train_view
+from studio.ui.train.experts import Turn
 from studio.workspace import Workspace, append_jsonl, read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,10 +52,10 @@ def run(run_dir):
 
 
 def test_the_next_step_of_a_training_is_never_one_that_is_prevented(project):
-    assert train_view.next_step(project)["action"] == "click:#start-training"
+    assert train_view.next_step(project).button.name == "start-training"
     set_caption(project, kept_items(project)[0].id, "")
     step = train_view.next_step(project)
-    assert step["action"] == "tab:dataset" and "no caption" in step["text"]
+    assert step.button.name == "open-dataset" and "no caption" in step.text
 
 
 @pytest.mark.parametrize(
@@ -67,16 +70,16 @@ def test_a_value_out_of_its_limits_is_answered_with_the_forms_own_label(project,
 
 def test_an_optimizer_that_cannot_be_used_here_prevents_the_start_in_words(project):
     train_choice.save_edits(project, {"optimizer.name": "adamw8bit"})
-    _, why, can_be_pressed = train_view.start_button(project, train_choice.make_plan(project))
-    assert "8-bit AdamW" in why and not can_be_pressed
+    start = train_plan.start_button(project, train_choice.make_plan(project))
+    assert "8-bit AdamW" in start.remark.text and start.remark.tone == "remark" and not start.interactive
     with pytest.raises(Problem, match="8-bit AdamW"):
         train_choice.start(project)
 
 
 def test_a_running_training_shows_two_lanes_with_turns_bands_and_when_the_next_pair_is_due(project):
     config = merge(to_dict(TrainConfig()), {"steps": 400, "save_every": 100})
-    run_dir = launcher.prepare(project, "train", {"config": config, "device": "cuda"})
-    write_json(state.status_file(run_dir), state.read_record(run_dir) | {"state": "running"})
+    run_dir = launcher.prepare(project, TrainJob(config=config, device="cuda"))
+    state.write_record(run_dir, replace(state.read_record(run_dir), state="running"))
     append_jsonl(run_dir / "events.jsonl", {"event": "phase", "expert": "high_noise", "first_step": 1, "last_step": 50})
     for step in (0, 20):
         bands = [{"low": 0.875, "high": 0.89, "loss": 0.5 - step / 100}, {"low": 0.89, "high": 1.0, "loss": 0.4}]
@@ -87,26 +90,26 @@ def test_a_running_training_shows_two_lanes_with_turns_bands_and_when_the_next_p
 
     view = train_view.describe_run(project, state.read_status(run_dir))
 
-    high, low = view["lanes"]
-    assert (high["name"], high["turn"]) == ("Layout and motion", {"text": "learns now, to step 50", "now": True})
-    assert (low["step"], low["bands"], low["turn"]["text"]) == ([], [], "its turn comes after step 50")
-    assert [(band["limits"], band["loss"], band["change"]) for band in high["bands"]] == [
+    high, low = view.lanes
+    assert (high.name, high.turn) == ("Layout and motion", Turn("learns now, to step 50", now=True))
+    assert (low.step, low.bands, low.turn.text) == ([], (), "its turn comes after step 50")
+    assert [(band.limits, band.loss, band.change) for band in high.bands] == [
         ("89.0 to 100.0 %", [0.4, 0.4], "as at first"),
         ("87.5 to 89.0 %", [0.5, 0.3], "40 % lower"),
     ]
-    told = {number["what"]: number["much"] for number in view["numbers"]}
+    told = {number.what: number.much for number in view.numbers}
     assert told["Next pair"] == "step 100 in about 8 min" and told["Speed"] == "6.0 s a step"
     assert told["GPU memory at its peak"].startswith("21.4 GB") and told["RAM"] == "40.0 GB"
     append_jsonl(run_dir / "events.jsonl", {"event": "phase", "expert": "low_noise", "first_step": 351, "last_step": 400})
-    turns = [lane["turn"]["text"] for lane in train_view.describe_run(project, state.read_status(run_dir))["lanes"]]
+    turns = [lane.turn.text for lane in train_view.describe_run(project, state.read_status(run_dir)).lanes]
     assert turns == ["has learned all its steps", "learns now, to step 400"]
     config = read_json(run_dir / "config.json")
     write_json(run_dir / "config.json", config | {"config": config["config"] | {"processes": 2}})
-    turns = [lane["turn"] for lane in train_view.describe_run(project, state.read_status(run_dir))["lanes"]]
-    assert turns == [{"text": "learns on a graphics card of its own", "now": True}] * 2
+    turns = [lane.turn for lane in train_view.describe_run(project, state.read_status(run_dir)).lanes]
+    assert turns == [Turn("learns on a graphics card of its own", now=True)] * 2
     write_json(run_dir / "config.json", config | {"config": config["config"] | {"processes": 4}})
     view = train_view.describe_run(project, state.read_status(run_dir))
-    assert [lane["turn"]["text"] for lane in view["lanes"]] == ["learns on 2 graphics cards"] * 2
+    assert [lane.turn.text for lane in view.lanes] == ["learns on 2 graphics cards"] * 2
 
 
 ENDS = [
@@ -125,16 +128,16 @@ ENDS = [
 @pytest.mark.parametrize("error", ENDS, ids=lambda error: f"{type(error).__name__}-{error}"[:40])
 @pytest.mark.parametrize("step", [0, 50])
 def test_whatever_ends_a_training_is_told_in_words_with_one_button_that_gets_on(project, error, step):
-    run_dir = launcher.prepare(project, "train", {"config": to_dict(TrainConfig())})
+    run_dir = launcher.prepare(project, TrainJob(config=to_dict(TrainConfig())))
     with Recorder(run_dir) as recorder:
         recorder.fail(error)
     if step:
         (run_dir / "resume" / f"step-{step:06d}").mkdir(parents=True)
     view, next_step = train_view.describe_run(project, state.read_status(run_dir)), train_view.next_step(project)
-    assert len(view["sentence"]) > 10 and "Error" not in view["sentence"].replace("KeyError", "")
-    assert view["action"] and view["label"] and next_step["action"] and next_step["label"] == view["label"]
-    if not explain(error)["action"]:
-        assert view["action"] == (f"resume:{run_dir.name}" if step else "click:#start-training")
+    assert len(view.sentence) > 10 and "Error" not in view.sentence.replace("KeyError", "")
+    assert view.button.action and view.button.label and next_step.button.label == view.button.label
+    if not explain(error).action:
+        assert view.button.action == (f"resume:{run_dir.name}" if step else "start-training")
 
 
 def test_every_action_that_an_error_names_has_a_button():
@@ -145,56 +148,56 @@ def test_every_action_that_an_error_names_has_a_button():
                 named |= {k.value.value for k in node.keywords if k.arg == "action" and isinstance(k.value, ast.Constant)}
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_words" and path.name == "problems.py":
                 named |= {argument.value for argument in node.args[3:] if isinstance(argument, ast.Constant)}
-    assert len(named) > 5 and [action for action in named - {""} if not actions.button(action)] == []
+    assert len(named) > 5 and [action for action in named - {""} if not actions.find_button(action)] == []
 
 
 def test_what_happened_in_a_night_is_told_the_newest_first(project):
-    run_dir = launcher.prepare(project, "train", {"config": to_dict(TrainConfig())})
+    run_dir = launcher.prepare(project, TrainJob(config=to_dict(TrainConfig())))
     with Recorder(run_dir) as recorder:
         for number in range(30):
             recorder.report("note", message=f"Note {number}.")
         recorder.report("asleep", seconds=5400)
         view = train_view.describe_run(project, state.read_status(run_dir))
-        assert [note["text"] for note in view["notes"]][:2] == ["The computer slept for 1 h 30 min; the training went on.", "Note 29."]
-        assert len(view["notes"]) == 6 and len(read_history(run_dir).notes) == 20
+        assert [note.text for note in view.notes][:2] == ["The computer slept for 1 h 30 min; the training went on.", "Note 29."]
+        assert len(view.notes) == 6 and len(read_history(run_dir).notes) == 20
         recorder.end("done")
 
 
 def test_the_log_of_a_run_is_turned_page_by_page(project):
-    run_dir = launcher.prepare(project, "train", {"config": to_dict(TrainConfig())})
-    assert train_view.read_run(project)["log"] == {}
+    run_dir = launcher.prepare(project, TrainJob(config=to_dict(TrainConfig())))
+    assert train_view.read_run(project).log is None
     lines = [f"2026-01-01 00:00:00 note: line {number}" for number in range(400)]
     (run_dir / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    last = train_view.read_run(project)["log"]
-    assert last["text"].endswith("line 399\n") and last["end"] is None
-    before = train_view.read_run(project, None, {"run": run_dir.name, "end": last["begin"]})["log"]
-    shown = (before["text"] + last["text"]).splitlines()
-    assert shown == lines[-len(shown) :] and 0 < before["begin"] < last["begin"]
-    assert train_view.read_run(project, None, {"run": "train-009", "end": last["begin"]})["log"] == last
+    last = train_view.read_run(project).log
+    assert last.text.endswith("line 399\n") and last.end is None
+    before = train_view.read_run(project, None, train_view.LogPage(run_dir.name, last.begin)).log
+    shown = (before.text + last.text).splitlines()
+    assert shown == lines[-len(shown) :] and 0 < before.begin < last.begin
+    assert train_view.read_run(project, None, train_view.LogPage("train-009", last.begin)).log == last
 
 
 def test_a_sample_of_the_newest_pair_is_drawn_by_a_job_and_is_no_comparison_yet(project, monkeypatch):
     monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
     config = merge(to_dict(TrainConfig()), SMALL, {"steps": 4, "save_every": 2, "preservation": {"enabled": False}})
-    assert run(launcher.enqueue(project, "train", {"config": config})).state == "done"
+    assert run(launcher.enqueue(project, TrainJob(config=config))).state == "done"
     small = {"width": 32, "height": 32, "num_frames": 5, "num_inference_steps": 2, "strengths": [0.7, 1.0]}
     project.update(sweep_choice=SweepChoice(settings=small))
-    newest, older = train_view.read_run(project)["pairs"]
+    newest, older = train_view.read_run(project).pairs
     assert newest["can_draw"] and not newest["sample"]
 
     assert train_samples.draw(project, older["id"]) == "The clip is being drawn."
     with pytest.raises(Problem, match="already"):
         train_samples.draw(project, newest["id"])
-    shown = train_view.read_run(project)["pairs"][1]
+    shown = train_view.read_run(project).pairs[1]
     assert shown["waits"] and not shown["can_draw"] and not shown["sample"]["clip"]
     assert run(project.list_runs("sweep")[-1]).result["rendered"] == 2
     assert train_samples.draw(project, older["id"]) == "This clip is there already."
     train_samples.draw(project, newest["id"])
 
-    shown = {p["label"]: p for p in train_view.read_run(project)["pairs"]}
+    shown = {p["label"]: p for p in train_view.read_run(project).pairs}
     assert list(shown) == ["Step 4", "Step 2", "Base"] and shown["Step 4"]["waits"]  # the base is drawn once
     assert all(shown[label]["sample"]["clip"].startswith("/media/anna/sweeps/sweep-001/cells/") for label in ("Step 2", "Base"))
-    assert evaluate_view.read_clips(project, "") == {} and evaluate_view.next_step(project)["label"] == "Draw the test clips"
+    assert evaluate_view.read_clips(project, "") == {} and evaluate_view.next_step(project).button.label == "Draw the test clips"
 
     launcher.cancel(project.list_runs("sweep")[-1])
     sample = train_samples.sample_config(project)
@@ -207,14 +210,14 @@ def test_a_training_that_learns_too_fast_goes_on_with_half_the_speed_at_one_pres
     monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
     fast = {"steps": 60, "save_every": 60, "optimizer": {"learning_rate": 1.0, "warmup_steps": 0}, "preservation": {"enabled": False}}
     config = merge(to_dict(TrainConfig()), SMALL, fast)
-    run_dir = launcher.enqueue(project, "train", {"config": config})
+    run_dir = launcher.enqueue(project, TrainJob(config=config))
     job = run(run_dir)
-    assert job.state == "failed" and job.error["action"] == "halve-learning-rate"
+    assert job.state == "failed" and job.error.action == "halve-learning-rate"
     view, step = train_view.describe_run(project, job), train_view.next_step(project)
-    assert view["action"] == f"halve-learning-rate:{run_dir.name}" and step["label"] == view["label"]
+    assert view.button.action == f"halve-learning-rate:{run_dir.name}" and step.button.label == view.button.label
     before = read_json(run_dir / "config.json")
 
-    said = actions.act(None, project, view["action"])
+    said = actions.act(None, project, view.button.action)
 
     after = read_json(run_dir / "config.json")
     assert after["config"]["optimizer"] == before["config"]["optimizer"] | {"learning_rate": 0.5}
@@ -231,14 +234,14 @@ def test_a_training_for_more_graphics_cards_than_there_are_goes_on_with_fewer_at
 
     monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    run_dir = launcher.enqueue(project, "train", {"config": merge(to_dict(TrainConfig()), SMALL, {"processes": 4})})
+    run_dir = launcher.enqueue(project, TrainJob(config=merge(to_dict(TrainConfig()), SMALL, {"processes": 4})))
     job = run(run_dir)
-    assert job.state == "failed" and "for 4 graphics cards, and 3 can be used" in job.error["message"]
+    assert job.state == "failed" and "for 4 graphics cards, and 3 can be used" in job.error.message
     view = train_view.describe_run(project, job)
-    assert view["action"] == f"use-fewer-cards:{run_dir.name}"
+    assert view.button.action == f"use-fewer-cards:{run_dir.name}"
     card = Gpu(0, "RTX 4090", 24.0, 23.0, "550")
     monkeypatch.setattr(actions, "read_machine", lambda: replace(read_machine(), gpus=(card,) * 3))
-    assert "2 graphics cards now" in actions.act(None, project, view["action"])
+    assert "2 graphics cards now" in actions.act(None, project, view.button.action)
     assert read_json(run_dir / "config.json")["config"]["processes"] == 2 and state.read_status(run_dir).state == "queued"
 
 
@@ -262,10 +265,10 @@ def test_the_plan_says_how_far_a_training_gets_before_its_end(project):
     def text(hours, seconds_per_step, processes=1):
         config = replace(plan.config, processes=processes)
         known = replace(plan, config=config, predicted=replace(plan.predicted, hours=hours, pace=Pace(seconds_per_step, "measured")))
-        return train_view.finish_text(known, six)
+        return train_plan.finish_text(known, six)
 
     assert text(None, None) == "07:00, with a saved pair" and text(0.9, 1.0) == "07:00; there is time for all of it"
     assert text(5.1, 6.0).endswith("time for about 540 of 3,000 steps")  # 360 s go beside the steps
     assert text(2.6, 6.0, processes=2).endswith("time for about 1,100 of 3,000 steps")  # both experts learn at once
     assert text(90.0, 6.0).endswith("about 0 of 3,000 steps")
-    assert "Finish by" in train_view.describe_plan(plan)
+    assert "Finish by" in [row.label for row in train_plan.describe_plan(plan).rows]

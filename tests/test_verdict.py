@@ -1,9 +1,13 @@
 """The verdict names a pair for reasons that were measured, and says when it cannot tell."""
 
+from dataclasses import replace
+
 import pytest
+from comparison_kit import measured_with_an_eye
 
 from studio.evaluation.judge.held_out import read_held_out
 from studio.evaluation.judge.verdict import CLEAR, CLOSE, NOT_MEASURED, verdict
+from studio.evaluation.sweep_facts import Cell, ComparedPair, Prompt, Sweep
 from studio.workspace import append_jsonl, write_json
 
 GOOD = {"motion": 0.95, "sharpness": 1.0, "flicker": 0.001, "base_flicker": 0.001, "clipping": 0.0, "change": 0.1, "applied": True}
@@ -11,24 +15,42 @@ CLASS = GOOD | {"change": 0.02}
 FROZEN = GOOD | {"motion": 0.2}
 
 
-def make_sweep(scores, prompts=3, strengths=(0.7, 1.0)):
-    """A sweep whose person cells score as given: {(step, strength): scores}, with one class prompt."""
+def make_sweep(scores, prompts=3, strengths=(0.7, 1.0), seen_with=""):
+    """A sweep whose person cells score as given: {(step, strength): scores}, with one class prompt. seen_with: what an eye measured with."""
     steps = sorted({step for step, _ in scores})
     kinds = ["person"] * prompts + ["class"]
     cells = []
+
+    def add(pair, prompt, strength, own):
+        measured = measured_with_an_eye(own, seen_with) if seen_with else {}
+        place = {"pair": pair, "prompt": prompt, "seed": 42, "strength": strength}
+        files = {"key": str(len(cells)), "high_key": str(len(cells)), "clip": "cells/0.mp4", "poster": "cells/0.jpg"}
+        cells.append(Cell(**place, **files, state="done", scores=own, measured=measured))
+
     for index, kind in enumerate(kinds):
-        cells.append({"pair": None, "prompt": index, "seed": 42, "strength": 0.0, "state": "done", "scores": {}})
+        add(None, index, 0.0, {})
         for step in steps:
             for strength in strengths:
                 given = scores[step, strength]
                 own = given if kind == "person" else given.get("class", CLASS if given["applied"] else given)
-                cells.append({"pair": name(step), "prompt": index, "seed": 42, "strength": strength, "state": "done", "scores": own})
-    pairs = [{"id": name(step), "run": "train-001", "step": step} for step in steps]
-    return {"prompts": [{"label": k, "text": k, "kind": k} for k in kinds], "pairs": pairs, "cells": cells, "settings": {"seeds": [42]}}
+                add(name(step), index, strength, own)
+    pairs = tuple(compared_pair(step) for step in steps)
+    prompts = tuple(Prompt(label=kind, text=kind, kind=kind) for kind in kinds)
+    facts = {"created": 0.0, "base_model": "tiny", "base_key": "k", "fps": 16, "settings": {"seeds": [42]}}
+    return Sweep(**facts, prompts=prompts, pairs=pairs, cells=tuple(cells))
+
+
+def rescored(sweep, change):
+    """The sweep with other scores: change(cell) -> its scores."""
+    return sweep.with_cells(lambda cell: replace(cell, scores=change(cell)))
 
 
 def name(step):
     return f"train-001/step-{step:06d}"
+
+
+def compared_pair(step):
+    return ComparedPair(id=name(step), run="train-001", step=step, high_sha256="", low_sha256="")
 
 
 def record_held_out(project, losses):
@@ -47,49 +69,47 @@ def everywhere(steps, scores=GOOD):
 def test_without_likeness_no_pair_is_named_however_the_losses_lie(project):
     record_held_out(project, {100: (0.30, 0.25), 200: (0.25, 0.20), 300: (0.28, 0.24)})
     found = verdict(project, make_sweep(everywhere((100, 200, 300))))
-    assert (found["pair"], found["strength"], found["sure"]) == (None, None, NOT_MEASURED)
-    assert found["not_measured"] == ["likeness"]
-    assert found["why"][0].startswith("Likeness was not measured")
-    assert "loss" not in " ".join(found["why"])
+    assert (found.pair, found.strength, found.sure) == (None, None, NOT_MEASURED)
+    assert found.not_measured == ("likeness",)
+    assert found.why[0].startswith("Likeness was not measured")
+    assert "loss" not in " ".join(found.why)
 
 
 @pytest.mark.parametrize("scores", [FROZEN, GOOD | {"class": GOOD}, GOOD | {"sharpness": 0.3}, GOOD | {"change": 0.001, "class": GOOD}])
 def test_without_likeness_a_fault_warns_of_its_pair_and_prefers_no_other(project, scores):
     record_held_out(project, {100: (0.30, 0.25), 200: (0.20, 0.20)})
     found = verdict(project, make_sweep(everywhere((100,)) | everywhere((200,), scores), prompts=12))
-    assert (found["pair"], found["sure"]) == (None, NOT_MEASURED)
-    row = next(r for r in found["table"] if r["pair"] == name(200))
-    assert any(s.startswith("Step 200 of train-001 at 0.7: ") and row["problems"][0] in s for s in found["why"])
-    assert not any(s.startswith("Step 100 of train-001 at") for s in found["why"])
-    assert any("Nothing of the kind was found with step 100 of train-001" in s for s in found["why"])
+    assert (found.pair, found.sure) == (None, NOT_MEASURED)
+    row = next(r for r in found.table if r.pair == name(200))
+    assert any(s.startswith("Step 200 of train-001 at 0.7: ") and row.problems[0] in s for s in found.why)
+    assert not any(s.startswith("Step 100 of train-001 at") for s in found.why)
+    assert any("Nothing of the kind was found with step 100 of train-001" in s for s in found.why)
 
 
 def test_the_only_pair_is_not_praised_either(project):
     found = verdict(project, make_sweep({(100, 0.7): FROZEN, (100, 1.0): GOOD}))
-    assert (found["pair"], found["sure"]) == (None, NOT_MEASURED)
-    assert any("stand still" in s for s in found["why"])
+    assert (found.pair, found.sure) == (None, NOT_MEASURED)
+    assert any("stand still" in s for s in found.why)
 
 
 def test_other_people_that_change_as_much_are_a_problem(project):
     found = verdict(project, make_sweep(everywhere((100,)) | everywhere((200,), GOOD | {"class": GOOD})))
-    row = next(r for r in found["table"] if r["pair"] == name(200))
-    assert row["drift_share"] == 1.0
-    assert "change 100 % as much" in row["problems"][0]
+    row = next(r for r in found.table if r.pair == name(200))
+    assert row.number("drift_share") == 1.0
+    assert "change 100 % as much" in row.problems[0]
 
 
 def test_pairs_that_equal_the_base_are_left_out_and_said_so(project):
     nothing = GOOD | {"change": 0.0, "applied": False}
     found = verdict(project, make_sweep(everywhere((100,), nothing) | everywhere((200,))))
-    assert any("exactly the base's" in sentence and name(100) in sentence for sentence in found["why"])
+    assert any("exactly the base's" in sentence and name(100) in sentence for sentence in found.why)
     alone = verdict(project, make_sweep(everywhere((100,), nothing)))
-    assert (alone["pair"], alone["strength"], alone["sure"]) == (None, None, CLOSE)
+    assert (alone.pair, alone.strength, alone.sure) == (None, None, CLOSE)
 
 
 def test_a_sweep_that_is_not_drawn_yet_names_no_pair(project):
-    sweep = make_sweep(everywhere((100,)))
-    for cell in sweep["cells"]:
-        cell |= {"state": "waiting", "scores": {}}
-    assert verdict(project, sweep)["pair"] is None
+    sweep = make_sweep(everywhere((100,))).with_cells(lambda cell: cell.undrawn())
+    assert verdict(project, sweep).pair is None
 
 
 # -- with likeness
@@ -103,13 +123,14 @@ STRANGERS = {"resemblance": 0.1, "follows": 0.95}
 def make_seen_sweep(scores, prompts=4, strengths=(0.7, 1.0)):
     """As make_sweep, with what an observer measured: {(step, strength): scores of the person's clips, "class": those of strangers}."""
     given = {place: GOOD | SEEN | own | {"class": CLASS | STRANGERS | own.get("class", {})} for place, own in scores.items()}
-    sweep = make_sweep(given, prompts, strengths)
-    for cell in sweep["cells"]:
-        cell["scored_by"] = "0123456789abcdef"
-        if cell["pair"] is None:
-            is_person = sweep["prompts"][cell["prompt"]]["kind"] == "person"
-            cell["scores"] = BASE_SEEN if is_person else {"resemblance": 0.08, "follows": 0.96}
-    return sweep
+    sweep = make_sweep(given, prompts, strengths, "0123456789abcdef")
+
+    def see(cell):
+        if cell.pair:
+            return cell.scores
+        return BASE_SEEN if sweep.prompt_of(cell).kind == "person" else {"resemblance": 0.08, "follows": 0.96}
+
+    return rescored(sweep, see)
 
 
 def by_step(scores):
@@ -118,10 +139,10 @@ def by_step(scores):
 
 def test_the_most_like_pair_wins_and_identity_stands_first(project):
     found = verdict(project, make_seen_sweep(by_step({100: {"identity": 0.75}, 200: {"identity": 0.91}, 300: {"identity": 0.82}})))
-    assert (found["pair"], found["strength"], found["sure"]) == (name(200), 0.7, CLEAR)
-    assert found["summary"] == found["why"][0] == "Identity 91 % of your photos; motion 95 % of the base."
-    assert found["not_measured"] == []
-    text = " ".join(found["why"])
+    assert (found.pair, found.strength, found.sure) == (name(200), 0.7, CLEAR)
+    assert found.summary == found.why[0] == "Identity 91 % of your photos; motion 95 % of the base."
+    assert found.not_measured == ()
+    text = " ".join(found.why)
     assert "The base alone, with the same prompts, reaches 5 % of your photos." in text
     assert "Strangers look 10 % like the person, with the base 8 %." in text
     assert "Likeness is not measured" not in text
@@ -130,8 +151,8 @@ def test_the_most_like_pair_wins_and_identity_stands_first(project):
 def test_a_late_pair_that_is_worse_is_named_with_its_faults(project):
     late = {"identity": 0.93, "motion": 0.3, "follows": 0.7, "memorised": 2.6, "class": {"resemblance": 0.45}}
     found = verdict(project, make_seen_sweep(by_step({400: {"identity": 0.9}, 800: late})))
-    assert (found["pair"], found["sure"]) == (name(400), CLEAR)
-    (sentence,) = [s for s in found["why"] if s.startswith("Step 800 of train-001 is over-trained: ")]
+    assert (found.pair, found.sure) == (name(400), CLEAR)
+    (sentence,) = [s for s in found.why if s.startswith("Step 800 of train-001 is over-trained: ")]
     for words in ("2.6 times as near", "strangers look 45 % like the person, with the base 8 %", "stand still", "only 7"):
         assert words in sentence
 
@@ -144,14 +165,14 @@ def test_a_late_pair_that_is_worse_is_named_with_its_faults(project):
 ])  # fmt: skip
 def test_a_late_pair_that_lost_a_little_is_named_with_what_it_lost(project, late, words):
     found = verdict(project, make_seen_sweep(by_step({400: {"identity": 0.9}, 800: late})))
-    assert found["pair"] == name(400)
-    assert any(s.startswith("Step 800") and "over-trained" in s and words in s for s in found["why"])
+    assert found.pair == name(400)
+    assert any(s.startswith("Step 800") and "over-trained" in s and words in s for s in found.why)
 
 
 def test_a_late_pair_whose_loss_on_set_aside_pictures_rose_is_named(project):
     record_held_out(project, {400: (0.25, 0.20), 800: (0.30, 0.25)})
     found = verdict(project, make_seen_sweep(by_step({400: {}, 800: {}})))
-    assert "Step 800 of train-001 is over-trained: its loss on the set-aside pictures is 22 % higher." in found["why"]
+    assert "Step 800 of train-001 is over-trained: its loss on the set-aside pictures is 22 % higher." in found.why
 
 
 @pytest.mark.parametrize(("scores", "fault"), [
@@ -166,61 +187,62 @@ def test_a_late_pair_whose_loss_on_set_aside_pictures_rose_is_named(project):
 ])  # fmt: skip
 def test_every_guard_puts_a_pair_behind_a_clean_one_that_is_less_like(project, scores, fault):
     found = verdict(project, make_seen_sweep(by_step({100: {"identity": 0.8}, 200: {"identity": 0.95} | scores})))
-    row = next(r for r in found["table"] if r["pair"] == name(200))
-    assert row["faults"] == [fault] and len(row["problems"]) == 1
-    assert found["pair"] == name(100)
+    row = next(r for r in found.table if r.pair == name(200))
+    assert row.faults == [fault] and len(row.problems) == 1
+    assert found.pair == name(100)
 
 
 def test_what_the_base_does_too_is_no_fault(project):
     sweep = make_seen_sweep(by_step({100: {"memorised": 2.4, "follows": 0.6, "class": {"resemblance": 0.4, "follows": 0.6}}}))
-    for cell in sweep["cells"]:
-        if cell["pair"] is None:
-            cell["scores"] = cell["scores"] | {"memorised": 2.2, "follows": 0.65} | ({"resemblance": 0.38} if cell["prompt"] == 4 else {})
-    assert all(row["faults"] == [] for row in verdict(project, sweep)["table"])
+
+    def see(cell):
+        strangers = {"resemblance": 0.38} if cell.prompt == 4 else {}
+        return cell.scores if cell.pair else {**cell.scores, "memorised": 2.2, "follows": 0.65, **strangers}
+
+    sweep = rescored(sweep, see)
+    assert all(row.faults == [] for row in verdict(project, sweep).table)
 
 
 def test_within_two_points_the_earlier_pair_and_the_lower_strength_win(project):
     scores = {(100, 0.7): 0.9, (100, 1.0): 0.915, (200, 0.7): 0.915, (200, 1.0): 0.905}
     found = verdict(project, make_seen_sweep({place: {"identity": value} for place, value in scores.items()}))
-    assert (found["pair"], found["strength"], found["sure"]) == (name(100), 0.7, CLOSE)
-    assert any("too close to call" in s for s in found["why"])
+    assert (found.pair, found.strength, found.sure) == (name(100), 0.7, CLOSE)
+    assert any("too close to call" in s for s in found.why)
 
 
 @pytest.mark.parametrize(("prompts", "pair"), [(4, 100), (6, 200)])
 def test_four_points_need_six_prompts_to_be_told_apart(project, prompts, pair):
     found = verdict(project, make_seen_sweep(by_step({100: {"identity": 0.88}, 200: {"identity": 0.92}}), prompts))
-    assert (found["pair"], found["sure"]) == (name(pair), CLOSE if prompts == 4 else CLEAR)
+    assert (found.pair, found.sure) == (name(pair), CLOSE if prompts == 4 else CLEAR)
 
 
 def test_the_strength_is_chosen_by_likeness_and_guards(project):
     scores = {(100, 0.7): {"identity": 0.72}, (100, 1.0): {"identity": 0.9}, (100, 1.2): {"identity": 0.95, "motion": 0.2}}
     found = verdict(project, make_seen_sweep(scores, strengths=(0.7, 1.0, 1.2)))
-    assert found["strength"] == 1.0
-    (sentence,) = [s for s in found["why"] if "0.7 reaches 72 %" in s]
+    assert found.strength == 1.0
+    (sentence,) = [s for s in found.why if "0.7 reaches 72 %" in s]
     assert "1.2 reaches 95 %, but 4 of 4 clips stand still" in sentence
 
 
 def test_an_early_pair_has_learned_too_little(project):
     found = verdict(project, make_seen_sweep(by_step({100: {"identity": 0.4}, 200: {"identity": 0.9}})))
-    assert "Step 100 of train-001 has learned too little: identity is only 40 % of your photos." in found["why"]
+    assert "Step 100 of train-001 has learned too little: identity is only 40 % of your photos." in found.why
     alone = verdict(project, make_seen_sweep(by_step({100: {"identity": 0.4}})))
-    assert alone["pair"] == name(100) and any("train longer" in s for s in alone["why"])
+    assert alone.pair == name(100) and any("train longer" in s for s in alone.why)
 
 
 @pytest.mark.parametrize("motion", [None, 0.9])
 def test_motion_that_could_not_be_compared_is_said_to_be_so(project, motion):
     found = verdict(project, make_seen_sweep(by_step({100: {"motion": motion}})))
-    assert any("could not be compared" in s for s in found["why"]) == (motion is None)
+    assert any("could not be compared" in s for s in found.why) == (motion is None)
 
 
 @pytest.mark.parametrize(("drop", "words"), [(("identity",), "keep at least 3 photos"), ((), "")])
 def test_an_observer_without_photos_says_so(project, drop, words):
     sweep = make_seen_sweep(by_step({100: {}}))
-    for cell in sweep["cells"]:
-        cell["scores"] = {key: value for key, value in cell["scores"].items() if key not in drop}
-    found = verdict(project, sweep)
-    assert words in found["why"][0]
-    assert found["not_measured"] == (["likeness"] if drop else [])
+    found = verdict(project, rescored(sweep, lambda cell: {key: value for key, value in cell.scores.items() if key not in drop}))
+    assert words in found.why[0]
+    assert found.not_measured == (("likeness",) if drop else ())
 
 
 # -- held-out losses
@@ -229,7 +251,7 @@ def test_an_observer_without_photos_says_so(project, drop, words):
 def test_held_out_losses_after_a_resume_replace_the_earlier_ones(project):
     record_held_out(project, {100: (0.5, 0.4), 200: (0.9, 0.8)})
     append_jsonl(project.run_dir("train-001") / "events.jsonl", {"event": "resume", "step": 100})
-    pair = {"id": name(200), "run": "train-001", "step": 200}
+    pair = compared_pair(200)
     assert read_held_out(project, pair) == {"high_noise": 0.5, "low_noise": 0.4}
     record_held_out(project, {200: (0.3, 0.2)})
     assert read_held_out(project, pair) == {"high_noise": 0.3, "low_noise": 0.2}
@@ -243,4 +265,4 @@ def test_held_out_losses_in_the_manifest_are_preferred(project):
     (folder / "a.safetensors").write_bytes(b"x")
     losses = {"high_noise": 0.1, "low_noise": 0.2}
     write_json(folder / "manifest.json", {"experts": {"high_noise": {"file": "a.safetensors", "sha256": ""}}, "held_out": losses})
-    assert read_held_out(project, {"id": name(100), "run": "train-001", "step": 100}) == losses
+    assert read_held_out(project, compared_pair(100)) == losses

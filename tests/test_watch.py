@@ -3,13 +3,16 @@
 import os
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from studio.clocks import asleep_seconds, awake_seconds
 from studio.jobs import launcher, recorder, state, watch, windows
+from studio.jobs.kinds.train import TrainJob
 from studio.jobs.recorder import Recorder
-from studio.jobs.watch import BESIDE_STEPS_SECONDS, LEAST_SECONDS, Watch, in_words
+from studio.jobs.watch import BESIDE_STEPS_SECONDS, LEAST_SECONDS, Watch
+from studio.words import duration
 
 
 class Time:
@@ -61,7 +64,7 @@ def test_a_sleep_is_noticed_once_and_named_as_a_reason_until_the_next_step():
     assert watched.look_for_sleep() == 7 * 3600 and watched.look_for_sleep() == 0.0
     assert watched.notice() == ""  # asleep is not idle
     clock.awake += 500
-    assert "The computer slept for 7 h 0 min meanwhile." in watched.notice()
+    assert "The computer slept for 7 h meanwhile." in watched.notice()
     steps(watched, clock, 1, 12.0, first=20)
     clock.awake += 500
     assert "slept" not in watched.notice()
@@ -74,14 +77,14 @@ def test_the_clocks_of_this_computer_go_and_do_not_sleep_by_themselves():
     assert asleep >= -0.1 and abs(asleep_seconds() - asleep) < 0.1
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(0.24, "0.2 s"), (12, "12 s"), (89, "89 s"), (150, "2 min"), (25_500, "7 h 5 min")])
+@pytest.mark.parametrize(("seconds", "words"), [(0.24, "0.2 s"), (12, "12 s"), (89, "1 min"), (150, "2 min"), (25_500, "7 h 5 min")])
 def test_lengths_of_time_are_short_words(seconds, words):
-    assert in_words(seconds) == words
+    assert duration(seconds, exact=True) == words
 
 
 @pytest.fixture
 def run_dir(project):
-    return launcher.prepare(project, "train", {"config": {}})
+    return launcher.prepare(project, TrainJob(config={}))
 
 
 def wait_for(condition):
@@ -117,12 +120,13 @@ def test_a_job_that_slept_tells_it_in_its_events_and_log(run_dir):
         job._look_around()
         job.end("done")
     assert [(e["event"], e["seconds"]) for e in state.read_events(run_dir)[0]] == [("asleep", 3600)]
-    assert "slept for 1 h 0 min" in state.read_log_tail(run_dir)
+    assert "slept for 1 h;" in state.read_log_tail(run_dir)
 
 
 def test_a_running_job_whose_program_is_silent_is_told_from_one_that_works(run_dir):
-    record = state.read_record(run_dir) | state.own_identity() | {"state": "running", "updated_at": time.time() - 600}
-    launcher.write_json(state.status_file(run_dir), record)
+    me = state.own_identity().identity()
+    record = replace(state.read_record(run_dir), **me, state="running", updated_at=time.time() - 600)
+    state.write_record(run_dir, record)
     assert "has not reported for 10 min: the computer may have slept" in state.read_status(run_dir).notice
 
 

@@ -15,6 +15,7 @@ from studio.data import dataset
 from studio.data.importer import import_media
 from studio.errors import NewerFormat
 from studio.jobs import launcher
+from studio.jobs.kinds.curate import CurateJob
 from studio.workspace import (
     Project,
     Workspace,
@@ -382,7 +383,7 @@ def test_a_project_of_a_newer_format_can_be_looked_at_and_nothing_is_written_to_
         lambda: project.update(trigger="zxqv"),
         lambda: dataset.set_caption(project, "0001", "ohwx, elsewhere"),
         lambda: import_media(project, [media / "person_a_2.jpg"]),
-        lambda: launcher.enqueue(project, "curate", {"keep": 3}),
+        lambda: launcher.enqueue(project, CurateJob(keep=3)),
     ):
         with pytest.raises(NewerFormat, match="Anna was made by a newer version"):
             change()

@@ -1,27 +1,58 @@
 """sweep, verdict, export: which pair is best, and its files."""
 
-from studio.commands.output import Output, duration, find_project, run_here
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from studio.commands.output import Output, find_project, run_here
 from studio.commands.training import parse_settings
+from studio.config import SweepConfig
 from studio.errors import Damaged, Problem
+from studio.evaluation import sweeps
+from studio.evaluation.drawing_time import estimate_drawing
+from studio.evaluation.first_pictures import describe_first_pictures
+from studio.evaluation.judge.table import describe_rows
+from studio.evaluation.judge.verdict import NOT_MEASURED, Verdict
+from studio.evaluation.judge.verdict import verdict as judge
+from studio.evaluation.prompts import read_prompts_file
+from studio.evaluation.report import has_current_report
+from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Sweep
+from studio.evaluation.sweep_plan import select_pairs
+from studio.jobs.kinds.sweep import SweepJob
 from studio.machine import read_machine
-from studio.workspace import Project
+from studio.models.preset import model_preset
+from studio.training.pairs import Pair, damaged_pairs, list_pairs
+from studio.words import duration
+from studio.workspace import Project, Workspace
 
 
-def sweep(args, workspace, out):
-    from studio.evaluation.prompts import read_prompts_file
-    from studio.evaluation.sweeps import open_sweep
-    from studio.training.pairs import damaged_pairs
+@dataclass(frozen=True)
+class Drawn:
+    """What became of a comparison: its folder's name, numbers of clips, its report, and the state of the job that drew it."""
 
+    sweep: str
+    report: Path
+    state: str
+    rendered: int = 0
+    reused: int = 0
+    failed: int = 0
+    total: int = 0
+    stopped: bool = False
+
+
+def sweep(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     project = find_project(workspace, args.project, out)
     note_damaged(damaged_pairs(project), out)
     overrides = parse_settings(args.set) | {"strengths": args.strengths}
     if args.prompts:
         overrides["prompts"] = read_prompts_file(args.prompts)
-    folder = open_sweep(project, make_sweep_config(project, overrides), _choose_pairs(project, args.pairs))
-    return {"project": project.slug} | draw(project, folder, out)
+    folder = sweeps.open_sweep(project, make_sweep_config(project, overrides), _choose_pairs(project, args.pairs))
+    return {"project": project.slug} | asdict(draw(project, folder, out))
 
 
-def note_damaged(problems: list[Damaged], out: Output):
+def note_damaged(problems: Sequence[Damaged], out: Output) -> None:
     """Name what is left out because a file of it is damaged."""
     for problem in problems:
         out.note(problem.in_words())
@@ -29,51 +60,45 @@ def note_damaged(problems: list[Damaged], out: Output):
 
 def list_damaged(project: Project) -> list[Damaged]:
     """What is wrong with the pairs and comparisons of a project."""
-    from studio.evaluation.sweeps import damaged_sweeps
-    from studio.training.pairs import damaged_pairs
-
-    return [*damaged_pairs(project), *damaged_sweeps(project)]
+    return [*damaged_pairs(project), *sweeps.damaged_sweeps(project)]
 
 
-def make_sweep_config(project, overrides=None):
-    from studio.models.preset import model_preset
-
+def make_sweep_config(project: Project, overrides: dict[str, Any] | None = None) -> SweepConfig:
     return model_preset(project.facts().base_model).sweep_config(overrides)
 
 
-def draw(project, folder, out):
-    """Draw what a sweep still lacks, as a job; nothing to do is no job. {"sweep", "rendered", "reused", "failed", "total", "report"}."""
-    from studio.evaluation import sweeps
-    from studio.evaluation.drawing_time import estimate_drawing
-    from studio.evaluation.first_pictures import describe_first_pictures
-    from studio.evaluation.report import has_current_report
-
+def draw(project: Project, folder: Path, out: Output) -> Drawn:
+    """Draw what a sweep still lacks, as a job; nothing to do is no job."""
     plan = sweeps.read_sweep(folder)
-    counts = sweeps.count_states(plan)
+    counts = plan.count_states()
     report = folder / "report.html"
     stale = sweeps.count_unmeasured(project, plan)
-    if not counts["waiting"] and not stale and has_current_report(folder):
-        out.print(f"All {counts['done']} clips of {folder.name} are there already; nothing was drawn.")
-        done = {"rendered": 0, "reused": counts["done"], "failed": counts["failed"], "total": len(plan["cells"]), "state": "done"}
-        return {"sweep": folder.name, "report": report} | done
+    if not counts[WAITING] and not stale and has_current_report(folder):
+        out.print(f"All {counts[DONE]} clips of {folder.name} are there already; nothing was drawn.")
+        return Drawn(folder.name, report, "done", reused=counts[DONE], failed=counts[FAILED], total=len(plan.cells))
+    _announce(project, plan, folder.name, stale, out)
+    pairs = [pair.id for pair in plan.pairs]
+    job = run_here(project, SweepJob(config=plan.settings, pairs=tuple(pairs), sweep=folder.name), out)
+    numbers = {name: job.result[name] for name in ("rendered", "reused", "failed", "total", "stopped") if name in job.result}
+    drawn = Drawn(folder.name, report, job.state, **numbers)
+    out.print(f"Drew {drawn.rendered} clips, {drawn.reused} were there already. Report: {report}")
+    return drawn
+
+
+def _announce(project: Project, plan: Sweep, name: str, stale: int, out: Output) -> None:
+    """What is about to be done, and for how long."""
+    counts = plan.count_states()
     measure = f"; {stale} of them are measured anew" if stale else ""
-    out.note(f"{folder.name}: {counts['waiting']} clips to draw, {counts['done']} are there already{measure}")
-    if counts["waiting"]:
+    out.note(f"{name}: {counts[WAITING]} clips to draw, {counts[DONE]} are there already{measure}")
+    if counts[WAITING]:
         found = estimate_drawing(project, plan, read_machine())
         known = found.seconds is not None
         out.note(f"About {duration(found.seconds)} ({found.how_sure})." if known else f"{found.how_sure[0].upper()}{found.how_sure[1:]}.")
-    if pictures := describe_first_pictures(plan["prompts"]):
+    if pictures := describe_first_pictures(plan.prompts):
         out.note(pictures)
-    pairs = [pair["id"] for pair in plan["pairs"]]
-    job = run_here(project, "sweep", {"config": plan["settings"], "pairs": pairs, "sweep": folder.name}, out)
-    result = job.result
-    out.print(f"Drew {result.get('rendered', 0)} clips, {result.get('reused', 0)} were there already. Report: {report}")
-    return result | {"sweep": folder.name, "report": report, "state": job.state}
 
 
-def _choose_pairs(project, text):
-    from studio.training.pairs import list_pairs
-
+def _choose_pairs(project: Project, text: str) -> list[str] | None:
     if text == "all":
         return None
     if text == "latest":
@@ -81,18 +106,16 @@ def _choose_pairs(project, text):
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def verdict(args, workspace, out):
+def verdict(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     project = find_project(workspace, args.project, out)
     folder = find_sweep(project, args.sweep)
     note_damaged(list_damaged(project), out)
-    return {"project": project.slug, "sweep": folder.name} | say_verdict(project, folder, out)
+    return {"project": project.slug, "sweep": folder.name} | say_verdict(project, folder, out).to_json()
 
 
-def find_sweep(project, name=""):
+def find_sweep(project: Project, name: str = "") -> Path:
     """The sweep of that name, or the last one."""
-    from studio.evaluation.sweeps import damaged_sweeps, list_sweeps
-
-    found, damaged = list_sweeps(project, sample=False), damaged_sweeps(project)
+    found, damaged = sweeps.list_sweeps(project, sample=False), sweeps.damaged_sweeps(project)
     for problem in damaged:
         if not found or name == problem.name:
             raise problem
@@ -104,55 +127,51 @@ def find_sweep(project, name=""):
     return chosen[-1]
 
 
-def say_verdict(project, folder, out):
-    from studio.evaluation.judge.table import describe_rows
-    from studio.evaluation.judge.verdict import NOT_MEASURED
-    from studio.evaluation.judge.verdict import verdict as judge
-
+def say_verdict(project: Project, folder: Path, out: Output) -> Verdict:
     found = judge(project, folder)
-    if found["pair"]:
-        out.print(f"Use {found['pair']} at strength {found['strength']:g} ({found['sure']}).")
-    elif found["sure"] == NOT_MEASURED:
+    if found.pair:
+        out.print(f"Use {found.pair} at strength {found.strength:g} ({found.sure}).")
+    elif found.sure == NOT_MEASURED:
         out.print("No pair is named.")
     else:
         out.print("No pair can be named yet.")
-    for reason in found["why"]:
+    for reason in found.why:
         out.print(f"  - {reason}")
-    if not found["not_measured"]:
-        heads, rows = describe_rows(found["table"], {row["pair"]: row["pair"] for row in found["table"]})
+    if not found.not_measured:
+        heads, rows = describe_rows(found.table, {row.pair: row.pair for row in found.table})
         out.print()
         out.table(rows, heads)
     return found
 
 
-def export(args, workspace, out):
-    from studio.export import TARGETS, export_pair
+def export(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
+    from studio.export.pairs import export_pair, settings_left_out  # as the command needs it: a window and the other commands start without
+    from studio.export.targets import find_target
 
-    project = find_project(workspace, args.project, out)
-    if args.to not in TARGETS:
-        raise ValueError(f"--to must be one of {', '.join(TARGETS)}; got {args.to!r}")
+    project, target = find_project(workspace, args.project, out), find_target(args.to)
     note_damaged(list_damaged(project), out)
     pair, strength = choose_pair(project, out, args.pair)
     strength = strength if args.strength is None else args.strength
-    folder = export_pair(project, pair, args.to, strength=strength)
+    folder, left_out = export_pair(project, pair, target.name, strength=strength), settings_left_out(pair, target.name)
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     out.print(f"Exported {pair.id} for {args.to} to {folder}:")
     for name in files:
         out.print(f"  {name}")
-    return {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files}
+    if left_out:
+        out.print(f"Settings of the training run that {target.title} does not get:")
+        out.table([list(entry) for entry in left_out], ["setting", "value", "why"])
+    answer = {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files}
+    return answer | {"left_out": [list(entry) for entry in left_out]}
 
 
-def choose_pair(project, out, pair_id=""):
+def choose_pair(project: Project, out: Output, pair_id: str = "") -> tuple[Pair, float | None]:
     """(Pair, strength): the one asked for, else the verdict's, else the last one saved, which is said."""
-    from studio.evaluation.judge.verdict import verdict as judge
-    from studio.evaluation.sweeps import list_sweeps, select_pairs
-
     if pair_id:
         return select_pairs(project, [pair_id])[-1], None
-    sweeps = list_sweeps(project, sample=False)
-    found = judge(project, sweeps[-1]) if sweeps else {"pair": None}
-    if found["pair"]:
-        return select_pairs(project, [found["pair"]])[-1], found["strength"]
+    compared = sweeps.list_sweeps(project, sample=False)
+    found = judge(project, compared[-1]) if compared else None
+    if found and found.pair:
+        return select_pairs(project, [found.pair])[-1], found.strength
     pairs = select_pairs(project, None)
     if len(pairs) > 1:
         out.note(f"No comparison names a pair, so this is the last one saved of {len(pairs)}; --pair names another.")

@@ -1,24 +1,41 @@
-"""plan, import-config, rehearse, train, jobs."""
+"""plan, import-config, rehearse, train, jobs. What reads clips is imported where it is used: it doubles the time that `list` takes to start."""
 
 import json
+from argparse import Namespace
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 from studio import config as settings
-from studio.commands.output import duration, find_project, finish_here
+from studio.commands.output import Output, find_project, finish_here
+from studio.data.dataset import kept_items, list_items
 from studio.errors import Problem
-from studio.machine import describe_gb
+from studio.jobs import launcher
+from studio.jobs.follower import follow
+from studio.jobs.kinds.rehearse import RehearseJob
+from studio.jobs.kinds.train import TrainJob
+from studio.jobs.machines import Place, find_place
+from studio.jobs.state import JobStatus, list_jobs
+from studio.machine import read_machine
+from studio.models.catalogue import model_preset
+from studio.training.material import why_nothing_to_learn
+from studio.training.pairs import list_pairs
+from studio.training.plan.optimizer_facts import how_to_use, why_not_usable
+from studio.training.plan.planner import Plan, propose
+from studio.words import count, duration, gigabytes
+from studio.workspace import Project, Workspace
 
 
-def plan(args, workspace, out):
+def plan(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     project = find_project(workspace, args.project, out)
     proposed = make_plan(project, workspace, args, vram_gb=args.vram, ram_gb=args.ram, gpu_name=args.gpu)
     say_plan(proposed, out)
     return {"project": project.slug} | proposed.to_dict()
 
 
-def import_config(args, workspace, out):
+def import_config(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     """Settings of another trainer, for the Train form; said as `--set` too, which `train` and `plan` take."""
-    from studio.data.dataset import kept_items
-    from studio.export.foreign import take_over
+    from studio.export.taking_over import take_over
 
     project = find_project(workspace, args.project, out)
     found = take_over(project, args.files, len(kept_items(project)))
@@ -30,25 +47,20 @@ def import_config(args, workspace, out):
     return {"project": project.slug} | found.to_dict()
 
 
-def rehearse(args, workspace, out):
-    from studio.jobs import launcher
-
+def rehearse(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     project = find_project(workspace, args.project, out)
     _require_pictures(project)
     proposed = make_plan(project, workspace, args)
     if proposed.device == "cpu" and not proposed.fits:
         raise Problem(f"this does not fit here. {proposed.reasons[-1]}")
-    job = finish_here(launcher.prepare(project, "rehearse", proposed.job_config(project)), out)
+    job = finish_here(launcher.prepare(project, RehearseJob(**proposed.job_config(project))), out)
     corrected = make_plan(project, workspace, args)
     if job.state == "done":
         say_plan(corrected, out)
     return {"project": project.slug, "run": job.name, "state": job.state, "measured": job.result} | corrected.to_dict()
 
 
-def train(args, workspace, out):
-    from studio.jobs import launcher
-    from studio.jobs.machines import find_place
-
+def train(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     project, place = find_project(workspace, args.project, out), find_place()
     if place and place.rank:
         return _follow(project, place, out)
@@ -67,7 +79,7 @@ def train(args, workspace, out):
         if not proposed.fits and not args.anyway:
             raise Problem(f"this does not fit here. {proposed.reasons[-1]}", fix="To start all the same, add --anyway.")
         make = launcher.enqueue if args.background else launcher.prepare
-        run_dir = make(project, "train", proposed.job_config(project))
+        run_dir = make(project, TrainJob(**proposed.job_config(project)))
     if args.background:
         launcher.ensure_worker(workspace)
         out.print(f"{run_dir.name} is in the queue; see `python -m studio jobs`.")
@@ -75,9 +87,7 @@ def train(args, workspace, out):
     return _describe(finish_here(run_dir, out), project, out)
 
 
-def jobs(args, workspace, out):
-    from studio.jobs.state import list_jobs
-
+def jobs(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     found = list_jobs(workspace, find_project(workspace, args.project, out) if args.project else None)
     found += [] if args.project else list_jobs(workspace.downloads)
     rows = [
@@ -87,23 +97,20 @@ def jobs(args, workspace, out):
     out.table(rows, ["project", "job", "state", "progress", "time", "left"])
     for job in found:
         if job.error:
-            out.print(f"{job.name}: {job.error['message']} {job.error.get('fix', '')}")
+            out.print(f"{job.name}: {job.error.message} {job.error.fix}")
         elif job.is_running and job.notice:
             out.print(f"{job.name}: {job.notice}")
     return {"jobs": [job.to_dict() for job in found]}
 
 
-def make_plan(project, workspace, args, **options):
-    from studio.machine import read_machine
-    from studio.training.plan.planner import propose
-
+def make_plan(project: Project, workspace: Workspace, args: Namespace, **options: Any) -> Plan:
     overrides = parse_settings(args.set)
     if args.steps is not None:
         overrides = settings.merge(overrides, {"steps": args.steps})
     return propose(project, read_machine(), workspace=workspace, recipe=args.recipe, overrides=overrides, **options)
 
 
-def parse_settings(pairs):
+def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
     """["lora.rank=16", "timesteps.distribution=uniform"] -> nested dict; values are JSON where they can be, else text."""
     flat = {}
     for pair in pairs:
@@ -117,7 +124,7 @@ def parse_settings(pairs):
     return settings.nest(flat)
 
 
-def say_plan(plan, out):
+def say_plan(plan: Plan, out: Output) -> None:
     p = plan.predicted
     out.print(
         f"Recipe {plan.recipe}, {plan.config.steps} steps, on the {'GPU, preset ' + plan.hardware if plan.hardware else 'processor'}."
@@ -128,19 +135,17 @@ def say_plan(plan, out):
         ("disk", p.disk_gb, p.disk_free_gb),
     ):
         if need is not None:
-            out.print(f"  {label:5} about {describe_gb(need)} of {describe_gb(free)} free")
-    known = p.seconds_per_step is not None and p.hours is not None
-    time = f"about {duration(p.hours * 3600)}, {p.seconds_per_step:.1f} s a step ({p.how_sure})" if known else f"{p.how_sure}."
-    out.print(f"  time  {time}")
+            out.print(f"  {label:5} about {gigabytes(need)} of {gigabytes(free)} free")
+    pace, hours = p.seconds_per_step, p.hours
+    if pace is None or hours is None:
+        out.print(f"  time  {p.how_sure}.")
+    else:
+        out.print(f"  time  about {duration(hours * 3600)}, {pace:.1f} s a step ({p.how_sure})")
     for reason in plan.reasons:
         out.print(f"  - {reason}")
 
 
-def _require_pictures(project):
-    from studio.data.dataset import list_items
-    from studio.models.preset import model_preset
-    from studio.training.material import why_nothing_to_learn
-
+def _require_pictures(project: Project) -> None:
     items, data = list_items(project), project.facts()
     name = data.name
     if not items:
@@ -153,7 +158,7 @@ def _require_pictures(project):
         raise Problem(reason)
 
 
-def _check_device(device, plan):
+def _check_device(device: str, plan: Plan) -> None:
     if device == "cuda" and plan.device != "cuda":
         raise Problem(f"no GPU can be used here. {plan.reasons[0]}", fix="Leave --device out to train on the processor.")
     if device == "cpu" and plan.device == "cuda":
@@ -163,17 +168,13 @@ def _check_device(device, plan):
         )
 
 
-def _check_optimizer(name, device):
-    from studio.training.plan.optimizer_facts import how_to_use, why_not_usable
-
+def _check_optimizer(name: str, device: str) -> None:
     if reason := why_not_usable(name, device):
         raise Problem(reason, fix=how_to_use(name, device))
 
 
-def _follow(project, place, out):
+def _follow(project: Project, place: Place, out: Output) -> dict[str, Any]:
     """What every process but the first does that a launcher started."""
-    from studio.jobs.siblings import follow
-
     out.note(
         f"Process {place.rank + 1} of {place.size} takes part; the first one tells how it goes. Ctrl-C here stops them all, and saves."
     )
@@ -184,10 +185,7 @@ def _follow(project, place, out):
     return {"project": project.slug, "run": run, "state": "followed"}
 
 
-def _resume(args, project, change):
-    from studio.jobs import launcher
-    from studio.jobs.state import list_jobs
-
+def _resume(args: Namespace, project: Project, change: dict[str, Any]) -> Path:
     change = parse_settings(args.set) | change
     if args.steps is not None or args.recipe or change.keys() - {"processes"}:
         fix = "Leave out --steps, --recipe and --set (but for --set processes=N), or start a new run without --resume."
@@ -202,18 +200,16 @@ def _resume(args, project, change):
     return launcher.resume(runs[0].run_dir, foreground=not args.background)
 
 
-def _describe(job, project, out):
-    from studio.training.pairs import list_pairs
-
+def _describe(job: JobStatus, project: Project, out: Output) -> dict[str, Any]:
     pairs = [pair.id for pair in list_pairs(project) if pair.run == job.name]
     if job.state == "stopped":
         due = " in time, with a pair" if job.result.get("stopped_by") == "finish-by" else ""
         out.print(f"Stopped and saved{due}. Go on with: python -m studio train {project.slug} --resume")
     else:
-        out.print(f"{job.name} is done after {duration(job.seconds)}: {len(pairs)} checkpoint pair{'' if len(pairs) == 1 else 's'}.")
+        out.print(f"{job.name} is done after {duration(job.seconds)}: {count(len(pairs), 'checkpoint pair')}.")
     return {"project": project.slug, "run": job.name, "state": job.state, "seconds": job.seconds, "pairs": pairs, "result": job.result}
 
 
-def _progress(job):
-    done, total = job.progress.get("done"), job.progress.get("total")
-    return f"{done} of {total} {job.progress.get('unit', '')}".strip() if total else ""
+def _progress(job: JobStatus) -> str:
+    progress = job.progress
+    return f"{progress.done} of {progress.total} {progress.unit}".strip() if progress.total else ""

@@ -3,7 +3,7 @@
 import math
 
 
-def choose_bucket(width, height, target_size, size_multiple):
+def choose_bucket(width: int, height: int, target_size: int, size_multiple: int) -> tuple[int, int]:
     """(width, height) to train a picture at: multiples of `size_multiple`, about target_size x target_size pixels in all.
 
     A picture larger than that is scaled down, a smaller one keeps its size; both are then rounded to multiples, whichever keep the
@@ -17,25 +17,25 @@ def choose_bucket(width, height, target_size, size_multiple):
     return min(candidates, key=lambda size: _misfit(size, width, height, scale))
 
 
-def cover_size(width, height, bucket):
+def cover_size(width: int, height: int, bucket: tuple[int, int]) -> tuple[int, int]:
     """(width, height) of the picture scaled so that it just covers the bucket; the rest is cropped."""
     scale = max(bucket[0] / width, bucket[1] / height)
     return max(bucket[0], round(width * scale)), max(bucket[1], round(height * scale))
 
 
-def choose_num_frames(seconds, fps, wanted, temporal_factor):
+def choose_num_frames(seconds: float, fps: float, wanted: int, temporal_factor: int) -> int:
     """Frames to train a clip at: the largest n * temporal_factor + 1 that it has at `fps`, at most the wanted number; at least 1."""
     there = math.floor(seconds * fps + 1e-3)
     return max(0, min(wanted, there) - 1) // temporal_factor * temporal_factor + 1
 
 
-def _multiples(side, scale, multiple):
+def _multiples(side: int, scale: float, multiple: int) -> list[int]:
     """The multiples just below and above the scaled side that the picture itself can fill."""
     below = max(multiple, math.floor(side * scale / multiple) * multiple)
     return [n for n in (below, below + multiple) if n <= side] or [below]
 
 
-def _misfit(size, width, height, scale):
+def _misfit(size: tuple[int, int], width: int, height: int, scale: float) -> tuple[float, tuple[int, int]]:
     """How much of shape and of area is lost; shape counts most."""
     shape = abs(math.log(size[0] / size[1] * height / width))
     area = abs(math.log(size[0] * size[1] / (width * height * scale * scale)))

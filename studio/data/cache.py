@@ -2,8 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,23 +14,43 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from studio.config import to_dict
+from studio.config import DataConfig, SweepConfig, to_dict
 from studio.data.buckets import choose_bucket, choose_num_frames, cover_size
 from studio.data.captions.rules import class_prompt
+from studio.data.item_record import Item
 from studio.data.media.clips import read_frames
 from studio.data.media.photos import load_photo
 from studio.errors import Problem
+from studio.facts import Facts
+from studio.models.catalogue import BaseModel
 from studio.models.first_picture import encode_first_picture
-from studio.workspace import write_atomic
+from studio.workspace import Project, write_atomic
 
 CODE_VERSION = 1  # raise it when the same input gives other numbers: old files are then made again
 DAMAGED = (OSError, ValueError, KeyError, SafetensorError)
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One photo or clip as it is trained: which pixels, which prompts, and where both lie encoded. Plain values, so a run can keep it."""
+class Vae(Protocol):
+    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(B, 3, F, H, W) in [-1, 1] -> latents (B, C, f, h, w)."""
+        ...
 
+
+class TextEncoder(Protocol):
+    def encode(self, prompts: list[str]) -> list[torch.Tensor]:
+        """An embedding (L, D) for each prompt."""
+        ...
+
+
+LoadVae = Callable[[], AbstractContextManager[Vae]]
+LoadTextEncoder = Callable[[], AbstractContextManager[TextEncoder]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(Facts):
+    """One photo or clip as it is trained: which pixels, which prompts, and where both lie encoded. A run keeps it in its files."""
+
+    ALWAYS_WRITTEN = ("condition_key",)
     item_id: str
     kind: str  # "photo" or "clip"
     sha256: str
@@ -40,15 +63,9 @@ class Sample:
     class_prompt_key: str
     condition_key: str = ""  # of the first picture, where the base model takes one
 
-    def prompts(self):
+    def prompts(self) -> tuple[tuple[str, str], ...]:
+        """(key, text) of each prompt that is to be encoded."""
         return (self.prompt_key, self.prompt), (self.class_prompt_key, self.class_prompt)
-
-    def to_dict(self):
-        return asdict(self) | {"bucket": list(self.bucket)}
-
-    @classmethod
-    def from_dict(cls, data):
-        return cls(**data | {"bucket": tuple(data["bucket"])})
 
 
 @dataclass(frozen=True)
@@ -62,11 +79,11 @@ class ClassPicture:
     prompt_key: str
     negative_key: str
 
-    def prompts(self):
+    def prompts(self) -> tuple[tuple[str, str], ...]:
         return (self.prompt_key, self.prompt), (self.negative_key, self.negative_prompt)
 
 
-def class_picture(prompt, seed, settings, base):
+def class_picture(prompt: str, seed: int, settings: SweepConfig, base: BaseModel) -> ClassPicture:
     """The ClassPicture of a prompt and seed, drawn with a SweepConfig: what decides its pixels decides its key."""
     drawn_with = {k: v for k, v in to_dict(settings).items() if k not in ("prompts", "seeds", "strengths", "blocks_swapped")}
     prompt_key, negative_key = (_key("prompt", text, base.max_prompt_tokens, base.key) for text in (prompt, settings.negative_prompt))
@@ -77,20 +94,20 @@ def class_picture(prompt, seed, settings, base):
 class Cache:
     """The folders cache/latents and cache/prompts of a project: one safetensors file for each key."""
 
-    def __init__(self, project):
+    def __init__(self, project: Project) -> None:
         self.folder = project.cache_dir
 
-    def latents_file(self, sample):
+    def latents_file(self, sample: Sample | ClassPicture) -> Path:
         """Of a Sample or a ClassPicture."""
         return self.folder / "latents" / f"{sample.latents_key}.safetensors"
 
-    def condition_file(self, sample):
+    def condition_file(self, sample: Sample) -> Path:
         return self.folder / "latents" / f"{sample.condition_key}.safetensors"
 
-    def prompt_file(self, key):
+    def prompt_file(self, key: str) -> Path:
         return self.folder / "prompts" / f"{key}.safetensors"
 
-    def load(self, sample):
+    def load(self, sample: Sample) -> tuple[torch.Tensor, ...]:
         """(latents (C, F, h, w), prompt embedding (L, D), class prompt embedding (L, D)) on the CPU; encode_samples has checked them.
 
         Problem if one was deleted or damaged since.
@@ -98,41 +115,40 @@ class Cache:
         files = self.latents_file(sample), self.prompt_file(sample.prompt_key), self.prompt_file(sample.class_prompt_key)
         return _read_all(files, f"{sample.kind} {sample.item_id}")
 
-    def load_condition(self, sample):
+    def load_condition(self, sample: Sample) -> torch.Tensor | None:
         """What the base model is given of the sample's first picture, (channels, F, h, w) on the CPU; None where it takes none. Problem as of `load`."""
         return _read_all((self.condition_file(sample),), f"{sample.kind} {sample.item_id}")[0] if sample.condition_key else None
 
-    def load_class_picture(self, picture):
+    def load_class_picture(self, picture: ClassPicture) -> tuple[torch.Tensor, ...]:
         """(latents (C, 1, h, w), prompt embedding (L, D)) on the CPU; Problem as of `load`."""
         return _read_all((self.latents_file(picture), self.prompt_file(picture.prompt_key)), f"a picture of {picture.prompt!r}")
 
-    def load_prompt(self, key):
+    def load_prompt(self, key: str) -> torch.Tensor:
         """Embedding (L, D) on the CPU; Problem as of `load`."""
         return _read_all((self.prompt_file(key),), "a caption")[0]
 
 
-def plan_samples(items, *, base, data_config, trigger, class_noun):
+def plan_samples(items: Iterable[Item], *, base: BaseModel, data_config: DataConfig, trigger: str, class_noun: str) -> list[Sample]:
     """What will be trained, in the items' order. An item without a caption is trained on the trigger alone. Problem names a bad item."""
     return [_plan(item, base, data_config, trigger, class_noun) for item in items]
 
 
-def encode_dataset(project, items, *, base, data_config, trigger, class_noun, load_vae, load_text_encoder, report, should_stop):
-    """Plan the items and encode what is missing; the list of samples, or None if asked to stop in between.
-
-    load_vae() and load_text_encoder() give context managers that yield the encoder and give its memory back; each is entered only if
-    something is missing, one after the other. Running it again costs only the look at the files.
-    """
-    samples = plan_samples(items, base=base, data_config=data_config, trigger=trigger, class_noun=class_noun)
-    finished = encode_samples(
-        project, samples, items, base=base, load_vae=load_vae, load_text_encoder=load_text_encoder, report=report, should_stop=should_stop
-    )
-    return samples if finished else None
-
-
-def encode_samples(project, samples, items, *, base, load_vae, load_text_encoder, report, should_stop, class_pictures=()):
+def encode_samples(
+    project: Project,
+    samples: Sequence[Sample],
+    items: Iterable[Item],
+    *,
+    base: BaseModel,
+    load_vae: LoadVae,
+    load_text_encoder: LoadTextEncoder,
+    report: Callable[..., None],
+    should_stop: Callable[[], bool],
+    class_pictures: Sequence[ClassPicture] = (),
+) -> bool:
     """Encode what of the samples is missing or damaged in the cache, from the items they came from. False if asked to stop in between.
 
-    Of class pictures the prompts are encoded; they have no items.
+    Of class pictures the prompts are encoded; they have no items. load_vae() and load_text_encoder() give context managers that yield the encoder
+    and give its memory back; each is entered only if something is missing, one after the other. Running it again costs only the look at the files.
     """
     cache = Cache(project)
     latents = {cache.latents_file(s): (encode_item, s) for s in samples}
@@ -144,30 +160,33 @@ def encode_samples(project, samples, items, *, base, load_vae, load_text_encoder
     for _, sample in latents.values():
         _require_source(sample, sources)
 
-    def encode(vae, source):
+    def encode(vae: Vae, source: tuple[Callable[..., torch.Tensor], Sample]) -> torch.Tensor:
         how, sample = source
         return how(vae, sources[sample.item_id], sample, base)
 
-    steps = [
+    def encode_text(encoder: TextEncoder, text: str) -> torch.Tensor:
+        return encoder.encode([text])[0]
+
+    steps: list[tuple[str, Callable[[], AbstractContextManager[Any]], Mapping[Path, Any], Callable[[Any, Any], torch.Tensor]]] = [
         ("Photos and clips", load_vae, latents, encode),
-        ("Captions", load_text_encoder, prompts, lambda encoder, text: encoder.encode([text])[0]),
+        ("Captions", load_text_encoder, prompts, encode_text),
     ]
     return all(_encode_missing(*step, report, should_stop) for step in steps)
 
 
-def encode_item(vae, item, sample, base):
+def encode_item(vae: Vae, item: Item, sample: Sample, base: BaseModel) -> torch.Tensor:
     """Latents (C, F, h, w) of one item."""
     pixels = read_pixels(item, sample, base.fps)
     return vae.encode(to_model_range(pixels))[0]
 
 
-def encode_condition(vae, item, size, num_frames, base):
+def encode_condition(vae: Vae, item: Item, size: tuple[int, int], num_frames: int, base: BaseModel) -> torch.Tensor:
     """What the base model is given of an item's first picture, (1, channels, F, h, w), for a clip of that size (width, height)."""
     pixels = to_model_range(read_first_picture(item, size, base.fps))
     return encode_first_picture(vae, pixels, num_frames, base.temporal_factor)
 
 
-def read_pixels(item, sample, fps):
+def read_pixels(item: Item, sample: Sample, fps: float) -> np.ndarray:
     """(F, H, W, 3) uint8 at the sample's bucket: scaled to cover it, centre-cropped; clips by timestamp, so their speed is kept."""
     if sample.kind != "clip":
         return read_first_picture(item, sample.bucket, fps)
@@ -177,7 +196,7 @@ def read_pixels(item, sample, fps):
     return frames
 
 
-def read_first_picture(item, size, fps):
+def read_first_picture(item: Item, size: tuple[int, int], fps: float) -> np.ndarray:
     """(1, H, W, 3) uint8 of a photo, or of a clip's first frame: scaled to cover the size (width, height), centre-cropped."""
     if item.kind == "clip":
         return read_frames(item.path, 1, fps, size=size)
@@ -188,18 +207,18 @@ def read_first_picture(item, size, fps):
         return np.asarray(whole.crop((left, top, left + size[0], top + size[1])))[None]
 
 
-def to_model_range(pixels):
+def to_model_range(pixels: np.ndarray) -> torch.Tensor:
     """(F, H, W, 3) uint8 -> (1, 3, F, H, W) float in [-1, 1]."""
     return torch.from_numpy(pixels.copy()).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
 
 
-def write_tensor(path, tensor):
+def write_tensor(path: Path, tensor: torch.Tensor) -> None:
     """One tensor and the hash of its bytes, atomically."""
     tensor = tensor.detach().cpu().contiguous()
     write_atomic(path, save({"value": tensor}, {"sha256": _digest(tensor)}))
 
 
-def read_tensor(path, check=True):
+def read_tensor(path: Path, check: bool = True) -> torch.Tensor:
     """The tensor of a file; one of DAMAGED if it is missing, cut off or, if checked, changed."""
     with safe_open(path, "pt") as file:
         tensor, digest = file.get_tensor("value"), (file.metadata() or {}).get("sha256")
@@ -208,7 +227,7 @@ def read_tensor(path, check=True):
     return tensor
 
 
-def is_whole(path):
+def is_whole(path: Path) -> bool:
     """Whether a cached file is there and undamaged."""
     try:
         read_tensor(path)
@@ -220,7 +239,7 @@ def is_whole(path):
 # -- inside
 
 
-def _plan(item, base, data_config, trigger, class_noun):
+def _plan(item: Item, base: BaseModel, data_config: DataConfig, trigger: str, class_noun: str) -> Sample:
     try:
         target = data_config.clip_size if item.kind == "clip" else data_config.photo_size
         bucket = choose_bucket(item.width, item.height, target, base.size_multiple)
@@ -248,25 +267,25 @@ def _plan(item, base, data_config, trigger, class_noun):
     )
 
 
-def _class_prompt(prompt, trigger, class_noun):
+def _class_prompt(prompt: str, trigger: str, class_noun: str) -> str:
     """The prompt for people in general. A caption without the trigger is the person's own prompt: there the class noun alone stands in."""
     text = class_prompt(prompt, trigger, class_noun)
     return text if text and text != prompt else class_noun
 
 
-def _encode_condition_of(vae, item, sample, base):
+def _encode_condition_of(vae: Vae, item: Item, sample: Sample, base: BaseModel) -> torch.Tensor:
     return encode_condition(vae, item, sample.bucket, sample.num_frames, base)[0]
 
 
-def _key(*parts):
+def _key(*parts: Any) -> str:
     return hashlib.sha256(json.dumps([CODE_VERSION, *parts], ensure_ascii=False).encode()).hexdigest()[:32]
 
 
-def _digest(tensor):
+def _digest(tensor: torch.Tensor) -> str:
     return hashlib.sha256(tensor.view(torch.uint8).numpy() if tensor.ndim else tensor[None].view(torch.uint8).numpy()).hexdigest()
 
 
-def _read_all(files, what):
+def _read_all(files: Iterable[Path], what: str) -> tuple[torch.Tensor, ...]:
     try:
         return tuple(read_tensor(file, check=False) for file in files)
     except DAMAGED as e:
@@ -278,7 +297,7 @@ def _read_all(files, what):
         ) from e
 
 
-def _require_source(sample, sources):
+def _require_source(sample: Sample, sources: Mapping[str, Item]) -> None:
     item = sources.get(sample.item_id)
     if item is None or item.sha256 != sample.sha256 or not Path(item.path).is_file():
         raise Problem(
@@ -289,7 +308,14 @@ def _require_source(sample, sources):
         )
 
 
-def _encode_missing(stage, load, missing, encode, report, should_stop):
+def _encode_missing(
+    stage: str,
+    load: Callable[[], AbstractContextManager[Any]],
+    missing: Mapping[Path, Any],
+    encode: Callable[[Any, Any], torch.Tensor],
+    report: Callable[..., None],
+    should_stop: Callable[[], bool],
+) -> bool:
     """Encode {file: source} one by one with the model that load() gives; False if asked to stop."""
     if not missing:
         return True

@@ -1,67 +1,95 @@
 """Look at every item of a project and propose the best varied set: measured once, stored as one step that can be undone."""
 
-import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
 
 from studio.config import NUM_KEPT, DataConfig
 from studio.data import dataset, persons, quality
-from studio.disk import file_sha256
+from studio.data.dataset import Item
+from studio.data.item_record import Measurements, Sighting
+from studio.data.quality import Proposal
+from studio.data.remarks import SEVERAL_PEOPLE
 from studio.errors import Problem
-from studio.models.catalogue import describe_model, find_model
-from studio.models.preset import list_models, model_preset
+from studio.facts import Facts
+from studio.models import eyes
+from studio.models.catalogue import BaseModel, describe_model, find_model
+from studio.models.preset import ModelPreset, list_models, model_preset
+from studio.workspace import Project
+
+Report = Callable[..., None]
 
 
-def curate(project, keep=NUM_KEPT, report=lambda event, **fields: None, should_stop=lambda: False):
-    """Measure what is not measured yet and keep at most `keep` photos and `keep` clips; decisions made by hand stay.
+@dataclass(frozen=True, kw_only=True)
+class CurateReport(Facts):
+    """What a check of the pictures did. The result of its job."""
 
-    Returns {"measured", "kept", "left_out", "changed", "stopped", "verdicts": {id: {keep, reason, warnings}}}. A stop changes no verdict.
-    """
+    ALWAYS_WRITTEN = ("measured", "kept", "left_out", "changed", "stopped", "verdicts")
+    measured: int = 0
+    kept: int = 0
+    left_out: int = 0
+    changed: int = 0  # decisions
+    stopped: bool = False  # then no decision was changed
+    verdicts: dict[str, Proposal] = field(default_factory=dict)  # what is proposed for each item
+
+
+def curate(
+    project: Project,
+    keep: int = NUM_KEPT,
+    report: Report = lambda event, **fields: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> CurateReport:
+    """Measure what is not measured yet and keep at most `keep` photos and `keep` clips; decisions made by hand stay."""
     if keep < 1:
         raise ValueError(f"keep must be at least 1, got {keep}; 10 to 30 pictures make a good dataset")
     measured, stopped = _measure_all(project, report, should_stop)
     items = dataset.list_items(project)
-    verdicts = {} if stopped else quality.propose(items, keep, *_wanted_sizes(project))
-    changed = 0
-    if verdicts:
-        dataset.store_measurements(
-            project, {i.id: (i.sha256, i.measurements | {"warnings": list(verdicts[i.id].warnings)}) for i in items if i.measurements}
-        )
-        step = {item_id: (verdict.keep, verdict.reason) for item_id, verdict in verdicts.items()}
-        changed = dataset.set_verdicts(project, step, "curate", "Proposed choice of pictures")
-        if any(persons.SEVERAL in verdict.warnings for verdict in verdicts.values()):
-            report("note", message=persons.SEVERAL)
-    items = dataset.list_items(project)
-    return {
-        "measured": measured, "kept": sum(i.keep for i in items), "left_out": sum(not i.keep for i in items), "changed": changed,
-        "stopped": stopped, "verdicts": {i: {"keep": v.keep, "reason": v.reason, "warnings": list(v.warnings)} for i, v in verdicts.items()},
-    }  # fmt: skip
+    proposals = {} if stopped else quality.propose(items, keep, *_wanted_sizes(project))
+    changed = _take_over(project, items, proposals, report) if proposals else 0
+    kept = [item.keep for item in dataset.list_items(project)]
+    return CurateReport(
+        measured=measured, kept=kept.count(True), left_out=kept.count(False), changed=changed, stopped=stopped, verdicts=proposals
+    )
 
 
-def is_settled(project, keep=NUM_KEPT):
-    """Whether `curate` would find nothing to measure and no verdict to change."""
+def _take_over(project: Project, items: list[Item], proposals: Mapping[str, Proposal], report: Report) -> int:
+    """Store what is proposed as one step of undo; how many decisions changed."""
+    warned = {i.id: (i.sha256, replace(i.measurements, warnings=proposals[i.id].warnings)) for i in items if i.measurements.are_there}
+    dataset.store_measurements(project, warned)
+    decisions = {item_id: proposal.decision() for item_id, proposal in proposals.items()}
+    changed = dataset.set_decisions(project, decisions, "Proposed choice of pictures")
+    if any(warning.code == SEVERAL_PEOPLE for proposal in proposals.values() for warning in proposal.warnings):
+        report("note", message=str(persons.SEVERAL))
+    return changed
+
+
+def is_settled(project: Project, keep: int = NUM_KEPT) -> bool:
+    """Whether `curate` would find nothing to measure and no decision to change."""
     items = dataset.list_items(project)
-    if _waiting(items, _observer_key(_find_base(project))):
+    if _waiting(items, _find_look(project).key):
         return False
-    verdicts = quality.propose(items, keep, *_wanted_sizes(project))
+    proposals = quality.propose(items, keep, *_wanted_sizes(project))
     decided = [item for item in items if not item.problem and item.decided_by != "hand"]
-    return all((item.keep, item.reason) == (verdicts[item.id].keep, verdicts[item.id].reason) for item in decided)
+    return all(item.same_as(proposals[item.id]) for item in decided)
 
 
 # -- measuring
 
 
-def _measure_all(project, report, should_stop):
+def _measure_all(project: Project, report: Report, should_stop: Callable[[], bool]) -> tuple[int, bool]:
     """(number of items measured now, whether it was stopped). Each result is stored at once, so that nothing is measured twice."""
-    base = _find_base(project, report)
-    key = _observer_key(base)
-    waiting = _waiting(dataset.list_items(project), key)
-    observer = _find_observer(base, report) if key and waiting else None
-    waiting = waiting if observer else _waiting(waiting, "")
+    look = _find_look(project, report)
+    waiting = _waiting(dataset.list_items(project), look.key)
+    sight = look.open(report) if waiting else None
+    waiting = waiting if sight else _waiting(waiting, "")
     for number, item in enumerate(waiting):
         if should_stop():
             return number, True
         report("progress", stage="curate", done=number, total=len(waiting), unit="items", message=item.id)
         try:
-            values = _measure(item, observer, key)
+            values = _measure(item, sight, look.key)
         except (OSError, ValueError) as e:
             report("note", message=f"{item.id} could not be measured: {e}")
             continue
@@ -70,46 +98,59 @@ def _measure_all(project, report, should_stop):
     return len(waiting), False
 
 
-def _waiting(items, observer_key):
-    """The items that are not measured yet, or whose person this observer has not seen."""
+def _waiting(items: list[Item], key: str) -> list[Item]:
+    """The items that are not measured yet, or whose person the eye of that key has not seen; "" is no eye."""
 
-    def is_known(item):
-        person = item.measurements.get("person", {})
-        return item.measurements.get("version") == quality.VERSION and (not observer_key or person.get("observer") == observer_key)
+    def is_known(item: Item) -> bool:
+        person = item.measurements.person
+        return item.measurements.version == quality.VERSION and (not key or (person is not None and person.observer == key))
 
     return [item for item in items if not item.problem and not is_known(item)]
 
 
-def _measure(item, observer, observer_key):
-    """The measurements of an item, and who it shows where there is an observer: {"person": {"observer", "embedding"}}."""
-    import numpy as np
-
+def _measure(item: Item, sight: eyes.Sight | None, key: str) -> Measurements:
+    """The measurements of an item, and who it shows where there is an eye."""
     images = quality.pictures(item)
     values = quality.measure(item, images)
-    if observer:
-        rows = observer.embed(np.stack([np.asarray(image) for image in images]))
-        values["person"] = {"observer": observer_key, "embedding": persons.pack(rows)}
-    return values
+    if sight is None:
+        return values
+    rows = sight.embed(np.stack([np.asarray(image) for image in images]))
+    return replace(values, person=Sighting(observer=key, embedding=persons.pack(rows)))
 
 
-# -- what the project's base model knows
+# -- who looks
 
 
-def _find_base(project, report=lambda event, **fields: None):
-    """The project's base model if it has an observer and is on this computer, else None."""
+@dataclass(frozen=True)
+class _Look:
+    """The eye for a project's pictures, with the base model that it belongs to. key: "" where nobody can look."""
+
+    eye: eyes.Eye | None = None
+    base: BaseModel | None = None
+    key: str = ""
+
+    def open(self, report: Report) -> eyes.Sight | None:
+        return _or_note(report, self.eye.open, self.base) if self.eye else None
+
+
+def _find_look(project: Project, report: Report = lambda event, **fields: None) -> _Look:
+    preset = _preset(project)
+    eye = eyes.find_eye(preset) if preset else None
+    if eye is None:
+        return _Look()
+    base = _find_base(project, report) if eye.needs_base else None
+    if eye.needs_base and base is None:
+        return _Look()
+    return _Look(eye, base, eyes.key_of(eye, base))
+
+
+def _find_base(project: Project, report: Report) -> BaseModel | None:
+    """The project's base model if it is on this computer, else None."""
     name, workspace = project.facts().base_model, project.workspace
-    if name not in list_models() or not model_preset(name).observer or not describe_model(name, workspace).available:
-        return None
-    return _or_note(report, find_model, name, workspace)
+    return _or_note(report, find_model, name, workspace) if describe_model(name, workspace).available else None
 
 
-def _find_observer(base, report):
-    from studio.models.observer import find_observer
-
-    return _or_note(report, find_observer, base)
-
-
-def _or_note(report, function, *args):
+def _or_note(report: Report, function: Callable[..., Any], *args: Any) -> Any:
     """The function's result; None, and a note about it, where it meets a problem: everything else about a picture can still be judged."""
     try:
         return function(*args)
@@ -118,17 +159,14 @@ def _or_note(report, function, *args):
         return None
 
 
-def _observer_key(base):
-    """Changes with the base model's observer, so that embeddings of another one are made anew; "" where there is none. Loads no torch."""
-    files = sorted((base.folder / base.preset.observer).glob("*")) if base else []
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(f"{path.name} {file_sha256(path)}\n".encode())
-    return digest.hexdigest()[:16] if files else ""
-
-
-def _wanted_sizes(project):
+def _wanted_sizes(project: Project) -> tuple[int, int]:
     """The sides of photos and clips that the project's base model is trained at, in px."""
-    name = project.facts().base_model
-    data = model_preset(name).train_config.data if name in list_models() else DataConfig()
+    preset = _preset(project)
+    data = preset.train_config.data if preset else DataConfig()
     return data.photo_size, data.clip_size
+
+
+def _preset(project: Project) -> ModelPreset | None:
+    """Of the project's base model; None where this studio does not know it."""
+    name = project.facts().base_model
+    return model_preset(name) if name in list_models() else None

@@ -1,49 +1,34 @@
 """The dataset of a project: what is in dataset/, what is known of it, and every change a person can make and undo."""
 
 import contextlib
-import copy
 import functools
 import os
 import re
 import secrets
 import shutil
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from dataclasses import replace as changed
 from pathlib import Path
+from typing import Any
 
-from studio.data import records
-from studio.data.captions.files import caption_file, clean_caption, read_text, write_caption
+from studio.data import records, undo_steps
+from studio.data.captions.files import caption_file, clean_caption, read_text, text_key, write_caption
+from studio.data.item_record import NOT_MEASURED, Item, Measurements, Record
+from studio.data.media.kinds import MediaFacts
+from studio.data.records import Curation, Seen
+from studio.data.remarks import BY_HAND, Decision, Remark
+from studio.data.undo_steps import AddChange, Change, KeepChange, RemoveChange, SwapChange, change_caption
 from studio.disk import file_sha256
 from studio.errors import Problem
-from studio.workspace import locked, replace
+from studio.workspace import Project, locked, replace
 
 SOURCES = ("", "hand", "auto", "imported")
+Version = tuple[Project, tuple[int, ...], tuple[tuple[str, Seen], ...]]
 
 
-@dataclass(frozen=True)
-class Item:
-    """One photo or clip of dataset/. sha256 is that of the original's bytes until the dataset's file is changed, then the file's own:
-    equal hashes always mean equal content, so caches can be keyed by it."""
-
-    id: str  # "0001" or "clip-01"
-    kind: str  # "photo" or "clip"
-    path: Path
-    width: int
-    height: int
-    num_frames: int
-    fps: float
-    seconds: float
-    caption: str
-    caption_source: str  # "hand", "auto", "imported" or ""
-    keep: bool
-    reason: str  # why it is left out
-    original: str  # file name in originals/; "" for a file put into dataset/ by hand
-    sha256: str
-    measurements: dict = field(default_factory=dict)
-    decided_by: str = ""  # "hand", "curate" or ""
-    problem: str = ""  # why the file can't be read, or ""
-
-
-def list_items(project):
+def list_items(project: Project) -> list[Item]:
     """Every item, photos first, in order. Files put into dataset/ by hand are picked up, missing ones left out."""
     items, is_complete = _list(*version(project))
     if not is_complete:
@@ -51,28 +36,28 @@ def list_items(project):
     return list(items)
 
 
-def version(project):
+def version(project: Project) -> Version:
     """What the list of items follows from, cheap to look at: equal versions mean equal items (and an equal `can_undo`)."""
     return project, records.stamp(project.curation_file), tuple(sorted(records.scan(project).items()))
 
 
 @functools.lru_cache(maxsize=4)
-def _list(project, stamp, files):
+def _list(project: Project, stamp: tuple[int, ...], files: tuple[tuple[str, Seen], ...]) -> tuple[tuple[Item, ...], bool]:
     """(items, whether every file could be read) of one version of the folder: hundreds of unchanged pictures cost no reading."""
-    data, files = records.load(project), dict(files)
-    if records.stale(data, files):
+    data, seen = records.load(project), dict(files)
+    if records.stale(data, seen):
         with locked(project.curation_file):
-            data, files = _reconcile(project)
-    items = sorted(_items(project, data, files).values(), key=lambda item: (item.kind == "clip", _natural(item.id)))
-    return tuple(items), not records.stale(data, files)
+            data, seen = _reconcile(project)
+    items = sorted(_items(project, data, seen).values(), key=lambda item: (item.kind == "clip", _natural(item.id)))
+    return tuple(items), not records.stale(data, seen)
 
 
-def kept_items(project):
+def kept_items(project: Project) -> list[Item]:
     """The items that training uses."""
     return [item for item in list_items(project) if item.keep]
 
 
-def get_item(project, item_id):
+def get_item(project: Project, item_id: str) -> Item:
     """One item. ValueError if there is none of that id."""
     for item in list_items(project):
         if item.id == item_id:
@@ -83,12 +68,12 @@ def get_item(project, item_id):
 # -- changes
 
 
-def set_caption(project, item_id, text, source="hand"):
+def set_caption(project: Project, item_id: str, text: str, source: str = "hand") -> bool:
     """Write a caption; True if that changed anything. source "auto" never replaces a caption written by hand or imported."""
     return set_captions(project, {item_id: text}, source) == 1
 
 
-def set_captions(project, texts, source="hand"):
+def set_captions(project: Project, texts: Mapping[str, str], source: str = "hand") -> int:
     """Write the captions {id: text} as one step of undo; how many changed."""
     if source not in SOURCES:
         raise ValueError(f"a caption comes from {', '.join(SOURCES[1:])}, not from {source!r}")
@@ -99,17 +84,17 @@ def set_captions(project, texts, source="hand"):
             item = _require(items, item_id)
             protected = source == "auto" and item.caption and item.caption_source in ("hand", "imported")
             if text != item.caption and not protected:
-                changes.append(_caption_change(data, item, text, source))
+                changes.append(change_caption(data.items, item, text, source))
         if changes:
-            what = f"Caption of {changes[0]['id']}" if len(changes) == 1 else f"Captions of {len(changes)} items"
+            what = f"Caption of {changes[0].id}" if len(changes) == 1 else f"Captions of {len(changes)} items"
             automatic = "Automatic captions ({count})" if source == "auto" else ""
-            records.remember(project, data, automatic or what, changes, group=source if automatic else "")
+            undo_steps.remember(project, data.history, automatic or what, changes, group=source if automatic else "")
             records.save(project, data)  # with what stood there before, so that a crash can't lose it
-            _write_captions(items, {c["id"]: texts[c["id"]] for c in changes})
+            _write_captions(items, {change.id: texts[change.id] for change in changes})
     return len(changes)
 
 
-def replace_in_captions(project, find, replace_with, whole_words=False):
+def replace_in_captions(project: Project, find: str, replace_with: str, whole_words: bool = False) -> int:
     """Replace text in every caption, upper and lower case as written; how many captions changed. One step of undo."""
     if not find:
         raise ValueError("the text to find is empty; type what should be replaced")
@@ -118,96 +103,100 @@ def replace_in_captions(project, find, replace_with, whole_words=False):
         texts = {i.id: clean_caption(pattern.sub(lambda _: replace_with, i.caption)) for i in items.values() if i.caption}
         texts = {item_id: text for item_id, text in texts.items() if text != items[item_id].caption}
         if texts:
-            changes = [_caption_change(data, items[item_id], text, "hand") for item_id, text in texts.items()]
-            records.remember(project, data, f"Replacement in {len(changes)} captions", changes)
+            changes = [change_caption(data.items, items[item_id], text, "hand") for item_id, text in texts.items()]
+            undo_steps.remember(project, data.history, f"Replacement in {len(changes)} captions", changes)
             records.save(project, data)
             _write_captions(items, texts)
     return len(texts)
 
 
-def set_keep(project, item_id, keep, reason=""):
-    """Use an item for training or leave it out, by hand."""
-    return set_verdicts(project, {item_id: (keep, reason)}, "hand", f"{'Using' if keep else 'Leaving out'} {item_id}") == 1
+def set_keep(project: Project, item_id: str, keep: bool, reason: str = "") -> bool:
+    """Use an item for training or leave it out, by hand; True if that changed anything. reason: in the person's words."""
+    reasons = (Remark(code=BY_HAND, words=reason),) if reason else ()
+    decision = Decision(keep=bool(keep), reasons=reasons, decided_by="hand")
+    return set_decisions(project, {item_id: decision}, f"{'Using' if keep else 'Leaving out'} {item_id}") == 1
 
 
-def set_verdicts(project, verdicts, decided_by, text):
-    """Keep or leave out many items, {id: (keep, reason)}, as one step of undo; how many changed. By "curate" it leaves decisions by hand alone."""
+def set_decisions(project: Project, decisions: Mapping[str, Decision], text: str) -> int:
+    """Keep or leave out many items as one step of undo; how many changed. What is decided by "curate" leaves decisions by hand alone."""
+    changes: list[Change] = []
     with _editing(project) as (data, items):
-        changes = []
-        for item_id, (keep, reason) in verdicts.items():
+        for item_id, decision in decisions.items():
             item = _require(items, item_id)
-            if keep and item.problem and decided_by == "hand":
+            if decision.keep and item.problem and decision.decided_by == "hand":
                 raise ValueError(f"{item_id} can't be used: {item.problem}")
-            if item.problem or (decided_by == "curate" and item.decided_by == "hand"):
-                continue
-            record = data["items"][item_id]
-            new = {"keep": bool(keep), "reason": reason, "decided_by": decided_by}
-            before = {key: record[key] for key in new}
-            if before != new and not (decided_by == "curate" and (before["keep"], before["reason"]) == (new["keep"], reason)):
-                record |= new
-                changes.append({"op": "keep", "id": item_id, "before": before})
+            if not item.problem and _is_news(decision, item.decision()):
+                data.items[item_id] = undo_steps.decide(data.items[item_id], decision)
+                changes.append(KeepChange(id=item_id, before=item.decision()))
         if changes:
-            records.remember(project, data, text, changes)
+            undo_steps.remember(project, data.history, text, changes)
             records.save(project, data)
     return len(changes)
 
 
-def remove_item(project, item_id):
+def _is_news(decision: Decision, before: Decision) -> bool:
+    """Whether a decision takes the place of the one before."""
+    if decision.decided_by != "curate":
+        return decision != before
+    return before.decided_by != "hand" and (decision.keep, decision.reasons) != (before.keep, before.reasons)
+
+
+def remove_item(project: Project, item_id: str) -> None:
     """Take an item and its caption out of dataset/. Undo brings it back; the original stays in originals/."""
     with _editing(project) as (data, items):
-        item, before = _require(items, item_id), copy.deepcopy(data)
-        token = records.new_trash(project)
-        change = {"op": "remove", "id": item_id, "record": data["items"].pop(item_id), "trash": token}
-        records.remember(project, data, f"Removal of {item_id}", [change])
+        item, before = _require(items, item_id), data.copy()
+        token = undo_steps.new_trash(project)
+        change = RemoveChange(id=item_id, record=data.items.pop(item_id), trash=token)
+        undo_steps.remember(project, data.history, f"Removal of {item_id}", [change])
         records.save(project, data)  # first, so that a crash leaves the item in place rather than lost
-        trash, caption = records.trash_dir(project, token), caption_file(item.path)
+        trash, caption = undo_steps.trash_dir(project, token), caption_file(item.path)
         with _taken_back_if_open(project, before, item.path):
             replace(item.path, trash / item.path.name)
         with contextlib.suppress(FileNotFoundError, PermissionError):  # one that is open elsewhere stays, and undo finds it
             replace(caption, trash / caption.name)
 
 
-def store_measurements(project, measured):
+def store_measurements(project: Project, measured: Mapping[str, tuple[str, Measurements]]) -> None:
     """Keep {id: (sha256, measurements)} with the items; one whose content changed meanwhile is skipped."""
     with _editing(project) as (data, items):
         for item_id, (sha256, values) in measured.items():
             if item_id in items and items[item_id].sha256 == sha256:
-                data["items"][item_id]["measurements"] = values
+                data.items[item_id] = changed(data.items[item_id], measurements=values)
         records.save(project, data)
 
 
-def can_undo(project):
+def can_undo(project: Project) -> str:
     """What `undo` would take back, in words, or ""."""
     return _last_step(project, records.stamp(project.curation_file))
 
 
 @functools.lru_cache(maxsize=4)
-def _last_step(project, stamp):
-    history = records.load(project)["history"]
-    return history[-1]["text"] if history else ""
+def _last_step(project: Project, stamp: tuple[int, ...]) -> str:
+    history = records.load(project).history
+    return history[-1].text if history else ""
 
 
-def undo(project):
+def undo(project: Project) -> str:
     """Take back the last step; a sentence about it, or "" if there is nothing to undo."""
     with _editing(project) as (data, items):
-        if not data["history"]:
+        if not data.history:
             return ""
-        step = data["history"].pop()
-        left = [change["id"] for change in reversed(step["changes"]) if not _UNDO[change["op"]](project, data, items, change)]
+        step = data.history.pop()
+        left = [change.id for change in reversed(step.changes) if not change.undo(project, data.items, items)]
         records.save(project, data)
-        for change in step["changes"]:
-            if change.get("trash"):
+        for change in step.changes:
+            if change.trash:
                 with contextlib.suppress(OSError):  # not empty: something could not be put back, so it stays there
-                    records.trash_dir(project, change["trash"]).rmdir()
+                    undo_steps.trash_dir(project, change.trash).rmdir()
     note = f" {', '.join(sorted(set(left)))} changed outside the studio and stayed as found." if left else ""
-    return f"Undone: {step['text']}.{note}"
+    return f"Undone: {step.text}.{note}"
 
 
 # -- files in
 
 
 @contextlib.contextmanager
-def incoming(project):
+def incoming(project: Project) -> Iterator[Path]:
     """A folder inside the project for files on their way in; gone afterwards, also what a crash left behind before."""
     import psutil
 
@@ -225,57 +214,71 @@ def incoming(project):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def original_hashes(project):
-    """[(id, hashes it is known by)] of the items there are: those of its original and of its file."""
+def find_content(project: Project, sha256: str) -> str:
+    """The id of the item that has this content, as its original or as its file; "" if none has."""
     data, files = records.load(project), records.scan(project)
-    return [(i, {r["original_sha256"], r["sha256"], r["file_sha256"]}) for i, r in data["items"].items() if r["file"] in files]
+    return next((item_id for item_id, record in data.items.items() if record.file in files and sha256 in record.hashes()), "")
 
 
-def add_media(project, media, fields, *, original, original_name, original_sha256, caption="", caption_source=""):
-    """Take a finished media file and its original into the project: (id, ""), or ("", id of the item that has the same content).
+@dataclass(frozen=True, kw_only=True)
+class NewMedia:
+    """A finished media file on its way in, and the original it was made of."""
 
-    fields: kind, width, height, num_frames, fps, seconds. Nothing is seen before it is whole: the original moves in first, the
-    record and caption follow, the media file comes last and by one rename.
+    media: Path
+    facts: MediaFacts
+    original: Path
+    original_name: str
+    original_sha256: str
+    caption: str = ""
+    caption_source: str = ""
+
+
+def add_media(project: Project, new: NewMedia) -> tuple[str, str]:
+    """Take a media file and its original into the project: (id, ""), or ("", id of the item that has the same content).
+
+    Nothing is seen before it is whole: the original moves in first, the record and caption follow, the media file comes last and by
+    one rename.
     """
-    facts = _file_facts(media)
+    file_fields, caption = _file_fields(new.media), clean_caption(new.caption)
     with _editing(project) as (data, items):
         for item_id in items:
-            record = data["items"][item_id]
-            if original_sha256 in (record["original_sha256"], record["sha256"], record["file_sha256"]):
+            if new.original_sha256 in data.items[item_id].hashes():
                 return "", item_id
-        data["items"] = {i: r for i, r in data["items"].items() if i in items or r["original_sha256"] != original_sha256}
-        name = records.place_original(project, data, original, original_name, original_sha256)
-        item_id = records.next_id(project, data, fields["kind"])
-        record = records.blank_record() | fields | facts | {"file": item_id + media.suffix, "sha256": original_sha256}
-        caption = clean_caption(caption)
-        record |= {"original": name, "original_sha256": original_sha256, "caption_source": caption_source if caption else ""}
-        data["items"][item_id] = record | {"caption_key": records.text_key(caption)}
+        gone = [i for i, record in data.items.items() if i not in items and record.original_sha256 == new.original_sha256]
+        for item_id in gone:
+            del data.items[item_id]
+        name = records.place_original(project, data, new.original, new.original_name, new.original_sha256)
+        item_id = records.next_id(project, data, new.facts.kind)
+        path = project.dataset_dir / (item_id + new.media.suffix)
+        data.items[item_id] = Record(
+            file=path.name, sha256=new.original_sha256, original=name, original_sha256=new.original_sha256, added=time.time(),
+            caption_source=new.caption_source if caption else "", caption_key=text_key(caption), **new.facts.media_fields(), **file_fields,
+        )  # fmt: skip
         records.save(project, data)
         project.dataset_dir.mkdir(exist_ok=True)
         if caption:
-            write_caption(project.dataset_dir / record["file"], caption)
-        replace(media, project.dataset_dir / record["file"])
+            write_caption(path, caption)
+        replace(new.media, path)
     return item_id, ""
 
 
-def replace_media(project, item, media, info, as_new, text):
+def replace_media(project: Project, item: Item, media: Path, facts: MediaFacts, as_new: bool, text: str) -> str:
     """Put another media file in an item's place, or beside it as a new item with the same caption; the id. One step of undo."""
-    facts = _file_facts(media)
-    facts |= {"sha256": facts["file_sha256"], "measurements": {}}
-    facts |= {name: getattr(info, name) for name in ("width", "height", "num_frames", "fps", "seconds")}
+    file_fields = _file_fields(media)
     with _editing(project) as (data, items):
         if _require(items, item.id).sha256 != item.sha256:
             raise ValueError(f"{item.id} was changed in another window meanwhile; look at it and try again")
-        before = data["items"][item.id]
+        before = data.items[item.id]
         new_id = records.next_id(project, data, item.kind) if as_new else item.id
-        former = copy.deepcopy(data)
-        target = project.dataset_dir / (new_id + media.suffix if as_new else before["file"])
-        data["items"][new_id] = before | facts | {"file": target.name}
-        change = {"op": "add", "id": new_id}
-        if not as_new:
-            change = {"op": "swap", "id": item.id, "record": before, "trash": records.new_trash(project)}
-            shutil.copy2(target, records.trash_dir(project, change["trash"]) / target.name)
-        records.remember(project, data, text, [change])
+        former = data.copy()
+        target = project.dataset_dir / (new_id + media.suffix if as_new else before.file)
+        data.items[new_id] = changed(
+            before, file=target.name, sha256=file_fields["file_sha256"], measurements=NOT_MEASURED, **facts.media_fields(), **file_fields
+        )
+        change = AddChange(id=new_id) if as_new else SwapChange(id=item.id, record=before, trash=undo_steps.new_trash(project))
+        if change.trash:
+            shutil.copy2(target, undo_steps.trash_dir(project, change.trash) / target.name)
+        undo_steps.remember(project, data.history, text, [change])
         records.save(project, data)
         if as_new and item.caption:
             write_caption(target, item.caption)
@@ -285,7 +288,7 @@ def replace_media(project, item, media, info, as_new, text):
 
 
 @contextlib.contextmanager
-def _taken_back_if_open(project, before, path):
+def _taken_back_if_open(project: Project, before: Curation, path: Path) -> Iterator[None]:
     """Windows moves no file that is open, a clip that is being played for example: then all is as before, and a sentence says so."""
     try:
         yield
@@ -295,7 +298,8 @@ def _taken_back_if_open(project, before, path):
         raise Problem(f"{path.name} is open in another program.", cost="Nothing was changed.", fix=fix) from e
 
 
-def _file_facts(path):
+def _file_fields(path: Path) -> dict[str, Any]:
+    """What a record says of its file."""
     records.sync_file(path)
     info = path.stat()
     return {"file_sha256": file_sha256(path), "file_size": info.st_size, "file_mtime_ns": info.st_mtime_ns}
@@ -305,14 +309,14 @@ def _file_facts(path):
 
 
 @contextlib.contextmanager
-def _editing(project):
+def _editing(project: Project) -> Iterator[tuple[Curation, dict[str, Item]]]:
     """(data, {id: Item}) under the lock, up to date with the folder; the caller saves."""
     with locked(project.curation_file):
         data, files = _reconcile(project)
         yield data, _items(project, data, files)
 
 
-def _reconcile(project):
+def _reconcile(project: Project) -> tuple[Curation, dict[str, Seen]]:
     data, files = records.load(project), records.scan(project)
     names = records.stale(data, files)
     for name in names:
@@ -322,86 +326,31 @@ def _reconcile(project):
     return data, files
 
 
-def _items(project, data, files):
-    return {item_id: _item(project, item_id, record, files) for item_id, record in data["items"].items() if record["file"] in files}
+def _items(project: Project, data: Curation, files: Mapping[str, Seen]) -> dict[str, Item]:
+    return {item_id: _item(project, item_id, record, files) for item_id, record in data.items.items() if record.file in files}
 
 
-def _item(project, item_id, record, files):
-    path = project.dataset_dir / record["file"]
+def _item(project: Project, item_id: str, record: Record, files: Mapping[str, Seen]) -> Item:
+    path = project.dataset_dir / record.file
     caption = " ".join(read_text(caption_file(path)).split()) if caption_file(path).name in files else ""
-    source = record["caption_source"] if records.text_key(caption) == record["caption_key"] else "hand"
-    names = ("kind", "width", "height", "num_frames", "fps", "seconds", "keep", "reason", "original", "sha256", "measurements")
-    values = {name: record[name] for name in (*names, "decided_by", "problem")}
-    return Item(id=item_id, path=path, caption=caption, caption_source=source if caption else "", **values)
+    source = record.caption_source if text_key(caption) == record.caption_key else "hand"
+    return Item(
+        id=item_id, path=path, caption=caption, caption_source=source if caption else "", original=record.original, sha256=record.sha256,
+        measurements=record.measurements, problem=record.problem, keep=record.keep, reasons=record.reasons, decided_by=record.decided_by,
+        **record.media_fields(),
+    )  # fmt: skip
 
 
-def _require(items, item_id):
+def _require(items: Mapping[str, Item], item_id: str) -> Item:
     if item_id not in items:
         raise ValueError(f"there is no item {item_id!r} in this dataset; it may have been removed in another window")
     return items[item_id]
 
 
-def _caption_change(data, item, text, source):
-    record = data["items"][item.id]
-    record |= {"caption_source": source if text else "", "caption_key": records.text_key(text)}
-    return {"op": "caption", "id": item.id, "before": item.caption, "source": item.caption_source, "after": record["caption_key"]}
-
-
-def _write_captions(items, texts):
+def _write_captions(items: Mapping[str, Item], texts: Mapping[str, str]) -> None:
     for item_id, text in texts.items():
         write_caption(items[item_id].path, text)
 
 
-def _undo_caption(project, data, items, change):
-    item = items.get(change["id"])
-    if item is None or records.text_key(item.caption) != change["after"]:
-        return False
-    _caption_change(data, item, change["before"], change["source"])
-    write_caption(item.path, change["before"])
-    return True
-
-
-def _undo_keep(project, data, items, change):
-    record = data["items"].get(change["id"])
-    if record is None:
-        return False
-    record |= change["before"]
-    return True
-
-
-def _undo_remove(project, data, items, change):
-    record = change["record"]
-    folder, path = records.trash_dir(project, change["trash"]), project.dataset_dir / record["file"]
-    for target in (caption_file(path), path):
-        if (folder / target.name).exists() and not target.exists():
-            replace(folder / target.name, target)
-    data["items"][change["id"]] = record
-    return path.exists()
-
-
-def _undo_add(project, data, items, change):
-    record = data["items"].pop(change["id"], None)
-    if record:
-        path = project.dataset_dir / record["file"]
-        path.unlink(missing_ok=True)
-        caption_file(path).unlink(missing_ok=True)
-    return record is not None
-
-
-def _undo_swap(project, data, items, change):
-    """Put the former media file back; caption and verdict stay as they are now."""
-    old = records.trash_dir(project, change["trash"]) / change["record"]["file"]
-    record = data["items"].get(change["id"])
-    if record is None or not old.exists():
-        return False
-    replace(old, project.dataset_dir / change["record"]["file"])
-    kept = ("caption_source", "caption_key", "keep", "reason", "decided_by")
-    data["items"][change["id"]] = change["record"] | {key: record[key] for key in kept}
-    return True
-
-
-_UNDO = {"caption": _undo_caption, "keep": _undo_keep, "remove": _undo_remove, "add": _undo_add, "swap": _undo_swap}
-
-
-def _natural(text):
+def _natural(text: str) -> list[int | str]:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text.casefold())]

@@ -3,9 +3,20 @@
 There is no face detector here: everything is judged on the middle of the picture, where a person usually is, and the words say so.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from studio.data import persons
+from studio.data import remarks as said
+from studio.data.dataset import Item
+from studio.data.item_record import Measurements
+from studio.data.media.clips import read_frames
+from studio.data.media.photos import load_photo
+from studio.data.remarks import Decision, Remark, Warned
 
 VERSION = 1  # of the measurements
 # blur_effect, 0 sharp to 1 blurred. Looser than the limits known for face crops, since the middle may hold soft background.
@@ -21,37 +32,44 @@ CROP = 0.6
 _VARIETY = 1.0  # a fully different picture counts as much as one grade of quality
 
 
-@dataclass(frozen=True)
-class Verdict:
-    keep: bool
-    reason: str  # why it is left out, in words
-    warnings: tuple[str, ...]  # what to know of one that is kept
+@dataclass(frozen=True, kw_only=True)
+class Proposal(Decision, Warned):
+    """What is proposed for one item."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"warnings": []} | super().to_json()
 
 
-def measure(item, images):
+def measure(item: Item, images: Sequence[Image.Image]) -> Measurements:
     """Numbers about one photo, or about three frames of a clip (their median): sharpness, light, JPEG damage, a perceptual hash.
 
-    images: the item's `pictures`. {"version", "blur", "luma", "blown", "blocks", "phash", "colours"}; blur and blocks are None where
-    they mean nothing.
+    images: the item's `pictures`. blur and blocks are None where they mean nothing.
     """
-    import numpy as np
-
     each = [_measure_picture(image) for image in images]
-    result = {"version": VERSION} | {name: each[len(each) // 2][name] for name in ("phash", "colours")}
-    for name in ("blur", "luma", "blown", "blocks"):
-        values = [m[name] for m in each if m[name] is not None]
-        result[name] = round(float(np.median(values)), 4) if values else None
-    if item.kind == "clip":
-        result["blocks"] = None  # video codecs have grids of their own
-    return result
+    middle = each[len(each) // 2]
+    return Measurements(
+        version=VERSION,
+        phash=middle.phash,
+        colours=middle.colours,
+        blur=_median(m.blur for m in each),
+        luma=_median(m.luma for m in each),
+        blown=_median(m.blown for m in each),
+        blocks=_median(m.blocks for m in each) if item.kind == "photo" else None,  # video codecs have grids of their own
+    )
 
 
-def propose(items, keep=24, photo_size=768, clip_size=480):
-    """{id: Verdict} for measured items: at most `keep` photos and `keep` clips, good ones of one person that differ from each other.
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(float(np.median(known)), 4) if known else None
+
+
+def propose(items: Sequence[Item], keep: int = 24, photo_size: int = 768, clip_size: int = 480) -> dict[str, Proposal]:
+    """{id: Proposal} for measured items: at most `keep` photos and `keep` clips, good ones of one person that differ from each other.
 
     Items without measurements are kept. photo_size, clip_size: the side that training wants, in px.
     """
-    verdicts, candidates = {}, []
+    proposals: dict[str, Proposal] = {}
+    candidates: list[_Candidate] = []
     judged = {item.id: judge(item, photo_size if item.kind == "photo" else clip_size) for item in items}
     strangers, doubts = _find_strangers([item for item in items if not judged[item.id][0]])
     for item in items:
@@ -59,47 +77,59 @@ def propose(items, keep=24, photo_size=768, clip_size=480):
         reasons += strangers.get(item.id, [])
         warnings += doubts.get(item.id, [])
         if reasons:
-            verdicts[item.id] = Verdict(False, "; ".join(reasons), tuple(warnings))
-        elif not item.measurements.get("phash"):
-            verdicts[item.id] = Verdict(True, "", tuple(warnings))
+            proposals[item.id] = _leave_out(reasons, warnings)
+        elif not item.measurements.phash:
+            proposals[item.id] = _keep(warnings)
         else:
-            candidates.append((item, tuple(warnings)))
+            candidates.append(_Candidate(item, tuple(warnings)))
     for kind in ("photo", "clip"):
-        verdicts |= _choose([c for c in candidates if c[0].kind == kind], keep)
-    return verdicts
+        proposals |= _choose([candidate for candidate in candidates if candidate.item.kind == kind], keep)
+    return proposals
 
 
-def judge(item, wanted):
-    """(reasons to leave an item out, warnings) from its measurements, in plain words; `wanted`: the side that training wants, in px."""
-    m, reasons, warnings = item.measurements, [], []
+def _leave_out(reasons: Iterable[Remark], warnings: Iterable[Remark]) -> Proposal:
+    return Proposal(keep=False, reasons=tuple(reasons), decided_by="curate", warnings=tuple(warnings))
 
-    def grade(value, warn, reject, warning, reason):
+
+def _keep(warnings: Iterable[Remark]) -> Proposal:
+    return Proposal(decided_by="curate", warnings=tuple(warnings))
+
+
+def judge(item: Item, wanted: int) -> tuple[list[Remark], list[Remark]]:
+    """(reasons to leave an item out, warnings) from its measurements; `wanted`: the side that training wants, in px."""
+    reasons: list[Remark] = []
+    warnings: list[Remark] = []
+
+    def grade(code: str, value: float | None, warn: float, reject: float, warning: str, reason: str) -> None:
         if value is not None and value > reject:
-            reasons.append(reason)
+            reasons.append(Remark(code=code, words=reason))
         elif value is not None and value > warn:
-            warnings.append(warning)
+            warnings.append(Remark(code=code, words=warning))
 
-    side = min(item.width, item.height)
+    m, side = item.measurements, min(item.width, item.height)
     if item.problem:
-        return [item.problem], []
-    grade(-side, -wanted * 2 / 3, -wanted / 3, f"small: {side} px on the short side", f"too small: {side} px on the short side")
-    grade(m.get("blur"), BLUR_WARN, BLUR_REJECT, "a little soft in the middle", "blurred in the middle of the picture")
-    grade(m.get("blown"), BLOWN_WARN, BLOWN_REJECT, "some parts are blown out to white", "the middle is blown out to white")
-    grade(m.get("blocks"), BLOCKS_WARN, BLOCKS_REJECT, "JPEG blocks are visible", "damaged by strong JPEG compression")
-    if (luma := m.get("luma")) is not None:
-        grade(-luma, -LUMA_WARN[0], -LUMA_REJECT[0], "rather dark", "too dark to see the person")
-        grade(luma, LUMA_WARN[1], LUMA_REJECT[1], "rather bright", "too bright to see the person")
+        return [Remark(code=said.UNREADABLE, words=item.problem)], []
+    px = f"{side} px on the short side"
+    grade(said.SIZE, -side, -wanted * 2 / 3, -wanted / 3, f"small: {px}", f"too small: {px}")
+    grade(said.BLUR, m.blur, BLUR_WARN, BLUR_REJECT, "a little soft in the middle", "blurred in the middle of the picture")
+    grade(said.BLOWN, m.blown, BLOWN_WARN, BLOWN_REJECT, "some parts are blown out to white", "the middle is blown out to white")
+    grade(said.BLOCKS, m.blocks, BLOCKS_WARN, BLOCKS_REJECT, "JPEG blocks are visible", "damaged by strong JPEG compression")
+    if m.luma is not None:
+        grade(said.DARK, -m.luma, -LUMA_WARN[0], -LUMA_REJECT[0], "rather dark", "too dark to see the person")
+        grade(said.BRIGHT, m.luma, LUMA_WARN[1], LUMA_REJECT[1], "rather bright", "too bright to see the person")
     return reasons, warnings
 
 
-def _find_strangers(items):
+def _find_strangers(items: Sequence[Item]) -> tuple[dict[str, list[Remark]], dict[str, list[Remark]]]:
     """({id: [reason]}, {id: [warning]}) about who is shown, of items that are good enough and not left out by hand."""
-    people, strangers, doubts = {}, {}, {}
+    people: dict[str, dict[str, np.ndarray]] = {}
+    strangers: dict[str, list[Remark]] = {}
+    doubts: dict[str, list[Remark]] = {}
     for item in items:
-        person = item.measurements.get("person")
+        person = item.measurements.person
         if person and (item.keep or item.decided_by != "hand"):
-            people.setdefault(person["observer"], {})[item.id] = persons.unpack(person["embedding"])
-    for embeddings in people.values():  # what different observers saw can't be compared
+            people.setdefault(person.observer, {})[item.id] = persons.unpack(person.embedding)
+    for embeddings in people.values():  # what different eyes saw can't be compared
         found, doubt = persons.find_strangers(embeddings)
         strangers |= {item_id: [reason] for item_id, reason in found.items()}
         doubts |= {item_id: [doubt] for item_id in embeddings if doubt}
@@ -109,56 +139,76 @@ def _find_strangers(items):
 # -- choosing
 
 
-def _choose(candidates, keep):
+@dataclass(frozen=True)
+class _Candidate:
+    """An item that nothing speaks against."""
+
+    item: Item
+    warnings: tuple[Remark, ...]
+
+    @property
+    def quality(self) -> float:
+        """A grade around 0 to 1: sharper is better, each warning costs."""
+        blur = self.item.measurements.blur
+        return 1 - (blur if blur is not None else 0.5) - 0.15 * len(self.warnings)
+
+    def variety(self, chosen: Sequence["_Candidate"]) -> float:
+        """How different it is from the nearest of those that are chosen, 0 to 1 for what is usual."""
+        return min((distance(self.item, other.item) for other in chosen), default=0) / 32
+
+
+def _choose(candidates: Sequence[_Candidate], keep: int) -> dict[str, Proposal]:
     """Twins lose to the better of them; of the rest, greedily what is good and unlike the ones chosen before."""
-    verdicts, unique = {}, []
-    for item, warnings in sorted(candidates, key=lambda c: (-_quality(c[0], c[1]), c[0].id)):
-        twin = next((other for other, _ in unique if _are_alike(item, other, TWIN_BITS)), None)
-        if twin:
-            verdicts[item.id] = Verdict(False, f"nearly the same picture as {twin.id}, which is as good or better", warnings)
-        else:
-            unique.append((item, warnings))
-    chosen = []
+    unique, proposals = _without_twins(candidates)
+    chosen: list[_Candidate] = []
     while unique and len(chosen) < keep:
-        best = max(unique, key=lambda c: _quality(*c) + _VARIETY * min((distance(c[0], o[0]) for o in chosen), default=0) / 32)
+        best = max(unique, key=lambda candidate: candidate.quality + _VARIETY * candidate.variety(chosen))
         unique.remove(best)
         chosen.append(best)
-    for item, warnings in chosen:
-        near = [other.id for other, _ in chosen if other is not item and _are_alike(item, other, NEAR_BITS)]
-        verdicts[item.id] = Verdict(True, "", warnings + ((f"much like {near[0]}",) if near else ()))
-    for item, warnings in unique:
-        nearest = min(chosen, key=lambda c: distance(item, c[0]))[0] if chosen else None
-        like = f"; of those it is most like {nearest.id}" if nearest else ""
-        verdicts[item.id] = Verdict(False, f"{keep} better or more different ones are kept{like}", warnings)
-    return verdicts
+    for candidate in chosen:
+        near = [o.item.id for o in chosen if o is not candidate and _are_alike(candidate.item, o.item, NEAR_BITS)]
+        alike = [Remark(code=said.ALIKE, words=f"much like {near[0]}", about=near[0])] if near else []
+        proposals[candidate.item.id] = _keep((*candidate.warnings, *alike))
+    for candidate in unique:
+        proposals[candidate.item.id] = _leave_out([_enough(candidate, chosen, keep)], candidate.warnings)
+    return proposals
 
 
-def _quality(item, warnings):
-    """A grade around 0 to 1: sharper is better, each warning costs."""
-    blur = item.measurements.get("blur")
-    return 1 - (blur if blur is not None else 0.5) - 0.15 * len(warnings)
+def _without_twins(candidates: Sequence[_Candidate]) -> tuple[list[_Candidate], dict[str, Proposal]]:
+    """(those that differ, the better ones first, and what is proposed for the twins of them)."""
+    unique: list[_Candidate] = []
+    proposals = {}
+    for candidate in sorted(candidates, key=lambda c: (-c.quality, c.item.id)):
+        twin = next((other.item.id for other in unique if _are_alike(candidate.item, other.item, TWIN_BITS)), "")
+        if twin:
+            reason = Remark(code=said.TWIN, words=f"nearly the same picture as {twin}, which is as good or better", about=twin)
+            proposals[candidate.item.id] = _leave_out([reason], candidate.warnings)
+        else:
+            unique.append(candidate)
+    return unique, proposals
 
 
-def distance(item, other):
+def _enough(candidate: _Candidate, chosen: Sequence[_Candidate], keep: int) -> Remark:
+    nearest = min(chosen, key=lambda c: distance(candidate.item, c.item)).item.id if chosen else ""
+    like = f"; of those it is most like {nearest}" if nearest else ""
+    return Remark(code=said.ENOUGH, words=f"{keep} better or more different ones are kept{like}", about=nearest)
+
+
+def distance(item: Item, other: Item) -> int:
     """Bits by which two perceptual hashes differ, 0 to 64."""
-    return (int(item.measurements["phash"], 16) ^ int(other.measurements["phash"], 16)).bit_count()
+    return (int(item.measurements.phash, 16) ^ int(other.measurements.phash, 16)).bit_count()
 
 
-def _are_alike(item, other, bits):
-    colours = [bytes.fromhex(i.measurements["colours"]) for i in (item, other)]
+def _are_alike(item: Item, other: Item, bits: int) -> bool:
+    colours = [bytes.fromhex(i.measurements.colours) for i in (item, other)]
     return distance(item, other) <= bits and max(abs(a - b) for a, b in zip(*colours)) <= ALIKE_COLOUR
 
 
 # -- measuring
 
 
-def pictures(item):
+def pictures(item: Item) -> list[Image.Image]:
     """PIL images to judge an item by: the photo, or three frames of a clip. ValueError if the file can't be read."""
-    from PIL import Image
-
-    from studio.data.media.clips import read_frames
-    from studio.data.media.photos import load_photo
-
     if item.kind == "photo":
         return [load_photo(item.path)]
     scale = min(1.0, 1280 / max(item.width, item.height))
@@ -166,38 +216,33 @@ def pictures(item):
     return [Image.fromarray(read_frames(item.path, 1, item.fps, item.seconds * part, size)[0]) for part in (0.2, 0.5, 0.8)]
 
 
-def _measure_picture(image):
-    import imagehash
-    import numpy as np
-    from PIL import Image
+def _measure_picture(image: Image.Image) -> Measurements:
+    import imagehash  # these two take a second to load
     from skimage.measure import blur_effect
 
     crop = _middle(image)
     pixels = np.asarray(crop)
-    grey = np.asarray(crop.convert("L"), np.float32)
     large = min(image.size) >= MIN_MEASURED_SIDE
-    small = crop.convert("L").resize((256, 256), Image.Resampling.LANCZOS) if large else None
-    return {
-        "blur": float(blur_effect(np.asarray(small), h_size=11)) if large else None,
-        "luma": float(grey.mean()),
-        "blown": float((pixels.min(axis=-1) >= 250).mean()),
-        "blocks": _blockiness(np.asarray(image.convert("L"), np.float32)) if large else None,
-        "phash": str(imagehash.phash(image)),
-        "colours": image.resize((4, 4), Image.Resampling.BOX).tobytes().hex(),
-    }
+    small = crop.convert("L").resize((256, 256), Image.Resampling.LANCZOS)
+    return Measurements(
+        blur=float(blur_effect(np.asarray(small), h_size=11)) if large else None,
+        luma=float(np.asarray(crop.convert("L"), np.float32).mean()),
+        blown=float((pixels.min(axis=-1) >= 250).mean()),
+        blocks=_blockiness(np.asarray(image.convert("L"), np.float32)) if large else None,
+        phash=str(imagehash.phash(image)),
+        colours=image.resize((4, 4), Image.Resampling.BOX).tobytes().hex(),
+    )
 
 
-def _middle(image):
+def _middle(image: Image.Image) -> Image.Image:
     """The square in the middle, 60 % of the short side."""
     side = max(1, round(min(image.size) * CROP))
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image.crop((left, top, left + side, top + side))
 
 
-def _blockiness(grey):
+def _blockiness(grey: np.ndarray) -> float | None:
     """How much stronger steps are across the edges of JPEG's 8 x 8 blocks than inside them; 1 is none. The grid may start anywhere."""
-    import numpy as np
-
     ratios = []
     for axis in (0, 1):
         steps = np.abs(np.diff(grey, axis=axis)).mean(axis=1 - axis)

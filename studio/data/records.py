@@ -1,47 +1,63 @@
 """curation.json: what the studio knows of each item beside its file and caption, and the history that undo walks back.
 
-Shape: {"items": {id: record}, "originals": {file name: sha256}, "next": {"photo": n, "clip": n}, "history": [step, ...]}.
-A record describes one file of dataset/; it is trusted as long as the file has the size and time it was written down with.
-A step is {"text", "time", "group", "changes": [...]}; each change holds what was there before, so that undo puts it back.
 Callers hold `workspace.locked(project.curation_file)` around load, change and save.
 """
 
-import hashlib
 import itertools
-import json
 import os
 import re
-import secrets
-import shutil
 import stat
 import time
 import unicodedata
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
+from pathlib import Path
 
 from studio.data import limits
+from studio.data.item_record import NOT_MEASURED, Record
+from studio.data.media.kinds import MediaFacts
+from studio.data.media.probing import probe
+from studio.data.remarks import UNREADABLE, Decision, Remark
+from studio.data.undo_steps import Step, decide
 from studio.disk import file_sha256
 from studio.errors import Problem
-from studio.workspace import read_json, replace, safe_join, write_json
+from studio.facts import Facts, read_facts, write_facts
+from studio.workspace import Project, replace, safe_join
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif")
 CLIP_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv")
-GROUP_SECONDS = 600  # automatic captions written within this time of each other are one step
+Seen = tuple[int, int]  # size and mtime_ns of a file
 
 
-def load(project):
-    """The project's curation data, empty where there is none yet. Problem if the file is damaged."""
+@dataclass(frozen=True, kw_only=True)
+class Curation(Facts):
+    """What lies in curation.json. Its tables and its list are changed in place, what stands in them is replaced as a whole."""
+
+    ALWAYS_WRITTEN = ("items", "originals", "next", "history")
+    items: dict[str, Record] = field(default_factory=dict)
+    originals: dict[str, str] = field(default_factory=dict)  # file name in originals/ -> sha256
+    next: dict[str, int] = field(default_factory=dict)  # kind -> the number that no item ever had
+    history: list[Step] = field(default_factory=list)
+
+    def copy(self) -> "Curation":
+        """As it is now, whatever is changed later."""
+        tables = {"items": dict(self.items), "originals": dict(self.originals), "next": dict(self.next)}
+        return changed(self, **tables, history=list(self.history))
+
+
+def load(project: Project) -> Curation:
+    """The project's curation data, empty where there is none yet. Problem if the file is damaged, or of a newer studio."""
     try:
-        data = read_json(project.curation_file)
+        return read_facts(Curation, project.curation_file)
     except FileNotFoundError:
-        data = {}
+        return Curation()
+    except Problem:
+        raise
     except ValueError:
         raise _damaged(project) from None
-    for key, empty in (("items", {}), ("originals", {}), ("next", {}), ("history", [])):
-        if not isinstance(data.setdefault(key, empty), type(empty)):
-            raise _damaged(project)
-    return data
 
 
-def _damaged(project):
+def _damaged(project: Project) -> Problem:
     return Problem(
         f"curation.json of {project.slug} is damaged.",
         cost="The photos and captions are all there.",
@@ -49,17 +65,12 @@ def _damaged(project):
     )
 
 
-def save(project, data):
+def save(project: Project, data: Curation) -> None:
     project.require_ours()
-    write_json(project.curation_file, data)
+    write_facts(project.curation_file, data)
 
 
-def text_key(text):
-    """Short hash of a caption, to notice when someone edits the .txt file outside the studio."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def scan(project):
+def scan(project: Project) -> dict[str, Seen]:
     """{file name: (size, mtime_ns)} of dataset/, hidden files left out."""
     try:
         entries = list(os.scandir(project.dataset_dir))
@@ -76,7 +87,7 @@ def scan(project):
     return found
 
 
-def stamp(path):
+def stamp(path: Path) -> tuple[int, ...]:
     """Changes whenever an atomically written file does; () while there is none."""
     try:
         info = path.stat()
@@ -85,77 +96,69 @@ def stamp(path):
     return info.st_mtime_ns, info.st_size, info.st_ino
 
 
-def stale(data, files):
+def stale(data: Curation, files: dict[str, Seen]) -> list[str]:
     """Media files of dataset/ that no record describes, or that changed since: they must be measured again."""
-    known = {r["file"]: (r["file_size"], r["file_mtime_ns"]) for r in data["items"].values()}
+    known = {record.file: (record.file_size, record.file_mtime_ns) for record in data.items.values()}
     return sorted(n for n, seen in files.items() if n.casefold().endswith(PHOTO_SUFFIXES + CLIP_SUFFIXES) and known.get(n) != seen)
 
 
-def describe(project, data, name, seen):
+def describe(project: Project, data: Curation, name: str, seen: Seen) -> None:
     """Bring the record of dataset/<name> up to date with the file; a file put there by hand gets a new record."""
     path = project.dataset_dir / name
-    item_id = next((i for i, r in data["items"].items() if r["file"] == name), None)
-    record = data["items"].get(item_id, {})
     try:
         sha256 = file_sha256(path)
     except OSError:  # removed, or still being copied by another program: the next look finds it
         return
-    if record.get("file_sha256") != sha256:
-        if record.get("problem"):  # it was damaged or half copied; it is another file now
-            record |= {"keep": True, "reason": ""}
-        record = blank_record() | record | {"file": name, "file_sha256": sha256, "sha256": sha256, "measurements": {}} | probe(path)
-    if record["problem"]:
-        record |= {"keep": False, "reason": record["problem"]}
-    record |= {"file_size": seen[0], "file_mtime_ns": seen[1]}
-    data["items"][item_id or free_id(data, name)] = record
+    known = next(((item_id, record) for item_id, record in data.items.items() if record.file == name), None)
+    item_id, record = known or (free_id(data, name), Record(kind=kind_by_name(path), file=name, added=time.time()))
+    if record.file_sha256 != sha256:
+        if record.problem:  # it was damaged or half copied; it is another file now
+            record = decide(record, Decision(decided_by=record.decided_by))
+        facts, problem = probe_file(path)
+        record = changed(record, file_sha256=sha256, sha256=sha256, measurements=NOT_MEASURED, problem=problem, **facts.media_fields())
+    if record.problem:
+        unreadable = Remark(code=UNREADABLE, words=record.problem)
+        record = decide(record, Decision(keep=False, reasons=(unreadable,), decided_by=record.decided_by))
+    data.items[item_id] = changed(record, file_size=seen[0], file_mtime_ns=seen[1])
 
 
-def blank_record():
-    return dict(
-        kind="photo", original="", original_sha256="", width=0, height=0, num_frames=1, fps=0.0, seconds=0.0,
-        caption_source="", caption_key="", keep=True, reason="", decided_by="", problem="", measurements={}, added=time.time(),
-    )  # fmt: skip
+def kind_by_name(path: Path) -> str:
+    return "clip" if path.suffix.casefold() in CLIP_SUFFIXES else "photo"
 
 
-def probe(path):
-    """Size and length of a media file as record fields; what is wrong with it in `problem`."""
-    from studio.data.media import kinds as media
-
+def probe_file(path: Path) -> tuple[MediaFacts, str]:
+    """The facts of a media file, and what is wrong with it or ""."""
     try:
-        return media.probe(path) | {"problem": ""}
+        return probe(path), ""
     except ValueError as e:
-        kind = "clip" if path.suffix.casefold() in CLIP_SUFFIXES else "photo"
-        return {"kind": kind, "width": 0, "height": 0, "num_frames": 0, "fps": 0.0, "seconds": 0.0, "problem": str(e)}
+        return MediaFacts(kind=kind_by_name(path), num_frames=0), str(e)
 
 
-def free_id(data, name):
+def free_id(data: Curation, name: str) -> str:
     """The id of a file put into dataset/ by hand: its stem, or its whole name where that stem is taken."""
     stem = name.rsplit(".", 1)[0]
-    return stem if stem not in data["items"] else name
+    return stem if stem not in data.items else name
 
 
-def next_id(project, data, kind):
+def next_id(project: Project, data: Curation, kind: str) -> str:
     """An id that no item, file or step of the history has ever had: "0001" or "clip-01"."""
     pattern = re.compile(r"clip-(\d+)$" if kind == "clip" else r"(\d+)$")
-    used = [int(m[1]) for name in [*data["items"], *(n.rsplit(".", 1)[0] for n in scan(project))] if (m := pattern.match(name))]
-    number = max([data["next"].get(kind, 1), *(n + 1 for n in used)])
-    data["next"][kind] = number + 1
+    names = [*data.items, *(name.rsplit(".", 1)[0] for name in scan(project))]
+    used = [int(found[1]) for found in map(pattern.match, names) if found]
+    number = max([data.next.get(kind, 1), *(n + 1 for n in used)])
+    data.next[kind] = number + 1
     return f"clip-{number:02d}" if kind == "clip" else f"{number:04d}"
 
 
 # -- originals
 
 
-def place_original(project, data, file, name, sha256):
+def place_original(project: Project, data: Curation, file: Path, name: str, sha256: str) -> str:
     """Move a file into originals/ under a free, portable name; its name there. The same content is kept once."""
     project.originals_dir.mkdir(exist_ok=True)
     for path in project.originals_dir.iterdir():  # one that nothing is written of was left by a crash at this very place
-        if (
-            path.is_file()
-            and path.stat().st_size == file.stat().st_size
-            and sha256 == (data["originals"].get(path.name) or file_sha256(path))
-        ):
-            data["originals"][path.name] = sha256
+        if path.is_file() and path.stat().st_size == file.stat().st_size and sha256 == (data.originals.get(path.name) or file_sha256(path)):
+            data.originals[path.name] = sha256
             return path.name
     taken = {_fold(p.name) for p in project.originals_dir.iterdir()}
     stem, suffix = portable_name(name)
@@ -163,11 +166,11 @@ def place_original(project, data, file, name, sha256):
     name = next(choice for choice in choices if _fold(choice) not in taken)
     sync_file(file)
     replace(file, project.originals_dir / name)
-    data["originals"][name] = sha256
+    data.originals[name] = sha256
     return name
 
 
-def portable_name(name):
+def portable_name(name: str) -> tuple[str, str]:
     """(stem, suffix) of a file name that Windows, macOS and Linux all accept, from any text."""
     name = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])
     name = "".join("_" if c in '<>:"|?*' or unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in name).strip(" .")
@@ -181,44 +184,11 @@ def portable_name(name):
     return stem, suffix
 
 
-def sync_file(path):
+def sync_file(path: Path) -> None:
     """Have the system write a file to the disk before it is relied upon."""
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
 
 
-def _fold(name):
+def _fold(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
-
-
-# -- history
-
-
-def remember(project, data, text, changes, group=""):
-    """Append a step to the history; old steps fall off, and with them what they kept in trash/."""
-    history = data["history"]
-    last = history[-1] if history else None
-    if group and last and last.get("group") == group and time.time() - last["time"] < GROUP_SECONDS:
-        last["changes"] += changes
-        last |= {"time": time.time(), "text": text.format(count=len({c["id"] for c in last["changes"]}))}
-    else:
-        history.append(
-            {"text": text.format(count=len(changes)) if group else text, "time": time.time(), "group": group, "changes": changes}
-        )
-    sizes = [len(json.dumps(step)) for step in history]
-    while len(history) > limits.HISTORY_STEPS or (len(history) > 1 and sum(sizes) > limits.HISTORY_BYTES):
-        sizes.pop(0)
-        for change in history.pop(0)["changes"]:
-            if change.get("trash"):
-                shutil.rmtree(trash_dir(project, change["trash"]), ignore_errors=True)
-
-
-def new_trash(project):
-    """Make a new folder in trash/ and return its name; `trash_dir` makes a path of it."""
-    token = f"{time.time_ns()}-{secrets.token_hex(2)}"  # Windows' clock stands still for 15 ms
-    trash_dir(project, token).mkdir(parents=True)
-    return token
-
-
-def trash_dir(project, token):
-    return safe_join(project.root / "trash", token)

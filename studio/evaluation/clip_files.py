@@ -4,7 +4,9 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
 from PIL import Image
 
 from studio.workspace import replace
@@ -24,7 +26,7 @@ BT709 = 1  # H.273's number for the colours that browsers assume
 IMAGE_DESCRIPTION, SOFTWARE = 0x010E, 0x0131  # EXIF tags
 
 
-def write_clip(path, frames, fps):
+def write_clip(path: Path | str, frames: np.ndarray, fps: float) -> None:
     """frames (F, H, W, 3) uint8 -> mp4, H.264 yuv420p, playable while it loads. An odd last row or column is cut off."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +46,7 @@ def write_clip(path, frames, fps):
         temporary.unlink(missing_ok=True)
 
 
-def _add_stream(container, width, height, fps):
+def _add_stream(container: OutputContainer, width: int, height: int, fps: float) -> VideoStream:
     stream = container.add_stream("libx264", rate=round(fps))
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     stream.options = {"crf": str(CRF), "preset": "medium", **SAME_FILE}
@@ -54,19 +56,19 @@ def _add_stream(container, width, height, fps):
     return stream
 
 
-def read_clip(path):
+def read_clip(path: Path | str) -> np.ndarray:
     """(F, H, W, 3) uint8 of one of our clips. ValueError if it is damaged."""
     try:
         with av.open(str(path)) as container:
             frames = [f.to_ndarray(format="rgb24", src_colorspace=Colorspace.ITU709) for f in container.decode(video=0)]
-    except (av.FFmpegError, IndexError) as e:
+    except (av.error.FFmpegError, IndexError) as e:
         raise ValueError(f"the clip {Path(path).name} is damaged ({e}); run the comparison again, it is drawn anew") from None
     if not frames:
         raise ValueError(f"the clip {Path(path).name} is empty; run the comparison again, it is drawn anew")
     return np.stack(frames)
 
 
-def write_poster(path, frames, long_side=480):
+def write_poster(path: Path | str, frames: np.ndarray, long_side: int = 480) -> None:
     """The middle frame as JPEG, at most `long_side` px, with the same mark."""
     path = Path(path)
     image = Image.fromarray(frames[len(frames) // 2])
@@ -82,7 +84,7 @@ def write_poster(path, frames, long_side=480):
         temporary.unlink(missing_ok=True)
 
 
-def read_mark(path):
+def read_mark(path: Path | str) -> str:
     """What a clip or poster says about its origin, "" if nothing."""
     if Path(path).suffix.lower() in (".jpg", ".jpeg"):
         with Image.open(path) as image:

@@ -1,12 +1,20 @@
 """Side-by-side comparison clips with titles, for sharing a finding: base and pairs of one prompt in one video."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from studio.evaluation.clip_files import METADATA, read_clip
 from studio.evaluation.report import column_title
-from studio.evaluation.sweeps import columns_of, comparison_file, find_cell, read_sweep
+from studio.evaluation.sweeps import comparison_file, read_sweep
 from studio.workspace import replace
+
+if TYPE_CHECKING:
+    from moviepy import VideoClip
 
 MAX_COLUMNS = 4  # more wrap into the next row
 MIN_CLIP_WIDTH = 192  # smaller clips are enlarged by whole steps, so that a title can be read
@@ -14,26 +22,26 @@ GAP = 4
 BACKGROUND, INK = (24, 25, 27), (236, 236, 234)
 
 
-def compose_comparison(sweep_dir, prompt_index, *, seed=None, strength=None):
+def compose_comparison(sweep_dir: Path, prompt_index: int, *, seed: int | None = None, strength: float | None = None) -> Path:
     """Write sweeps/<sweep>/comparisons/<prompt>-<seed>.mp4: base and every pair (at one strength if given) playing together.
 
     Returns its path. ValueError if the prompt does not exist or nothing of it is drawn yet.
     """
     sweep = read_sweep(sweep_dir)
-    if not 0 <= prompt_index < len(sweep["prompts"]):
-        raise ValueError(f"there is no prompt {prompt_index}; this comparison has {len(sweep['prompts'])}, counted from 0")
-    seed = sweep["settings"]["seeds"][0] if seed is None else seed
-    columns = [(p, s) for p, s in columns_of(sweep) if p is None or strength in (None, s)]
-    cells = [find_cell(sweep, pair, prompt_index, seed, s) for pair, s in columns]
-    shown = [(column_title(sweep, c["pair"], c["strength"]), sweep_dir / c["clip"]) for c in cells if c and c["state"] == "done"]
+    if not 0 <= prompt_index < len(sweep.prompts):
+        raise ValueError(f"there is no prompt {prompt_index}; this comparison has {len(sweep.prompts)}, counted from 0")
+    seed = sweep.config.seeds[0] if seed is None else seed
+    columns = [(p, s) for p, s in sweep.columns if p is None or strength in (None, s)]
+    cells = [sweep.find_cell(pair, prompt_index, seed, s) for pair, s in columns]
+    shown = [(column_title(sweep, cell.pair, cell.strength), sweep_dir / cell.clip) for cell in cells if cell and cell.is_done]
     if not shown:
         raise ValueError("no clip of this prompt is drawn yet; run the comparison first")
     path = comparison_file(sweep_dir, prompt_index, seed, strength)
-    _write(path, shown, sweep["prompts"][prompt_index]["label"], sweep["fps"])
+    _write(path, shown, sweep.prompts[prompt_index].label, sweep.fps)
     return path
 
 
-def _write(path, shown, label, fps):
+def _write(path: Path, shown: list[tuple[str, Path]], label: str, fps: int) -> None:
     from moviepy import CompositeVideoClip, ImageClip, clips_array
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +56,7 @@ def _write(path, shown, label, fps):
     _save(CompositeVideoClip([head, grid.with_position((0, head.h))], size=(grid.w, grid.h + head.h)), path, fps)
 
 
-def _tile(frames, title, fps, seconds):
+def _tile(frames: np.ndarray, title: str, fps: int, seconds: float) -> VideoClip:
     """A clip, enlarged by whole pixels, under its title."""
     from moviepy import CompositeVideoClip, ImageClip, ImageSequenceClip
 
@@ -59,7 +67,7 @@ def _tile(frames, title, fps, seconds):
     return CompositeVideoClip([head, video.with_position((0, head.h))], size=(width, height + head.h), bg_color=BACKGROUND)
 
 
-def _text(text, width, height, size):
+def _text(text: str, width: int, height: int, size: int) -> np.ndarray:
     """A title as pixels, in the font that comes with pillow; cut with dots where it is too long. Width and height even."""
     image = Image.new("RGB", (width + width % 2, height), BACKGROUND)
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(size)
@@ -70,7 +78,7 @@ def _text(text, width, height, size):
     return np.asarray(image)
 
 
-def _save(clip, path, fps):
+def _save(clip: VideoClip, path: Path, fps: int) -> None:
     temporary = path.with_name(f".{path.stem}.tmp.mp4")
     marks = [word for key, value in METADATA.items() for word in ("-metadata", f"{key}={value}")]
     try:

@@ -2,14 +2,16 @@
 
 import math
 
-from studio.training.plan.memory import block_bytes, expert_bytes
+from studio.config import SweepConfig
+from studio.machine import GIB
+from studio.models.catalogue import BaseModel
+from studio.training.plan.memory import block_bytes, drawing_gb
 
 GB = 1e9
-CONTEXT_GB = 1.5  # the driver's context, the allocator's slack
 RAM_FOR_OTHERS_GB = 8.0  # of all RAM: the system, the browser, the window, and this program
 
 
-def how_to_keep(base, config, free_gb, ram_gb, lora_rank=64):
+def how_to_keep(base: BaseModel, config: SweepConfig, free_gb: float, ram_gb: float, lora_rank: int = 64) -> tuple[str, int]:
     """(number format, blocks in RAM): bf16, or as an fp8 file has it; int8 where the blocks that must wait are too many for the RAM as bf16.
 
     ram_gb: all there is, not what is free now, so that a comparison that goes on another day is drawn the same way.
@@ -22,19 +24,10 @@ def how_to_keep(base, config, free_gb, ram_gb, lora_rank=64):
     return "bf16", swapped
 
 
-def blocks_to_swap(base, config, free_gb, lora_rank=64, precision="bf16"):
-    """Blocks that do not fit beside the activations in `free_gb` of GPU memory.
-
-    Activations, per token: about 30 bytes for each hidden unit (fp32 norms and rotary tables included) and 4 for each unit of the feed-forward.
-    """
+def blocks_to_swap(base: BaseModel, config: SweepConfig, free_gb: float, lora_rank: int = 64, precision: str = "bf16") -> int:
+    """Blocks that do not fit beside the activations in `free_gb` of GPU memory; one stays in any case."""
     shape = base.preset.shape
     _, frames, height, width = base.latent_shape(config.num_frames, config.height, config.width)
     tokens = frames * height * width // math.prod(base.patch_size)
-    activations = tokens * (30 * shape.hidden + 4 * shape.ffn)
-    block = block_bytes(shape, precision)
-    lora = shape.lora_parameters_per_rank * lora_rank * 4
-    missing = expert_bytes(shape, precision) + lora + activations + CONTEXT_GB * GB - free_gb * GB
-    if missing > 0:
-        missing += 2 * block  # room for the block that visits and for the next
-    swapped = math.ceil(missing / block)
-    return min(max(swapped, 0), shape.num_blocks - 1)
+    fitting = (n for n in range(shape.num_blocks) if drawing_gb(shape, precision, n, tokens, lora_rank) * GIB <= free_gb * GB)
+    return next(fitting, shape.num_blocks - 1)

@@ -2,13 +2,16 @@
 
 import re
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from studio.config import list_presets, load_preset
 from studio.data.captions.rules import fill
 from studio.errors import Problem
+from studio.evaluation.sweep_facts import CLASS, PERSON, Prompt
 from studio.models.preset import model_preset
-from studio.workspace import clean_line
+from studio.workspace import Project, clean_line
 
 PICTURE = re.compile(r"\s*\[picture ([\w-]+)\]")  # in a prompt: the photo or clip that its clips begin with
 MAX_PROMPTS = 100
@@ -16,7 +19,7 @@ MAX_LENGTH = 2000
 DEFAULT_SETS = {False: "person", True: "person-from-picture"}  # by whether the base model draws from a first picture
 
 
-def standard_prompts(project, base_model):
+def standard_prompts(project: Project, base_model: str) -> tuple[str, ...]:
     """The prompts used when none are given, as "Label | text": the project's prompts.toml or prompts.txt, else the set for this base model."""
     for name in ("prompts.toml", "prompts.txt"):
         if (project.root / name).is_file():
@@ -26,7 +29,7 @@ def standard_prompts(project, base_model):
     return _from_toml(load_preset("prompts", name), f"presets/prompts/{name}.toml")
 
 
-def read_prompts_file(path):
+def read_prompts_file(path: Path | str) -> tuple[str, ...]:
     """Prompts of a text file (one a line, "Label | text" or text, # for remarks) or of a TOML file with [[prompts]] label, text."""
     path = Path(path)
     try:
@@ -46,11 +49,8 @@ def read_prompts_file(path):
     return _checked(lines, path.name)
 
 
-def resolve_prompts(prompts, trigger, class_noun):
-    """[{"label", "text", "kind"}] with placeholders filled; kind "person" if the trigger is asked for, else "class".
-
-    "picture" too where the prompt names the item that its clips begin with.
-    """
+def resolve_prompts(prompts: Sequence[str], trigger: str, class_noun: str) -> tuple[Prompt, ...]:
+    """With placeholders filled; of the person's kind if the trigger is asked for, else of the class's."""
     resolved = []
     for line in _checked(tuple(prompts), "prompts"):
         label, text = _split(line)
@@ -63,19 +63,19 @@ def resolve_prompts(prompts, trigger, class_noun):
                 action="open-dataset",
             )
         text = fill(text, trigger, class_noun)
-        kind = "person" if trigger and re.search(rf"(?<!\w){re.escape(trigger)}(?!\w)", text, re.IGNORECASE) else "class"
-        resolved.append({"label": label or _short(text), "text": text, "kind": kind} | ({"picture": named[1]} if named else {}))
-    return resolved
+        kind = PERSON if trigger and re.search(rf"(?<!\w){re.escape(trigger)}(?!\w)", text, re.IGNORECASE) else CLASS
+        resolved.append(Prompt(label=label or _short(text), text=text, kind=kind, picture=named[1] if named else ""))
+    return tuple(resolved)
 
 
-def _from_toml(data, where):
+def _from_toml(data: Mapping[str, Any], where: str) -> tuple[str, ...]:
     entries = data.get("prompts")
     if not isinstance(entries, list) or not all(isinstance(e, dict) and isinstance(e.get("text"), str) for e in entries):
         raise ValueError(f"{where} needs [[prompts]] tables, each with a text, and a label if you like")
     return _checked(tuple(f"{e['label']} | {e['text']}" if e.get("label") else e["text"] for e in entries), where)
 
 
-def _checked(lines, where):
+def _checked(lines: tuple[str, ...], where: str) -> tuple[str, ...]:
     if not lines:
         raise ValueError(f"{where}: there is no prompt; write at least one line, for example: [trigger], a [class], smiling")
     if len(lines) > MAX_PROMPTS:
@@ -88,10 +88,10 @@ def _checked(lines, where):
     return lines
 
 
-def _split(line):
+def _split(line: str) -> tuple[str, str]:
     label, bar, text = line.partition("|")
     return (clean_line(label), clean_line(text)) if bar else ("", clean_line(line))
 
 
-def _short(text, length=40):
+def _short(text: str, length: int = 40) -> str:
     return text if len(text) <= length else text[: length - 3].rsplit(" ", 1)[0].rstrip(",") + "..."

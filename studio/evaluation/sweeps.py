@@ -1,141 +1,29 @@
-"""The sweep on disk: which clips compare the pairs, which of them exist, and which can be taken from an earlier sweep. Free of torch."""
+"""Sweeps on disk: which clips of a comparison exist, which can be taken from an earlier one, and what is damaged. Free of torch."""
 
-import hashlib
-import json
+import functools
 import os
 import shutil
-import time
-from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from studio.config import EXPERTS, SweepConfig, from_dict, to_dict
-from studio.disk import file_sha256
+from studio.config import SweepConfig
+from studio.disk import FORMAT, file_sha256, read_json
 from studio.errors import Damaged, Problem
-from studio.evaluation.first_pictures import add_first_pictures
-from studio.evaluation.judge.references import needs_scores, scores_key
-from studio.evaluation.prompts import resolve_prompts, standard_prompts
-from studio.training.pairs import Pair, damaged_pairs, list_pairs, require_whole
-from studio.workspace import FORMAT, Project, new_numbered_dir, read_json, safe_join, write_json
+from studio.evaluation.judge.measuring import missing_scores, score_keys
+from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Cell, Sweep
+from studio.evaluation.sweep_plan import describe_pair, plan_sweep
+from studio.facts import read_facts, write_facts
+from studio.models.catalogue import find_model
+from studio.training.pairs import Pair
+from studio.workspace import Project, new_numbered_dir, safe_join
 
 WAVE_CELLS = 12  # about this many clips share one change of experts; a row (one prompt and seed) is never split
-STAGE_KEYS = dict(zip(EXPERTS, ("high_key", "key"), strict=True))  # what a finished stage of each expert is called in a cell
-SHA_KEYS = dict(zip(EXPERTS, ("high_sha256", "low_sha256"), strict=True))  # what the hash of each expert's file is called in a pair
-RENDER_VERSION = 2  # raise it when the same cell would look different
-RESULTS = ("scores", "scored_by", "clip_sha256", "seconds")  # what a finished cell carries beside its state
-PICTURE_SETTINGS = (
-    "width",
-    "height",
-    "num_frames",
-    "num_inference_steps",
-    "guidance_scale_high",
-    "guidance_scale_low",
-    "flow_shift",
-    "scheduler",
-    "negative_prompt",
-)
+RESULTS = ("scores", "measured", "clip_sha256", "seconds")  # what a finished cell carries beside its state
 
 
-# -- planning
-
-
-def count_cells(num_prompts, num_pairs, config):
-    """Clips in all: the base once for every prompt and seed, each pair at every strength."""
-    return num_prompts * len(config.seeds) * (1 + num_pairs * len(config.strengths))
-
-
-def plan_sweep(project, config, pairs=None):
-    """A sweep as a dict, not written yet: base row and every pair x prompt x seed x strength, each cell keyed by what decides its pixels.
-
-    pairs: ids like "train-001/step-001000"; None for all there are. Problem if there is no pair; ValueError if one is unknown.
-    """
-    from studio.models.catalogue import find_model
-
-    data = project.facts()
-    base = find_model(data.base_model, project.workspace)
-    base.latent_shape(config.num_frames, config.height, config.width)  # ValueError for a size this model can't draw
-    prompts = resolve_prompts(config.prompts or standard_prompts(project, data.base_model), data.trigger, data.class_noun)
-    entries = [_pair_entry(pair) for pair in select_pairs(project, pairs)]
-    if base.first_picture:
-        prompts = add_first_pictures(project, prompts, (config.width, config.height))
-    elif any("picture" in prompt for prompt in prompts):
-        raise ValueError(f"{base.title} draws from words alone; take [picture ...] out of the prompts")
-    return {
-        "created": time.time(),
-        "base_model": data.base_model,
-        "base_key": base.key,
-        "fps": base.fps,
-        "settings": to_dict(config),
-        "prompts": prompts,
-        "pairs": entries,
-        "cells": list(_cells(base.key, config, prompts, entries)),
-    }
-
-
-def select_pairs(project, pairs=None):
-    """The pairs of these ids in their own order; all of them for None."""
-    found = {pair.id: pair for pair in list_pairs(project)}
-    if not found and (damaged := damaged_pairs(project)):
-        raise damaged[-1]
-    if not found:
-        raise Problem("There is no checkpoint pair yet.", fix="Train first; a pair is saved at every save interval.", action="open-train")
-    if pairs is None:
-        return list(found.values())
-    unknown = [p for p in pairs if p not in found]
-    require_whole(project, unknown)
-    if unknown or not pairs:
-        raise ValueError(f"there is no pair {', '.join(unknown) or '(none chosen)'}; there are {', '.join(found)}")
-    return [pair for id, pair in found.items() if id in pairs]
-
-
-def _pair_entry(pair):
-    """An expert without a step has no hash: its stage is the base's, and shared with it."""
-    shas = dict.fromkeys(EXPERTS, "") | {e: saved.sha256 for e, saved in pair.manifest.experts.items() if saved.trained}
-    return {"id": pair.id, "run": pair.run, "step": pair.step} | {SHA_KEYS[expert]: sha for expert, sha in shas.items()}
-
-
-def _cells(base_key, config, prompts, pairs):
-    columns = [(None, 0.0)] + [(pair, strength) for pair in pairs for strength in config.strengths]
-    for index, prompt in enumerate(prompts):
-        for seed in config.seeds:
-            for pair, strength in columns:
-                high, key = cell_keys(base_key, config, prompt, seed, pair, strength)
-                yield {
-                    "key": key,
-                    "high_key": high,
-                    "pair": pair["id"] if pair else None,
-                    "prompt": index,
-                    "seed": seed,
-                    "strength": strength,
-                    "state": "waiting",
-                    "error": "",
-                    "clip": f"cells/{key}.mp4",
-                    "poster": f"cells/{key}.jpg",
-                    "scores": {},
-                }
-
-
-def cell_keys(base_key, config, prompt, seed, pair, strength):
-    """(key of the high stage, key of the clip): equal keys mean equal pixels, whatever the pair or sweep is called."""
-    settings = {name: getattr(config, name) for name in PICTURE_SETTINGS}
-    low_guidance = settings.pop("guidance_scale_low")
-    picture = [[prompt["first_picture"]["sha256"]]] if "first_picture" in prompt else []
-    high = _hash(RENDER_VERSION, base_key, prompt["text"], seed, settings, _lora_part(pair, "high_sha256", strength), *picture)
-    return high, _hash(high, low_guidance, _lora_part(pair, "low_sha256", strength))
-
-
-def _lora_part(pair, name, strength):
-    return [pair[name], float(strength)] if pair and pair[name] and strength else None
-
-
-def _hash(*parts):
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:24]
-
-
-# -- on disk
-
-
-def open_sweep(project, config, pairs=None, sample=None):
+def open_sweep(project: Project, config: SweepConfig, pairs: Sequence[str] | None = None, sample: bool | None = None) -> Path:
     """The folder of this comparison: the one that asked the same before (new pairs are added to it), else the next sweep-NNN.
 
     Finished cells are kept if their files are whole, and taken from other sweeps where the key is the same. sample: whether it is only
@@ -149,53 +37,66 @@ def open_sweep(project, config, pairs=None, sample=None):
     folder = find_sweep(project, plan)
     if folder:
         old = read_sweep(folder)
-        known, sample = {_place(cell): cell for cell in old["cells"]}, sample is not False and is_sample(old)
-        plan |= {"created": old["created"], "cells": [known.get(_place(c), c) for c in plan["cells"]]}
-    plan |= {"sample": True} if sample else {}
+        known = {cell.place: cell for cell in old.cells}
+        plan = replace(plan, created=old.created, unknown=old.unknown).with_cells(lambda cell: known.get(cell.place, cell))
+        sample = sample is not False and old.sample
+    plan = replace(plan, sample=bool(sample))
     if folder is None:
         folder = new_numbered_dir(project.sweeps_dir, "sweep")
         write_sweep(folder, plan)  # before any clip is in it, so that a folder of clips without this file is a damaged one
-    check_cells(folder, plan)
-    reuse_cells(project, folder, plan)
-    if (
-        not _is_sweep(folder) or read_json(folder / "sweep.json") != {"format": FORMAT} | plan
-    ):  # a job may be writing what is the same anyway
+    plan = reuse_cells(project, folder, check_cells(folder, plan))
+    if read_json(folder / "sweep.json") != {"format": FORMAT} | plan.to_json():  # a job may be writing what is the same anyway
         write_sweep(folder, plan)
     return folder
 
 
-def find_sweep(project, plan):
+def find_sweep(project: Project, plan: Sweep) -> Path | None:
     """The folder of the newest comparison that asked the same as this plan, or None."""
     return next((f for f in reversed(list_sweeps(project)) if _continues(read_sweep(f), plan)), None)
 
 
-def _place(cell):
-    """What a cell shows and where it stands: pairs with equal files have equal keys."""
-    return tuple(cell[name] for name in ("key", "pair", "prompt", "seed", "strength"))
+def asks_the_same(one: Sweep, other: Sweep) -> bool:
+    """Whether they draw the same rows with the same base model; their pairs may differ."""
+    return (one.base_key, one.prompts, one.settings) == (other.base_key, other.prompts, other.settings)
 
 
-def _continues(old, new):
-    same = all(old.get(name) == new[name] for name in ("base_key", "prompts", "settings"))
-    return same and all(pair in new["pairs"] for pair in old["pairs"])
+def _continues(old: Sweep, new: Sweep) -> bool:
+    return asks_the_same(old, new) and all(pair in new.pairs for pair in old.pairs)
 
 
-def list_sweeps(project, sample=None):
+def list_sweeps(project: Project, sample: bool | None = None) -> list[Path]:
     """Sweep folders, oldest first; a folder without a readable sweep.json is left out: `damaged_sweeps`.
 
     sample: True for those only that are samples of a training, False for the others.
     """
-    found = [f for f in _sweep_folders(project) if _is_sweep(f)]
-    return found if sample is None else [f for f in found if is_sample(read_json(f / "sweep.json")) == sample]
+    found = [(folder, _open(folder)[0]) for folder in _sweep_folders(project)]
+    return [folder for folder, sweep in found if sweep and sample in (None, sweep.sample)]
 
 
 def damaged_sweeps(project: Project | None) -> list[Damaged]:
     """What is wrong with each sweep that `list_sweeps` leaves out, and what can be done. An empty folder is no sweep (yet)."""
     folders = _sweep_folders(project) if project else []
-    return [_damaged(f) for f in folders if not _is_sweep(f) and ((f / "sweep.json").exists() or (f / "cells").exists())]
+    return [damaged for folder in folders if (damaged := _open(folder)[1])]
 
 
-def _damaged(folder):
-    what = "is damaged" if (folder / "sweep.json").exists() else "is missing"
+def _sweep_folders(project: Project) -> list[Path]:
+    return sorted(project.sweeps_dir.glob("sweep-*"), key=lambda f: (len(f.name), f.name))
+
+
+def _open(folder: Path) -> tuple[Sweep | None, Damaged | None]:
+    """The sweep in a folder, or why it can't be used; neither if there is nothing in it."""
+    file = folder / "sweep.json"
+    if not file.exists():
+        return None, _damaged(folder, "is missing") if (folder / "cells").exists() else None
+    try:
+        return _read(file), None
+    except Problem as e:  # of a newer version
+        return None, Damaged(folder.name, f"The comparison {folder.name} can't be used: {e.message}.", cost="", fix=e.fix)
+    except (OSError, ValueError):
+        return None, _damaged(folder, "is damaged")
+
+
+def _damaged(folder: Path, what: str) -> Damaged:
     return Damaged(
         folder.name,
         f"sweep.json of {folder.name} {what}.",
@@ -204,77 +105,91 @@ def _damaged(folder):
     )
 
 
-def _sweep_folders(project):
-    return sorted(project.sweeps_dir.glob("sweep-*"), key=lambda f: (len(f.name), f.name))
+def _read(file: Path) -> Sweep:
+    """What a sweep.json says; read only when it has changed."""
+    now = file.stat()
+    return _read_once(file, (now.st_mtime_ns, now.st_size, now.st_ino))
 
 
-def is_sample(sweep):
-    return bool(sweep.get("sample"))
-
-
-def _is_sweep(folder):
-    try:
-        return isinstance(read_json(folder / "sweep.json").get("cells"), list)
-    except (OSError, ValueError):
-        return False
-
-
-def read_sweep(folder):
-    """sweep.json of a folder; a finished cell whose clip or poster was deleted counts as waiting."""
-    folder = Path(folder)
-    sweep = read_json(folder / "sweep.json")
-    for cell in sweep["cells"]:
-        if cell["state"] == "done" and not all(safe_join(folder, cell[name]).is_file() for name in ("clip", "poster")):
-            cell["state"] = "waiting"
+@functools.lru_cache(maxsize=32)
+def _read_once(file: Path, stamp: tuple[int, int, int]) -> Sweep:
+    sweep = read_facts(Sweep, file)
+    _ = sweep.config  # ValueError for settings that nobody could have asked for
     return sweep
 
 
-def write_sweep(folder, sweep):
-    write_json(Path(folder) / "sweep.json", sweep)
+def read_sweep(folder: Path) -> Sweep:
+    """sweep.json of a folder; a finished cell whose clip or poster was deleted counts as waiting. Damaged if it can't be used."""
+    folder = Path(folder)
+    sweep, damaged = _open(folder)
+    if sweep is None:
+        raise damaged or _damaged(folder, "is missing")
+
+    def check(cell: Cell) -> Cell:
+        is_there = all(safe_join(folder, name).is_file() for name in (cell.clip, cell.poster))
+        return cell if is_there or not cell.is_done else replace(cell, state=WAITING)
+
+    return sweep.with_cells(check)
 
 
-def check_cells(folder, sweep):
-    """Set finished cells back to waiting where a file is missing or is not the one that was written; failed ones get another try."""
-    for cell in sweep["cells"]:
-        if cell["state"] == "failed" or (cell["state"] == "done" and not _is_whole(folder, cell)):
-            cell |= {"state": "waiting", "error": "", "scores": {}}
-            cell.pop("scored_by", None)
+def write_sweep(folder: Path, sweep: Sweep) -> None:
+    write_facts(Path(folder) / "sweep.json", sweep)
 
 
-def _is_whole(folder, cell):
+def check_cells(folder: Path, sweep: Sweep) -> Sweep:
+    """Finished cells back to waiting where a file is missing or is not the one that was written; failed ones get another try."""
+
+    def check(cell: Cell) -> Cell:
+        is_lost = cell.state == FAILED or (cell.is_done and not _is_whole(folder, cell))
+        return cell.undrawn() if is_lost else cell
+
+    return sweep.with_cells(check)
+
+
+def _is_whole(folder: Path, cell: Cell) -> bool:
     try:
-        return file_sha256(folder / cell["clip"]) == cell.get("clip_sha256") and (folder / cell["poster"]).stat().st_size > 0
+        return file_sha256(folder / cell.clip) == cell.clip_sha256 and (folder / cell.poster).stat().st_size > 0
     except OSError:
         return False
 
 
-def reuse_cells(project, folder, sweep):
-    """Take finished clips with the same key from the project's other sweeps. Returns how many."""
-    waiting = cells_by_key(cell for cell in sweep["cells"] if cell["state"] != "done")
-    found = 0
+def reuse_cells(project: Project, folder: Path, sweep: Sweep) -> Sweep:
+    """The sweep with the finished clips that the project's other sweeps have under the same keys."""
+    waiting = {cell.key for cell in sweep.cells if not cell.is_done}
+    found: dict[str, Cell] = {}
     for other in list_sweeps(project):
-        if other == folder or not waiting:
-            continue
-        for cell in read_sweep(other)["cells"]:
-            if cell["state"] == "done" and cell["key"] in waiting and _is_whole(other, cell):
-                for name in ("clip", "poster"):
-                    _link(other / cell[name], folder / cell[name])
-                same = waiting.pop(cell["key"])
-                found += len(same)
-                for mine in same:
-                    mine.update(state="done", error="", **{name: cell[name] for name in RESULTS if name in cell})
-    return found
+        if other != folder and waiting - found.keys():
+            found |= _take_clips(other, folder, waiting - found.keys())
+
+    def take(cell: Cell) -> Cell:
+        if cell.is_done or cell.key not in found:
+            return cell
+        results = {name: getattr(found[cell.key], name) for name in RESULTS}
+        return replace(cell, state=DONE, error="", **results)
+
+    return sweep.with_cells(take)
 
 
-def cells_by_key(cells):
+def _take_clips(source: Path, target: Path, keys: Collection[str]) -> dict[str, Cell]:
+    """Link what a folder has of these clips into another: {key: its cell there}."""
+    taken = {}
+    for cell in read_sweep(source).cells:
+        if cell.is_done and cell.key in keys and cell.key not in taken and _is_whole(source, cell):
+            for name in (cell.clip, cell.poster):
+                _link(source / name, target / name)
+            taken[cell.key] = cell
+    return taken
+
+
+def cells_by_key(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
     """{key: [cells]}: two pairs with equal files have equal clips, drawn once."""
-    groups = {}
+    groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        groups.setdefault(cell["key"], []).append(cell)
+        groups.setdefault(cell.key, []).append(cell)
     return groups
 
 
-def _link(source, target):
+def _link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:
@@ -286,64 +201,42 @@ def _link(source, target):
 # -- reading a sweep
 
 
-def settings_of(sweep):
-    """The SweepConfig that a sweep was planned with."""
-    return from_dict(SweepConfig, sweep["settings"], "sweep.json")
+def count_unmeasured(project: Project, sweep: Sweep) -> int:
+    """Finished clips that lack a score, or whose were measured in an earlier version or against other pictures than are kept now."""
+    keys = score_keys(project, find_model(sweep.base_model, project.workspace))
+    return sum(bool(missing_scores(cell, keys)) for cell in sweep.cells)
 
 
-def count_states(sweep):
-    """{"done", "waiting", "failed"} -> number of cells."""
-    return {"done": 0, "waiting": 0, "failed": 0} | Counter(cell["state"] for cell in sweep["cells"])
-
-
-def count_unmeasured(project, sweep):
-    """Finished clips that were never measured, or against other pictures of the person than are kept now."""
-    from studio.models.catalogue import find_model
-
-    key = scores_key(project, find_model(sweep["base_model"], project.workspace))
-    return sum(needs_scores(cell, key) for cell in sweep["cells"])
-
-
-def check_compared(folder: Path, pair: Pair):
+def check_compared(folder: Path, pair: Pair) -> None:
     """Problem unless the pair is the one whose clips the sweep holds: another training may bear the name of one that was deleted."""
-    now = _pair_entry(pair)
-    if not any(all(entry[name] == now[name] for name in ("id", "high_sha256", "low_sha256")) for entry in read_sweep(folder)["pairs"]):
+    now = describe_pair(pair)
+    known = [(entry.id, entry.high_sha256, entry.low_sha256) for entry in read_sweep(folder).pairs]
+    if (now.id, now.high_sha256, now.low_sha256) not in known:
         raise Problem(
             f"{pair.id} is another pair now than the one that was compared: nothing was changed.", fix="Draw the test clips of the new one."
         )
 
 
-def find_cell(sweep, pair, prompt, seed, strength):
-    """The cell of a pair id (None: the base), prompt index, seed and strength; None if it was not asked for."""
-    for cell in sweep["cells"]:
-        if (cell["pair"], cell["prompt"], cell["seed"]) == (pair, prompt, seed) and (pair is None or cell["strength"] == strength):
-            return cell
-    return None
-
-
-def comparison_file(sweep_dir, prompt_index, seed, strength=None):
+def comparison_file(sweep_dir: Path, prompt_index: int, seed: int, strength: float | None = None) -> Path:
     """Where the side-by-side video of a prompt is, or will be."""
     suffix = "" if strength is None else f"-{strength:g}"
     return sweep_dir / "comparisons" / f"prompt-{prompt_index + 1:02d}-seed-{seed}{suffix}.mp4"
 
 
-def columns_of(sweep):
-    """(pair id or None, strength) of every column, the base first."""
-    return list(dict.fromkeys((cell["pair"], cell["strength"]) for cell in sweep["cells"]))
-
-
-def estimate_seconds(project, sweep):
+def estimate_seconds(project: Project, sweep: Sweep) -> float | None:
     """Seconds for the cells that are still missing, from clips drawn before with this base model on this machine; None if none was."""
     measured = []
     for folder in list_sweeps(project):
         earlier = read_sweep(folder)
-        if earlier["base_model"] == sweep["base_model"]:
-            measured += [c["seconds"] / _work(earlier["settings"]) for c in earlier["cells"] if c.get("seconds")]
-    left = sum(cell["state"] != "done" for cell in sweep["cells"])
-    return median(measured) * _work(sweep["settings"]) * left if measured else (0.0 if not left else None)
+        if earlier.base_model == sweep.base_model:
+            measured += [cell.seconds / _work(earlier.config) for cell in earlier.cells if cell.seconds]
+    left = sum(not cell.is_done for cell in sweep.cells)
+    if measured:
+        return median(measured) * _work(sweep.config) * left
+    return None if left else 0.0
 
 
-def _work(settings):
+def _work(config: SweepConfig) -> int:
     """Size of one clip's work: pixels x frames x model passes."""
-    passes = (settings["guidance_scale_high"] > 1) + (settings["guidance_scale_low"] > 1) + 2
-    return settings["width"] * settings["height"] * settings["num_frames"] * settings["num_inference_steps"] * passes
+    passes = (config.guidance_scale_high > 1) + (config.guidance_scale_low > 1) + 2
+    return config.width * config.height * config.num_frames * config.num_inference_steps * passes

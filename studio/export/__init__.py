@@ -1,5 +1,1 @@
-"""Export: checkpoint pairs and datasets for ComfyUI and for other trainers."""
-
-from studio.export.pairs import TARGETS, export_pair
-
-__all__ = ["TARGETS", "export_pair"]
+"""Export: checkpoint pairs and datasets for ComfyUI and for other trainers; a file each in targets/."""

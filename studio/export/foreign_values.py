@@ -1,8 +1,14 @@
 """A config file of another program as plain values, each taken once: its size is bounded, nothing in it is run, and what is no use is named. Torch-free."""
 
+from __future__ import annotations
+
 import math
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -10,12 +16,24 @@ from studio.errors import Problem
 from studio.workspace import clean_line
 
 MAX_BYTES, MAX_VALUES, MAX_SHOWN = 256_000, 4000, 80
-FIX = "Choose AI Toolkit's .yaml, or diffusion-pipe's .toml files: those of both experts and the one of the dataset."
-WHOLE, NUMBER, YES_NO, TEXT = "a whole number", "a number", "true or false", "a text"
+Setting = str | int | float | bool
+
+
+class Kind(StrEnum):
+    """What a value must be, in words."""
+
+    WHOLE = "a whole number"
+    NUMBER = "a number"
+    YES_NO = "true or false"
+    TEXT = "a text"
+
+
+WHOLE, NUMBER, YES_NO, TEXT = Kind
+_PLAIN: dict[Kind, type] = {YES_NO: bool, TEXT: str}
 BY_ITSELF = "the studio does that by itself"
 
 
-def _show(value):
+def _show(value: object) -> str:
     try:
         text = clean_line(str(value).lower() if isinstance(value, bool) else str(value))
         return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
@@ -28,13 +46,13 @@ class Found:
     """What was read: settings {dotted name: value} that TrainConfig takes, and (their name, their value, why not) of the rest."""
 
     program: str
-    settings: dict = field(default_factory=dict)
-    without: list = field(default_factory=list)
+    settings: dict[str, Setting] = field(default_factory=dict)
+    without: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def leave(self, name, value, why):
+    def leave(self, name: str, value: object, why: str) -> None:
         self.without.append((clean_line(name)[:MAX_SHOWN], _show(value), why))
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         return {"program": self.program, "settings": self.settings, "without": [list(entry) for entry in self.without]}
 
 
@@ -44,27 +62,27 @@ class Found:
 class _PlainLoader(yaml.SafeLoader):
     """Plain data without references: a few lines of them can stand for more values than fit in memory."""
 
-    def compose_node(self, parent, index):
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("it refers to another place in itself")
         return super().compose_node(parent, index)
 
 
-def load_file(path):
+def load_file(path: Path) -> dict[str, Any]:
     """The mapping in a file. Problem in words."""
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
-            raise Problem(f"{path.name} is too large for a config ({MAX_BYTES // 1000} kB at most).", fix=FIX)
+            raise Problem(f"{path.name} is too large for a config ({MAX_BYTES // 1000} kB at most).")
         text = data.decode("utf-8-sig")
         found = tomllib.loads(text.replace("\r\n", "\n")) if path.suffix.lower() == ".toml" else yaml.load(text, _PlainLoader)
     except FileNotFoundError:
         raise Problem(f"There is no file {path}.", fix="Check the spelling.") from None
     except UnicodeDecodeError:
-        raise Problem(f"{path.name} is no text in UTF-8.", fix=FIX) from None
+        raise Problem(f"{path.name} is no text in UTF-8.") from None
     except RecursionError:
-        raise Problem(f"{path.name} is nested too deeply to be a config.", fix=FIX) from None
+        raise Problem(f"{path.name} is nested too deeply to be a config.") from None
     except Problem:
         raise
     except (ValueError, yaml.YAMLError) as error:
@@ -72,11 +90,11 @@ def load_file(path):
             f"{path.name} can't be read: {one_line(error)}.", fix="Open it in the program that wrote it and save it again."
         ) from None
     if not isinstance(found, dict):
-        raise Problem(f"{path.name} holds no settings.", fix=FIX)
+        raise Problem(f"{path.name} holds no settings.")
     return found
 
 
-def one_line(error):
+def one_line(error: Exception) -> str:
     return clean_line(str(error))[:200].rstrip(".")
 
 
@@ -86,11 +104,12 @@ def one_line(error):
 class Values:
     """The values of a config by dotted name; each is taken once, and what nobody took has no counterpart."""
 
-    def __init__(self, data, found, prefix=""):
-        self.left, self.found, self.prefix = {}, found, prefix
+    def __init__(self, data: object, found: Found, prefix: str = "") -> None:
+        self.left: dict[str, Any] = {}
+        self.found, self.prefix = found, prefix
         self._flatten(data, "")
 
-    def _flatten(self, node, name):
+    def _flatten(self, node: object, name: str) -> None:
         if isinstance(node, dict) and node:
             for key, value in node.items():
                 self._flatten(value, f"{name}.{key}" if name else str(key))
@@ -99,10 +118,10 @@ class Values:
                 self._flatten(value, f"{name}.{number}")
         else:
             if len(self.left) >= MAX_VALUES:
-                raise Problem("There are too many values in it for a config.", fix=FIX)
+                raise Problem("There are too many values in it for a config.")
             self.left[name] = node
 
-    def take(self, name, kind, default=None):
+    def take(self, name: str, kind: Kind, default: Any = None) -> Any:
         """The value of that name if it is of that kind, else the default; a wrong one is named."""
         if name not in self.left:
             return default
@@ -112,43 +131,49 @@ class Values:
             self.leave(name, value, f"it must be {kind}")
         return default if taken is None else taken
 
-    def leave(self, name, value, why):
+    def leave(self, name: str, value: object, why: str) -> None:
         self.found.leave(self.prefix + name, value, why)
 
-    def take_into(self, table):
+    def take_into(self, table: Mapping[str, tuple[str, Kind]]) -> dict[str, Setting]:
         """{their name: (our setting, kind)}: what means the same."""
         taken = {ours: self.take(theirs, kind) for theirs, (ours, kind) in table.items()}
         return {ours: value for ours, value in taken.items() if value is not None}
 
-    def take_largest(self, names):
+    def take_largest(self, names: Iterable[str]) -> int | None:
         """The largest of numbers and lists of numbers (of pairs: the side of a square of that area), or None."""
-        sizes = []
+        sizes: list[int] = []
         for name in names:
             value = self.left.pop(name)
-            several = [_side(size) for size in (value if isinstance(value, list) else [value])]
-            sizes += [size for size in several if size]
-            if not all(several):
+            several = value if isinstance(value, list) else [value]
+            usable = [side for size in several if (side := _side(size))]
+            sizes += usable
+            if len(usable) < len(several):
                 self.leave(name, value, "it must be numbers")
-            elif len(several) > 1:
-                self.leave(name, value, f"one size is used: {max(several)}")
+            elif len(usable) > 1:
+                self.leave(name, value, f"one size is used: {max(usable)}")
         return max(sizes, default=None)
 
-    def take_choice(self, name, table):
+    def take_choice(self, name: str, table: Mapping[str, str]) -> str | None:
         """Ours for one of the words of a table, or None."""
         chosen = self.take(name, TEXT)
         if chosen is not None and chosen.casefold() not in table:
             self.leave(name, chosen, f"there are {', '.join(dict.fromkeys(table.values()))} here")
         return table.get((chosen or "").casefold())
 
-    def take_kind_of_network(self, name):
+    def take_choices(self, tables: Mapping[str, tuple[str, Mapping[str, str]]]) -> dict[str, Setting]:
+        """{their name: (our setting, {their word: ours})}: what was chosen."""
+        taken = {ours: self.take_choice(theirs, table) for theirs, (ours, table) in tables.items()}
+        return {ours: choice for ours, choice in taken.items() if choice is not None}
+
+    def take_kind_of_network(self, name: str) -> None:
         kind = self.take(name, TEXT)
         if kind is not None and kind.casefold() != "lora":
             self.leave(name, kind, "only LoRAs are trained here; its size may mean something else")
 
-    def named(self, ending, within=""):
+    def named(self, ending: str, within: str = "") -> list[str]:
         return [name for name in self.left if name.startswith(within) and name.rpartition(".")[2] == ending]
 
-    def leave_rest(self, reasons):
+    def leave_rest(self, reasons: Mapping[str, str]) -> None:
         """Name what is left, with the reason of the longest beginning that fits."""
         for name, value in self.left.items():
             plain = ".".join(part for part in name.split(".") if not part.isdigit())  # datasets.0.folder_path: of the first of several
@@ -157,24 +182,35 @@ class Values:
         self.left = {}
 
 
-def as_kind(value, kind):
-    if kind in (TEXT, YES_NO):
-        return value if isinstance(value, str if kind == TEXT else bool) else None
+def as_kind(value: object, kind: Kind) -> Any:
+    """The value as that kind, or None."""
+    if kind == WHOLE:
+        return as_whole(value)
+    if kind == NUMBER:
+        return as_number(value)
+    return value if isinstance(value, _PLAIN[kind]) else None
+
+
+def as_number(value: object) -> float | None:
     try:  # YAML reads 1e-4 as a text
         number = float(value) if not isinstance(value, bool) and isinstance(value, (int, float, str)) else math.nan
     except (ValueError, OverflowError):
         return None
-    if not math.isfinite(number) or (kind == WHOLE and number != int(number)):
-        return None
-    return int(number) if kind == WHOLE else number
+    return number if math.isfinite(number) else None
 
 
-def _side(size):
+def as_whole(value: object) -> int | None:
+    number = as_number(value)
+    return int(number) if number is not None and number == int(number) else None
+
+
+def _side(size: object) -> int | None:
+    """The side of a square of that area, for a pair of numbers."""
     if isinstance(size, list) and len(size) == 2:
-        width, height = (as_kind(side, NUMBER) or 0 for side in size)
+        width, height = (as_number(side) or 0 for side in size)
         return round(math.sqrt(max(0, width * height)))
-    return as_kind(size, WHOLE)
+    return as_whole(size)
 
 
-def enlarge(found, name, value):
+def enlarge(found: Found, name: str, value: int) -> None:
     found.settings[name] = max(value, found.settings.get(name, 0))

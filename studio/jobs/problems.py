@@ -1,8 +1,29 @@
 """An exception in words for the person: what happened, what it cost, what to do. The traceback stays in the log."""
 
 import errno
+from dataclasses import dataclass
 
 from studio.errors import Problem, is_disk_full
+from studio.facts import Facts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure(Facts):
+    """Why a job failed: what happened, what it cost, what to do. action: name of the button that does it, or "".
+
+    unexpected: a fault of ours, not something the person can mend.
+    """
+
+    ALWAYS_WRITTEN = ("message", "cost", "fix", "action", "unexpected")
+    message: str
+    cost: str = ""
+    fix: str = ""
+    action: str = ""
+    unexpected: bool = False
+
+    def as_problem(self) -> Problem:
+        return Problem(self.message, cost=self.cost, fix=self.fix, action=self.action)
+
 
 MAX_WINDOWS_PATH = 248  # of a folder; 12 more of a file
 _OTHER_FOLDER = "choose another workspace folder with --home"
@@ -36,10 +57,9 @@ _GPU_FAULTS = {  # what CUDA's messages hold
 }
 
 
-def explain(error):
-    """{"message", "cost", "fix", "action", "unexpected"}; unexpected: a fault of ours, not something the person can mend."""
+def explain(error: BaseException) -> Failure:
     if isinstance(error, Problem):
-        return error.to_dict() | {"unexpected": False}
+        return Failure(message=error.message, cost=error.cost, fix=error.fix, action=error.action)
     if is_out_of_gpu_memory(error):
         fix = "Close other programs that use the GPU, or raise 'Blocks kept in RAM' (or lower the photo size), then start again."
         return _words("The GPU's memory is full.", KEPT, fix, "resume")
@@ -69,19 +89,19 @@ def explain(error):
     return _words(f"Something unexpected went wrong ({_first_line(error)}).", KEPT, "The log has the details.", "open-log", unexpected=True)
 
 
-def is_out_of_gpu_memory(error):
+def is_out_of_gpu_memory(error: BaseException) -> bool:
     """torch.OutOfMemoryError, told by its name so that torch need not be loaded; old drivers raise a plain RuntimeError."""
     names = {cls.__name__ for cls in type(error).__mro__}
     return "OutOfMemoryError" in names or (isinstance(error, RuntimeError) and "CUDA out of memory" in str(error))
 
 
-def is_path_too_long(error):
+def is_path_too_long(error: BaseException) -> bool:
     """Windows calls a path that is too long "not found", unless it says ERROR_FILENAME_EXCED_RANGE."""
     number, longest = getattr(error, "winerror", None), max(len(str(getattr(error, name, ""))) for name in ("filename", "filename2"))
     return number == 206 or (number in (2, 3) and longest >= MAX_WINDOWS_PATH)
 
 
-def is_missing_runtime(error):
+def is_missing_runtime(error: BaseException) -> bool:
     """torch raises OSError with WinError 126 or 127, everything else an ImportError."""
     text = str(error)
     return (getattr(error, "winerror", None) in (126, 127) and ".dll" in text) or (
@@ -89,10 +109,10 @@ def is_missing_runtime(error):
     )
 
 
-def _words(message, cost, fix, action, *, unexpected=False):
-    return {"message": message, "cost": cost, "fix": fix, "action": action, "unexpected": unexpected}
+def _words(message: str, cost: str, fix: str, action: str, *, unexpected: bool = False) -> Failure:
+    return Failure(message=message, cost=cost, fix=fix, action=action, unexpected=unexpected)
 
 
-def _first_line(error):
+def _first_line(error: BaseException) -> str:
     text = next(iter(str(error).splitlines()), "")
     return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

@@ -6,112 +6,169 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from studio.workspace import project_of, read_json, read_jsonl
+from studio.disk import FORMAT, read_jsonl
+from studio.facts import Facts, read_facts, write_facts
+from studio.jobs.kind import JobConfig, read_config
+from studio.jobs.problems import Failure
+from studio.workspace import Project, Workspace, project_of
 
-KINDS = ("train", "rehearse", "caption", "sweep", "import", "curate", "download")
 OVER = ("done", "stopped", "failed", "crashed")
 CLOCK_TOLERANCE_SECONDS = 2.0
 SILENT_SECONDS = 90.0  # a running job writes its status every 5 seconds
 
 
-@dataclass(frozen=True)
-class JobStatus:
-    run_dir: Path
-    kind: str
-    title: str
-    state: str  # queued | running | stopping | done | stopped | failed | crashed
+@dataclass(frozen=True, kw_only=True)
+class Progress(Facts):
+    """How far a stage of a job has come. done, total: of `unit`; None where nothing is counted."""
+
+    stage: str | None = None
+    done: int | float | None = None
+    total: int | float | None = None
+    unit: str = ""
+    message: str | None = None
+    bytes_per_second: float | None = None
+    code: str = ""  # which stage it is, where somebody has to know: see studio.training.events
+
+    @property
+    def fraction(self) -> float | None:
+        """Done share of the stage, 0..1, or None when unknown."""
+        return min(1.0, (self.done or 0) / self.total) if self.total else None
+
+    @property
+    def is_finished(self) -> bool:
+        return bool(self.total) and self.done == self.total
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessIdentity(Facts):
+    """A process, for status files: its number may be given to another one, the moment of its start is not."""
+
+    ALWAYS_WRITTEN = ("pid", "create_time")
     pid: int | None = None
     create_time: float | None = None
+
+    @property
+    def lives(self) -> bool:
+        return is_alive(self.pid, self.create_time)
+
+    def identity(self) -> dict[str, Any]:
+        """pid and create_time, as fields to be changed in another file."""
+        return {"pid": self.pid, "create_time": self.create_time}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusFacts(ProcessIdentity):
+    """status.json, which the process that runs the job writes. Times are seconds since 1970."""
+
+    ALWAYS_WRITTEN = (
+        *("kind", "title", "state", "pid", "create_time", "queued_at", "started_at", "updated_at", "ended_at"),
+        *("progress", "seconds_left", "result", "error"),
+    )
+    kind: str
+    title: str = ""
+    state: str  # queued | running | stopping | done | stopped | failed | crashed
     queued_at: float = 0.0
     started_at: float | None = None
     updated_at: float | None = None
     ended_at: float | None = None
-    progress: dict = field(default_factory=dict)  # done, total, unit, message, stage
+    progress: Progress = Progress()
     seconds_left: float | None = None
-    result: dict = field(default_factory=dict)
-    error: dict | None = None  # message, cost, fix, action
+    result: dict[str, Any] = field(default_factory=dict)
+    error: Failure | None = None
     notice: str = ""  # why a running job may have come to a standstill, in words
 
     @property
-    def name(self):
+    def is_over(self) -> bool:
+        return self.state in OVER
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobStatus(StatusFacts):
+    """A job as it is now: what its status.json says, and whether that still holds."""
+
+    run_dir: Path
+
+    @property
+    def name(self) -> str:
         """The run's folder name, for example "train-001"."""
         return self.run_dir.name
 
     @property
-    def project(self):
+    def project(self) -> Project:
         return project_of(self.run_dir)
 
     @property
-    def is_over(self):
-        return self.state in OVER
-
-    @property
-    def is_running(self):
+    def is_running(self) -> bool:
         return self.state in ("running", "stopping")
 
     @property
-    def can_resume(self):
+    def can_resume(self) -> bool:
         return self.state in ("stopped", "failed", "crashed")
 
     @property
-    def fraction(self):
+    def fraction(self) -> float | None:
         """Done share of the current stage, 0..1, or None when unknown."""
-        total = self.progress.get("total")
-        return min(1.0, self.progress.get("done", 0) / total) if total else None
+        return self.progress.fraction
 
     @property
-    def seconds(self):
+    def seconds(self) -> float | None:
         """How long it has run, or ran."""
         return None if self.started_at is None else (self.ended_at or time.time()) - self.started_at
 
-    def to_dict(self):
-        data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "run_dir"}
-        return {"name": self.name, "project": self.project.slug, "seconds": self.seconds} | data
+    def to_dict(self) -> dict[str, Any]:
+        data = {name: value for name, value in self.to_json().items() if name != "run_dir"}
+        return {"name": self.name, "project": self.project.slug, "seconds": self.seconds, "notice": self.notice} | data
 
 
-def status_file(run_dir):
+def status_file(run_dir: Path | str) -> Path:
     return Path(run_dir) / "status.json"
 
 
-def stop_file(run_dir):
+def stop_file(run_dir: Path | str) -> Path:
     return Path(run_dir) / "stop.request"
 
 
-def save_file(run_dir):
+def save_file(run_dir: Path | str) -> Path:
     return Path(run_dir) / "save.request"
 
 
-def read_config(run_dir):
-    """The job's config.json: kind, created, title and what its kind needs."""
-    return read_json(Path(run_dir) / "config.json")
-
-
-def read_status(run_dir):
+def read_status(run_dir: Path | str) -> JobStatus:
     """The job's status. "running" whose process is gone reads as "crashed". FileNotFoundError if this is no job's folder."""
     run_dir = Path(run_dir)
-    data = _read(run_dir)
-    if _owner_is_gone(data):
-        data = _read(run_dir)  # it may have finished between the two looks
-    state, error = data["state"], data.get("error")
-    if _owner_is_gone(data):
-        state, error = "crashed", _crash_error(run_dir, data)
-    elif state == "running" and stop_file(run_dir).exists():
-        state = "stopping"
-    elif state == "running" and (silent := time.time() - (data.get("updated_at") or 0)) > SILENT_SECONDS:
-        data = data | {"notice": f"It has not reported for {silent / 60:.0f} min: the computer may have slept, or is very busy."}
-    known = {k: v for k, v in data.items() if k in JobStatus.__dataclass_fields__}
-    return JobStatus(**known | {"run_dir": run_dir, "state": state, "error": error})
+    facts = _read(run_dir)
+    if _owner_is_gone(facts):
+        facts = _read(run_dir)  # it may have finished between the two looks
+    return JobStatus(run_dir=run_dir, **vars(facts) | _what_changed_since(run_dir, facts))
 
 
-def read_record(run_dir):
-    """status.json as a dict of its own, to be changed and written again; made up from config.json where it is damaged."""
-    return dict(_read(Path(run_dir)))
+def _what_changed_since(run_dir: Path, facts: StatusFacts) -> dict[str, Any]:
+    """Fields that do not hold any more since the status was written."""
+    if _owner_is_gone(facts):
+        return {"state": "crashed", "error": _crash_error(run_dir, facts)}
+    if facts.state != "running":
+        return {}
+    if stop_file(run_dir).exists():
+        return {"state": "stopping"}
+    silent = time.time() - (facts.updated_at or 0)
+    if silent > SILENT_SECONDS:
+        return {"notice": f"It has not reported for {silent / 60:.0f} min: the computer may have slept, or is very busy."}
+    return {}
 
 
-def list_jobs(workspace, project=None):
+def read_record(run_dir: Path | str) -> StatusFacts:
+    """What status.json says, to be changed and written again; made up from config.json where it is damaged."""
+    return _read(Path(run_dir))
+
+
+def write_record(run_dir: Path | str, facts: StatusFacts) -> None:
+    write_facts(status_file(run_dir), facts)
+
+
+def list_jobs(workspace: Workspace, project: Project | None = None) -> list[JobStatus]:
     """Every job of the workspace (or of one project), newest first. Folders that cannot be read are left out."""
     roots = [project.root] if project else workspace.projects_dir.glob("*")
     jobs = []
@@ -124,21 +181,21 @@ def list_jobs(workspace, project=None):
     return sorted(jobs, key=lambda job: (job.queued_at, str(job.run_dir)), reverse=True)
 
 
-def queued_jobs(workspace, jobs=None):
+def queued_jobs(workspace: Workspace, jobs: list[JobStatus] | None = None) -> list[JobStatus]:
     """Jobs that wait for a worker, the oldest first; a job that waits in a terminal of its own is not among them."""
     jobs = list_jobs(workspace) if jobs is None else jobs
     return [job for job in reversed(jobs) if job.state == "queued" and job.pid is None]
 
 
-def current_job(workspace):
+def current_job(workspace: Workspace) -> JobStatus | None:
     """The job that runs now, else the next one in the queue, else None."""
     jobs = list_jobs(workspace)
     running = [job for job in jobs if job.is_running]
     waiting = [job for job in reversed(jobs) if job.state == "queued"]
-    return (running or waiting or [None])[0]
+    return next(iter([*running, *waiting]), None)
 
 
-def read_events(run_dir, offset=0):
+def read_events(run_dir: Path | str, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     """(events, next offset) from events.jsonl, from a byte offset on; an event being written is left for the next time.
 
     Each is {"event": type, "time": seconds since 1970, ...fields}.
@@ -146,12 +203,12 @@ def read_events(run_dir, offset=0):
     return read_jsonl(Path(run_dir) / "events.jsonl", offset)
 
 
-def read_log_tail(run_dir, max_bytes=16_000):
+def read_log_tail(run_dir: Path | str, max_bytes: int = 16_000) -> str:
     """The end of log.txt as text, from a whole line on; "" if there is none."""
     return read_log_page(run_dir, max_bytes=max_bytes)[0]
 
 
-def read_log_page(run_dir, end=None, max_bytes=16_000):
+def read_log_page(run_dir: Path | str, end: int | None = None, max_bytes: int = 16_000) -> tuple[str, int]:
     """(text, where it begins in bytes) of the whole lines of log.txt before the byte `end`; without one, of the last lines there are."""
     try:
         with open(Path(run_dir) / "log.txt", "rb") as file:
@@ -166,7 +223,7 @@ def read_log_page(run_dir, end=None, max_bytes=16_000):
     return data[torn:].decode("utf-8", "replace"), begin + torn
 
 
-def is_alive(pid, create_time):
+def is_alive(pid: int | None, create_time: float | None) -> bool:
     """Whether the very process lives: the number may have been given to another one, and a zombie does not count."""
     if not pid or create_time is None:
         return False
@@ -179,68 +236,69 @@ def is_alive(pid, create_time):
         return False
 
 
-def own_identity():
-    """{"pid", "create_time"} of this process, for status files."""
-    return {"pid": os.getpid(), "create_time": psutil.Process().create_time()}
+def own_identity() -> ProcessIdentity:
+    """This process."""
+    return ProcessIdentity(pid=os.getpid(), create_time=psutil.Process().create_time())
 
 
-def _owner_is_gone(data):
-    owned = data["state"] in ("running", "stopping") or (data["state"] == "queued" and data.get("pid"))
-    return owned and not is_alive(data.get("pid"), data.get("create_time"))
+def _owner_is_gone(facts: StatusFacts) -> bool:
+    owned = facts.state in ("running", "stopping") or (facts.state == "queued" and facts.pid is not None)
+    return owned and not facts.lives
 
 
-def _crash_error(run_dir, data):
-    if data["state"] == "queued":
-        return {
-            "message": "The terminal that was to run this was closed.",
-            "cost": "Nothing was lost.",
-            "fix": "Start it again.",
-            "action": "resume",
-        }
+def _crash_error(run_dir: Path, facts: StatusFacts) -> Failure:
+    if facts.state == "queued":
+        return Failure(
+            message="The terminal that was to run this was closed.", cost="Nothing was lost.", fix="Start it again.", action="resume"
+        )
     message = "It ended without a word: the program was closed, the computer restarted, or memory ran out."
     cost = "Everything that was finished is kept."
-    if data["kind"] == "train":
+    if facts.kind == "train":
         step = last_safe_step(run_dir)
         cost = f"Training up to step {step} is kept." if step else "No safety copy had been written yet; it starts over."
-    return {"message": message, "cost": cost, "fix": "Resume to go on from there.", "action": "resume"}
+    return Failure(message=message, cost=cost, fix="Resume to go on from there.", action="resume")
 
 
-def last_safe_step(run_dir):
+def last_safe_step(run_dir: Path | str) -> int:
     """The step of a training's newest safety copy, resume/step-NNNNNN, from which it can go on; 0 without one."""
     return max((int(p.name.removeprefix("step-")) for p in (Path(run_dir) / "resume").glob("step-*") if p.name[5:].isdigit()), default=0)
 
 
-def _read(run_dir):
-    """status.json as a dict (not to be changed), parsed once per version of the file: polling many finished runs costs one stat each."""
+def _read(run_dir: Path) -> StatusFacts:
+    """status.json, parsed once per version of the file: polling many finished runs costs one stat each."""
     path = status_file(run_dir)
     stat = path.stat()
     return _parse(str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino)
 
 
 @functools.lru_cache(maxsize=4096)
-def _parse(path, mtime_ns, size, inode):
+def _parse(path: str, mtime_ns: int, size: int, inode: int) -> StatusFacts:
     try:
-        data = read_json(path)
+        return read_facts(StatusFacts, Path(path))
     except ValueError:
-        data = {}
-    if not isinstance(data.get("state"), str) or data.get("kind") not in KINDS:
         return _from_config(Path(path).parent, mtime_ns / 1e9)
-    return data
 
 
-def _from_config(run_dir, written):
+def _from_config(run_dir: Path, written: float) -> StatusFacts:
     """What stands for a damaged status.json: a run that broke off, so that what it saved can still be gone on from. ValueError if it is no job."""
-    config = read_config(run_dir)
-    if config.get("kind") not in KINDS:
+    config = read_config(JobConfig, run_dir)
+    if not config.kind:
         raise ValueError(f"{run_dir} is no job")
-    times = {"queued_at": float(config.get("created", written)), "started_at": written, "updated_at": written, "ended_at": written}
-    return {"kind": config["kind"], "title": str(config.get("title", "")), "state": "running", "pid": None, "create_time": None} | times
+    return StatusFacts(
+        kind=config.kind,
+        title=config.title,
+        state="running",
+        queued_at=config.created or written,
+        started_at=written,
+        updated_at=written,
+        ended_at=written,
+    )
 
 
-def overwrite_status(run_dir, data):
+def overwrite_status(run_dir: Path | str, facts: StatusFacts) -> None:
     """The status written over the old one in place: for a full disk, where no second file fits beside it."""
     path = status_file(run_dir)
-    text = json.dumps(data, ensure_ascii=False).encode()
+    text = json.dumps({"format": FORMAT} | facts.to_json(), ensure_ascii=False).encode()
     with open(path, "r+b") as file:
         file.write(text.ljust(path.stat().st_size))
         file.flush()

@@ -3,7 +3,9 @@
 import logging
 import os
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 GOODBYES = {2: "the window was closed", 5: "the user logs off", 6: "the computer shuts down"}  # CTRL_CLOSE, CTRL_LOGOFF, CTRL_SHUTDOWN
 GRACE_SECONDS = 20.0  # Windows ends the process when the handler returns, or when its own patience is over: after 5 s or more
@@ -17,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def long_job(stop):
+def long_job(stop: Callable[[], None]) -> Iterator[None]:
     """Inside, Windows does not put the computer to sleep of itself, and its goodbyes call stop(); they wait until the block has ended.
 
     A closed console is told to the console's handler; a logoff or a shutdown to that, or, where user32.dll is loaded, to windows alone.
@@ -42,7 +44,7 @@ def long_job(stop):
         kernel.SetThreadExecutionState(STAY_AWAKE & ~1)
 
 
-def say_goodbye(event, stop, ended, grace_seconds=GRACE_SECONDS):
+def say_goodbye(event: int, stop: Callable[[], None], ended: threading.Event, grace_seconds: float = GRACE_SECONDS) -> bool:
     """The console's handler, in a thread that Windows makes for it: whether the event was ours."""
     if event not in GOODBYES:
         return False
@@ -51,7 +53,14 @@ def say_goodbye(event, stop, ended, grace_seconds=GRACE_SECONDS):
     return True
 
 
-def answer_session(message, is_certain, stop, ended, asked_seconds=ASKED_SECONDS, grace_seconds=GRACE_SECONDS):
+def answer_session(
+    message: int,
+    is_certain: bool,
+    stop: Callable[[], None],
+    ended: threading.Event,
+    asked_seconds: float = ASKED_SECONDS,
+    grace_seconds: float = GRACE_SECONDS,
+) -> int | None:
     """What a window answers when the session is about to end; None for other messages.
 
     The question alone stops the job: it has seconds, and if the shutdown is called off it can be resumed. is_certain: of SESSION_ENDS.
@@ -71,19 +80,20 @@ def answer_session(message, is_certain, stop, ended, asked_seconds=ASKED_SECONDS
 class SessionWindow:
     """A window that nobody sees, in a thread of its own: Windows tells the end of a session to windows, and not to those for messages only."""
 
-    def __init__(self, stop, ended):
+    def __init__(self, stop: Callable[[], None], ended: threading.Event):
         self.user, self.stop, self.ended = _user32(), stop, ended
-        self.handle, self.is_made = None, threading.Event()
+        self.handle: int | None = None
+        self.is_made = threading.Event()
         self.thread = threading.Thread(target=self._live, name="session", daemon=True)
         self.thread.start()
         self.is_made.wait(5)
 
-    def close(self):
+    def close(self) -> None:
         if self.handle:
             self.user.PostMessageW(self.handle, CLOSE, 0, 0)
             self.thread.join(5)
 
-    def _live(self):
+    def _live(self) -> None:
         import ctypes
         from ctypes import wintypes
 
@@ -102,7 +112,7 @@ class SessionWindow:
             user.DispatchMessageW(ctypes.byref(message))
         user.UnregisterClassW(WINDOW_CLASS, instance)
 
-    def _hear(self, handle, message, first, second):
+    def _hear(self, handle: int, message: int, first: int, second: int) -> int:
         answer = answer_session(message, bool(first), self.stop, self.ended)
         if answer is not None:
             return answer
@@ -112,14 +122,14 @@ class SessionWindow:
         return self.user.DefWindowProcW(handle, message, first, second)
 
 
-def _window_procedure():
+def _window_procedure() -> Any:
     import ctypes
     from ctypes import wintypes
 
     return ctypes.WINFUNCTYPE(ctypes.c_ssize_t, wintypes.HWND, wintypes.UINT, wintypes.WPARAM, wintypes.LPARAM)
 
 
-def _window_class():
+def _window_class() -> Any:
     """WNDCLASSW."""
     import ctypes
     from ctypes import wintypes
@@ -131,7 +141,7 @@ def _window_class():
     return type("WNDCLASSW", (ctypes.Structure,), {"_fields_": fields})
 
 
-def _user32():
+def _user32() -> Any:
     """user32.dll of our own, so that nobody else's argument types are changed."""
     import ctypes
     from ctypes import wintypes

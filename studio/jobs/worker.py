@@ -1,24 +1,28 @@
 """The process that runs jobs, one at a time in a workspace: `python -m studio.jobs.worker HOME`; `run_job` does the same in a terminal."""
 
 import os
-import signal
 import sys
-import threading
 import time
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from filelock import Timeout
+from filelock import BaseFileLock, Timeout
 
 from studio.jobs import launcher, state, windows
-from studio.jobs.recorder import Recorder
-from studio.jobs.tasks import run_task
-from studio.workspace import Workspace, locked, project_of, write_json
+from studio.jobs.kind import JobConfig, Work, find_kind, read_config
+from studio.jobs.processes import process_group
+from studio.jobs.recorder import Echo, Recorder
+from studio.jobs.signals import stop_on_signals
+from studio.workspace import Workspace, locked, project_of
 
 LOCK_SECONDS = 5.0  # a worker that has just ended may not have let go yet
 
 
-def main(home):
+def main(home: str) -> None:
     """Run the oldest queued job, then start a fresh worker if more wait. Exits quietly if another program runs jobs here."""
     workspace = Workspace(Path(home))
     lock = launcher.worker_lock(workspace)
@@ -34,7 +38,7 @@ def main(home):
             execute(run_dir)
 
 
-def run_job(run_dir, *, echo=None, say=print):
+def run_job(run_dir: Path | str, *, echo: Echo | None = None, say: Callable[[str], None] = print) -> state.JobStatus:
     """Run a job made with `launcher.prepare` in this process; waits while another job runs. Returns its last status."""
     run_dir = Path(run_dir)
     workspace = project_of(run_dir).workspace
@@ -50,11 +54,11 @@ def run_job(run_dir, *, echo=None, say=print):
     return state.read_status(run_dir)
 
 
-def execute(run_dir, echo=None):
+def execute(run_dir: Path, echo: Echo | None = None) -> None:
     """Run one claimed job and write how it ended. Never raises for a failed job; a second Ctrl-C aborts at once."""
     with Recorder(run_dir, echo) as recorder, stop_on_signals(recorder.stop_now), windows.long_job(recorder.stop_now):
         try:
-            result = run_task(run_dir, recorder) or {}
+            result = run_work(Work(run_dir, recorder, partial(process_group, run_dir, recorder=recorder)))
         except KeyboardInterrupt:
             recorder.end("stopped", result={"aborted": True})
         except Exception as error:
@@ -64,11 +68,17 @@ def execute(run_dir, echo=None):
             recorder.end("stopped" if stopped else "done", result=result)
 
 
+def run_work(work: Work) -> dict[str, Any]:
+    """Do what the job's kind does, to its end or until it saw a request to stop. Returns its result."""
+    kind = find_kind(read_config(JobConfig, work.run_dir).kind)
+    return dict(kind.run(read_config(kind.Config, work.run_dir), work) or {})
+
+
 @contextmanager
-def _holding(workspace, lock):
+def _holding(workspace: Workspace, lock: BaseFileLock) -> Iterator[None]:
     """Say who runs jobs here; at the end let go and wake the queue."""
     with locked(workspace.home / "worker.json"):
-        launcher.write_worker_record(workspace, state.own_identity() | {"state": "running"})
+        launcher.write_worker_record(workspace, launcher.WorkerFacts(**state.own_identity().identity(), state="running"))
     try:
         yield
     finally:
@@ -77,22 +87,24 @@ def _holding(workspace, lock):
         launcher.ensure_worker(workspace)
 
 
-def _acquire_patiently(lock, workspace, run_dir, say):
+def _acquire_patiently(lock: BaseFileLock, workspace: Workspace, run_dir: Path, say: Callable[[str], None]) -> None:
     said = ""
     while True:
         try:
-            return lock.acquire(timeout=1.0 if said else 0)
+            lock.acquire(timeout=1.0 if said else 0)
+            return
         except Timeout:
             job = state.current_job(workspace)
             if state.read_status(run_dir).state != "queued":
-                return lock.acquire()  # cancelled from the studio: take the turn only to find that out
+                lock.acquire()  # cancelled from the studio: take the turn only to find that out
+                return
             text = f"waiting: {job.name} ({job.title}) of {job.project.slug} is running" if job else "waiting for another program"
             if text != said:
                 say(text)
                 said = text
 
 
-def _take_next(workspace):
+def _take_next(workspace: Workspace) -> Path | None:
     """Claim the oldest queued job; None if none waits, or none may begin."""
     for job in [] if launcher.is_held(workspace) else state.queued_jobs(workspace):
         if _claim(job.run_dir):
@@ -100,43 +112,18 @@ def _take_next(workspace):
     return None
 
 
-def _claim(run_dir):
+def _claim(run_dir: Path) -> bool:
     """Mark a queued job as ours; False if it was cancelled meanwhile."""
     with locked(state.status_file(run_dir)):
-        data = state.read_record(run_dir)
-        if data["state"] != "queued":
+        found = state.read_record(run_dir)
+        if found.state != "queued":
             return False
-        write_json(state.status_file(run_dir), data | state.own_identity() | {"state": "running", "started_at": time.time()})
+        me = state.own_identity().identity()
+        state.write_record(run_dir, replace(found, **me, state="running", started_at=time.time()))
     return True
 
 
-@contextmanager
-def stop_on_signals(stop_now):
-    """Ctrl-C, SIGTERM and CTRL_BREAK ask for a stop that saves, by stop_now(); the same once more raises KeyboardInterrupt."""
-    names = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
-    numbers = [n for name in names if (n := getattr(signal, name, None)) and signal.getsignal(n) != signal.SIG_IGN]  # nohup ignores SIGHUP
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python delivers signals to the main thread only
-        return
-    asked = []
-
-    def ask(number, frame):
-        if number in asked:  # a launcher that passes Ctrl-C on sends another signal, beside the terminal's own
-            raise KeyboardInterrupt
-        asked.append(number)
-        stop_now()
-        with suppress(OSError):  # the terminal may be gone: that is what SIGHUP means
-            os.write(2, b"Stopping after this step, and saving. Once more aborts at once.\n")  # print may not be used inside a handler
-
-    before = {number: signal.signal(number, ask) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _send_output_to(path):
+def _send_output_to(path: Path) -> None:
     """Point stdout and stderr of this process, C libraries' included, at a file."""
     with open(path, "ab") as file:
         for stream in (sys.stdout, sys.stderr):

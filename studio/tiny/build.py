@@ -4,9 +4,12 @@ Stages: text_encoder (reads captions), base (denoiser over all noise levels), hi
 Each can be cut off at any moment and goes on where it was; the VAE and the tokenizer are made in seconds and belong to none.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -14,9 +17,13 @@ import torch
 from studio.config import EXPERTS
 from studio.models.loading import Vae
 from studio.tiny.denoiser import train_base, train_expert
+from studio.tiny.eye.observer_training import build_observer
+from studio.tiny.measures import measure_pack
+from studio.tiny.pack import seal_pack, write_pack
 from studio.tiny.samples import draw_groups
-from studio.tiny.text_training import train_text_encoder
 from studio.tiny.vae import build_vae
+from studio.tiny.words.captioner_training import build_captioner
+from studio.tiny.words.text_training import train_text_encoder
 
 TRAININGS = ("text_encoder", "base", *EXPERTS)
 STAGES = ("text_encoder", "base", "high_noise", "low_noise", "observer", "captioner", "pack", "measure")
@@ -25,10 +32,10 @@ STAGES = ("text_encoder", "base", "high_noise", "low_noise", "observer", "captio
 class Builder:
     """All stages of one pack; `work` holds what they need to go on."""
 
-    def __init__(self, work, seed=0, report=print, device="cpu"):
+    def __init__(self, work: Path, seed: int = 0, report: Callable[[str], None] = print, device: str = "cpu") -> None:
         self.work, self.seed, self.report, self.device = Path(work), seed, report, device
 
-    def run(self, stages, out=None):
+    def run(self, stages: Sequence[str], out: Path | None = None) -> None:
         for stage in stages:
             started = time.monotonic()
             self.report(f"{stage} ...")
@@ -40,11 +47,11 @@ class Builder:
                 getattr(self, stage)()
             self.report(f"{stage}: ready after {time.monotonic() - started:.0f} s")
 
-    def vae(self):
+    def vae(self) -> Vae:
         """The studio's Vae around the hand-set network."""
         return Vae(build_vae(draw_groups(self.seed))[0])
 
-    def train(self, stage):
+    def train(self, stage: str) -> tuple[torch.nn.Module | None, torch.nn.Module]:
         """Train the base, or an expert from it; what is finished costs nothing again. Returns (transformer, text encoder)."""
         vae = self.vae()
         options = dict(seed=self.seed, report=self.report)
@@ -57,31 +64,22 @@ class Builder:
             model, _ = train_expert(self.work, stage, model, tokenizer, text_encoder, vae, **options)
         return model, text_encoder
 
-    def observer(self):
-        from studio.tiny.observer_training import build_observer
-
+    def observer(self) -> None:
         build_observer(self.work / "observer-result", self.work / "observer", self.seed, self.report)
 
-    def captioner(self):
-        from studio.tiny.captioner_training import build_captioner
-
+    def captioner(self) -> None:
         build_captioner(self.work / "captioner-result", self.work / "captioner", self.seed, self.report)
 
-    def pack(self, out):
-        from studio.tiny.pack import write_pack
-
+    def pack(self, out: Path) -> None:
         write_pack(self, out)
 
-    def measure(self, out):
+    def measure(self, out: Path) -> None:
         """Measure the pack in `out`, which must be the studio's own, and seal it again with the figures in its card."""
-        from studio.tiny.measures import measure_pack
-        from studio.tiny.pack import seal_pack
-
         measure_pack(out, self.work, self.report)
         seal_pack(out)
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m studio.tiny.build", description="Builds the embedded model pack; takes hours on two cores."
     )
@@ -98,7 +96,7 @@ def main(arguments=None):
         torch.set_num_threads(options.threads)
     torch.set_float32_matmul_precision("high")  # TF32 on a GPU; nothing changes on a processor
 
-    def report(text):
+    def report(text: str) -> None:
         print(time.strftime("%H:%M:%S"), text, flush=True)
 
     Builder(options.work, options.seed, report, options.device).run(options.stages or STAGES, options.out)

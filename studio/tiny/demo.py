@@ -1,13 +1,17 @@
 """The ready project "Demo": drawn photos and clips of one drawn person, imported as a person's own would be, faults and all. Torch-free."""
 
+from __future__ import annotations
+
 import tempfile
 from pathlib import Path
+
+import numpy as np
 
 from studio.data.importer import import_media
 from studio.project_facts import Permission
 from studio.tiny import world
 from studio.tiny.drawing import draw_clip, draw_photo
-from studio.workspace import locked
+from studio.workspace import Project, Workspace, locked
 
 NAME, SLUG, TRIGGER, CLASS_NOUN = "Demo", "demo", "ohwx", "person"
 # Nobody the base has seen, and what no caption can say of her is easily seen: eyes, mark, streak.
@@ -22,7 +26,7 @@ PERMISSION = Permission(granted=True, statement="The people of this project are 
 VERSION = 2  # how far a project was filled
 
 
-def ensure_demo_project(workspace):
+def ensure_demo_project(workspace: Workspace) -> Project:
     """The project "Demo", made and filled if it is not there. What somebody did to it since, removed pictures included, stays as it is."""
     with locked(workspace.projects_dir / SLUG):
         project = _find(workspace) or workspace.create_project(
@@ -38,12 +42,12 @@ def ensure_demo_project(workspace):
     return project
 
 
-def was_made(workspace):
+def was_made(workspace: Workspace) -> bool:
     """Whether this workspace has, or once had, its project "Demo": somebody who deleted it does not want it back."""
     return workspace.facts().demo_created
 
 
-def draw_media(folder, faults=True, captions=False):
+def draw_media(folder: Path, faults: bool = True, captions: bool = False) -> None:
     """Write the person's good photos and clips; with `faults` also four photos to leave out; with `captions` a text beside each good one."""
     for i in range(NUM_PHOTOS):
         draw_photo(PERSON, scene_of(i), SCALE).save(folder / f"photo-{i + 1:02d}.png")
@@ -56,7 +60,7 @@ def draw_media(folder, faults=True, captions=False):
         _draw_faults(folder)
 
 
-def scene_of(number, motion=""):
+def scene_of(number: int, motion: str = "") -> world.Scene:
     """The scene of the photo or clip of that number: no two are alike, shirts, places, views, framings and lights vary, none is held out."""
     shirts, places, lights = list(world.SHIRT), list(world.PLACE), ("daylight", "evening light", "daylight", "dim light")
     return world.Scene(
@@ -70,7 +74,7 @@ def scene_of(number, motion=""):
     )
 
 
-def _draw_faults(folder):
+def _draw_faults(folder: Path) -> None:
     """One blurred, one copy of a good photo as a messenger sends it, one of somebody else, one too dark."""
     from PIL import Image, ImageFilter
 
@@ -84,12 +88,12 @@ def _draw_faults(folder):
     dark.point(lambda value: round(value * DARKER)).save(folder / "photo-16-too-dark.png")
 
 
-def _write_caption(path, scene, wanted):
+def _write_caption(path: Path, scene: world.Scene, wanted: bool) -> None:
     if wanted:
         path.write_text(world.caption(scene, f"{TRIGGER}, a {CLASS_NOUN}") + "\n", encoding="utf-8")
 
 
-def write_clip(path, frames, fps=FPS):
+def write_clip(path: Path, frames: np.ndarray, fps: int = FPS) -> None:
     """Frames (F, H, W, 3) uint8 as H.264 in MP4; the same frames give the same file, so that a half-made project is filled without twins."""
     import av
 
@@ -102,7 +106,7 @@ def write_clip(path, frames, fps=FPS):
         output.mux(stream.encode())
 
 
-def _find(workspace):
+def _find(workspace: Workspace) -> Project | None:
     """The project that was made here before, under whatever name it has now; a person's own "demo" is another project."""
     for project in workspace.list_projects():
         facts = project.facts()

@@ -1,5 +1,18 @@
 """The embedded denoiser: one network trained over all noise levels, then two experts that go on from it, each in its own range."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from diffusers import WanTransformer3DModel
+    from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
+
+    from studio.models.loading import Vae
+
+
 import functools
 import random
 
@@ -8,7 +21,7 @@ import torch
 from studio.config import TimestepConfig
 from studio.tiny.samples import CAPTIONS, Codec, Pool
 from studio.tiny.stage import muon_and_adamw, run_stage
-from studio.tiny.text import encode_prompts
+from studio.tiny.words.text import encode_prompts
 from studio.training.step.flow import Timesteps, add_noise, velocity
 from studio.training.step.randomness import generator
 
@@ -48,7 +61,7 @@ PLANS = {
 SECOND_ROUND = {"low_noise": COMMON | dict(steps=2400, warm_up=40, down=1.0, learning_rate=1e-3, clip_share=0.35, shift=4.0)}
 
 
-def build_transformer(seed=0):
+def build_transformer(seed: int = 0) -> WanTransformer3DModel:
     """An untrained WanTransformer3DModel whose blocks' gates stand open: they learn from the first step."""
     from diffusers import WanTransformer3DModel
 
@@ -61,14 +74,38 @@ def build_transformer(seed=0):
     return model
 
 
-def train_base(work_dir, tokenizer, text_encoder, vae, *, seed=0, report=print, device="cpu", steps=None, **stage):
+def train_base(
+    work_dir: Path,
+    tokenizer: PreTrainedTokenizerFast,
+    text_encoder: UMT5EncoderModel,
+    vae: Vae,
+    *,
+    seed: int = 0,
+    report: Callable[[str], None] = print,
+    device: str | torch.device = "cpu",
+    steps: int | None = None,
+    **stage: Any,
+) -> tuple[WanTransformer3DModel, bool]:
     """(transformer, finished): trained over all noise levels, on captions that the text encoder can read already; `vae` is the studio's Vae."""
     plan = PLANS["base"] | {"name": "base", "seed": seed, "reads": _fingerprint(text_encoder)} | ({"steps": steps} if steps else {})
     model = build_transformer(seed)
     return model, _run(work_dir, plan, model, tokenizer, text_encoder, vae, report, device, stage)
 
 
-def train_expert(work_dir, name, base, tokenizer, text_encoder, vae, *, seed=0, report=print, device="cpu", steps=None, **stage):
+def train_expert(
+    work_dir: Path,
+    name: str,
+    base: WanTransformer3DModel,
+    tokenizer: PreTrainedTokenizerFast,
+    text_encoder: UMT5EncoderModel,
+    vae: Vae,
+    *,
+    seed: int = 0,
+    report: Callable[[str], None] = print,
+    device: str | torch.device = "cpu",
+    steps: int | None = None,
+    **stage: Any,
+) -> tuple[WanTransformer3DModel, bool]:
     """(transformer, finished): the base network, trained on in the range of one expert, in one or two rounds."""
     model, finished = build_transformer(seed), True
     model.load_state_dict(base.state_dict())
@@ -80,11 +117,21 @@ def train_expert(work_dir, name, base, tokenizer, text_encoder, vae, *, seed=0, 
     return model, finished
 
 
-def _run(work_dir, plan, model, tokenizer, text_encoder, vae, report, device, stage):
+def _run(
+    work_dir: Path,
+    plan: dict[str, Any],
+    model: WanTransformer3DModel,
+    tokenizer: PreTrainedTokenizerFast,
+    text_encoder: UMT5EncoderModel,
+    vae: Vae,
+    report: Callable[[str], None],
+    device: str | torch.device,
+    stage: dict[str, Any],
+) -> bool:
     text_encoder, model = text_encoder.to(device), model.to(device)
 
     @torch.no_grad()
-    def embed(texts):
+    def embed(texts: list[str]) -> torch.Tensor:
         return encode_prompts(tokenizer, text_encoder, texts)
 
     modules = {"transformer": model}
@@ -100,17 +147,25 @@ def _run(work_dir, plan, model, tokenizer, text_encoder, vae, report, device, st
 class _DenoisingStep:
     """Loss of one batch: photos or clips, noised at levels of a range; all of it a function of (seed, stage, step)."""
 
-    def __init__(self, work_dir, plan, model, embed, codec, device):
+    def __init__(
+        self,
+        work_dir: Path,
+        plan: dict[str, Any],
+        model: WanTransformer3DModel,
+        embed: Callable[[list[str]], torch.Tensor],
+        codec: Codec,
+        device: str | torch.device,
+    ) -> None:
         self.work_dir, self.plan, self.embed, self.codec, self.device = work_dir, plan, embed, codec, device
         self.network = torch.compile(model, dynamic=False)  # 1.7 times as fast on a processor
         self.timesteps = Timesteps(TimestepConfig(distribution="shift", shift=plan["shift"]), *RANGES[plan["name"]])
 
     @functools.cached_property
-    def pool(self):
+    def pool(self) -> Pool:
         """Drawn when the first step asks for it: a finished stage needs none."""
         return Pool(self.work_dir, self.plan["seed"], self.plan["num_photos"], self.plan["num_clips"])
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> torch.Tensor:
         key = (self.plan["seed"], self.plan.get("folder", self.plan["name"]), step)
         rng, draw = random.Random(repr(key)), generator(*key)
         clips = rng.random() < self.plan["clip_share"]
@@ -125,7 +180,7 @@ class _DenoisingStep:
         return ((answer - target).square() * weights).mean()
 
 
-def _fingerprint(model):
+def _fingerprint(model: WanTransformer3DModel) -> str:
     """A short hash of a model's weights."""
     import hashlib
 

@@ -1,11 +1,13 @@
 """Draws the pixel world: a picture is 20 x 20 cells of 4 x 4 pixels, averaged from a drawing eight times as fine."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from studio.tiny.world import FRAMING, HAIR, LIGHT, PLACE, SHIRT, SKIN, VIEW
+from studio.tiny.world import FRAMING, HAIR, LIGHT, PLACE, SHIRT, SKIN, VIEW, Identity, Scene
 
 CELLS, CELL = 20, 4
 PIXELS = CELLS * CELL  # width and height of a picture
@@ -14,19 +16,19 @@ CANVAS = CELLS * FINE
 PHOTO_MOMENT = 0.5
 
 
-def draw_photo(identity, scene, scale=1):
+def draw_photo(identity: Identity, scene: Scene, scale: int = 1) -> Image.Image:
     """The picture in the middle of the scene's motion: a PIL image of 80 x 80 pixels, times `scale` with hard edges."""
     size = PIXELS * scale
     return Image.fromarray(draw_cells(identity, scene, PHOTO_MOMENT)).resize((size, size), Image.NEAREST)
 
 
-def draw_clip(identity, scene, num_frames=9, scale=1):
+def draw_clip(identity: Identity, scene: Scene, num_frames: int = 9, scale: int = 1) -> np.ndarray:
     """(num_frames, 80 * scale, 80 * scale, 3) uint8, the motion from start to end."""
     frames = np.stack([draw_cells(identity, scene, i / max(num_frames - 1, 1)) for i in range(num_frames)])
     return frames.repeat(CELL * scale, axis=1).repeat(CELL * scale, axis=2)
 
 
-def draw_cells(identity, scene, u):
+def draw_cells(identity: Identity, scene: Scene, u: float) -> np.ndarray:
     """One frame at time u in [0, 1] as (20, 20, 3) uint8, a colour a cell."""
     place = PLACE[scene.place]
     image = Image.new("RGB", (CANVAS, CANVAS), place)
@@ -44,7 +46,7 @@ def draw_cells(identity, scene, u):
     return cells.round().astype(np.uint8)
 
 
-def person_mask(identity, scene, u):
+def person_mask(identity: Identity, scene: Scene, u: float) -> np.ndarray:
     """(20, 20) bool: the cells in which head, hair and a waving hand are, where most of what a caption says is shown by few cells."""
     x, y, r = _head(identity, scene, u)
     spots = [(x, y - 0.1 * r, 1.6 * r)] + ([(x + 1.75 * r, y + 0.15 * r, 0.9 * r)] if scene.motion == "waving" else [])
@@ -52,13 +54,13 @@ def person_mask(identity, scene, u):
     return np.any([(middles[None] - sx) ** 2 + (middles[:, None] - sy) ** 2 < radius**2 for sx, sy, radius in spots], axis=0)
 
 
-def _head(identity, scene, u):
+def _head(identity: Identity, scene: Scene, u: float) -> tuple[float, float, float]:
     """(x, y, radius) of the head on the canvas, nodding included."""
     dx, dy, zoom, _ = _movement(scene, u)
     return CANVAS / 2 + dx, CANVAS * 0.47 + dy, CANVAS * 0.205 * identity.size * FRAMING[scene.framing] * zoom
 
 
-def _movement(scene, u):
+def _movement(scene: Scene, u: float) -> tuple[float, float, float, float]:
     """(dx, dy, zoom, yaw) of the figure at time u."""
     dx, dy, zoom, yaw = 0.0, 0.0, 1.0, VIEW[scene.view]
     match scene.motion:
@@ -76,14 +78,14 @@ def _movement(scene, u):
     return dx, dy, zoom, yaw
 
 
-def _draw_arm(draw, identity, scene, x, y, r, u):
+def _draw_arm(draw: ImageDraw.ImageDraw, identity: Identity, scene: Scene, x: float, y: float, r: float, u: float) -> None:
     """A raised arm whose hand goes out and in, twice."""
     hand = x + r * (1.75 + 0.5 * math.sin(4 * math.pi * u)), y + r * 0.15
     draw.line([(x + r * 1.25, y + r * 1.7), hand], fill=SHIRT[scene.shirt], width=round(r * 0.45))
     draw.ellipse([hand[0] - r * 0.32, hand[1] - r * 0.32, hand[0] + r * 0.32, hand[1] + r * 0.32], fill=SKIN[identity.skin])
 
 
-def _draw_head(draw, identity, x, y, r):
+def _draw_head(draw: ImageDraw.ImageDraw, identity: Identity, x: float, y: float, r: float) -> None:
     hair, skin, w = HAIR[identity.hair], SKIN[identity.skin], r * identity.width
     match identity.style:
         case "long":
@@ -106,7 +108,7 @@ def _draw_head(draw, identity, x, y, r):
             )
 
 
-def _draw_face(draw, identity, x, y, r, yaw, glasses):
+def _draw_face(draw: ImageDraw.ImageDraw, identity: Identity, x: float, y: float, r: float, yaw: float, glasses: bool) -> None:
     w, e = r * identity.width, r * 0.2
     turned = x + yaw * w * 0.5
     for side in (-1, 1):
@@ -126,5 +128,5 @@ def _draw_face(draw, identity, x, y, r, yaw, glasses):
         draw.ellipse([mx - r * 0.2, my - r * 0.2, mx + r * 0.2, my + r * 0.2], fill=colour)
 
 
-def _shade(color, factor):
+def _shade(color: tuple[int, int, int], factor: float) -> tuple[int, ...]:
     return tuple(int(c * factor) for c in color)

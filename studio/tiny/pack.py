@@ -1,17 +1,21 @@
 """The pack on disk: a diffusers folder with the observer, the captioner, a model card, and the hash of every file."""
 
+from __future__ import annotations
+
 import json
 import shutil
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 
 from studio.config import EXPERTS
 from studio.disk import file_sha256
 from studio.models.files.folders import PACK_FILE
+from studio.models.loading import Vae
 from studio.tiny.denoiser import BOUNDARY, PLANS
-from studio.tiny.text import build_tokenizer
-from studio.tiny.text_training import PLAN as TEXT_PLAN
+from studio.tiny.words.text import build_tokenizer
+from studio.tiny.words.text_training import PLAN as TEXT_PLAN
 from studio.workspace import FORMAT, write_atomic, write_json
 
 MEASURES_FILE = "measures.json"
@@ -19,7 +23,18 @@ CARD = Path(__file__).parent / "model_card.md"
 PRECISION = torch.bfloat16  # of the experts' matrices: half the size, and what the real experts come in
 
 
-def write_pack(builder, out):
+class Trained(Protocol):
+    """What the stages made: the builder."""
+
+    seed: int
+    work: Path
+
+    def vae(self) -> Vae: ...
+
+    def train(self, stage: str) -> tuple[torch.nn.Module | None, torch.nn.Module]: ...
+
+
+def write_pack(builder: Trained, out: Path) -> None:
     """Put the results of all finished stages into the folder `out`, in place of what is there. Files of the measures stay."""
     from diffusers import UniPCMultistepScheduler, WanPipeline
 
@@ -42,7 +57,7 @@ def write_pack(builder, out):
     seal_pack(out, {"seed": builder.seed, "plans": {"text_encoder": TEXT_PLAN} | PLANS})
 
 
-def _rounded(model):
+def _rounded(model: torch.nn.Module) -> torch.nn.Module:
     """The expert with its matrices in bf16; what diffusers keeps in fp32 stays so."""
     for name, p in model.named_parameters():
         if not any(kept in name for kept in model._keep_in_fp32_modules):
@@ -50,7 +65,7 @@ def _rounded(model):
     return model
 
 
-def seal_pack(out, facts=None):
+def seal_pack(out: Path, facts: dict[str, Any] | None = None) -> None:
     """Write the model card from the measures, and the hash of every file that is read as part of the model into pack.json; pages may change."""
     out = Path(out)
     known = json.loads((out / PACK_FILE).read_text(encoding="utf-8")) if (out / PACK_FILE).is_file() else {}
@@ -64,7 +79,7 @@ def seal_pack(out, facts=None):
     )
 
 
-def _model_card(out):
+def _model_card(out: Path) -> str:
     measures = out / MEASURES_FILE
     numbers = json.loads(measures.read_text(encoding="utf-8")) if measures.is_file() else {}
     rows = "\n".join(f"| {row['what']} | {row['bar']} | {row['value']} |" for row in numbers.get("rows", []))

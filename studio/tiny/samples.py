@@ -1,5 +1,14 @@
 """What the denoiser learns from: a pool of drawn photos and clips as cells, their latents, and the captions they may have."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from studio.models.loading import Vae
+
+
 import multiprocessing
 import os
 import random
@@ -27,20 +36,22 @@ class Pool:
     Drawn by all processors once, kept in `folder` for the stages that follow.
     """
 
-    def __init__(self, folder, seed, num_photos, num_clips):
+    def __init__(self, folder: Path, seed: int, num_photos: int, num_clips: int) -> None:
         self.kinds = []
         for kind, count, num_frames in (("photos", num_photos, 1), ("clips", num_clips, CLIP_FRAMES)):
             rng = random.Random(f"{seed} {kind}")
             people = [(world.draw_identity(rng), world.draw_scene(rng, None if num_frames > 1 else "")) for _ in range(count)]
             self.kinds.append((people, _draw_all(Path(folder) / f"pool-{seed}-{kind}-{count}.npy", people, num_frames)))
 
-    def batch(self, clips, count, rng, captions=CAPTIONS):
+    def batch(
+        self, clips: bool, count: int, rng: random.Random, captions: Mapping[str, float] = CAPTIONS
+    ) -> tuple[list[int], np.ndarray, list[str]]:
         """(numbers, cells (B, F, 20, 20, 3), captions) of `count` random photos or clips."""
         people, cells = self.kinds[bool(clips)]
         chosen = [rng.randrange(len(people)) for _ in range(count)]
         return chosen, cells[chosen], [vary_caption(*people[i], rng, captions) for i in chosen]
 
-    def masks(self, clips, chosen):
+    def masks(self, clips: bool, chosen: Sequence[int]) -> torch.Tensor:
         """(B, f, 20, 20) float: where the people of those pictures are, in each frame of the latents."""
         people, cells = self.kinds[bool(clips)]
         masks = np.stack([[person_mask(*people[i], u) for u in moments(cells.shape[1])] for i in chosen])
@@ -48,7 +59,7 @@ class Pool:
         return torch.from_numpy(np.concatenate([masks[:, :1], later], 1)).float()
 
 
-def _draw_all(path, people, num_frames):
+def _draw_all(path: Path, people: list[tuple[world.Identity, world.Scene]], num_frames: int) -> np.ndarray:
     """(N, F, 20, 20, 3) uint8 cells, from the file or drawn and put there."""
     try:
         return np.load(path)
@@ -65,21 +76,23 @@ def _draw_all(path, people, num_frames):
     return cells
 
 
-def _draw_chunk(people, num_frames):
+def _draw_chunk(people: list[tuple[world.Identity, world.Scene]], num_frames: int) -> np.ndarray:
     return np.stack([draw_frames(*p, num_frames) for p in people])
 
 
-def draw_frames(identity, scene, num_frames):
+def draw_frames(identity: world.Identity, scene: world.Scene, num_frames: int) -> np.ndarray:
     """(F, 20, 20, 3) uint8 cells."""
     return np.stack([draw_cells(identity, scene, u) for u in moments(num_frames)])
 
 
-def moments(num_frames):
+def moments(num_frames: int) -> list[float]:
     """Times in [0, 1] of the frames of a clip, or of a photo."""
     return [i / (num_frames - 1) for i in range(num_frames)] if num_frames > 1 else [PHOTO_MOMENT]
 
 
-def vary_caption(identity, scene, rng, shares=CAPTIONS, said=None):
+def vary_caption(
+    identity: world.Identity, scene: world.Scene, rng: random.Random, shares: Mapping[str, float] = CAPTIONS, said: Any = None
+) -> str:
     """One of the captions that a picture may have: whole, short, without the person's looks, with a name in front, or empty.
 
     said: a set to which the names of all attributes are added that the caption tells.
@@ -101,7 +114,7 @@ def vary_caption(identity, scene, rng, shares=CAPTIONS, said=None):
     return world.caption(scene, subject, omit=omit)
 
 
-def draw_groups(seed, num_photos=96, num_clips=24):
+def draw_groups(seed: int, num_photos: int = 96, num_clips: int = 24) -> list[torch.Tensor]:
     """[photos (N, 3, 1, 80, 80), clips (M, 3, 9, 80, 80)] float in [-1, 1]: what the VAE's normalisation is measured on."""
     rng = random.Random(f"{seed} groups")
     groups = []
@@ -113,7 +126,7 @@ def draw_groups(seed, num_photos=96, num_clips=24):
     return groups
 
 
-def to_pixels(frames):
+def to_pixels(frames: np.ndarray) -> torch.Tensor:
     """(B, F, H, W, 3) uint8 -> (B, 3, F, H, W) float in [-1, 1]."""
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
 
@@ -124,7 +137,7 @@ class Codec:
     A thousand times faster than the VAE; a test compares the two.
     """
 
-    def __init__(self, vae):
+    def __init__(self, vae: Vae) -> None:
         """vae: the studio's Vae, which gives normalised latents."""
         colours = 3 * FRAMES_PER_LATENT
         basis = torch.cat([torch.zeros(1, colours), torch.eye(colours)])  # nothing, then each colour of each frame alone
@@ -135,12 +148,12 @@ class Codec:
         self.first_offset, self.first = first[0], first[1:] - first[0]
 
     @staticmethod
-    def _encode(vae, colours):
+    def _encode(vae: Vae, colours: torch.Tensor) -> torch.Tensor:
         """Latents (N, C, f) of evenly coloured clips (N, F, 3)."""
         pixels = colours.permute(0, 2, 1)[..., None, None].expand(-1, -1, -1, 2 * CELL, 2 * CELL)
         return vae.encode(pixels).mean((-1, -2))
 
-    def encode(self, cells):
+    def encode(self, cells: np.ndarray) -> torch.Tensor:
         """(B, F, h, w, 3) uint8 cells -> normalised latents (B, C, (F - 1) // 4 + 1, h, w)."""
         colours = torch.from_numpy(cells).float() / 127.5 - 1
         batch, frames, height, width, _ = colours.shape

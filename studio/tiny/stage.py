@@ -5,11 +5,15 @@ one: then an interrupted training and a whole one end with the same bits, on the
 threads are taken in another order when there are more or fewer of them, which is the one thing that the hashes depend on beside the plan).
 """
 
+from __future__ import annotations
+
 import json
 import math
 import os
 import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,8 +26,17 @@ REPORT_SECONDS = 30
 
 
 def run_stage(
-    folder, plan, modules, optimizers, train_step, *, average=0.0, report=print, save_seconds=SAVE_SECONDS, should_stop=lambda: False
-):
+    folder: Path,
+    plan: dict[str, Any],
+    modules: Mapping[str, torch.nn.Module],
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    train_step: Callable[[int], torch.Tensor],
+    *,
+    average: float = 0.0,
+    report: Callable[[str], None] = print,
+    save_seconds: float = SAVE_SECONDS,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> bool:
     """Train `modules` for plan["steps"] steps, or go on where `folder` stands. Returns whether it is finished (False: asked to stop).
 
     plan: JSON dict of all that decides the result, with "name", "steps", and perhaps "warm_up" and "down"; a state of another plan is not used. modules: {name: nn.Module};
@@ -66,13 +79,13 @@ def run_stage(
     return step >= plan["steps"]
 
 
-def warm_up_and_down(step, steps, warm_up=None, down=0.4):
+def warm_up_and_down(step: int, steps: int, warm_up: int | None = None, down: float = 0.4) -> float:
     """Share of the learning rate at a step: up over `warm_up` steps (3 % of all), level, and to nothing over the last share `down`."""
     falling = max((1 - step / steps) / down, 0.01) if down else 1.0
     return min(1.0, (step + 1) / (warm_up or 0.03 * steps), falling)
 
 
-def is_finished(folder, plan):
+def is_finished(folder: Path, plan: dict[str, Any]) -> bool:
     """Whether this plan was trained to its end in `folder`."""
     found = _read_head(Path(folder) / "state.safetensors")
     return bool(found) and found["plan"] == plan and found["step"] >= plan["steps"]
@@ -81,12 +94,19 @@ def is_finished(folder, plan):
 class StageState:
     """What a stage needs to go on: weights, optimizers, averages, step; one file that appears by one rename."""
 
-    def __init__(self, folder, plan, modules, optimizers, average):
+    def __init__(
+        self,
+        folder: Path,
+        plan: dict[str, Any],
+        modules: Mapping[str, torch.nn.Module],
+        optimizers: Mapping[str, torch.optim.Optimizer],
+        average: float,
+    ) -> None:
         self.path, self.plan, self.average = folder / "state.safetensors", plan, average
         self.modules, self.optimizers = modules, optimizers
         self.averages = {key: t.detach().clone() for key, t in self._weights().items()} if average else {}
 
-    def load(self):
+    def load(self) -> tuple[int, float]:
         """(step, seconds spent so far) of the state on disk, put into modules and optimizers; (0, 0.0) if there is none of this plan."""
         head = _read_head(self.path)
         if not head or head["plan"] != self.plan:
@@ -107,7 +127,7 @@ class StageState:
             self.take_average()
         return head["step"], head["seconds"]
 
-    def save(self, step, seconds):
+    def save(self, step: int, seconds: float) -> None:
         tensors = {key: t.detach() for key, t in self._weights().items()} | {f"average/{key}": t for key, t in self.averages.items()}
         for name, optimizer in self.optimizers.items():
             for i, p in enumerate(_parameters(optimizer)):
@@ -119,7 +139,7 @@ class StageState:
         os.replace(temporary, self.path)
 
     @torch.no_grad()
-    def follow(self, step):
+    def follow(self, step: int) -> None:
         """Let the averages follow the weights; quickly at first, so that the start is forgotten."""
         decay = min(self.average, (1 + step) / (10 + step))
         weights = self._weights()
@@ -127,12 +147,12 @@ class StageState:
             tensor.lerp_(weights[key].detach().to(tensor.dtype), 1 - decay)
 
     @torch.no_grad()
-    def take_average(self):
+    def take_average(self) -> None:
         weights = self._weights()
         for key, tensor in self.averages.items():
             weights[key].copy_(tensor)
 
-    def _weights(self):
+    def _weights(self) -> dict[str, torch.Tensor]:
         """Floating-point parameters and buffers by "module/name"."""
         return {
             f"{name}/{key}": t
@@ -142,11 +162,11 @@ class StageState:
         }
 
 
-def _parameters(optimizer):
+def _parameters(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
     return [p for group in optimizer.param_groups for p in group["params"]]
 
 
-def _read_head(path):
+def _read_head(path: Path) -> dict[str, Any] | None:
     """{"plan", "step", "seconds"} of a state file; None if there is none that can be read."""
     try:
         with safe_open(path, "pt") as file:
@@ -156,7 +176,7 @@ def _read_head(path):
         return None
 
 
-def muon_and_adamw(modules, *, learning_rate):
+def muon_and_adamw(modules: Iterable[torch.nn.Module], *, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
     """{"muon": for the matrices inside blocks and layers, "adamw": for everything else} over the trainable parameters of the modules."""
     matrices, others = [], []
     for module in modules.values():

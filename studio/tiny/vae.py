@@ -6,6 +6,15 @@ three differences between frames (Haar's wavelets). Differences are made large, 
 colours and frames mixed in every channel, movement was 4 % of the variance and was not learned.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKLWan
+
+
 import torch
 
 CONFIG = dict(
@@ -29,7 +38,7 @@ MOVING_DEVIATION = 0.35  # of a difference's channel over photos and clips: few 
 
 
 @torch.no_grad()
-def build_vae(groups):
+def build_vae(groups: list[torch.Tensor]) -> tuple[AutoencoderKLWan, torch.Tensor]:
     """(AutoencoderKLWan, latents) for batches of pixels [(B, 3, F, H, W)] in [-1, 1].
 
     The latents [(B, C, f, h, w)], normalised as the VAE's config says, have zero mean; colours deviate by 1, their differences by MOVING_DEVIATION.
@@ -51,7 +60,7 @@ def build_vae(groups):
     return vae, [(z - mean) / std for z in raw]
 
 
-def _set_encoder(vae, analysis):
+def _set_encoder(vae: AutoencoderKLWan, analysis: torch.Tensor) -> None:
     """Colours -> 2 x 2 means, two frames side by side in the channels, twice -> latents. A single frame is repeated."""
     e = vae.encoder
     _, first, widen, second, _ = e.down_blocks  # residual block, downsampling, and so on
@@ -74,7 +83,7 @@ def _set_encoder(vae, analysis):
     _set_tap(vae.quant_conv, range(24), range(24))
 
 
-def _set_decoder(vae, analysis):
+def _set_decoder(vae: AutoencoderKLWan, analysis: torch.Tensor) -> None:
     """The way back: undo the analysis, split the channels into frames, repeat pixels, twice."""
     d = vae.decoder
     _set_tap(vae.post_quant_conv, range(12), range(12))
@@ -94,7 +103,7 @@ def _set_decoder(vae, analysis):
     weight[:, 3:] = -gain / 5
 
 
-def _set_tap(conv, targets, sources):
+def _set_tap(conv: torch.nn.Module, targets: Sequence[int], sources: Sequence[int]) -> None:
     """Copy channels through a causal convolution: its last frame, its middle pixel."""
     middle = conv.weight.shape[-1] // 2
     for target, source in zip(targets, sources):

@@ -4,6 +4,10 @@ A person (Identity) is apart from what a picture shows of them (Scene). Captions
 eyes, the face's width, birthmarks and streaks in the hair have no words, so they can only be learned from pictures.
 """
 
+from __future__ import annotations
+
+import random
+from collections.abc import Collection
 from dataclasses import dataclass
 
 HAIR = {
@@ -91,7 +95,7 @@ class Scene:
 # -- drawing lots
 
 
-def draw_identity(rng, held_out=False):
+def draw_identity(rng: random.Random, held_out: bool = False) -> Identity:
     """A random person from a `random.Random`: of those that training sees, or of those that it never sees."""
     while True:
         identity = Identity(
@@ -109,13 +113,13 @@ def draw_identity(rng, held_out=False):
             return identity
 
 
-def _mark_place(rng):
+def _mark_place(rng: random.Random) -> tuple[float, float]:
     """On a cheek, the forehead or the chin."""
     side = rng.choice((-1, 1))
     return rng.choice(((side * 0.55, 0.38), (side * 0.4, -0.32), (side * 0.3, 0.78)))
 
 
-def draw_scene(rng, motion="", held_out=False):
+def draw_scene(rng: random.Random, motion: str | None = "", held_out: bool = False) -> Scene:
     """A random scene; motion: "" for a photo, None for any motion. Held out are some shirts in some places."""
     while True:
         scene = Scene(
@@ -131,13 +135,13 @@ def draw_scene(rng, motion="", held_out=False):
             return scene
 
 
-def is_held_out_identity(identity):
+def is_held_out_identity(identity: Identity) -> bool:
     """Every eighth combination of hair, style and skin: no stage of the builder sees such a person."""
     places = list(HAIR).index(identity.hair), STYLE.index(identity.style), list(SKIN).index(identity.skin)
     return (places[0] + 3 * places[1] + 5 * places[2]) % 8 == 0
 
 
-def is_held_out_scene(scene):
+def is_held_out_scene(scene: Scene) -> bool:
     """Every eighth combination of shirt and place: no stage of the builder sees it."""
     return (list(SHIRT).index(scene.shirt) + 3 * list(PLACE).index(scene.place)) % 8 == 0
 
@@ -145,7 +149,7 @@ def is_held_out_scene(scene):
 # -- captions
 
 
-def describe(identity, parts=("hair", "skin", "beard")):
+def describe(identity: Identity, parts: Collection[str] = ("hair", "skin", "beard")) -> str:
     """The words for somebody without a name: "a person with short red hair, tan skin and a beard". `parts`: what is told."""
     said = [_hair_words(identity)] if "hair" in parts else []
     said += [f"{identity.skin} skin"] if "skin" in parts else []
@@ -155,13 +159,13 @@ def describe(identity, parts=("hair", "skin", "beard")):
     return "a person with " + (f"{', '.join(said[:-1])} and {said[-1]}" if len(said) > 1 else said[0])
 
 
-def _hair_words(identity):
+def _hair_words(identity: Identity) -> str:
     if identity.style == "bald":
         return "no hair"
     return f"a {identity.hair} bun" if identity.style == "bun" else f"{identity.style} {identity.hair} hair"
 
 
-def scene_phrases(scene):
+def scene_phrases(scene: Scene) -> dict[str, str]:
     """{what it says: phrase}, in the order in which captions say them."""
     phrases = {
         "clothes": f"wearing {'an' if scene.shirt[0] in 'aeiou' else 'a'} {scene.shirt} shirt" + (" and glasses" if scene.glasses else ""),
@@ -176,12 +180,12 @@ def scene_phrases(scene):
     return {what: phrase for what, phrase in phrases.items() if phrase}
 
 
-def caption(scene, subject, omit=()):
+def caption(scene: Scene, subject: str, omit: Collection[str] = ()) -> str:
     """`[trigger], [the person], [the scene]`: the subject ("ohwx, a person", or `describe(identity)`), then what may change."""
     return ", ".join([subject, *(phrase for what, phrase in scene_phrases(scene).items() if what not in omit)])
 
 
-def told_attributes(identity, scene, parts, omit=()):
+def told_attributes(identity: Identity, scene: Scene, parts: Collection[str], omit: Collection[str] = ()) -> set[str]:
     """The names of the attributes that `caption` tells, when its subject is `describe(identity, parts)`."""
     told = {"skin"} & set(parts)
     if "hair" in parts:
@@ -190,10 +194,12 @@ def told_attributes(identity, scene, parts, omit=()):
         told.add("beard")
     phrases = scene_phrases(scene).keys() - set(omit)
     told |= phrases - {"clothes"}
-    return told | ({"shirt", "glasses"} if scene.glasses else {"shirt"}) if "clothes" in phrases else told
+    if "clothes" in phrases:
+        told |= {"shirt", "glasses"} if scene.glasses else {"shirt"}
+    return told
 
 
-def list_captions(rng, count=400):
+def list_captions(rng: random.Random, count: int = 400) -> list[str]:
     """Captions that hold every word of the world: what the tokenizers learn their vocabulary from."""
     drawn = [
         caption(draw_scene(rng, motion=rng.choice(("", None))), rng.choice([describe(draw_identity(rng)), "person, a person"]))

@@ -121,12 +121,16 @@ class Asleep(Event):
     seconds: float
 
 
+TRAINING, REHEARSAL = "training", "rehearsal"  # codes of the stages that take optimizer steps
+
+
 @dataclass(frozen=True, kw_only=True)
 class Progress(Event):
-    """How far a stage is; it refreshes the job's status and is not kept."""
+    """How far a stage is; it refreshes the job's status and is not kept. stage: in words; code: which stage it is, for programs, or ""."""
 
     NAME = "progress"
     stage: str
+    code: str = ""
     done: int
     total: int
     unit: str

@@ -18,7 +18,7 @@ from studio.models.catalogue import BaseModel
 from studio.models.preset import model_preset
 from studio.training.checkpoints import empty_state, remove_resume
 from studio.training.class_pictures import drawing_settings, plan_class_pictures
-from studio.training.events import MEMORY, Note, Progress, Report
+from studio.training.events import MEMORY, REHEARSAL, Note, Progress, Report
 from studio.training.loop import never, open_run
 from studio.training.material import fit_to_material
 from studio.training.plan.measured import REHEARSAL_FILE, Measured
@@ -46,7 +46,7 @@ def rehearse(config: TrainConfig, run_dir: Path, *, report: Report, should_stop:
     config, _ = fit_to_material(replace(config, steps=steps, save_every=steps, finish_by=""), preset)
     config = of_one_process(config, len(preset.experts))
     undrawn = replace(config, preservation=replace(config.preservation, pictures=0))
-    run = open_run(undrawn, Path(run_dir), _only_what_matters(report), should_stop, words=Words("Rehearsal", "Practising"))
+    run = open_run(undrawn, Path(run_dir), _only_what_matters(report), should_stop, words=Words("Rehearsal", "Practising", REHEARSAL))
     samples = prepare_samples(run)
     pictures = plan_class_pictures(config, run.base, run.class_noun)
     try:

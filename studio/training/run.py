@@ -11,16 +11,17 @@ from studio.models.catalogue import BaseModel
 from studio.training.endure.deadline import Deadline
 from studio.training.endure.fallback import Fallback
 from studio.training.endure.process_group import World
-from studio.training.events import Report
+from studio.training.events import TRAINING, Report
 from studio.workspace import Project
 
 
 @dataclass(frozen=True)
 class Words:
-    """What the steps are called in its progress. stage: of the job; doing: of an expert, in front of what it learns."""
+    """What the steps are called in its progress. code: for programs; stage: of the job; doing: of an expert, in front of what it learns."""
 
     stage: str = "Training"
     doing: str = "Learning"
+    code: str = TRAINING
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ def prepare_samples(run: Run) -> Samples | None:
     samples = _read_snapshot(file)
     if samples is None:
         samples = _plan(run)
-        write_json(file, {"learned": [s.to_dict() for s in samples.learned], "held_out": [s.to_dict() for s in samples.held_out]})
+        write_json(file, {"learned": [s.to_json() for s in samples.learned], "held_out": [s.to_json() for s in samples.held_out]})
     samples = replace(samples, class_pictures=plan_class_pictures(run.config, run.base, run.class_noun))
     finished = cache.encode_samples(
         run.project,
@@ -79,5 +79,5 @@ def _read_snapshot(file: Path) -> Samples | None:
     if not file.exists():
         return None
     data = read_json(file)
-    learned, held_out = (tuple(Sample.from_dict(saved) for saved in data[name]) for name in ("learned", "held_out"))
+    learned, held_out = (tuple(Sample.from_json(saved, file.name) for saved in data[name]) for name in ("learned", "held_out"))
     return Samples(learned, held_out)

@@ -205,7 +205,12 @@ class Work:
         tell(run.report, taken)
         left = run.deadline.limit((total - self.step) * (self._usual_seconds() or 0.0))
         message = f"{run.words.doing} {run.base.preset.words_of(self.expert)}" if len(run.base.experts) > 1 else run.words.doing
-        tell(run.report, Progress(stage=run.words.stage, done=self.step, total=total, unit="steps", message=message, seconds_left=left))
+        tell(
+            run.report,
+            Progress(
+                stage=run.words.stage, code=run.words.code, done=self.step, total=total, unit="steps", message=message, seconds_left=left
+            ),
+        )
 
     def check_held_out(self) -> None:
         """Loss of the pictures that were set aside, always under the same noise. Before the first step it is the base model's."""
@@ -305,7 +310,10 @@ def use_expert(run: Run, expert: str, state: State, samples: Samples, use: Calla
 def opened_expert(run: Run, expert: str, state: State, samples: Samples) -> Iterator[Work]:
     """The Work of an expert in memory, as it was when its last phase ended; its memory is given back before the next one comes."""
     memory, total = run.fallback.memory, run.config.steps
-    tell(run.report, Progress(stage=run.words.stage, done=state.step, total=total, unit="steps", message=f"Loading {expert}"))
+    tell(
+        run.report,
+        Progress(stage=run.words.stage, code=run.words.code, done=state.step, total=total, unit="steps", message=f"Loading {expert}"),
+    )
     with run.deadline.measure("loading_seconds"):
         model = load_expert(
             run.base,

@@ -1,14 +1,28 @@
-"""What the buttons of a notice or a "Next" line do. "tab:" and "click:" happen in the browser; the others here, on the server."""
+"""What actions do. Everybody else knows an action by its name; here it gets the words of its button, and where it leads or what it does."""
 
-from studio.config import NUM_KEPT, CaptionConfig, TrainConfig, from_dict, merge, to_dict
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from studio.config import CaptionConfig, TrainConfig, from_dict, merge, to_dict
 from studio.errors import Problem
 from studio.jobs import launcher, state
+from studio.jobs.kind import JobConfig, read_config
+from studio.jobs.kinds.caption import CaptionJob
+from studio.jobs.kinds.curate import CurateJob
+from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
 from studio.training.schedule import processes_for
 from studio.ui import download_view
+from studio.ui.views import ActingPage, Button, NextStep
+from studio.workspace import Project
 
-MEND_FIRST = {"text": "mend what is named above."}  # the next step where there is none to be read
+MEND_FIRST = NextStep("mend what is named above.")  # where the next step can't be read
+# Actions of the browser: their words, and where they lead. "tab:train" shows a tab, "tab:dataset/about-person" opens a fold in it, "click:" and a
+# selector presses another control (components/shared.js).
 IN_BROWSER = {
+    "new-person": ("New person", "click:#new-person"),
     "open-dataset": ("Open Dataset", "tab:dataset"),
     "link-model": ("Choose its folder", "tab:dataset/about-person"),
     "choose-model": ("Choose a base model", "tab:dataset/about-person"),
@@ -18,6 +32,7 @@ IN_BROWSER = {
     "open-evaluate": ("Open Evaluate", "tab:evaluate"),
     "open-settings": ("Open the settings", "tab:train/all-settings"),
     "open-log": ("Open the log", "tab:train"),
+    "unfold-log": ("Open the log", "click:#train-log:not([open]) > summary"),
     "see-remarks": ("Show them", "click:#studio-grid [data-show=remark]"),
     "upload": ("Choose photos and clips", "click:#upload button, #upload input"),
     "start-training": ("Start training", "click:#start-training"),
@@ -26,17 +41,25 @@ IN_BROWSER = {
 }
 
 
-def button(action, run=""):
-    """{"action", "label"} of an action by name; {} for one that has no button. With a run, one that is about a run is about that one."""
-    if run and action in ON_RUN:
-        return {"action": f"{action}:{run}", "label": LABELS[action]}
+def find_button(action: str, run: str = "", label: str = "") -> Button | None:
+    """The button of an action by name; None for one that has none: another version of the studio may have written it.
+
+    run: one that is about a run is about that one; label: other words than the usual ones.
+    """
     if action in IN_BROWSER:
-        label, where = IN_BROWSER[action]
-        return {"action": where, "label": label}
-    return {"action": action, "label": LABELS[action]} if action in LABELS else {}
+        usual, place = IN_BROWSER[action]
+        return Button(action, label or usual, place=place)
+    if action in ON_RUN:
+        return Button(action, label or LABELS[action], run=run)
+    return Button(action, label or LABELS[action]) if action in ON_SERVER else None
 
 
-def act(page, project, action):
+def next_new_person() -> NextStep:
+    """The next step where there is no project."""
+    return NextStep("make a project with New person, at the left.", button=find_button("new-person"))
+
+
+def act(page: ActingPage, project: Project, action: str) -> str:
     """Do what an action names; its sentence. "resume:train-001" is about that run, "resume" alone about the newest training."""
     name, _, run = action.partition(":")
     if name in ON_RUN:
@@ -49,37 +72,35 @@ def act(page, project, action):
     return ON_SERVER[action](page, project)
 
 
-def queue(project, kind, config, title=""):
+def queue(project: Project, config: JobConfig, title: str = "") -> Path:
     """Put a job in the queue and see that a worker takes it; its run folder."""
-    run_dir = launcher.enqueue(project, kind, config, title)
+    run_dir = launcher.enqueue(project, config, title)
     launcher.ensure_worker(project.workspace)
     return run_dir
 
 
-def is_busy(project, kind):
+def is_busy(project: Project, kind: str) -> bool:
     """Whether a job of that kind waits or runs for this project: then a second one is not started."""
     return any(job.kind == kind and not job.is_over for job in state.list_jobs(project.workspace, project))
 
 
-def write_captions(page, project):
+def write_captions(page: ActingPage, project: Project) -> str:
     if is_busy(project, "caption"):
         raise Problem("Captions are being written already.")
     if missing := download_view.read_captioner(project):
-        raise Problem(
-            f"{missing['title']}.", fix="Get it with the button above, or write the captions by hand.", action="download-captioner"
-        )
-    queue(project, "caption", {"config": to_dict(CaptionConfig()), "only": None, "overwrite_auto": False}, "Write captions")
+        raise Problem(f"{missing.title}.", fix="Get it with the button above, or write the captions by hand.", action="download-captioner")
+    queue(project, CaptionJob(config=to_dict(CaptionConfig())))
     return "Captions are being written; the ones you wrote yourself stay as they are."
 
 
-def check_photos(page, project):
+def check_photos(page: ActingPage, project: Project) -> str:
     if is_busy(project, "curate"):
         raise Problem("The photos are being checked already.")
-    queue(project, "curate", {"keep": NUM_KEPT}, "Check photos")
+    queue(project, CurateJob(), "Check photos")
     return "The photos are being checked; what you decided by hand stays as it is."
 
 
-def go_on(job):
+def go_on(job: state.JobStatus) -> str:
     """Put a job that ended too early back into the queue; a sentence about it."""
     launcher.resume(job.run_dir)
     launcher.ensure_worker(job.project.workspace)
@@ -89,31 +110,32 @@ def go_on(job):
     return f"{job.name} goes on from step {step:,}." if step else f"{job.name} starts over; it had no safety copy yet."
 
 
-def halve_learning_rate(job):
+def halve_learning_rate(job: state.JobStatus) -> str:
     """Halve the learning speed of a training that broke down, and let it go on from its last safety copy."""
-    optimizer = state.read_config(job.run_dir)["config"]["optimizer"]
+    settings = read_config(TrainJob, job.run_dir).config
+    optimizer = settings["optimizer"]
     name = "prodigy_factor" if optimizer.get("name") == "prodigy" else "learning_rate"  # Prodigy finds the rate; the factor is the person's
     used = optimizer[name]
     change = {"optimizer": {name: used / 2}}
-    from_dict(TrainConfig, merge(state.read_config(job.run_dir)["config"], change), "settings")  # its limits
+    from_dict(TrainConfig, merge(settings, change), "settings")  # its limits
     launcher.change_settings(job.run_dir, change)
     return f"The learning speed is {used / 2:g} now (it was {used:g}); {go_on(job)}"
 
 
-def use_fewer_cards(job):
+def use_fewer_cards(job: state.JobStatus) -> str:
     """Let a training go on with the graphics cards that there are: one, or an even number of them."""
     count = processes_for(len(read_machine().gpus))
     launcher.change_settings(job.run_dir, {"processes": count})
     return f"It uses {count} graphics card{'s' if count > 1 else ''} now; {go_on(job)}"
 
 
-def go_on_with_queue(page, project):
+def go_on_with_queue(page: ActingPage, project: Project | None) -> str:
     launcher.release_queue(page.workspace)
     launcher.ensure_worker(page.workspace)
     return "The queue goes on."
 
 
-def newest_train(project):
+def newest_train(project: Project) -> state.JobStatus | None:
     jobs = [job for job in state.list_jobs(project.workspace, project) if job.kind == "train"]
     return jobs[0] if jobs else None
 
@@ -126,9 +148,13 @@ LABELS = {
     "halve-learning-rate": "Halve the learning speed and go on",
     "use-fewer-cards": "Go on with fewer graphics cards",
 }
-ON_SERVER = {
+ON_SERVER: dict[str, Callable[[ActingPage, Project], str]] = {
     "write-captions": write_captions,
     "check-photos": check_photos,
     "go-on-queue": go_on_with_queue,
 }
-ON_RUN = {"resume": go_on, "halve-learning-rate": halve_learning_rate, "use-fewer-cards": use_fewer_cards}
+ON_RUN: dict[str, Callable[[state.JobStatus], str]] = {
+    "resume": go_on,
+    "halve-learning-rate": halve_learning_rate,
+    "use-fewer-cards": use_fewer_cards,
+}

@@ -3,8 +3,10 @@
 import logging
 import os
 import secrets
+import socket
 import threading
 import time
+from typing import Any
 
 import gradio as gr
 import uvicorn
@@ -21,12 +23,13 @@ from studio.ui.serving.security import Guard
 from studio.ui.serving.served_files import media_routes
 from studio.ui.tabs import find_tabs
 from studio.ui.theme import ICON, make_theme
+from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
 TITLE = "Likeness Studio"
 
 
-def build(workspace):
+def build(workspace: Workspace) -> gr.Blocks:
     """The page as gradio Blocks. Holds no state: everything is read from the workspace when the page is opened."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 1800)) as demo:
         page = Page(workspace)
@@ -37,6 +40,7 @@ def build(workspace):
                 page.notice.render()
                 page.news.render()
                 page.shows.render()
+                page.sent_from.render()
                 page.trouble.render()
                 tabs = build_tabs(page)
         sidebar.restore(page, demo, tabs)
@@ -55,28 +59,28 @@ def build_tabs(page: Page) -> gr.Tabs:
     return tabs
 
 
-def make_app(workspace, lan_password=None):
+def make_app(workspace: Workspace, lan_password: str | None = None) -> FastAPI:
     """The web application: the page, its style, the media it shows, behind the guard."""
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(media_routes(workspace))
     version, start = components.stylesheet_version(), secrets.token_hex(8)
 
     @app.get("/look/studio.css")
-    def get_stylesheet():
+    def get_stylesheet() -> Response:
         return Response(components.stylesheet(), media_type="text/css", headers={"cache-control": "private, max-age=86400"})
 
     @app.get("/look/alive")
-    def get_alive():
+    def get_alive() -> dict[str, str]:
         """Which start of the studio answers: an open page asks, to say so when the studio was closed and to begin anew when it is back."""
         return {"start": start}
 
     @app.get("/look/icon.svg")
     @app.get("/favicon.ico")
-    def get_icon():
+    def get_icon() -> Response:
         return Response(ICON, media_type="image/svg+xml", headers={"cache-control": "private, max-age=86400"})
 
     head = f'<link rel="stylesheet" href="/look/studio.css?v={version}"><link rel="icon" type="image/svg+xml" href="/look/icon.svg">'
-    options = dict(
+    options: dict[str, Any] = dict(
         footer_links=[], run_history=False, show_error=False, pwa=False, ssr_mode=False, mcp_server=False, enable_monitoring=False
     )
     size = f"{limits.MAX_CLIP_BYTES}b"
@@ -85,11 +89,13 @@ def make_app(workspace, lan_password=None):
     return app
 
 
-def serve(workspace, port=7860, open_browser=True, lan_password=None):
+def serve(workspace: Workspace, port: int = 7860, open_browser: bool = True, lan_password: str | None = None) -> None:
     """Run the studio until Ctrl-C. Listens on this computer only; with a password, on the local network."""
     prepare(workspace)
     host = "0.0.0.0" if lan_password else "127.0.0.1"
-    options = dict(log_level="warning", server_header=False, ws="none", timeout_graceful_shutdown=1, workers=1, proxy_headers=False)
+    options: dict[str, Any] = dict(
+        log_level="warning", server_header=False, ws="none", timeout_graceful_shutdown=1, workers=1, proxy_headers=False
+    )
     config = uvicorn.Config(make_app(workspace, lan_password), host=host, port=port, **options)
     server, closing = Server(config), threading.Event()
     threading.Thread(target=announce, args=(server, port, open_browser), daemon=True).start()
@@ -104,12 +110,12 @@ def serve(workspace, port=7860, open_browser=True, lan_password=None):
 class Server(uvicorn.Server):
     """Closes at once: an open page holds a connection for as long as it is open, and cutting that is no error worth a traceback."""
 
-    async def shutdown(self, sockets=None):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         await super().shutdown(sockets)
 
 
-def prepare(workspace):
+def prepare(workspace: Workspace) -> None:
     """Private places for uploads, no reports to anyone, the demo project, and the queue of a studio that was closed."""
     workspace.projects_dir.mkdir(parents=True, exist_ok=True)
     uploads.clear_leftovers(workspace)
@@ -125,9 +131,9 @@ def prepare(workspace):
     ensure_worker(workspace.downloads)
 
 
-def make_demo(workspace):
+def make_demo(workspace: Workspace) -> None:
     """The project Demo, once in the life of a workspace: who deletes it does not see it again. (The command "demo" still makes it.)"""
-    from studio.tiny.demo import ensure_demo_project, was_made
+    from studio.tiny.demo import ensure_demo_project, was_made  # keeps what draws people out of the start
 
     try:
         if not was_made(workspace):
@@ -136,7 +142,7 @@ def make_demo(workspace):
         log.exception("the project Demo could not be made; everything else works")
 
 
-def announce(server, port, open_browser):
+def announce(server: Server, port: int, open_browser: bool) -> None:
     """Say where the studio is as soon as it answers, and open it there."""
     while not server.started:
         if server.should_exit:

@@ -2,13 +2,14 @@
 
 from abc import ABCMeta
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from studio.ui.uploads import Sent
 
 
-def read_sent(self, payload) -> list[Sent]:
+def read_sent(self: gr.File, payload: Any) -> list[Sent]:
     """What arrived (ListFiles or None). gradio has checked that it lies where uploads do."""
     return [Sent(Path(file.path), file.orig_name or Path(file.path).name) for file in payload or []]
 

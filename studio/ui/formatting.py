@@ -3,6 +3,14 @@
 import html
 import time
 
+from studio.jobs.problems import Failure
+from studio.words import amount as amount
+from studio.words import count as count
+from studio.words import duration as duration
+from studio.words import file_size as file_size
+from studio.words import gigabytes as gigabytes
+from studio.words import sentence as sentence
+
 STATES = {
     "queued": "waiting in the queue",
     "running": "running",
@@ -14,44 +22,11 @@ STATES = {
 }
 
 
-def escape(text):
+def escape(text: object) -> str:
     return html.escape(str(text), quote=True)
 
 
-def count(number, noun, plural=""):
-    """1 photo, 3 photos."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def amount(number):
-    """3,320 or 1.5"""
-    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
-
-
-def gigabytes(value):
-    """12.3 GB; below 0.1 GB in MB; "not known yet" for None."""
-    if value is None:
-        return "not known yet"
-    return f"{value * 1000:.0f} MB" if value < 0.1 else f"{value:.1f} GB" if value < 100 else f"{value:.0f} GB"
-
-
-def duration(seconds):
-    """3 h 12 min, 4 min, 20 s; "not known yet" for None."""
-    if seconds is None:
-        return "not known yet"
-    seconds = max(0, round(seconds))
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{hours // 24} d {hours % 24} h"
-
-
-def until(seconds_left, now=None):
+def until(seconds_left: float, now: float | None = None) -> str:
     """When something that takes so long is ready: 07:40, or Tue 07:40 after midnight."""
     now = time.time() if now is None else now
     end, today = time.localtime(now + seconds_left), time.localtime(now)
@@ -59,30 +34,23 @@ def until(seconds_left, now=None):
     return time.strftime("%H:%M" if same_day else "%a %H:%M", end)
 
 
-def time_left(seconds_left):
+def time_left(seconds_left: float | None) -> str:
     """about 3 h 12 min left (until 07:40), or "" when unknown."""
     if seconds_left is None:
         return ""
-    return (
-        f"about {duration(seconds_left)} left (until {until(seconds_left)})"
-        if seconds_left >= 60
-        else f"about {duration(seconds_left)} left"
-    )
+    when = f" (until {until(seconds_left)})" if seconds_left >= 60 else ""
+    return f"about {duration(seconds_left)} left{when}"
 
 
-def seconds_per_step(seconds):
+def seconds_per_step(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return f"{seconds:.1f} s a step" if seconds >= 1 else f"{seconds:.2f} s a step"
 
 
-def sentence(text):
-    """The text with a capital letter and a full stop."""
-    text = str(text).strip()
-    if not text:
+def in_sentences(failure: Failure | None, *, with_cost: bool = True) -> str:
+    """What a job's failure says: what happened, what it cost, what to do; "" without one."""
+    if failure is None:
         return ""
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".?:" else ".")
-
-
-def file_size(num_bytes):
-    return gigabytes(num_bytes / 1e9)
+    parts = (failure.message, failure.cost if with_cost else "", failure.fix)
+    return " ".join(sentence(part) for part in parts if part)

@@ -6,15 +6,18 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import psutil
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from studio.errors import Problem
 from studio.jobs.state import is_alive, own_identity
 from studio.surroundings import as_found
-from studio.workspace import read_json, write_json
+from studio.workspace import Workspace, read_json, write_json
 
 LOOPBACK = "127.0.0.1"
 NUM_PORTS_TRIED = 20
@@ -24,16 +27,16 @@ APPEARS_WITHIN_SECONDS = 3.0  # between taking the lock and writing the address
 class AlreadyRunning(Problem):
     """Another studio has this workspace; `url` is its address."""
 
-    def __init__(self, url):
+    def __init__(self, url: str):
         super().__init__(f"the studio already runs at {url}")
         self.url = url
 
 
-def record_file(workspace):
+def record_file(workspace: Workspace) -> Path:
     return workspace.home / "studio.json"
 
 
-def find_running(workspace):
+def find_running(workspace: Workspace) -> str | None:
     """The address of the studio that has this workspace, or None. A killed one leaves nothing behind that counts: its lock is gone."""
     deadline = time.monotonic() + APPEARS_WITHIN_SECONDS
     while _is_locked(workspace):
@@ -49,7 +52,7 @@ def find_running(workspace):
 
 
 @contextmanager
-def claim(workspace, port):
+def claim(workspace: Workspace, port: int) -> Iterator[str]:
     """Have the workspace for this process while the block runs; yields the address. AlreadyRunning if another studio has it."""
     url = f"http://{LOOPBACK}:{port}"
     workspace.home.mkdir(parents=True, exist_ok=True)
@@ -63,18 +66,18 @@ def claim(workspace, port):
             if running:
                 raise AlreadyRunning(running) from None
     try:
-        write_json(record_file(workspace), own_identity() | {"port": port, "url": url})
+        write_json(record_file(workspace), own_identity().identity() | {"port": port, "url": url})
         yield url
     finally:
         record_file(workspace).unlink(missing_ok=True)
         lock.release()
 
 
-def _lock(workspace):
+def _lock(workspace: Workspace) -> BaseFileLock:
     return FileLock(str(workspace.home / ".studio.lock"))
 
 
-def _is_locked(workspace):
+def _is_locked(workspace: Workspace) -> bool:
     if not workspace.home.is_dir():
         return False
     lock = _lock(workspace)
@@ -86,14 +89,14 @@ def _is_locked(workspace):
     return False
 
 
-def _read_record(workspace):
+def _read_record(workspace: Workspace) -> dict[str, Any]:
     try:
         return read_json(record_file(workspace))
     except (OSError, ValueError):  # not yet written, or half-removed: the caller looks again
         return {}
 
 
-def _answers(port):
+def _answers(port: int) -> bool:
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1.0):
             return True
@@ -101,7 +104,7 @@ def _answers(port):
         return False
 
 
-def choose_port(port, *, fixed=False, host=LOOPBACK):
+def choose_port(port: int, *, fixed: bool = False, host: str = LOOPBACK) -> int:
     """`port`, or the next free one after it, or any; Problem if `port` is taken and `fixed`."""
     for candidate in range(port, port + 1 if fixed else min(port + NUM_PORTS_TRIED, 65535) + 1):
         if port_is_free(candidate, host):
@@ -115,7 +118,7 @@ def choose_port(port, *, fixed=False, host=LOOPBACK):
         return anything.getsockname()[1]
 
 
-def port_is_free(port, host=LOOPBACK):
+def port_is_free(port: int, host: str = LOOPBACK) -> bool:
     with socket.socket() as probe:
         if os.name == "nt":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
@@ -130,7 +133,7 @@ def port_is_free(port, host=LOOPBACK):
     return True
 
 
-def open_in_browser(url):
+def open_in_browser(url: str) -> None:
     """Open a browser window where there is a desktop; never a text browser in the terminal."""
     if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         command = [sys.executable, "-I", "-c", "import sys, webbrowser; webbrowser.open(sys.argv[1])", url]

@@ -1,6 +1,6 @@
 """The colours and shapes that gradio's own controls take; theme.css holds the rest."""
 
-import gradio as gr
+from gradio.themes import Base
 
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1d6b64"/>'
@@ -11,9 +11,9 @@ FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "s
 MONO = ("ui-monospace", "SFMono-Regular", "Consolas", "monospace")
 
 
-def make_theme():
+def make_theme() -> Base:
     """Gradio's base theme on our variables, so that light and dark are decided in theme.css alone."""
-    theme = gr.themes.Base(primary_hue="teal", neutral_hue="zinc", font=FONT, font_mono=MONO, radius_size="sm", text_size="md")
+    theme = Base(primary_hue="teal", neutral_hue="zinc", font=FONT, font_mono=MONO, radius_size="sm", text_size="md")
     same = dict(
         body_background_fill="var(--paper)",
         body_text_color="var(--ink)",

@@ -4,6 +4,8 @@ import itertools
 import logging
 import os
 import shutil
+import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +14,19 @@ from studio.data.records import portable_name
 from studio.data.sources import why_unreadable
 from studio.errors import Problem, is_disk_full
 from studio.jobs import state
-from studio.workspace import new_numbered_dir
+from studio.jobs.kind import read_config
+from studio.jobs.kinds.import_media import ImportJob
+from studio.workspace import Project, Workspace, new_numbered_dir
 
 log = logging.getLogger(__name__)
 CLEAN_SECONDS = 3.0
 
 
-def incoming_dir(project):
+def incoming_dir(project: Project) -> Path:
     return project.root / "uploads"
 
 
-def browser_dir(workspace):
+def browser_dir(workspace: Workspace) -> Path:
     """Where gradio writes what a browser sends; `take` moves it on."""
     return workspace.home / "uploads"
 
@@ -43,7 +47,7 @@ class Taken:
     left_out: list[tuple[str, str]]
 
 
-def take(project, files: list[Sent]) -> Taken:
+def take(project: Project, files: list[Sent]) -> Taken:
     """Move what a browser sent into a new folder uploads/import-NNN/. Nothing stays at gradio's place."""
     if not files:
         raise Problem("No file arrived.", fix="Drop the photos or clips again.")
@@ -66,7 +70,7 @@ def give_up(taken: Taken) -> None:
     shutil.rmtree(taken.folder, ignore_errors=True)
 
 
-def _move_all(files, folder, left_out):
+def _move_all(files: list[Sent], folder: Path, left_out: list[tuple[str, str]]) -> None:
     moved = {}  # place -> where its content is now
     for file in files:
         target = _free_place(folder, "".join(portable_name(file.name)))
@@ -86,14 +90,14 @@ def _move_all(files, folder, left_out):
             left_out.append((file.name, why_unreadable(e)))
 
 
-def _free_place(folder, name):
+def _free_place(folder: Path, name: str) -> Path:
     """The first file of a name goes into the folder 1, the second into 2: a caption stays with the photo that was sent with it."""
     target = next(place for number in itertools.count(1) if not (place := folder / str(number) / name).exists())
     target.parent.mkdir(exist_ok=True)
     return target
 
 
-def _name_again(path, target):
+def _name_again(path: Path, target: Path) -> None:
     """One content under another name, for the import to see and to tell: a link where the disk knows such, for a clip is large."""
     try:
         os.link(path, target)
@@ -101,7 +105,7 @@ def _name_again(path, target):
         shutil.copyfile(path, target)
 
 
-def forget(workspace, files):
+def forget(workspace: Workspace, files: Iterable[Path | str]) -> None:
     """Delete files that a browser sent, where they still are."""
     for path in map(Path, files):
         if path.is_relative_to(browser_dir(workspace)):
@@ -110,7 +114,7 @@ def forget(workspace, files):
             _forget_place_of(workspace, path)
 
 
-def _forget_place_of(workspace, path):
+def _forget_place_of(workspace: Workspace, path: Path) -> None:
     """Remove the folder that gradio made for one content, and the empty marker files it leaves beside those folders."""
     place, home = path.parent, browser_dir(workspace)
     if place.parent == home:
@@ -121,16 +125,16 @@ def _forget_place_of(workspace, path):
             marker.unlink(missing_ok=True)
 
 
-def is_upload(project, paths):
+def is_upload(project: Project, paths: Iterable[str]) -> bool:
     """Whether an import takes files that a browser sent, which are gone when it is over."""
     return any(Path(path).is_relative_to(incoming_dir(project)) for path in paths)
 
 
-def clear(project, *, at_start=False):
+def clear(project: Project, *, at_start: bool = False) -> None:
     """Delete what no waiting or running import needs any more; at the start of a studio also what never reached the queue."""
     folders = list(incoming_dir(project).glob("import-*"))
     jobs = [job for job in state.list_jobs(project.workspace, project) if job.kind == "import"] if folders else []
-    paths = {job.name: set(map(Path, state.read_config(job.run_dir)["paths"])) for job in jobs}
+    paths = {job.name: set(map(Path, read_config(ImportJob, job.run_dir).paths)) for job in jobs}
     needed = set().union(*(paths[job.name] for job in jobs if not job.is_over))
     known = set().union(*paths.values())
     for folder in folders:
@@ -138,14 +142,14 @@ def clear(project, *, at_start=False):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def clear_leftovers(workspace):
+def clear_leftovers(workspace: Workspace) -> None:
     """At the start of a studio, when no browser is sending anything: delete what a crash left, gradio's copies included."""
     shutil.rmtree(browser_dir(workspace), ignore_errors=True)
     for project in workspace.list_projects():
         clear(project, at_start=True)
 
 
-def keep_clean(workspace, closing):
+def keep_clean(workspace: Workspace, closing: threading.Event) -> None:
     """While the studio runs: see to it that nothing outlives its import, even when its worker was killed. Ends with `closing`."""
     while not closing.wait(CLEAN_SECONDS):
         for project in workspace.list_projects():
@@ -155,7 +159,7 @@ def keep_clean(workspace, closing):
                 log.warning("uploads of %s could not be looked at", project.slug, exc_info=True)
 
 
-def check_folder(text):
+def check_folder(text: str) -> Path:
     """The folder or file that a person typed, or the reason why not."""
     text = (text or "").strip().strip("\"'")
     if not text:

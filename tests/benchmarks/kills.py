@@ -21,6 +21,7 @@ from training_kit import lora_bits, new_project, small_config  # noqa: E402
 
 from studio.config import to_dict  # noqa: E402
 from studio.jobs import launcher, state  # noqa: E402
+from studio.jobs.kinds.train import TrainJob  # noqa: E402
 from studio.models.catalogue import find_model  # noqa: E402
 from studio.workspace import Workspace, read_jsonl  # noqa: E402
 
@@ -32,14 +33,14 @@ def main():
     chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as home:
         project = new_project(find_model("tiny", Workspace(Path(home))), photos=6)
-        config = {"config": to_dict(small_config(steps=options.steps, save_every=options.steps // 4, resume_every=5))}
+        config = TrainJob(config=to_dict(small_config(steps=options.steps, save_every=options.steps // 4, resume_every=5)))
         started = time.monotonic()
-        whole = launcher.enqueue(project, "train", config)
+        whole = launcher.enqueue(project, config)
         live(whole)
         expected, seconds = lora_bits(whole), training_seconds(whole)
         kills, runs = [], []
         while len(kills) < options.kills:
-            run_dir = launcher.enqueue(project, "train", config)
+            run_dir = launcher.enqueue(project, config)
             kills += kill_until_done(run_dir, options.kills - len(kills), 2 * options.steps // options.kills, chance)
             runs.append(run_dir)
         results = [lora_bits(run_dir) == expected for run_dir in runs]

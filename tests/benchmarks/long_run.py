@@ -80,6 +80,7 @@ def train(home, steps, seconds_per_step):
 
     from studio.config import to_dict
     from studio.jobs import launcher
+    from studio.jobs.kinds.train import TrainJob
     from studio.jobs.worker import run_job
     from studio.models.catalogue import find_model
     from studio.workspace import Workspace
@@ -88,7 +89,7 @@ def train(home, steps, seconds_per_step):
     every = {"save_every": 1000, "resume_every": 50, "held_out_every": 100, "data": {"held_out_items": 1}}
     config = small_config(steps=steps, **every)
     clock = put_stubs(seconds_per_step)
-    run_dir = launcher.prepare(project, "train", {"config": to_dict(config)})
+    run_dir = launcher.prepare(project, TrainJob(config=to_dict(config)))
     command = [sys.executable, __file__, "--watch", str(home)]
     window = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     window.stdout.readline()  # it is open
@@ -150,7 +151,7 @@ def progress_of(project):
     from studio.jobs import state
 
     [job] = state.list_jobs(project.workspace, project)
-    return None if job.is_over else job.progress.get("done", 0)
+    return None if job.is_over else job.progress.done or 0
 
 
 def look_anew(home):

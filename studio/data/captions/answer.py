@@ -3,7 +3,9 @@
 import json
 import re
 import unicodedata
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from studio.data import limits
 
@@ -79,7 +81,9 @@ class Answer:
     problem: str = ""
 
 
-def read_answer(text, *, trigger, instruction="", leave_out=(), max_words=36, complete=True):
+def read_answer(
+    text: str, *, trigger: str, instruction: str = "", leave_out: Collection[str] = (), max_words: int = 36, complete: bool = True
+) -> Answer:
     """The parts of a caption in a model's answer; never raises, whatever the text.
 
     instruction: what the model was asked, so that an echo of it is noticed. complete: False if the answer was cut off at its longest.
@@ -100,7 +104,7 @@ def read_answer(text, *, trigger, instruction="", leave_out=(), max_words=36, co
     return Answer(problem=problem) if problem else Answer(person, scene)
 
 
-def _plain_text(text):
+def _plain_text(text: str) -> str:
     """Letters, digits and punctuation in lines: no control characters, thoughts, chat tokens, markup or code fences."""
     text = unicodedata.normalize("NFKC", str(text)[:MAX_ANSWER_CHARACTERS].translate(_PLAIN))
     text = _SPECIAL.sub("\n", _THINKING.sub("\n", text.replace("\r", "\n").replace("\t", " ")))
@@ -109,24 +113,24 @@ def _plain_text(text):
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
-def _foreign_share(text):
+def _foreign_share(text: str) -> float:
     letters = [c for c in text if c.isalpha()]
     return sum(not _is_latin(c) for c in letters) / len(letters)
 
 
-def _is_latin(letter):
+def _is_latin(letter: str) -> bool:
     return letter.isascii() or unicodedata.name(letter, "").startswith("LATIN")
 
 
 # -- finding the two parts
 
 
-def _split_parts(text):
+def _split_parts(text: str) -> tuple[str, str]:
     """(person, scene) from JSON, from labelled lines, or all of it as the person if there are no labels."""
     return _from_json(text) or _from_lines(text) or (_first_paragraph(text), "")
 
 
-def _from_json(text):
+def _from_json(text: str) -> tuple[str, str] | None:
     start, end = text.find("{"), text.rfind("}")
     if start < 0:
         return None
@@ -145,7 +149,7 @@ def _from_json(text):
     return (person, scene) if person or scene else None
 
 
-def _flatten(value, depth=0):
+def _flatten(value: Any, depth: int = 0) -> str:
     """Text of a JSON value: strings, and lists or tables of them, joined by commas."""
     if isinstance(value, str):
         return value
@@ -156,7 +160,7 @@ def _flatten(value, depth=0):
     return ""
 
 
-def _from_lines(text):
+def _from_lines(text: str) -> tuple[str, str] | None:
     """Parts after `PERSON:` and `SCENE:`; the first of each counts, a blank line ends one that has begun."""
     parts, current = {}, ""
     for line in _LABEL_INSIDE.sub("\n", text).split("\n"):
@@ -173,7 +177,7 @@ def _from_lines(text):
     return (parts.get("person", ""), parts.get("scene", "")) if parts else None
 
 
-def _first_paragraph(text):
+def _first_paragraph(text: str) -> str:
     """Prose without labels: what follows the chatter."""
     paragraphs = [p for raw in text.split("\n\n") if (p := _CHATTER.sub("", raw.strip()).strip())]
     return paragraphs[0] if paragraphs else ""
@@ -182,11 +186,11 @@ def _first_paragraph(text):
 # -- cleaning a part
 
 
-def _split_phrases(part):
+def _split_phrases(part: str) -> list[str]:
     return re.split(r"[,;\n|•]|\.(?=\s|$)|\s(?=wearing\b)", part)
 
 
-def _clean_phrases(part, trigger, leave_out, seen):
+def _clean_phrases(part: str, trigger: str, leave_out: Collection[str], seen: set[str]) -> list[str]:
     """The phrases of a part worth keeping, in order, without repeats; `seen` is added to."""
     result = []
     for raw in _split_phrases(part):
@@ -208,7 +212,7 @@ def _clean_phrases(part, trigger, leave_out, seen):
     return result
 
 
-def _clean_phrase(phrase, trigger):
+def _clean_phrase(phrase: str, trigger: str) -> str:
     phrase = re.sub(r"[*_#`~^<>{}\[\]\"$=+|\\]", " ", phrase)
     phrase = re.sub(r"^\s*(?:[-•]+|\d{1,2}[.)])\s*", "", " ".join(phrase.split()))
     phrase = _CHATTER.sub("", phrase)
@@ -224,32 +228,32 @@ def _clean_phrase(phrase, trigger):
     return phrase
 
 
-def _key(text):
+def _key(text: str) -> str:
     return " ".join(re.findall(r"[\w'-]+", text.casefold()))
 
 
-def _mentions(key, words):
+def _mentions(key: str, words: Collection[str]) -> bool:
     return any(f" {word} " in f" {key} " for word in words)
 
 
-def _is_echo(phrase, instruction):
+def _is_echo(phrase: str, instruction: str) -> bool:
     """Words of the question in the answer: "what they wear and carry"."""
     key = _key(phrase)
     return len(key.split()) >= 3 and key in _key(instruction)
 
 
-def _is_loop(text):
+def _is_loop(text: str) -> bool:
     """Words that turn in circles: "the red the red the red"."""
     words = _key(text).split()
     return len(words) >= 8 and len(set(words)) / len(words) < MIN_VARIETY
 
 
-def _drop_torn_end(text):
+def _drop_torn_end(text: str) -> str:
     """An answer that was cut off, up to its last whole phrase."""
     return text[: max(text.rfind(","), text.rfind("\n"), text.rfind(". "), 0)]
 
 
-def _join(phrases, max_words):
+def _join(phrases: Sequence[str], max_words: int) -> str:
     """Phrases up to max_words; a single overlong phrase is cut."""
     kept, count = [], 0
     for phrase in phrases:
@@ -261,7 +265,7 @@ def _join(phrases, max_words):
     return ", ".join(kept)[: limits.MAX_CAPTION_CHARACTERS // 3]
 
 
-def _find_fault(text):
+def _find_fault(text: str) -> str:
     """Why the cleaned text is no description, or ""."""
     from wordfreq import zipf_frequency
 

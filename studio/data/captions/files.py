@@ -1,16 +1,23 @@
 """Captions as the .txt files beside photos and clips: cleaned, written atomically, read in whatever encoding they came."""
 
+import hashlib
 import unicodedata
+from pathlib import Path
 
 from studio.data import limits
 from studio.workspace import write_atomic
 
 
-def caption_file(path):
+def caption_file(path: Path) -> Path:
     return path.with_suffix(".txt")
 
 
-def clean_caption(text):
+def text_key(text: str) -> str:
+    """Short hash of a caption, to notice when someone edits the .txt file outside the studio."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def clean_caption(text: str) -> str:
     """One line without control characters. ValueError if it is far too long."""
     text = "".join(" " if unicodedata.category(c) in ("Cc", "Cs") or c == "\ufeff" else c for c in unicodedata.normalize("NFC", text))
     text = " ".join(text.split())
@@ -19,7 +26,7 @@ def clean_caption(text):
     return text
 
 
-def read_text(path):
+def read_text(path: Path) -> str:
     """Text of a caption file, whatever encoding it was saved in."""
     try:
         with open(path, "rb") as file:
@@ -28,7 +35,7 @@ def read_text(path):
         return ""
 
 
-def decode_text(raw):
+def decode_text(raw: bytes) -> str:
     """UTF-8 with or without a mark, UTF-16 with a mark, else Windows-1252."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", errors="replace")
@@ -40,6 +47,6 @@ def decode_text(raw):
         return raw.decode("cp1252", errors="replace")
 
 
-def write_caption(media_path, text):
+def write_caption(media_path: Path, text: str) -> None:
     """The caption file beside a media file, atomically."""
     write_atomic(caption_file(media_path), text.encode())

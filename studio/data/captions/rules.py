@@ -4,9 +4,16 @@ import collections
 import functools
 import hashlib
 import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from studio.data import limits
+from studio.data.item_record import Item
+from studio.facts import Facts
 
+ERROR, WARNING = "error", "warning"
+TRIGGER, NO_CAPTION, NO_TRIGGER, TRIGGER_LATER = "trigger", "no-caption", "no-trigger", "trigger-later"  # codes of findings
+PLAIN, TYPO, SAME, FUSED = "plain", "typo", "same-caption", "fused"
 MIN_TRIGGER, MAX_TRIGGER = 3, 24
 FUSED_SHARE = 0.85  # of the captions: a word that stands in so many is learned as part of the person
 MIN_CAPTIONS_FOR_FUSED = 5
@@ -49,7 +56,7 @@ _STOPWORDS = frozenset(
 )
 
 
-def check_trigger(text, class_noun=""):
+def check_trigger(text: str, class_noun: str = "") -> list[str]:
     """What is wrong with a trigger word, as sentences, the worst first; [] when it is good."""
     text = text.strip()
     if not text:
@@ -77,7 +84,7 @@ def check_trigger(text, class_noun=""):
     return problems
 
 
-def suggest_trigger(name, taken=()):
+def suggest_trigger(name: str, taken: Collection[str] = ()) -> str:
     """An unused word for a person's name: always the same one for the same name, and one that `check_trigger` accepts."""
     consonants, vowels = "bdfghjklmnprstvwxz", "aeiouy"
     number = 0
@@ -90,7 +97,7 @@ def suggest_trigger(name, taken=()):
         number += 1
 
 
-def check_caption(caption, trigger, class_noun=""):
+def check_caption(caption: str, trigger: str, class_noun: str = "") -> list[str]:
     """What is wrong with one caption, as sentences; [] when it is good."""
     caption = caption.strip()
     if not caption:
@@ -116,86 +123,93 @@ def check_caption(caption, trigger, class_noun=""):
     return problems
 
 
-def says_nothing(caption, trigger, class_noun):
+def says_nothing(caption: str, trigger: str, class_noun: str) -> bool:
     """Whether a caption is only "ohwx, a person": legal, but everything else in the picture is learned as part of the person."""
     rest = _words(_whole_word(trigger).sub(" ", caption) if trigger else caption)
     return bool(class_noun) and set(rest) <= {"a", "an", "the", *_words(class_noun)}
 
 
-def class_prompt(caption, trigger, class_noun):
+def class_prompt(caption: str, trigger: str, class_noun: str) -> str:
     """The caption with the trigger (whole word, any case) replaced by the class noun: what must stay as it was (DOP)."""
     return _whole_word(trigger).sub(lambda _: class_noun, caption) if trigger else caption
 
 
-def compose_caption(trigger, person, scene):
+def compose_caption(trigger: str, person: str, scene: str) -> str:
     """`[trigger], [person], [scene]` from parts as they come; empty ones are left out."""
     parts = (" ".join(part.split()).strip(" ,.;") for part in (trigger, person, scene))
     return ", ".join(part for part in parts if part)
 
 
-def fill(text, trigger, class_noun):
+def fill(text: str, trigger: str, class_noun: str) -> str:
     """Put trigger and class noun into a prompt; "a [class]" becomes "an ..." before a vowel."""
     article = "an" if class_noun[:1].lower() in "aeiou" else "a"
     text = re.sub(r"\b(a)n?(?= \[class\])", lambda m: m[1] + article[1:], text, flags=re.IGNORECASE)
     return text.replace("[trigger]", trigger).replace("[class]", class_noun)
 
 
-def audit(items, trigger: str, class_noun: str = "person"):
-    """Findings about all captions of the kept items together: [{severity: "error"|"warning", message, items, fix}], errors first."""
+@dataclass(frozen=True, kw_only=True)
+class Finding(Facts):
+    """What is wrong with captions; as text it reads as its sentence."""
+
+    ALWAYS_WRITTEN = ("code", "severity", "message", "items", "fix")
+    code: str
+    severity: str  # ERROR or WARNING
+    message: str
+    items: tuple[str, ...]  # ids
+    fix: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def audit(items: Sequence[Item], trigger: str, class_noun: str) -> list[Finding]:
+    """Findings about all captions of the kept items together, errors first."""
     items = [item for item in items if item.keep]
     captioned = [item for item in items if item.caption]
-    findings = [_finding("error", text, [], "Change the trigger in the project's settings.") for text in check_trigger(trigger, class_noun)]
+    fix = "Change the trigger in the project's settings."
+    findings = [_finding(TRIGGER, ERROR, text, [], fix) for text in check_trigger(trigger, class_noun)]
     findings += _find_empty(items) + _find_missing_trigger(captioned, trigger) + _find_typos(captioned, trigger)
     findings += _find_plain(captioned, trigger, class_noun)
     findings += _find_duplicates(captioned) + _find_fused(captioned, trigger, class_noun)
-    return sorted(findings, key=lambda finding: finding["severity"] != "error")
-
-
-class Finding(dict):
-    """{severity, message, items, fix}; as text it reads as its sentence."""
-
-    def __str__(self):
-        return self["message"]
+    return sorted(findings, key=lambda finding: finding.severity != ERROR)
 
 
 # -- findings
 
 
-def _finding(severity, message, items, fix):
-    return Finding(severity=severity, message=message, items=[item.id for item in items], fix=fix)
+def _finding(code: str, severity: str, message: str, items: Sequence[Item], fix: str) -> Finding:
+    return Finding(code=code, severity=severity, message=message, items=tuple(item.id for item in items), fix=fix)
 
 
-def _find_empty(items):
+def _find_empty(items: Sequence[Item]) -> list[Finding]:
     empty = [item for item in items if not item.caption]
     fix = "Write them, or let the captioner write them."
-    return [_finding("error", f"{_count(empty)} without a caption.", empty, fix)] if empty else []
+    return [_finding(NO_CAPTION, ERROR, f"{_count(empty)} without a caption.", empty, fix)] if empty else []
 
 
-def _find_missing_trigger(items, trigger):
+def _find_missing_trigger(items: Sequence[Item], trigger: str) -> list[Finding]:
     if not trigger:
         return []
     missing = [item for item in items if not _whole_word(trigger).search(item.caption)]
     later = [item for item in items if item not in missing and not re.match(_whole_word(trigger), item.caption)]
-    found = (
-        [_finding("error", f"{_count(missing)} without the trigger {trigger}.", missing, f"Begin each caption with {trigger}.")]
-        if missing
-        else []
-    )
-    return found + (
-        [_finding("warning", f"{_count(later)} where {trigger} does not come first.", later, f"Move {trigger} to the front.")]
-        if later
-        else []
-    )
+    found = []
+    if missing:
+        words = f"{_count(missing)} without the trigger {trigger}."
+        found.append(_finding(NO_TRIGGER, ERROR, words, missing, f"Begin each caption with {trigger}."))
+    if later:
+        words = f"{_count(later)} where {trigger} does not come first."
+        found.append(_finding(TRIGGER_LATER, WARNING, words, later, f"Move {trigger} to the front."))
+    return found
 
 
-def _find_plain(items, trigger, class_noun):
+def _find_plain(items: Sequence[Item], trigger: str, class_noun: str) -> list[Finding]:
     plain = [item for item in items if says_nothing(item.caption, trigger, class_noun)]
     fix = "Say what may change: clothes, pose, place, light."
     words = "whose caption says nothing about the scene"
-    return [_finding("warning", f"{_count(plain)} {words}.", plain, fix)] if plain else []
+    return [_finding(PLAIN, WARNING, f"{_count(plain)} {words}.", plain, fix)] if plain else []
 
 
-def _find_typos(items, trigger):
+def _find_typos(items: Sequence[Item], trigger: str) -> list[Finding]:
     """Words one slip away from the trigger that are no words of their own."""
     if len(trigger) < 4:
         return []
@@ -204,29 +218,23 @@ def _find_typos(items, trigger):
         for word in set(_words(item.caption)):
             if word != trigger.casefold() and _is_slip(word, trigger.casefold()) and not _real_word(word):
                 slips[word].append(item)
-    return [
-        _finding(
-            "warning",
-            f'"{word}" looks like a mistyped {trigger} ({_count(found)}).',
-            found,
-            f"Replace {word} by {trigger} in all captions.",
-        )
-        for word, found in sorted(slips.items())
-    ]
+    return [_typo(word, found, trigger) for word, found in sorted(slips.items())]
 
 
-def _find_duplicates(items):
+def _typo(word: str, found: Sequence[Item], trigger: str) -> Finding:
+    words = f'"{word}" looks like a mistyped {trigger} ({_count(found)}).'
+    return _finding(TYPO, WARNING, words, found, f"Replace {word} by {trigger} in all captions.")
+
+
+def _find_duplicates(items: Sequence[Item]) -> list[Finding]:
     groups = collections.defaultdict(list)
     for item in items:
         groups[" ".join(_words(item.caption))].append(item)
-    return [
-        _finding("warning", f"{_count(group)} with the same caption.", group, "Say what differs: clothes, pose, place, light.")
-        for group in groups.values()
-        if len(group) > 1
-    ]
+    fix = "Say what differs: clothes, pose, place, light."
+    return [_finding(SAME, WARNING, f"{_count(group)} with the same caption.", group, fix) for group in groups.values() if len(group) > 1]
 
 
-def _find_fused(items, trigger, class_noun):
+def _find_fused(items: Sequence[Item], trigger: str, class_noun: str) -> list[Finding]:
     """Content words in nearly every caption: they are learned as one with the trigger."""
     if len(items) < MIN_CAPTIONS_FOR_FUSED:
         return []
@@ -234,19 +242,15 @@ def _find_fused(items, trigger, class_noun):
     counts = collections.Counter(word for item in items for word in set(_words(item.caption)) - ignored if not word.isdigit())
     fused = sorted(((word, n) for word, n in counts.items() if n >= FUSED_SHARE * len(items)), key=lambda x: (-x[1], x[0]))
     fix = "Leave it out where it should belong to the person; otherwise add pictures without it, and caption those so."
-    return [
-        _finding(
-            "warning", f'"{word}" stands in {n} of {len(items)} captions and will become part of the person.', _having(items, word), fix
-        )
-        for word, n in fused
-    ]
+    words = '"{}" stands in {} of {} captions and will become part of the person.'
+    return [_finding(FUSED, WARNING, words.format(word, n, len(items)), _having(items, word), fix) for word, n in fused]
 
 
-def _having(items, word):
+def _having(items: Sequence[Item], word: str) -> list[Item]:
     return [item for item in items if word in _words(item.caption)]
 
 
-def _count(items):
+def _count(items: Sequence[Item]) -> str:
     kinds = {item.kind for item in items}
     noun = kinds.pop() if len(kinds) == 1 else "item"
     return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
@@ -255,16 +259,16 @@ def _count(items):
 # -- words
 
 
-def _words(text):
+def _words(text: str) -> list[str]:
     return re.findall(r"\w+(?:['’-]\w+)*", text.casefold())
 
 
 @functools.lru_cache(maxsize=16)
-def _whole_word(trigger):
+def _whole_word(trigger: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(trigger)}(?!\w)", re.IGNORECASE)
 
 
-def _is_slip(word, target):
+def _is_slip(word: str, target: str) -> bool:
     """One letter added, lost or changed, or two neighbours swapped."""
     if abs(len(word) - len(target)) > 1:
         return False
@@ -273,7 +277,7 @@ def _is_slip(word, target):
     return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[:2] == b[:2][::-1] and a[2:] == b[2:])
 
 
-def _real_word(text):
+def _real_word(text: str) -> str:
     """The real word in a trigger (itself, or before digits: anna2), or ""."""
     word = text.casefold()
     stem = word.rstrip("0123456789_")
@@ -283,7 +287,7 @@ def _real_word(text):
 
 
 @functools.lru_cache(maxsize=4096)
-def _frequency(word):
+def _frequency(word: str) -> float:
     """How often a word is used in the language that uses it most, as a share of all words; 0.0 for no word."""
     from wordfreq import get_frequency_dict
 

@@ -1,32 +1,35 @@
 """Clips read by their true timestamps: what a clip is, and its frames at another rate without changing its speed."""
 
-import errno
+from __future__ import annotations
+
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from studio.data import dataset, limits
-from studio.data.media.kinds import sniff_file
-from studio.errors import Problem
+from studio.data import limits
+from studio.data.media.kinds import MediaFacts, sniff_file
+from studio.errors import is_disk_full
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 CRF = "14"  # of H.264 files for training: nothing is seen to be lost
-FULL_DISK = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 MAX_READ_BYTES = 4 * 1024**3  # of decoded pixels in one call
 _DAMAGED = "the clip is damaged or incomplete and can't be read; copy it again from the camera or phone"
 
 
-@dataclass(frozen=True)
-class ClipInfo:
-    """A clip as it is shown: rotation and pixel shape applied to width and height, seconds by timestamps."""
+@dataclass(frozen=True, kw_only=True)
+class ClipInfo(MediaFacts):
+    """A clip as its file holds it: seconds by timestamps, and how its frames are stored."""
 
-    width: int
-    height: int
-    num_frames: int
-    fps: float  # frames by seconds, an average where the rate varies
-    seconds: float
+    kind: str = "clip"
     codec: str
     pixel_format: str
     rotation: int  # degrees counterclockwise that make it upright
@@ -36,7 +39,7 @@ class ClipInfo:
 
 
 @contextmanager
-def open_clip(path):
+def open_clip(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """(container, video stream), read as the container its first bytes show and from this one file only.
 
     A playlist in disguise can then not make the decoder open other files or addresses.
@@ -57,12 +60,13 @@ def open_clip(path):
                     raise ValueError("its pictures are encoded in a way that can't be read; save it as H.264 MP4")
                 yield container, streams[0]
         except av.FFmpegError as e:
-            if e.errno in FULL_DISK:  # from what is written meanwhile
-                raise OSError(e.errno, "the disk is full") from e
+            full = OSError(e.errno, "the disk is full")
+            if is_disk_full(full):  # from what is written meanwhile
+                raise full from e
             raise ValueError(_DAMAGED) from e
 
 
-def probe_clip(path):
+def probe_clip(path: Path) -> ClipInfo:
     """ClipInfo of a file, from its packets and one decoded frame. ValueError says why it can't be used."""
     if Path(path).stat().st_size > limits.MAX_CLIP_BYTES:
         raise ValueError(f"the clip is larger than {limits.MAX_CLIP_BYTES // 1024**3} GB; cut it and import the parts")
@@ -80,7 +84,7 @@ def probe_clip(path):
     return info
 
 
-def check_frame_size(width, height):
+def check_frame_size(width: int, height: int) -> None:
     if not width or not height:
         raise ValueError(_DAMAGED)
     if width * height > limits.MAX_CLIP_PIXELS:
@@ -89,7 +93,7 @@ def check_frame_size(width, height):
         raise ValueError(f"its frames have only {width} x {height} pixels; use a clip of at least {limits.MIN_PHOTO_SIDE} on each side")
 
 
-def read_frames(path, num_frames, fps, start=0.0, size=None):
+def read_frames(path: Path, num_frames: int, fps: float, start: float = 0.0, size: tuple[int, int] | None = None) -> np.ndarray:
     """(F, H, W, 3) uint8 frames, F at `fps` from `start` seconds on, upright, at true speed.
 
     Each is the frame shown at its time (to half a frame), so rates of 23.976, 30, 60 or varying are all played at their own speed.
@@ -123,40 +127,7 @@ def read_frames(path, num_frames, fps, start=0.0, size=None):
     return result
 
 
-def cut_clip(project, item_id, start, end, *, as_new=False):
-    """Shorten a clip of the dataset to [start, end) seconds, or with `as_new` add that part as a new item; the id of the cut item.
-
-    One step of undo; the file in originals/ stays as it is. ValueError if the times don't fit the clip.
-    """
-    item = dataset.get_item(project, item_id)
-    if item.kind != "clip" or item.problem:
-        raise ValueError(f"{item_id} is not a clip that can be cut")
-    start, end = round(float(start), 3), round(min(float(end), item.seconds), 3)
-    if not 0 <= start < end or (end - start) * item.fps < 2:
-        raise ValueError(f"a cut from {start} s to {end} s does not fit a clip of {item.seconds:.2f} s; start must lie before end")
-    with dataset.incoming(project) as folder:
-        cut = folder / "cut.mp4"
-        _cut_with_moviepy(item.path, cut, start, end, min(item.fps, 60.0))
-        return dataset.replace_media(project, item, cut, probe_clip(cut), as_new, f"Cut of {item_id}")
-
-
-def _cut_with_moviepy(source, target, start, end, fps):
-    from moviepy import VideoFileClip
-
-    options = ["-crf", CRF, "-pix_fmt", "yuv420p", "-map_metadata", "-1", "-bf", "0"]
-    try:
-        with VideoFileClip(str(source), audio=False) as clip:
-            part = clip.subclipped(start, min(end, clip.duration))
-            part.write_videofile(str(target), fps=fps, codec="libx264", audio=False, ffmpeg_params=options, logger=None)
-    except OSError as e:  # moviepy's message is ffmpeg's whole log; the job's or studio's own log keeps it
-        raise Problem(
-            "The cut could not be written.",
-            cost="Nothing was lost; the clip is as it was.",
-            fix="Check that the disk has free space, then try again.",
-        ) from e
-
-
-def to_pixels(frame, info, width, height):
+def to_pixels(frame: VideoFrame, info: ClipInfo, width: int, height: int) -> np.ndarray:
     """(height, width, 3) uint8 of a frame: upright, scaled to cover the size, centre-cropped."""
     turned = info.rotation % 180 != 0
     scale = max(width / info.width, height / info.height)
@@ -171,18 +142,18 @@ def to_pixels(frame, info, width, height):
     return pixels[top : top + height, left : left + width]
 
 
-def rotation_of(frame):
+def rotation_of(frame: VideoFrame) -> int:
     """Degrees counterclockwise (0, 90, 180, 270) that make a frame upright."""
     return round(frame.rotation / 90) * 90 % 360
 
 
-def _colorspace(frame):
+def _colorspace(frame: VideoFrame) -> str | None:
     """The frame's YUV matrix; files that don't say are BT.709 from 720 lines up, as players take them."""
     unspecified = frame.colorspace in (2, 0)
     return "ITU709" if unspecified and min(frame.width, frame.height) >= 720 else None
 
 
-def timed_frames(container, stream, start=0.0):
+def timed_frames(container: InputContainer, stream: VideoStream, start: float = 0.0) -> Iterator[tuple[float, VideoFrame]]:
     """(seconds since the clip's first frame, frame) in order of showing; broken packets are passed over."""
     import av
 
@@ -204,7 +175,7 @@ def timed_frames(container, stream, start=0.0):
                 yield time, frame
 
 
-def first_pts(container, stream):
+def first_pts(container: InputContainer, stream: VideoStream) -> int:
     """Timestamp of the first frame that is shown; the container is left at its start."""
     shown = []
     for number, packet in enumerate(container.demux(stream)):
@@ -218,7 +189,7 @@ def first_pts(container, stream):
     return min(shown)
 
 
-def _read_times(stream):
+def _read_times(stream: VideoStream) -> tuple[list[int], float, bool, bool]:
     """(sorted timestamps of the frames shown, end of the last, whether some are hidden, whether all tell their order), nothing decoded."""
     times, hidden, ordered, durations = [], False, True, {}
     for packet in stream.container.demux(stream):
@@ -240,13 +211,13 @@ def _read_times(stream):
     return times, times[-1] + (durations[times[-1]] or typical), hidden, ordered
 
 
-def _first_frame(container, stream):
+def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
     for _, frame in timed_frames(container, stream):
         return frame
     raise ValueError(_DAMAGED)
 
 
-def _describe(stream, frame, times, end, *, trimmed, ordered):
+def _describe(stream: VideoStream, frame: VideoFrame, times: list[int], end: float, *, trimmed: bool, ordered: bool) -> ClipInfo:
     seconds = float((end - times[0]) * stream.time_base)
     if len(times) < 2 or times[-1] == times[0] or seconds <= 0:
         raise ValueError("it shows a single picture, not a moving clip; save that picture as a photo and import it")
@@ -256,23 +227,24 @@ def _describe(stream, frame, times, end, *, trimmed, ordered):
     aspect = stream.sample_aspect_ratio or Fraction(1)
     aspect = aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1)
     rotation = rotation_of(frame)
-    shown = (max(1, round(frame.width * aspect)), frame.height)
+    width, height = max(1, round(frame.width * aspect)), frame.height
+    if rotation % 180:
+        width, height = height, width
     return ClipInfo(
-        *(shown[::-1] if rotation % 180 else shown),
-        num_frames=len(times), fps=round(len(times) / seconds, 4), seconds=round(seconds, 4), codec=stream.codec_context.name,
-        pixel_format=frame.format.name, rotation=rotation, square_pixels=aspect == 1, trimmed=trimmed,
+        width=width, height=height, num_frames=len(times), fps=round(len(times) / seconds, 4), seconds=round(seconds, 4),
+        codec=stream.codec_context.name, pixel_format=frame.format.name, rotation=rotation, square_pixels=aspect == 1, trimmed=trimmed,
         ordered=ordered,
     )  # fmt: skip
 
 
-def _stated_seconds(container, stream):
+def _stated_seconds(container: InputContainer, stream: VideoStream) -> float:
     """The length that the file claims, or 0.0; the shorter claim where stream and container differ."""
     claims = [float(stream.duration * stream.time_base)] if stream.duration else []
     claims += [container.duration / 1_000_000] if container.duration else []
     return min((c for c in claims if c > 0), default=0.0)
 
 
-def _too_long(seconds):
+def _too_long(seconds: float) -> str:
     return (
         f"the clip lasts {seconds / 60:.0f} minutes; the most is {limits.MAX_CLIP_SECONDS // 60}: cut out the seconds that show the person"
     )

@@ -1,6 +1,10 @@
-"""What a file really is, by its first bytes; its extension decides nothing."""
+"""What a photo or clip is: its kind by its first bytes (its extension decides nothing), its size and its length."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from studio.facts import Facts
 
 SNIFF_BYTES = 64
 
@@ -14,7 +18,27 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 _MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
 
-def sniff(head):
+@dataclass(frozen=True, kw_only=True)
+class MediaFacts(Facts):
+    """What is known of a photo or clip as it is shown: rotation and pixel shape are applied to width and height."""
+
+    ALWAYS_WRITTEN = ("kind", "width", "height", "num_frames", "fps", "seconds")
+    kind: str  # "photo" or "clip"
+    width: int = 0  # px; 0 where the file can't be read
+    height: int = 0
+    num_frames: int = 1
+    fps: float = 0.0  # frames by seconds, an average where the rate varies; 0 for a photo
+    seconds: float = 0.0
+
+    def media(self) -> "MediaFacts":
+        """These facts alone, of whatever carries them."""
+        return MediaFacts(**self.media_fields())
+
+    def media_fields(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in MediaFacts.ALWAYS_WRITTEN}
+
+
+def sniff(head: bytes) -> str:
     """ "photo", "clip", "zip" or "" for the first SNIFF_BYTES of a file."""
     if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")):
         return "photo"
@@ -29,22 +53,22 @@ def sniff(head):
     return "zip" if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) else ""
 
 
-def sniff_file(path):
+def sniff_file(path: Path) -> str:
     with open(path, "rb") as file:
         return sniff(file.read(SNIFF_BYTES))
 
 
-def looks_like_media(name):
+def looks_like_media(name: str) -> bool:
     """Whether a file's name promises a photo or clip, so that a broken one deserves a sentence."""
     return Path(name).suffix.casefold() in PHOTO_NAMES + CLIP_NAMES + OTHER_MEDIA_NAMES
 
 
-def is_raw(name):
+def is_raw(name: str) -> bool:
     """Whether a file's name says that it is a camera's raw data, of which a reader of TIFF would find the small preview."""
     return Path(name).suffix.casefold() in RAW_NAMES
 
 
-def refusal(name, head):
+def refusal(name: str, head: bytes) -> str:
     """Why a file that is neither photo nor clip is not imported."""
     if not head:
         return "the file is empty; copy it again from where it came"
@@ -53,21 +77,3 @@ def refusal(name, head):
     if Path(name).suffix.casefold() in OTHER_MEDIA_NAMES:
         return f"this kind of file is not supported; save it as one of: {SUPPORTED}"
     return f"its content is neither a photo nor a clip, whatever its name says; use {SUPPORTED}"
-
-
-def probe(path):
-    """{kind, width, height, num_frames, fps, seconds} of a photo or clip as it is shown. ValueError says what is wrong with it."""
-    with open(path, "rb") as file:
-        head = file.read(SNIFF_BYTES)
-    kind = sniff(head)
-    if kind == "photo":
-        from studio.data.media import photos
-
-        width, height = photos.load_photo(path).size
-        return dict(kind=kind, width=width, height=height, num_frames=1, fps=0.0, seconds=0.0)
-    if kind == "clip":
-        from studio.data.media import clips
-
-        info = clips.probe_clip(path)
-        return dict(kind=kind, width=info.width, height=info.height, num_frames=info.num_frames, fps=info.fps, seconds=info.seconds)
-    raise ValueError(refusal(Path(path).name, head))

@@ -4,7 +4,9 @@ import functools
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from studio.data import limits
@@ -24,7 +26,7 @@ _UPRIGHT = {
 }
 
 
-def load_photo(path, max_side=None):
+def load_photo(path: Path, max_side: int | None = None) -> Image.Image:
     """A PIL image, RGB and upright, of a photo in any supported format; scaled down to `max_side` if given.
 
     Transparent parts become white, an animation becomes its first picture. ValueError says why a file can't be used.
@@ -43,7 +45,7 @@ def load_photo(path, max_side=None):
         raise ValueError("the photo is damaged or incomplete and can't be read; copy it again from the camera or phone") from e
 
 
-def write_photo(image, path):
+def write_photo(image: Image.Image, path: Path) -> None:
     """Save pixels as a JPEG without metadata, at a quality where nothing is seen to be lost."""
     image.info = {}  # Pillow would write comments and profiles found here
     image.save(path, "JPEG", quality=JPEG_QUALITY, subsampling=0)
@@ -53,7 +55,7 @@ class _Refused(ValueError):
     pass
 
 
-def _decode(path, max_side):
+def _decode(path: Path, max_side: int | None) -> Image.Image:
     with Image.open(path, formats=_formats()) as image:
         _check_size(*image.size)
         orientation = _read_orientation(image)
@@ -68,7 +70,7 @@ def _decode(path, max_side):
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
-def _check_size(width, height):
+def _check_size(width: int, height: int) -> None:
     if width * height > limits.MAX_PHOTO_PIXELS:
         raise _Refused(_too_large(f"{width:,} x {height:,} pixels"))
     if min(width, height) < limits.MIN_PHOTO_SIDE:
@@ -77,20 +79,20 @@ def _check_size(width, height):
         raise _Refused(f"the picture is a strip of {width:,} x {height:,} pixels; crop it to the person and import that")
 
 
-def _too_large(size=""):
+def _too_large(size: str = "") -> str:
     most = limits.MAX_PHOTO_PIXELS // 1_000_000
     has = f"has {size}, more than the" if size else "has more than"
     return f"the picture {has} {most} megapixels that can be read; save a smaller copy and import that"
 
 
-def _read_orientation(image):
+def _read_orientation(image: Image.Image) -> int:
     try:
         return image.getexif().get(_ORIENTATION, 1)
     except Exception:  # damaged EXIF raises anything, and is no reason to lose the picture
         return 1
 
 
-def _reduce(image, max_side):
+def _reduce(image: Image.Image, max_side: int) -> Image.Image:
     if image.mode in ("P", "PA", "1"):
         image = image.convert("RGBA")
     size = ImageOps.contain(Image.new("1", image.size), (max_side, max_side), Image.Resampling.NEAREST).size
@@ -99,7 +101,7 @@ def _reduce(image, max_side):
     )
 
 
-def _to_rgb(image, profile):
+def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         image = _to_8_bit(image)
     if image.mode in ("1", "P", "PA", "La", "RGBa") or "transparency" in image.info:
@@ -114,10 +116,8 @@ def _to_rgb(image, profile):
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _to_8_bit(image):
+def _to_8_bit(image: Image.Image) -> Image.Image:
     """16-bit grey scaled down by its bit depth; 32-bit and float grey, which have no fixed white, by their own range."""
-    import numpy as np
-
     pixels = np.asarray(image)
     if image.mode.startswith("I;16"):
         return Image.fromarray((pixels.astype(np.uint16) >> 8).astype(np.uint8))
@@ -128,7 +128,7 @@ def _to_8_bit(image):
     return Image.fromarray(((pixels - low) / (high - low) * 255).round().astype(np.uint8))
 
 
-def _to_srgb(image, profile):
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         return ImageCms.profileToProfile(image, source, _srgb(), outputMode="RGB")
@@ -137,12 +137,12 @@ def _to_srgb(image, profile):
 
 
 @functools.cache
-def _srgb():
+def _srgb() -> Any:
     return ImageCms.createProfile("sRGB")
 
 
 @functools.cache
-def _formats():
+def _formats() -> list[str]:
     import pillow_heif
 
     Image.init()

@@ -1,21 +1,27 @@
 """Small pictures for lists and previews, made once and kept in the cache by content."""
 
 import io
+from pathlib import Path
+
+from PIL import Image
 
 from studio.data import limits
-from studio.workspace import write_atomic
+from studio.data.dataset import Item
+from studio.data.media.clips import read_frames
+from studio.data.media.photos import load_photo
+from studio.workspace import Project, write_atomic
 
 THUMBNAIL_SIDE = 320
 PREVIEW_SIDE = 1280
 VERSION_CHARACTERS = 32
 
 
-def thumbnail(project, item):
+def thumbnail(project: Project, item: Item) -> Path:
     """Path of a JPEG of at most 320 px: the photo, or a frame from the middle of the clip; a grey card where it can't be read."""
     return _cached(project, item, "small", THUMBNAIL_SIDE)
 
 
-def find_thumbnail(project, version):
+def find_thumbnail(project: Project, version: str) -> Path | None:
     """The thumbnail of that `version_of`, if it is made already: found without a look at the dataset. None if it is not."""
     if len(version) != VERSION_CHARACTERS or not set(version) <= set("0123456789abcdef"):
         return None
@@ -23,17 +29,17 @@ def find_thumbnail(project, version):
     return path if path.is_file() else None
 
 
-def version_of(item):
+def version_of(item: Item) -> str:
     """Names the content of a thumbnail."""
     return item.sha256[:VERSION_CHARACTERS]
 
 
-def preview(project, item):
+def preview(project: Project, item: Item) -> Path:
     """Path of what is shown large: a JPEG of at most 1280 px for a photo, the dataset's own MP4 for a clip."""
     return item.path if item.kind == "clip" and not item.problem else _cached(project, item, "large", PREVIEW_SIDE)
 
 
-def _cached(project, item, name, side):
+def _cached(project: Project, item: Item, name: str, side: int) -> Path:
     path = _place(project, version_of(item), name)
     if not path.is_file():
         buffer = io.BytesIO()
@@ -42,13 +48,11 @@ def _cached(project, item, name, side):
     return path
 
 
-def _place(project, version, name):
+def _place(project: Project, version: str, name: str) -> Path:
     return project.cache_dir / "thumbnails" / f"{version}-{name}.jpg"
 
 
-def _picture(item, side):
-    from PIL import Image
-
+def _picture(item: Item, side: int) -> Image.Image:
     try:
         image = middle_frame(item, side) if item.kind == "clip" else _photo(item, side)
     except (OSError, ValueError):  # the item itself carries the reason in words
@@ -57,18 +61,12 @@ def _picture(item, side):
     return image
 
 
-def _photo(item, side):
-    from studio.data.media.photos import load_photo
-
+def _photo(item: Item, side: int) -> Image.Image:
     return load_photo(item.path, max_side=min(4 * side, limits.MAX_PHOTO_SIDE))
 
 
-def middle_frame(item, side=PREVIEW_SIDE):
+def middle_frame(item: Item, side: int = PREVIEW_SIDE) -> Image.Image:
     """A PIL image of the frame in the middle of a clip, at most `side` px."""
-    from PIL import Image
-
-    from studio.data.media.clips import read_frames
-
     scale = min(1.0, side / max(item.width, item.height))
     size = (max(1, round(item.width * scale)), max(1, round(item.height * scale)))
     return Image.fromarray(read_frames(item.path, 1, item.fps, start=item.seconds / 2, size=size)[0])

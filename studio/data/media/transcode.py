@@ -1,26 +1,36 @@
 """Clips for the dataset: upright H.264 in MP4 without sound or metadata, every frame at its true time."""
 
+from __future__ import annotations
+
 import fractions
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from studio.data import limits
 from studio.data.media import clips
 
+if TYPE_CHECKING:
+    from av.filter import Graph
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
 _HDR_TRANSFERS = (16, 18)  # PQ and HLG, as phones record them
 
 
-def prepare_clip(source, target, should_stop=lambda: False):
+def prepare_clip(source: Path, target: Path, should_stop: Callable[[], bool] = lambda: False) -> clips.ClipInfo:
     """Write `source` as training reads it; ClipInfo of the result. Copies the frames as they are where possible, else encodes them anew.
 
     ValueError says why a clip can't be used. InterruptedError if `should_stop` became true on the way.
     """
     info = clips.probe_clip(source)
-    decoded = _copy_frames(source, target, should_stop) if _is_ready(source, info) else _encode(source, target, info, should_stop)
+    decoded = _copy_frames(source, target, should_stop) if _is_ready(info) else _encode(source, target, info, should_stop)
     if decoded < 0.9 * info.num_frames:
         raise ValueError(f"only {decoded} of its {info.num_frames} frames can be read: the file is damaged; copy it again")
     return clips.probe_clip(target)
 
 
-def _is_ready(source, info):
+def _is_ready(info: clips.ClipInfo) -> bool:
     """Whether the frames can go into the dataset's MP4 exactly as they are."""
     small = max(info.width, info.height) <= limits.MAX_CLIP_SIDE and not info.width % 2 and not info.height % 2
     plain = (
@@ -34,7 +44,7 @@ def _is_ready(source, info):
     return small and plain
 
 
-def _copy_frames(source, target, should_stop):
+def _copy_frames(source: Path, target: Path, should_stop: Callable[[], bool]) -> int:
     """Packets copied, sound and metadata left behind; every frame is decoded once to see that it can be. Number of readable frames."""
     import av
 
@@ -57,7 +67,7 @@ def _copy_frames(source, target, should_stop):
     return decoded
 
 
-def _encode(source, target, info, should_stop):
+def _encode(source: Path, target: Path, info: clips.ClipInfo, should_stop: Callable[[], bool]) -> int:
     """Every frame turned upright, scaled to bounds and encoded with its own timestamp. Number of frames."""
     import av
 
@@ -84,7 +94,7 @@ def _encode(source, target, info, should_stop):
     return written
 
 
-def _make_graph(stream, frame, info, width, height):
+def _make_graph(stream: VideoStream, frame: VideoFrame, info: clips.ClipInfo, width: int, height: int) -> Graph:
     """turn -> scale -> 8-bit limited-range YUV, without a detour through RGB."""
     import av.filter
 
@@ -101,12 +111,13 @@ def _make_graph(stream, frame, info, width, height):
     return graph
 
 
-def _fit(width, height):
+def _fit(width: int, height: int) -> tuple[int, int]:
     """Even numbers within MAX_CLIP_SIDE, at least 2."""
     scale = min(1.0, limits.MAX_CLIP_SIDE / max(width, height))
-    return tuple(max(2, round(side * scale / 2) * 2) for side in (width, height))
+    even_width, even_height = (max(2, round(side * scale / 2) * 2) for side in (width, height))
+    return even_width, even_height
 
 
-def _check_stop(should_stop):
+def _check_stop(should_stop: Callable[[], bool]) -> None:
     if should_stop():
         raise InterruptedError

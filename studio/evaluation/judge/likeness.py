@@ -1,6 +1,9 @@
 """Likeness as numbers: how much faces are like the person's photos, and how near drawings come to copying one. Numpy alone."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 LEAST_GROUPS = 3  # photos (or clips, or frames of a single clip) that a likeness can be measured against
@@ -15,7 +18,7 @@ class Likeness:
     references (N, D); groups (N,): pictures with the same number were taken together, as frames of a clip, and are not compared.
     """
 
-    def __init__(self, references, groups=None):
+    def __init__(self, references: ArrayLike, groups: ArrayLike | None = None) -> None:
         references = np.asarray(references, np.float32)
         groups = np.arange(len(references)) if groups is None else np.asarray(groups)
         if len(references) < LEAST_GROUPS:
@@ -28,11 +31,11 @@ class Likeness:
         if self.ceiling < LEAST_CEILING:
             raise ValueError("the pictures of the dataset do not show one person; leave out those of others")
 
-    def shares(self, embeddings):
+    def shares(self, embeddings: ArrayLike) -> np.ndarray:
         """(M,) for embeddings (M, D): 1 is as like the person as their own photos are, 0 has nothing in common."""
         return np.asarray(embeddings, np.float32) @ self.mean / self.ceiling
 
-    def identity(self, embeddings):
+    def identity(self, embeddings: ArrayLike) -> tuple[float, float]:
         """(share of a clip: the median of its frames, its fall from the first to the last third)."""
         shares = self.shares(embeddings)
         third = max(1, len(shares) // 3)
@@ -42,14 +45,15 @@ class Likeness:
 class Copies:
     """Finds drawings that copy a training picture: nearer to one in pixels than those pictures usually are to each other."""
 
-    def __init__(self, pictures, groups=None):
+    def __init__(self, pictures: Sequence[np.ndarray], groups: ArrayLike | None = None) -> None:
         """pictures: list of (H, W, 3) uint8 of any sizes, at least two; groups as for Likeness."""
-        self.pictures, self.thumbnails = pictures, {}
+        self.pictures = pictures
+        self.thumbnails: dict[float, np.ndarray] = {}
         self.groups = np.arange(len(pictures)) if groups is None else np.asarray(groups)
         if len(set(self.groups.tolist())) < 2:
             self.groups = np.arange(len(pictures))
 
-    def nearness(self, frames):
+    def nearness(self, frames: np.ndarray) -> float:
         """For frames (F, H, W, 3): the pictures' usual distance to their nearest neighbour through the clip's to its nearest picture.
 
         About 1 is a picture of its own, 2 is twice as near to one training picture as they are to each other. The median frame counts.
@@ -61,13 +65,13 @@ class Copies:
         usual, nearest = np.median(apart.min(1)), np.median(_distances(drawn, own).min(1))
         return float(min(MOST_NEAR, usual / max(nearest, 1e-6)))
 
-    def _thumbnails(self, ratio):
+    def _thumbnails(self, ratio: float) -> np.ndarray:
         if ratio not in self.thumbnails:
             self.thumbnails[ratio] = np.stack([thumbnail(picture, ratio) for picture in self.pictures])
         return self.thumbnails[ratio]
 
 
-def thumbnail(picture, ratio):
+def thumbnail(picture: np.ndarray, ratio: float) -> np.ndarray:
     """(H, W, 3) uint8 -> (THUMBNAIL, THUMBNAIL, 3) in 0..1: the largest middle part with that ratio of width to height, averaged."""
     height, width = picture.shape[:2]
     w, h = min(width, round(height * ratio)), min(height, round(width / ratio))
@@ -77,10 +81,10 @@ def thumbnail(picture, ratio):
     return np.asarray(small, np.float32) / 255
 
 
-def _distances(a, b):
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(len(a), len(b)): root mean square difference of thumbnails."""
     return np.sqrt(((a[:, None] - b[None]) ** 2).mean((2, 3, 4)))
 
 
-def _unit(row):
+def _unit(row: np.ndarray) -> np.ndarray:
     return row / max(np.linalg.norm(row), 1e-12)

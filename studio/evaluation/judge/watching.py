@@ -1,51 +1,63 @@
-"""Scores of a clip that need an eye: likeness, copies and obedience, from the base model's observer and the person's own pictures."""
+"""What an eye is needed for: the one for the base model, and the person's own pictures as it sees them."""
 
 from functools import cached_property
 
+import numpy as np
+
 from studio.evaluation.judge.likeness import Copies, Likeness
-from studio.evaluation.judge.obedience import prompt_accuracy
-from studio.evaluation.judge.references import read_references, scores_key
-from studio.models.observer import find_observer
+from studio.evaluation.judge.look import Look
+from studio.evaluation.judge.measuring import score_keys
+from studio.evaluation.judge.references import read_references
+from studio.evaluation.sweep_facts import Prompt
+from studio.models.catalogue import BaseModel
+from studio.models.eyes import NAMES, Eye, Sight, find_eye
+from studio.workspace import Project
 
 
 class Watcher:
-    """Looks at clips for one project. A base model without an observer measures nothing here; nothing is loaded before it is needed.
+    """Looks at clips for one project. Nothing is loaded before it is needed.
 
-    key: what it measures with. trouble: why likeness can't be measured although there is an observer, or "".
+    keys: what each score is measured with. trouble: why likeness can't be measured although there is an eye, or "".
     """
 
-    def __init__(self, project, base):
+    def __init__(self, project: Project, base: BaseModel) -> None:
         self.project, self.base = project, base
-        self.key = scores_key(project, base)
+        self.keys = score_keys(project, base)
+        self.eye: Eye | None = find_eye(base.preset)
         self.trouble = ""
 
-    def look(self, frames, prompt):
-        """Scores of frames (F, H, W, 3) uint8 drawn for a prompt of sweep.json.
-
-        Person prompts: identity, identity_fall, memorised; class prompts: resemblance; both: follows. What can't be measured is left out.
-        """
-        if self._observer is None:
-            return {}
-        scores = {"follows": prompt_accuracy(self._observer, prompt["text"], frames)}
-        likeness, copies = self._person
-        if likeness:
-            share, fall = likeness.identity(self._observer.embed(frames))
-            scores |= {"identity": share, "identity_fall": fall} if prompt["kind"] == "person" else {"resemblance": share}
-        if copies and prompt["kind"] == "person":
-            scores["memorised"] = copies.nearness(frames)
-        return {name: round(value, 4) for name, value in scores.items() if value is not None}
+    def look(self, frames: np.ndarray, prompt: Prompt, base: Look | None = None) -> Look:
+        """A clip, beside the base's of the same prompt and seed."""
+        return Look(frames, prompt, self, base)
 
     @cached_property
-    def _observer(self):
-        return find_observer(self.base) if self.key else None
+    def sight(self) -> Sight | None:
+        """The opened eye; None where there is none for the base model."""
+        return self.eye.open(self.base) if self.eye else None
+
+    @property
+    def can_name(self) -> bool:
+        """Whether the eye says what a picture shows."""
+        return self.eye is not None and NAMES in self.eye.gives
+
+    @property
+    def likeness(self) -> Likeness | None:
+        """To the person; None where there are too few pictures."""
+        return self._person[0]
+
+    @property
+    def copies(self) -> Copies | None:
+        """Finds copies of the person's pictures; None where there are too few."""
+        return self._person[1]
 
     @cached_property
-    def _person(self):
-        """(Likeness, Copies); None where there are too few pictures."""
+    def _person(self) -> tuple[Likeness | None, Copies | None]:
+        if self.sight is None:
+            return None, None
         pictures, groups = read_references(self.project)
         copies = Copies(pictures, groups) if len(pictures) > 1 else None
         try:
-            rows = [self._observer.embed(picture[None])[0] for picture in pictures]
+            rows = [self.sight.embed(picture[None])[0] for picture in pictures]
             return Likeness(rows, groups), copies
         except ValueError as e:
             self.trouble = str(e)

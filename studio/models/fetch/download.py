@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from studio.errors import Problem, is_disk_full
-from studio.machine import describe_gb, free_disk_gb
+from studio.machine import free_disk_gb
 from studio.models.fetch.fetchable import find_fetchable
 from studio.models.fetch.offers import RESERVE_GB, model_folder, require_source
+from studio.words import gigabytes
 from studio.workspace import Workspace, read_json, replace, safe_join, write_json
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ class Download:
         except OSError as e:
             if not is_disk_full(e):
                 raise
-            left = describe_gb((self.needed.total_bytes - self.done_bytes) / 1e9)
+            left = gigabytes((self.needed.total_bytes - self.done_bytes) / 1e9)
             message = f"The disk of {self.folder} is full; {left} of the model are still to be fetched."
             raise Problem(message, cost=_KEPT, fix="Free some space, then go on.") from None
         return _size(part) == file.size
@@ -354,8 +355,8 @@ def no_space(need_gb: float, free_gb: float, folder: Path) -> Problem:
     """The Problem that says how much is missing, and where."""
     missing = max(0.0, need_gb + RESERVE_GB - free_gb)
     return Problem(
-        f"{describe_gb(missing)} of free space is missing on the disk of {folder}: "
-        f"{describe_gb(need_gb)} are still to be fetched, {describe_gb(free_gb)} are free, and {RESERVE_GB:g} GB stay free.",
+        f"{gigabytes(missing)} of free space is missing on the disk of {folder}: "
+        f"{gigabytes(need_gb)} are still to be fetched, {gigabytes(free_gb)} are free, and {RESERVE_GB:g} GB stay free.",
         cost=_KEPT,
         fix="Free some space and go on, or choose another workspace folder with --home.",
     )

@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from studio.errors import Problem
-from studio.machine import describe_gb, free_disk_gb
+from studio.machine import free_disk_gb
 from studio.models.fetch.fetchable import About, describe, find_fetchable, list_names
 from studio.models.presence import Presence
+from studio.words import gigabytes
 from studio.workspace import Workspace
 
 HUB = "https://huggingface.co"
@@ -109,7 +110,7 @@ def describe_download(name: str, workspace: Workspace) -> Offer:
         host = require_source(name, workspace).host
         missing = max(0.0, about.download_gb - here) + RESERVE_GB - free
         if missing > 0:
-            prevented = f"{describe_gb(missing)} of free space is missing: {describe_gb(free)} are free where {folder} is."
+            prevented = f"{gigabytes(missing)} of free space is missing: {gigabytes(free)} are free where {folder} is."
     except Problem as e:
         prevented = f"{e.message} {e.fix}".strip()
     return Offer(about, host, folder, min(here, about.download_gb), free, prevented)

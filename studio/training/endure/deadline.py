@@ -13,7 +13,8 @@ class Deadline:
 
     def __init__(self, text: str, now: float | None = None):
         """text: a time of day, "07:00"; its next occurrence counts."""
-        self.at = next_time(text, time.time() if now is None else now) if text else None
+        now = time.time() if now is None else now
+        self.at = next_time(text, now) if text else None
         self.step_seconds = self.saving_seconds = self.loading_seconds = 0.0
 
     @property

@@ -33,7 +33,9 @@ def when_there_is_space(run: Run, step: int, save: Callable[[], Saved], process_
             say(run.report, f"{saved.message} Training waits until there is space; nothing is lost. {saved.fix}")
         is_waiting = True
         words = "The disk is full: training waits until there is space"
-        tell(run.report, Progress(stage="Training", done=step, total=run.config.steps, unit="steps", message=words))
+        tell(
+            run.report, Progress(stage=run.words.stage, code=run.words.code, done=step, total=run.config.steps, unit="steps", message=words)
+        )
         _wait(run.should_stop)
 
 

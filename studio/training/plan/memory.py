@@ -25,6 +25,10 @@ PROGRAM_GB = 3.0  # Python, torch and the libraries, in RAM
 WORK = (27.55, 3.364)
 KEPT = (21.86, 2.166)  # ... that stay when a block's intermediate results are kept instead
 KEPT_WORK = (4.7, 1.53)  # ... while a block is differentiated whose results were kept
+DRAWN = (
+    30,
+    4,
+)  # bytes alive for each token while a clip is drawn, of the hidden size and of the feed-forward's: norms and rotary tables are fp32
 PER_WIDTH = 45e6 / 5120  # bytes beside tokens, for a unit of width: the prompt's queries and keys
 KEPT_PER_WIDTH = 27e6 / 5120  # ... that stay with a block's kept results
 SMALL_SAVES, KEPT_SMALL_SAVES = 3.3, 2.35  # hidden sizes a token by which the moment when a weight is made from 8 bits lies below the peak
@@ -86,6 +90,22 @@ def expert_bytes(facts: Shape, precision: str) -> float:
     beside = facts.parameters_per_expert - facts.num_blocks * facts.block_parameters
     kept_fp32 = facts.hidden * (facts.hidden + 256) * (4 - BYTES[precision])  # the time embedding stays fp32
     return facts.num_blocks * block_bytes(facts, precision) + beside * BYTES[precision] + kept_fp32
+
+
+def placed_bytes(facts: Shape, precision: str, swapped: int) -> float:
+    """Bytes of an expert's weights on the GPU with so many blocks in RAM: those that stay, and the buffers that the others visit."""
+    block = block_bytes(facts, precision)
+    return expert_bytes(facts, precision) + (min(NUM_BUFFERS, swapped) - swapped) * block
+
+
+# -- drawing
+
+
+def drawing_gb(facts: Shape, precision: str, swapped: int, tokens: int, lora_rank: int) -> float:
+    """The peak on the GPU while clips of so many tokens are drawn. GB of 2**30 bytes."""
+    activations = tokens * (DRAWN[0] * facts.hidden + DRAWN[1] * facts.ffn)
+    lora = facts.lora_parameters_per_rank * lora_rank * 4
+    return SLACK * ((placed_bytes(facts, precision, swapped) + activations + lora) / GIB + CONTEXT_GB)
 
 
 # -- the step

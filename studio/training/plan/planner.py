@@ -9,7 +9,7 @@ from typing import Any
 from studio import config as settings
 from studio.config import TrainConfig, from_dict, merge
 from studio.data.dataset import Item, kept_items
-from studio.machine import Gpu, Machine, describe_gb, free_disk_gb, read_torch_build
+from studio.machine import Gpu, Machine, free_disk_gb, read_torch_build
 from studio.models.catalogue import has_small_files
 from studio.models.preset import ModelPreset, Shape, model_preset
 from studio.training.material import fit_to_material, learnable, why_left_out, why_nothing_to_learn
@@ -22,6 +22,7 @@ from studio.training.plan.plan_words import why_length, why_other_numbers, why_p
 from studio.training.plan.prediction import Pace, Part, Prediction
 from studio.training.plan.run_facts import RunFacts
 from studio.training.schedule import fit_to_experts, group_size, num_process_groups, processes_for, steps_in_turn
+from studio.words import gigabytes
 from studio.workspace import Project, Workspace
 
 MEASURE_IT = "Rehearse measures it in minutes"
@@ -112,21 +113,21 @@ def propose(
     """A Plan for training this project here, or on a machine with that much memory, or that graphics card. Later layers win: defaults,
     recipe, base model, hardware preset (GPU only), overrides (nested dicts). num_here: how many of the run's processes this computer has,
     0: all of them. ValueError for an unknown setting, recipe, model or card."""
-    model = model_preset(project.facts().base_model)
-    kept = kept_items(project)
-    items = learnable(kept, model)
+    if ram_gb is not None and not 1 <= ram_gb <= 16_384:
+        raise ValueError(f"ram must be 1 to 16384 GB, got {ram_gb:g}")
+    ram_free_gb = machine.ram_free_gb if ram_gb is None else ram_gb * 0.9
+    # what it is planned for
     is_imagined = vram_gb is not None or bool(gpu_name)
     if is_imagined:
         gpu, notes = _imagine_gpu(vram_gb, gpu_name)
     else:
         gpu, notes = _choose_gpu(machine, num_here or (overrides or {}).get("processes", 1))
-    if ram_gb is not None and not 1 <= ram_gb <= 16_384:
-        raise ValueError(f"ram must be 1 to 16384 GB, got {ram_gb:g}")
+    model, kept = model_preset(project.facts().base_model), kept_items(project)
     at = _Situation(
         model=model,
-        items=items,
+        items=learnable(kept, model),
         gpu=gpu,
-        ram_free_gb=machine.ram_free_gb if ram_gb is None else ram_gb * 0.9,
+        ram_free_gb=ram_free_gb,
         disk_free_gb=free_disk_gb(project.root),
         is_imagined=is_imagined,
         has_small_files=gpu is not None and has_small_files(model.name, workspace),
@@ -135,7 +136,7 @@ def propose(
         card=find_card(gpu.name) if gpu else None,
     )
     # what is chosen, each with its reasons
-    chosen, why_recipe = _choose_recipe(recipe, items, model)
+    chosen, why_recipe = _choose_recipe(recipe, at.items, model)
     hardware, why_hardware = _choose_hardware(gpu)
     config, why_config = _layer(at, chosen, hardware, overrides or {})
     config, rehearsal, why_rehearsed = _use_rehearsal(project, at, config)
@@ -320,7 +321,7 @@ def _use_rehearsal(project: Project, at: _Situation, config: TrainConfig) -> tup
     if found is None:
         return config, None, []
     measured = found.measured
-    memory = f"{describe_gb(measured.vram_gb)} of GPU memory" if measured.vram_gb else f"{describe_gb(measured.ram_gb)} of RAM"
+    memory = f"{gigabytes(measured.vram_gb)} of GPU memory" if measured.vram_gb else f"{gigabytes(measured.ram_gb)} of RAM"
     reasons = [f"Rehearsed in {found.name}: it took {memory}, and {measured.seconds_per_step:.2g} s a step."]
     if config.memory.compile_blocks and not found.memory.compile_blocks:
         reasons.append("The blocks could not be compiled there, so they are used as they are.")
@@ -346,13 +347,13 @@ def _judge(at: _Situation, config: TrainConfig, predicted: Prediction, kept: Seq
             f"set 'Graphics cards' (processes) to {processes_for(at.num_gpus)}."
         )
     if at.gpu and predicted.vram_gb is not None and predicted.vram_gb > at.gpu.vram_free_gb:
-        text = f"It needs about {describe_gb(predicted.vram_gb)} of GPU memory, and {describe_gb(at.gpu.vram_free_gb)} are free."
+        text = f"It needs about {gigabytes(predicted.vram_gb)} of GPU memory, and {gigabytes(at.gpu.vram_free_gb)} are free."
         problems.append(f"{text} {_what_helps(at, at.gpu, config)}")
     if predicted.ram_gb > at.ram_free_gb:
-        text = f"It needs about {describe_gb(predicted.ram_gb)} of RAM while a model loads, and {describe_gb(at.ram_free_gb)} are free."
+        text = f"It needs about {gigabytes(predicted.ram_gb)} of RAM while a model loads, and {gigabytes(at.ram_free_gb)} are free."
         problems.append(f"{text} Close other programs; if that is not enough, this computer needs more RAM for this model.")
     if predicted.disk_gb > at.disk_free_gb:
-        text = f"It needs about {describe_gb(predicted.disk_gb)} on the disk, and {describe_gb(at.disk_free_gb)} are free."
+        text = f"It needs about {gigabytes(predicted.disk_gb)} on the disk, and {gigabytes(at.disk_free_gb)} are free."
         problems.append(f"{text} Free some space, or save less often.")
     return not problems, problems
 

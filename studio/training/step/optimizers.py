@@ -116,10 +116,11 @@ class LoraOptimizer:
 def _placed(state: Mapping[str, Any], device: torch.device, expert_steps: int) -> dict[str, Any]:
     """A parameter's state as the library keeps it: its count of steps on the CPU, all else with the weights."""
     state = {"step": torch.tensor(float(expert_steps)), **state}  # AdamW's count was left out by earlier versions of the studio
-    return {
-        name: value.to("cpu" if name == "step" else device, copy=True) if isinstance(value, torch.Tensor) else value
-        for name, value in state.items()
-    }
+    placed = dict(state)
+    for name, value in state.items():
+        if isinstance(value, torch.Tensor):
+            placed[name] = value.to("cpu" if name == "step" else device, copy=True)
+    return placed
 
 
 class WeightAverage:

@@ -1,10 +1,28 @@
 /* What every component's script begins with: escaped HTML, a gentle re-render, one mount function. */
 const escapeText = (text) => String(text ?? "").replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 class Markup extends String {}
-const asMarkup = (value) =>
-  value instanceof Markup ? value : Array.isArray(value) ? value.map(asMarkup).join("") : value == null ? "" : escapeText(value);
+function asMarkup(value) {
+  if (value instanceof Markup) return value;
+  if (Array.isArray(value)) return value.map(asMarkup).join("");
+  return value == null ? "" : escapeText(value);
+}
 /* html`<b>${text}</b>` escapes its values; nested html`` and arrays of it stay as they are. */
-const html = (strings, ...values) => new Markup(strings.reduce((text, part, i) => text + asMarkup(values[i - 1]) + part));
+function html(strings, ...values) {
+  return new Markup(strings.reduce((text, part, i) => text + asMarkup(values[i - 1]) + part));
+}
+/* An attribute without a value, such as disabled, or nothing. */
+const given = (isSo, attribute) => (isSo ? new Markup(attribute) : "");
+const percent = (share) => Math.round((share || 0) * 100);
+/* How far something is. share: 0 to 1, null while nobody knows. */
+const barView = (share, label) => html`<span class="bar busy ${share == null ? "unknown" : ""}" role="progressbar"
+  aria-label="${label}" aria-valuemin="0" aria-valuemax="100" aria-valuenow="${percent(share)}"
+  ><span style="width:${(share || 0) * 100}%"></span></span>`;
+/* The button of an action, where there is one; `doAction` is what it does. */
+const buttonView = (button, look = "small", id = "") =>
+  button
+    ? html`<button class="${look}" ${id && html`id="${id}"`} data-do="act" data-action="${button.action}"
+        data-place="${button.place}">${button.label}</button>`
+    : "";
 
 /* Change `old` into `fresh` while keeping the nodes, so that focus, scroll position and playing clips survive. */
 function morphChildren(old, fresh) {
@@ -29,6 +47,16 @@ function morphChildren(old, fresh) {
     at = next;
   }
 }
+/* What a person folded open, or a dialog that is shown, stays open. */
+const isOpened = (node, name) => name === "open" && /^(DETAILS|DIALOG)$/.test(node.nodeName);
+function morphAttributes(old, fresh) {
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && !isOpened(old, name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of [...fresh.attributes]) {
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+}
 function morphNode(old, fresh) {
   if (old.nodeType !== Node.ELEMENT_NODE) {
     if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
@@ -36,8 +64,7 @@ function morphNode(old, fresh) {
   }
   if (fresh.hasAttribute("data-keep") && old.hasAttribute("data-keep")) return;
   const typing = old === document.activeElement && old.matches("input, textarea, select");
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !(name === "open" && /^(DETAILS|DIALOG)$/.test(old.nodeName))) old.removeAttribute(name);
-  for (const { name, value } of [...fresh.attributes]) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  morphAttributes(old, fresh);
   if (old.nodeName === "TEXTAREA") {
     if (!typing && old.value !== fresh.value) old.value = fresh.value;
     return;
@@ -50,12 +77,14 @@ function morphNode(old, fresh) {
 }
 function render(root, markup) {
   const fresh = document.createElement("div");
-  fresh.innerHTML = String(markup);
+  fresh.innerHTML = asMarkup(markup);
   morphChildren(root, fresh);
 }
-/* view(value) gives markup, drawn now and whenever the server changes the value. Clicks on [data-do=name] call on[name](element, event). */
+/* view(value) gives markup, drawn now and whenever the server changes the value. Clicks on [data-do=name] call
+   on[name](element, event). */
 function mount(view, on = {}) {
-  const draw = () => render(element, props.value && Object.keys(props.value).length ? view(props.value) : "");
+  const isEmpty = () => !props.value || !Object.keys(props.value).length;
+  const draw = () => render(element, isEmpty() ? "" : view(props.value));
   element.addEventListener("click", (event) => {
     const target = event.target.closest("[data-do]");
     if (target && element.contains(target) && !target.disabled) on[target.dataset.do]?.(target, event);
@@ -66,9 +95,14 @@ function mount(view, on = {}) {
 }
 /* Shown by the whole page: go to a tab, or open the file chooser. */
 const clickOn = (selector) => document.querySelector(selector)?.click();
-/* "tab:train" shows a tab, "tab:dataset/about-person" opens a fold in it, "click:#some-id" presses another control of the page. */
-function goTo(action) {
-  const [kind, where] = [action.slice(0, action.indexOf(":")), action.slice(action.indexOf(":") + 1)];
+/* What a buttonView does: it leads to a place on this page, or the server does it. */
+function doAction({ dataset }, more = {}) {
+  if (dataset.place) goTo(dataset.place);
+  else trigger("act", { action: dataset.action, ...more });
+}
+/* "tab:train" shows a tab, "tab:dataset/about-person" opens a fold in it, "click:" + a selector presses a control. */
+function goTo(place) {
+  const [kind, where] = [place.slice(0, place.indexOf(":")), place.slice(place.indexOf(":") + 1)];
   if (kind !== "tab") return clickOn(where);
   const [tab, fold] = where.split("/");
   clickOn(`#tab-${tab}-button`);

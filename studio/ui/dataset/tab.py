@@ -1,26 +1,37 @@
 """Tab 1: photos and clips in, looked at, captioned, kept or left out."""
 
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
 import gradio as gr
 
 from studio.data import dataset
 from studio.data.captions.rules import check_trigger
-from studio.data.media.clips import cut_clip
+from studio.data.cutting import cut_clip
 from studio.data.media.thumbnails import version_of
 from studio.errors import Problem
+from studio.jobs.kinds.import_media import ImportJob
 from studio.models.catalogue import link_model, models_to_choose
 from studio.ui import actions, download_view, uploads
+from studio.ui import formatting as f
 from studio.ui.components import component
 from studio.ui.dataset import results as results_view
 from studio.ui.dataset import view as dataset_view
+from studio.ui.dataset.view import Place
 from studio.ui.drop import Drop
-from studio.workspace import Project
+from studio.workspace import Project, Workspace
+
+if TYPE_CHECKING:
+    from studio.ui.page import Page
 
 ID, TITLE, ORDER = "dataset", "Dataset", 10
 
 
-def build(page):
+def build(page: Page) -> None:
     next_step = component("next_step", elem_id="next-dataset")
-    place = gr.State({"id": "", "page": 0, "show": "all"})  # the chosen picture, the page of the grid, the filter
+    place = page.remember(Place())
     page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
     build_captioner(page)
     fold = build_import(page)
@@ -33,19 +44,19 @@ def build(page):
         build_person(page)
 
 
-def read_pictures(project, place):
+def read_pictures(project: Project | None, place: Place) -> list[Any]:
     is_empty, *pictures = dataset_view.read_pictures(project, place)
     return [gr.update(open=is_empty), *pictures]
 
 
-def build_captioner(page):
+def build_captioner(page: Page) -> None:
     """The model that writes captions, while it is not on this computer and there is something to caption."""
     panel = component("download", elem_id="studio-download-captioner")
     download_view.connect(page, panel, download_view.captioner_of)
     page.reads(lambda project: [download_view.read_captioner(project)], [panel], tab=ID)
 
 
-def build_import(page):
+def build_import(page: Page) -> gr.Accordion:
     """The drop zone: open while there is nothing yet."""
     fold = gr.Accordion("Add photos and clips", open=False, elem_id="add-media", elem_classes="fold")
     with fold, gr.Row(equal_height=True):
@@ -56,39 +67,38 @@ def build_import(page):
                 label="Or a folder on this computer", info=info, placeholder="/home/me/photos of anna", elem_id="import-folder"
             )
             button = gr.Button("Import the folder", elem_id="import-button")
-    page.acts(files.upload, take_uploads, [files], [files])
+    page.takes(files, take_uploads, lambda files: uploads.forget(page.workspace, [file.path for file in files or []]))
     page.acts(button.click, import_folder, [folder], [folder])
     page.acts(folder.submit, import_folder, [folder], [folder])
     return fold
 
 
-def build_results(page, place):
+def build_results(page: Page, place: gr.State) -> None:
     """How the last import, captioning and check ended; each stays until it is dismissed."""
     results = component("results", elem_id="last-job")
     page.acts(results.act, lambda project, event: actions.act(page, project, event.action))
     page.acts(results.dismiss, lambda project, event: results_view.dismiss(project, str(event.job)))
-    page.acts(results.pick, lambda project, place, event: [place | {"id": str(event.id), "show": "all"}], [place], [place])
+    page.acts(results.pick, lambda project, place, event: [replace(place, item=str(event.id), show="all")], [place], [place])
     page.reads(lambda project: [results_view.read_results(project)], [results], tab=ID)
 
 
-def take_uploads(project, files):
+def take_uploads(project: Project, files: list[uploads.Sent]) -> None:
     taken = uploads.take(project, files or [])
-    config = {"paths": [str(taken.folder)], "delete_after": True, "left_out": taken.left_out}
+    config = ImportJob(paths=(str(taken.folder),), delete_after=True, left_out=tuple(taken.left_out))
     try:
-        actions.queue(project, "import", config, "Import")
+        actions.queue(project, config)
     except BaseException:
         uploads.give_up(taken)
         raise
-    return [None]
 
 
-def import_folder(project, folder):
+def import_folder(project: Project, folder: str) -> list[str]:
     path = uploads.check_folder(folder)
-    actions.queue(project, "import", {"paths": [str(path)]}, "Import")
+    actions.queue(project, ImportJob(paths=(str(path),)))
     return [""]
 
 
-def build_pictures(page, place):
+def build_pictures(page: Page, place: gr.State) -> list[gr.HTML]:
     """Thumbnails at the left, the chosen one large at the right. Returns what shows them."""
     with gr.Row(elem_id="pictures"):
         with gr.Column(scale=3, min_width=0):
@@ -96,9 +106,9 @@ def build_pictures(page, place):
         with gr.Column(scale=2, min_width=0, elem_id="viewer-column"):
             viewer = component("viewer")
     findings = gr.HTML("", apply_default_css=False, elem_id="findings")
-    page.acts(grid.pick, lambda project, place, event: [place | {"id": str(event.id)}], [place], [place])
-    page.acts(grid.turn, lambda project, place, event: [place | {"page": int(event.page)}], [place], [place])
-    page.acts(grid.show, lambda project, place, event: [place | {"page": 0, "show": str(event.show)}], [place], [place])
+    page.acts(grid.pick, lambda project, place, event: [replace(place, item=str(event.id))], [place], [place])
+    page.acts(grid.turn, lambda project, place, event: [replace(place, page=int(event.page))], [place], [place])
+    page.acts(grid.show, show_only, [place], [place])
     page.acts(grid.act, lambda project, event: actions.act(page, project, event.action))
     page.acts(grid.undo, undo)
     page.acts(viewer.save, save_caption, [place], [place])
@@ -108,39 +118,47 @@ def build_pictures(page, place):
     return [grid, viewer, findings]
 
 
-def check_item(project: Project, event: gr.EventData):
+def show_only(project: Project, place: Place, event: gr.EventData) -> list[Place]:
+    if event.show not in dataset_view.SHOWN:
+        raise Problem("There is no such choice of pictures; reload the page.")
+    return [replace(place, page=0, show=event.show)]
+
+
+def check_item(project: Project, event: gr.EventData) -> None:
     """Problem unless the picture of that id is the one that the page showed; another may have come in its place."""
     if version_of(dataset.get_item(project, event.id)) != event.version:
         raise Problem(f"{event.id} is another picture now than the one this page showed: nothing was changed.", fix="Look at it again.")
 
 
-def save_caption(project, place, event):
+def save_caption(project: Project, place: Place, event: gr.EventData) -> list[Place]:
     """Save what was typed; with `next`, go to the item after it."""
     check_item(project, event)
     dataset.set_caption(project, event.id, str(event.text))
     if not event.next:
         return [place]
     ids = [item.id for item in dataset_view.shown_items(dataset_view.look_at(project), place)]
-    after = ids.index(event.id) + 1 if event.id in ids else 0
-    return [place | {"id": ids[after % len(ids)] if ids else "", "page": (after % max(1, len(ids))) // dataset_view.PER_PAGE}]
+    if not ids:
+        return [replace(place, item="", page=0)]
+    after = (ids.index(event.id) + 1) % len(ids) if event.id in ids else 0
+    return [replace(place, item=ids[after], page=after // dataset_view.PER_PAGE)]
 
 
-def undo(project):
+def undo(project: Project) -> str:
     return dataset.undo(project) or "There is nothing to undo."
 
 
-def keep(project, event):
+def keep(project: Project, event: gr.EventData) -> None:
     check_item(project, event)
     dataset.set_keep(project, event.id, bool(event.keep), "" if event.keep else "left out by you")
 
 
-def remove(project, event):
+def remove(project: Project, event: gr.EventData) -> str:
     check_item(project, event)
     dataset.remove_item(project, event.id)
     return "Removed; Undo brings it back. The file you imported stays in the originals folder."
 
 
-def cut(project, event):
+def cut(project: Project, event: gr.EventData) -> str:
     check_item(project, event)
     try:
         start, end = float(event.start), float(event.end)
@@ -150,7 +168,7 @@ def cut(project, event):
     return f"Cut to {end - start:.1f} s; Undo brings the whole clip back."
 
 
-def build_find_and_replace(page):
+def build_find_and_replace(page: Page) -> None:
     with gr.Accordion("Find and replace in all captions", open=False, elem_id="find-and-replace", elem_classes="fold"):
         with gr.Row(equal_height=True):
             find = gr.Textbox(label="Find", elem_id="find-text")
@@ -160,12 +178,12 @@ def build_find_and_replace(page):
     page.acts(button.click, find_and_replace, [find, new, whole])
 
 
-def find_and_replace(project, find, new, whole_words):
+def find_and_replace(project: Project, find: str, new: str, whole_words: bool) -> str:
     count = dataset.replace_in_captions(project, find or "", new or "", bool(whole_words))
-    return f"Replaced in {count} caption{'' if count == 1 else 's'}; Undo takes it back." if count else f"No caption contains “{find}”."
+    return f"Replaced in {f.count(count, 'caption')}; Undo takes it back." if count else f"No caption contains “{find}”."
 
 
-def build_person(page):
+def build_person(page: Page) -> None:
     """Trigger, class noun and base model: set when the project was made, changed here."""
     with gr.Accordion("About this person", open=False, elem_id="about-person", elem_classes="fold"):
         with gr.Row():
@@ -182,21 +200,21 @@ def build_person(page):
     page.reads(lambda project: read_person(page.workspace, project), [trigger, noun, base, permission], tab=ID)
 
 
-def link_folder(project, base, folder):
+def link_folder(project: Project, base: str, folder: str) -> str:
     """Use a base model that is on this computer already, where it is."""
     found = link_model(base, uploads.check_folder(folder), project.workspace)
     files = "; ".join(found.source.describe())
     return f"{found.title} is ready to use. {files[:1].upper()}{files[1:]}".strip()
 
 
-def model_choices(workspace, chosen=""):
+def model_choices(workspace: Workspace, chosen: str = "") -> list[tuple[str, str]]:
     """(title, name) of every base model, and of the chosen one where it is not known here."""
     models = models_to_choose(workspace)
     choices = [(m.title if m.available else f"{m.title} (not on this computer yet)", m.name) for m in models]
     return choices if not chosen or chosen in [name for _, name in choices] else [*choices, (f"{chosen} (not known here)", chosen)]
 
 
-def read_person(workspace, project):
+def read_person(workspace: Workspace, project: Project | None) -> list[Any]:
     if project is None:
         return ["", "", None, ""]
     data = project.facts()
@@ -204,7 +222,7 @@ def read_person(workspace, project):
     return [data.trigger, data.class_noun, gr.update(choices=choices, value=data.base_model), dataset_view.permission_line(data)]
 
 
-def save_person(page, project, trigger, noun, base):
+def save_person(page: Page, project: Project, trigger: str, noun: str, base: str) -> str:
     """Change the trigger everywhere it stands in captions, too, so that no caption is left with the old one."""
     trigger, noun, old = trigger.strip(), noun.strip() or "person", project.facts().trigger
     problems = check_trigger(trigger)

@@ -1,17 +1,26 @@
 """What the Dataset tab shows, as plain JSON for its components; only reads."""
 
 import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from studio.data import dataset, persons
-from studio.data.captions.rules import audit, check_caption, class_prompt
+from studio.data import dataset
+from studio.data.captions.rules import NO_CAPTION, audit, check_caption, class_prompt
+from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
+from studio.data.remarks import SEVERAL_PEOPLE
 from studio.jobs import state
 from studio.models.preset import model_preset
+from studio.project_facts import ProjectFacts
 from studio.training.material import learnable, why_nothing_to_learn
 from studio.ui import actions, download_view
 from studio.ui import formatting as f
+from studio.ui.actions import find_button
+from studio.ui.views import NextStep
+from studio.workspace import Project
 
+Json = dict[str, Any]  # what a component draws
 PER_PAGE = 60
 DIFFERENCES = "Different places, light, clothes and angles matter more than the number."
 WORTH_CHECKING = 5  # fewer pictures are quicker looked at
@@ -25,7 +34,7 @@ SHOWN = {
     "doubt": "Kept with a doubt",
 }
 SOURCES = {"hand": "written by you", "auto": "written by the studio", "imported": "came with the file", "": "not written yet"}
-_FILTERS = {
+_FILTERS: dict[str, Callable[[Item, "Look"], bool]] = {
     "all": lambda item, look: True,
     "kept": lambda item, look: item.keep,
     "out": lambda item, look: not item.keep,
@@ -37,43 +46,52 @@ _FILTERS = {
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where in the grid the person is."""
+
+    item: str = ""  # the chosen picture
+    page: int = 0
+    show: str = "all"  # the filter, of SHOWN
+
+
+@dataclass(frozen=True)
 class Look:
     """The items of a project and what there is to say about their captions."""
 
-    items: tuple
-    remarks: dict  # id -> what is wrong with the caption
+    items: tuple[Item, ...]
+    remarks: Mapping[str, tuple[str, ...]]  # id -> what is wrong with the caption
     findings: str  # the audit as HTML
 
     @property
-    def kept(self):
+    def kept(self) -> list[Item]:
         return [item for item in self.items if item.keep]
 
 
-def doubts_of(item):
+def doubts_of(item: Item) -> list[str]:
     """What the check saw in a picture that is no reason to leave it out; what it says of all of them is said once, elsewhere."""
-    return [words for words in item.measurements.get("warnings", []) if words != persons.SEVERAL]
+    return [warning.words for warning in item.measurements.warnings if warning.code != SEVERAL_PEOPLE]
 
 
-def look_at(project):
+def look_at(project: Project) -> Look:
     """The Look of a project; made anew only when a file of its dataset, or its trigger, has changed."""
     return _look_at(dataset.version(project), words_of(project))
 
 
 @functools.lru_cache(maxsize=4)
-def _look_at(version, words):
+def _look_at(version: dataset.Version, words: tuple[str, str]) -> Look:
     items = dataset.list_items(version[0])
     remarks = {item.id: tuple(check_caption(item.caption, *words)) for item in items}
     return Look(tuple(items), remarks, describe_findings(items, *words))
 
 
-def next_step(project):
+def next_step(project: Project | None) -> NextStep:
     """The one thing to do next, with its button."""
     if project is None:
-        return {"text": "make a project with New person, at the left.", **{"action": "click:#new-person", "label": "New person"}}
+        return actions.next_new_person()
     return describe_next(project, look_at(project))
 
 
-def describe_next(project, look):
+def describe_next(project: Project, look: Look) -> NextStep:
     items, kept = look.items, look.kept
     running = {job.kind for job in state.list_jobs(project.workspace, project) if not job.is_over}
     for kind, words in (
@@ -82,75 +100,75 @@ def describe_next(project, look):
         ("curate", "wait for the check."),
     ):
         if kind in running:
-            return {"text": words}
+            return NextStep(words)
     preset = model_preset(project.facts().base_model)
     if not items:
         photos = "" if preset.takes_first_picture else "10 to 30 varied photos of the person, or "
-        return {"text": f"add {photos}12 to 20 clips of 4 to 8 seconds.", **actions.button("upload")}
+        return NextStep(f"add {photos}12 to 20 clips of 4 to 8 seconds.", button=find_button("upload"))
     if not kept:
-        return {"text": "keep some photos: everything is left out, so there is nothing to train with."}
+        return NextStep("keep some photos: everything is left out, so there is nothing to train with.")
     if reason := why_nothing_to_learn(kept, preset):
-        return {"text": "add clips of the person.", "reason": reason, **actions.button("upload")}
+        return NextStep("add clips of the person.", reason, find_button("upload"))
     kept = learnable(kept, preset)
     bare = [item for item in kept if not item.caption]
-    if len(bare) >= WORTH_CHECKING and not any(item.measurements for item in items):
+    if len(bare) >= WORTH_CHECKING and not any(item.measurements.are_there for item in items):
         reason = "Blurred, dark and doubled pictures, and other people, are found before you write captions for them."
-        return {"text": f"have {count_media(kept)} checked.", "reason": reason, **actions.button("check-photos")}
+        return NextStep(f"have {count_media(kept)} checked.", reason, find_button("check-photos"))
     if bare:
         return write_or_get_captioner(project, count_media(bare))
     wrong = [item for item in kept if look.remarks[item.id]]
     if wrong:
         text = f"look at {f.count(len(wrong), 'caption')} with a remark, beginning with {wrong[0].id}."
-        return {"text": text, "reason": look.remarks[wrong[0].id][0], **actions.button("see-remarks")}
+        return NextStep(text, look.remarks[wrong[0].id][0], find_button("see-remarks"))
     if len(kept) < 10:
         more, many = ("clips", "12 to 20 varied clips") if preset.takes_first_picture else ("photos", "10 to 30 varied photos")
         reason = f"{count_media(kept)} can be trained; {many} give a better likeness."
-        return {"text": f"train, or add more {more}.", "reason": reason, **actions.button("open-train")}
-    return {"text": f"train with {count_media(kept)}.", **actions.button("open-train")}
+        return NextStep(f"train, or add more {more}.", reason, find_button("open-train"))
+    return NextStep(f"train with {count_media(kept)}.", button=find_button("open-train"))
 
 
-def write_or_get_captioner(project, what):
+def write_or_get_captioner(project: Project, what: str) -> NextStep:
     """The next step where captions are missing: writing them, or the model that does it."""
     missing = download_view.read_captioner(project)
     if not missing:
-        return {"text": f"write captions for {what}.", "action": "write-captions", "label": "Write captions"}
-    if missing["state"] != "missing":
-        return {"text": f"wait for the captioner, or write captions for {what} by hand meanwhile."}
+        return NextStep(f"write captions for {what}.", button=find_button("write-captions"))
+    if not missing.is_missing:
+        return NextStep(f"wait for the captioner, or write captions for {what} by hand meanwhile.")
     reason = "It writes captions on this computer alone. You can also write them by hand, beside each picture."
-    get = actions.button("download-captioner") if missing.get("label") else {}
-    return {"text": f"get the captioner, for {what} without a caption.", "reason": reason, **get}
+    get = find_button("download-captioner") if missing.offer else None
+    return NextStep(f"get the captioner, for {what} without a caption.", reason, get)
 
 
-def words_of(project):
+def words_of(project: Project) -> tuple[str, str]:
     data = project.facts()
     return data.trigger, data.class_noun
 
 
-def count_media(items):
+def count_media(items: Sequence[Item]) -> str:
     photos, clips = sum(i.kind == "photo" for i in items), sum(i.kind == "clip" for i in items)
     parts = [f.count(photos, "photo")] * bool(photos) + [f.count(clips, "clip")] * bool(clips)
     return " and ".join(parts) or "nothing"
 
 
-def shown_items(look, place):
-    wanted = _FILTERS.get(place["show"], _FILTERS["all"])
+def shown_items(look: Look, place: Place) -> list[Item]:
+    wanted = _FILTERS[place.show]
     return [item for item in look.items if wanted(item, look)]
 
 
-def read_pictures(project, place):
+def read_pictures(project: Project | None, place: Place) -> list[Any]:
     """From one look at the folder: whether the drop zone is open, grid, viewer, findings."""
     if project is None:
         return [False, {}, {}, ""]
     look = look_at(project)
     shown = shown_items(look, place)
-    chosen = next((item for item in look.items if item.id == place["id"]), None) or next(iter(shown), None)
+    chosen = next((item for item in look.items if item.id == place.item), None) or next(iter(shown), None)
     grid = read_grid(project, look, shown, place, chosen)
     return [not look.items, grid, read_viewer(project, look, chosen), look.findings]
 
 
-def read_grid(project, look, shown, place, chosen):
+def read_grid(project: Project, look: Look, shown: list[Item], place: Place, chosen: Item | None) -> Json:
     pages = max(1, -(-len(shown) // PER_PAGE))
-    page = min(max(0, place["page"]), pages - 1)
+    page = min(max(0, place.page), pages - 1)
     filters = [(key, label, sum(_FILTERS[key](item, look) for item in look.items)) for key, label in SHOWN.items()]
     return {
         "items": [thumbnail(project, item, look) for item in shown[page * PER_PAGE : (page + 1) * PER_PAGE]],
@@ -158,14 +176,14 @@ def read_grid(project, look, shown, place, chosen):
         "page": page,
         "pages": pages,
         "filters": [{"id": key, "label": label, "count": count} for key, label, count in filters],
-        "show": place["show"],
+        "show": place.show,
         "counters": counters(look.items, look.kept),
         "undo": dataset.can_undo(project),
         "empty": {} if look.items else describe_empty(project),
     }
 
 
-def describe_empty(project):
+def describe_empty(project: Project) -> Json:
     """{"title", "text"} in place of the grid while there is nothing; a model that is given first pictures learns from clips alone."""
     clips = "12 to 20 clips of 4 to 8 seconds"
     if model_preset(project.facts().base_model).takes_first_picture:
@@ -173,7 +191,7 @@ def describe_empty(project):
     return {"title": "No photos yet", "text": f"Drop in 10 to 30 photos of one person, or {clips}. {DIFFERENCES}"}
 
 
-def counters(items, kept):
+def counters(items: Sequence[Item], kept: list[Item]) -> list[str]:
     """Plain numbers about variety: how much of what."""
     seconds = sum(item.seconds or 0 for item in kept if item.kind == "clip")
     captioned = sum(bool(item.caption) for item in kept)
@@ -184,7 +202,7 @@ def counters(items, kept):
     return numbers
 
 
-def thumbnail(project, item, look):
+def thumbnail(project: Project, item: Item, look: Look) -> Json:
     badges = []
     if not item.keep:
         badges.append({"text": "left out", "tone": "out"})
@@ -208,11 +226,11 @@ def thumbnail(project, item, look):
     }
 
 
-def media_address(project, what, item):
+def media_address(project: Project, what: str, item: Item) -> str:
     return f"/media/{project.slug}/{what}/{item.id}?v={version_of(item)}"
 
 
-def read_viewer(project, look, item):
+def read_viewer(project: Project, look: Look, item: Item | None) -> Json:
     """The large picture with its caption, or {} without one."""
     if item is None:
         return {}
@@ -243,19 +261,18 @@ def read_viewer(project, look, item):
     }
 
 
-def describe_findings(items, trigger, noun):
+def describe_findings(items: Sequence[Item], trigger: str, noun: str) -> str:
     """What the audit says about all captions together, as a list; a missing caption is said by "Next" already."""
-    found = audit(items, trigger, noun) if items else []
-    found = [finding for finding in found if not finding["message"].endswith("without a caption.")]
+    found = [finding for finding in audit(items, trigger, noun) if finding.code != NO_CAPTION] if items else []
     if not found:
         return ""
-    lines = [f"<li>{f.escape(x['message'])}{named(x['items'])}</li>" for x in found[:12]]
-    fixes = dict.fromkeys(x["fix"] for x in found)
+    lines = [f"<li>{f.escape(finding.message)}{named(finding.items)}</li>" for finding in found[:12]]
+    fixes = dict.fromkeys(finding.fix for finding in found)
     advice = "".join(f"<p>{f.escape(fix)}</p>" for fix in fixes)
     return f'<details class="findings"><summary>Worth a look: {f.count(len(found), "remark")} about the captions</summary><ul>{"".join(lines)}</ul>{advice}</details>'
 
 
-def named(ids):
+def named(ids: Sequence[str]) -> str:
     """ " (0001, 0002 and 7 more)"."""
     if not ids or len(ids) > 20:
         return ""
@@ -263,7 +280,7 @@ def named(ids):
     return f" <small>({f.escape(', '.join(ids[:4]))}{more})</small>"
 
 
-def permission_line(data):
+def permission_line(data: ProjectFacts) -> str:
     if not data.is_permitted:
         return '<p class="muted">No permission is written down for this person, so training is not possible.</p>'
     return f'<p class="muted">Permission: {f.escape(data.permission.statement or "given")}</p>'

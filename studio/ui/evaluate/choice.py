@@ -1,7 +1,9 @@
 """What a person chose for the next comparison: pairs, strengths, seeds, prompts, sizes. Kept in project.json."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from studio.config import SweepConfig, to_dict
 from studio.errors import Problem
@@ -9,19 +11,23 @@ from studio.evaluation import sweeps
 from studio.evaluation.drawing_time import estimate_drawing
 from studio.evaluation.first_pictures import describe_first_pictures
 from studio.evaluation.prompts import standard_prompts
+from studio.evaluation.sweep_facts import DONE, Sweep
+from studio.evaluation.sweep_plan import plan_sweep
 from studio.jobs import state
+from studio.jobs.kinds.sweep import SweepJob
 from studio.machine import read_machine
 from studio.models.preset import model_preset
 from studio.training.pairs import damaged_pairs, list_pairs
 from studio.ui import actions
 from studio.ui import formatting as f
 from studio.ui.settings_form import check_limits
+from studio.workspace import Project
 
 STRENGTHS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 1.0, 1.2)
 ASKED_APART = ("strengths", "seeds", "prompts")  # settings with a field of their own above the others
 
 
-def read_choice(project):
+def read_choice(project: Project) -> tuple[SweepConfig, list[str] | None]:
     """(SweepConfig with the prompts written out, pair ids or None for all)."""
     data = project.facts()
     choice = data.sweep_choice
@@ -34,7 +40,7 @@ def read_choice(project):
     return config, pairs or None
 
 
-def save_choice(project, **changes):
+def save_choice(project: Project, **changes: Any) -> None:
     """Check and note what was changed in the form: pairs, strengths, seeds, prompts, or a setting by its name. What is not named stays.
 
     ValueError in words; nothing is changed then.
@@ -52,19 +58,19 @@ def save_choice(project, **changes):
     project.update(sweep_choice=replace(choice, settings=changed, pairs=None if pairs is None else tuple(pairs)))
 
 
-def choose_pairs(project, pairs):
+def choose_pairs(project: Project, pairs: Sequence[str] | None) -> list[str] | None:
     """Ids of the ticked pairs, None where all are."""
     known = [pair.id for pair in list_pairs(project)]
     if known and not pairs:
         raise Problem("No checkpoint pair is chosen.", fix="Choose at least one; the base is always drawn beside it.")
-    return None if set(pairs or []) >= set(known) else pairs
+    return None if set(pairs or []) >= set(known) else list(pairs or [])
 
 
-def parse_lines(text):
+def parse_lines(text: str | None) -> list[str]:
     return [line.strip() for line in (text or "").splitlines() if line.strip()]
 
 
-def parse_numbers(text):
+def parse_numbers(text: str | None) -> list[int]:
     """ "42, 43" -> [42, 43]."""
     words = [word for word in re.split(r"[\s,;]+", str(text or "")) if word]
     if not words or not all(word.isdigit() for word in words):
@@ -79,7 +85,7 @@ READERS = {  # what a field of the form shows -> the setting
 }
 
 
-def what_prevents(project):
+def what_prevents(project: Project) -> str:
     """Why no comparison can be started, or ""."""
     if not list_pairs(project):
         if damaged := damaged_pairs(project):
@@ -92,35 +98,33 @@ def what_prevents(project):
     return ""
 
 
-def estimate(project):
+def estimate(project: Project) -> str:
     """How many clips, how many of them exist, how long the rest takes: a sentence. What can't be drawn as it is chosen is said instead."""
     config, pairs = read_choice(project)
     try:
-        plan = sweeps.plan_sweep(project, config, pairs)
+        plan = plan_sweep(project, config, pairs)
     except ValueError as e:  # the photo that a prompt names may be gone since; the tab must still be there to choose another
         return " ".join(f.sentence(part) for part in (str(e), getattr(e, "fix", "")) if part)
-    there = {c["key"] for folder in sweeps.list_sweeps(project) for c in sweeps.read_sweep(folder)["cells"] if c["state"] == "done"}
-    for cell in plan["cells"]:
-        if cell["key"] in there:
-            cell["state"] = "done"
-    missing = sum(cell["state"] != "done" for cell in plan["cells"])
-    total = f.count(len(plan["cells"]), "clip")
+    there = {cell.key for folder in sweeps.list_sweeps(project) for cell in sweeps.read_sweep(folder).cells if cell.is_done}
+    plan = plan.with_cells(lambda cell: replace(cell, state=DONE) if cell.key in there else cell)
+    missing = sum(not cell.is_done for cell in plan.cells)
+    total = f.count(len(plan.cells), "clip")
     if not missing:
         return f"{total}; all of them are there already.{_remeasure(project, plan)}"
     found = estimate_drawing(project, plan, read_machine())
     time = found.how_sure if found.seconds is None else f"about {f.duration(found.seconds)} ({found.how_sure})"
-    old = f", {len(plan['cells']) - missing} of them are there already" if missing < len(plan["cells"]) else ""
-    return f"{total}{old}; {time}. {describe_first_pictures(plan['prompts'])}".strip()
+    old = f", {len(plan.cells) - missing} of them are there already" if missing < len(plan.cells) else ""
+    return f"{total}{old}; {time}. {describe_first_pictures(plan.prompts)}".strip()
 
 
-def _remeasure(project, plan):
+def _remeasure(project: Project, plan: Sweep) -> str:
     """What is to be done although every clip is there, or "": the photos that likeness is measured against have changed."""
     folder = sweeps.find_sweep(project, plan)
     stale = sweeps.count_unmeasured(project, sweeps.read_sweep(folder)) if folder else 0
     return f" {f.count(stale, 'clip')} will be measured again: the photos have changed, or they were never measured." if stale else ""
 
 
-def start(project):
+def start(project: Project) -> str:
     """Open (or go on with) the comparison and queue its drawing; a sentence."""
     reason = what_prevents(project)
     if reason:
@@ -128,12 +132,12 @@ def start(project):
     config, pairs = read_choice(project)
     folder = sweeps.open_sweep(project, config, pairs, sample=False)
     sweep = sweeps.read_sweep(folder)
-    missing = sum(cell["state"] != "done" for cell in sweep["cells"])
+    missing = sum(not cell.is_done for cell in sweep.cells)
     stale = sweeps.count_unmeasured(project, sweep)
     if not missing and not stale and (folder / "report.html").is_file():
         return "All of these clips are there already."
-    job = {"config": to_dict(config), "pairs": pairs, "sweep": folder.name}
-    actions.queue(project, "sweep", job, f"Draw and compare {project.facts().name}")
+    job = SweepJob(config=to_dict(config), pairs=None if pairs is None else tuple(pairs), sweep=folder.name)
+    actions.queue(project, job, f"Draw and compare {project.facts().name}")
     if not missing:
         return f"{f.count(stale, 'clip')} will be measured; none has to be drawn."
     return f"{f.count(missing, 'clip')} will be drawn; you may close this window, it goes on."

@@ -1,36 +1,43 @@
 """Sample clips of a training's pairs, drawn when wanted with one of the test prompts through the sweep's own code, as a job that waits its turn."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import gradio as gr
 
-from studio.config import to_dict
+from studio.config import SweepConfig, to_dict
 from studio.errors import Problem
 from studio.evaluation import sweeps
+from studio.evaluation.sweep_facts import WAITING, Cell, Sweep
+from studio.evaluation.sweep_plan import plan_sweep
 from studio.jobs import state
+from studio.jobs.kinds.sweep import SweepJob
+from studio.training.pairs import Pair
 from studio.ui import actions
 from studio.ui.evaluate import choice as evaluate_choice
+from studio.workspace import Project
 
 WAITS = "It is drawn when its turn comes; a training that runs is not disturbed. Pause or stop it to see the clip sooner."
 
 
-def sample_config(project):
+def sample_config(project: Project) -> SweepConfig:
     """The comparison's settings with one prompt, one seed and one strength: a clip of the pair and one of the base."""
     config, _ = evaluate_choice.read_choice(project)
     return replace(config, prompts=(chosen_prompt(project, config),), seeds=config.seeds[:1], strengths=config.strengths[:1])
 
 
-def chosen_prompt(project, config):
+def chosen_prompt(project: Project, config: SweepConfig) -> str:
     """The test prompt that a person chose for sample clips; the first one if it is not among the test prompts (any more)."""
     chosen = project.facts().sample_prompt
     return chosen if chosen in config.prompts else config.prompts[0]
 
 
-def choose_prompt(project, prompt):
+def choose_prompt(project: Project, prompt: str | None) -> None:
     project.update(sample_prompt=str(prompt or ""))
 
 
-def read_prompts(project):
+def read_prompts(project: Project | None) -> dict[str, Any]:
     """The test prompts to choose from, by their short names."""
     if project is None:
         return gr.update(choices=[], value=None)
@@ -39,50 +46,50 @@ def read_prompts(project):
     return gr.update(choices=named, value=chosen_prompt(project, config))
 
 
-def draw(project, pair_id):
+def draw(project: Project, pair_id: str) -> str:
     """Queue the drawing of a pair's clip; a sentence."""
     if actions.is_busy(project, "sweep"):
         raise Problem("Clips are being drawn already.", fix="Wait for them; this one may be among them.")
     config = sample_config(project)
-    plan = sweeps.plan_sweep(project, config, [pair_id])
+    plan = plan_sweep(project, config, [pair_id])
     earlier = find_samples(project, plan)
-    known = {pair["id"] for pair in sweeps.plan_sweep(project, config)["pairs"]}
-    pairs = [*(pair["id"] for pair in earlier["pairs"] if pair["id"] in known), pair_id] if earlier else [pair_id]
+    known = {pair.id for pair in plan_sweep(project, config).pairs}
+    pairs = [*(pair.id for pair in earlier.pairs if pair.id in known), pair_id] if earlier else [pair_id]
     folder = sweeps.open_sweep(project, config, list(dict.fromkeys(pairs)), sample=True)
-    if not sweeps.count_states(sweeps.read_sweep(folder))["waiting"]:
+    if not sweeps.read_sweep(folder).count_states()[WAITING]:
         return "This clip is there already."
-    job = {"config": to_dict(config), "pairs": pairs, "sweep": folder.name, "sample": True}
-    actions.queue(project, "sweep", job, f"Draw a test clip of {project.facts().name}")
+    job = SweepJob(config=to_dict(config), pairs=tuple(pairs), sweep=folder.name, sample=True)
+    actions.queue(project, job, f"Draw a test clip of {project.facts().name}")
     running = any(job.kind == "train" and job.is_running for job in state.list_jobs(project.workspace, project))
     return WAITS if running else "The clip is being drawn."
 
 
-def find_samples(project, plan):
-    """The newest sweep of samples that were drawn as this plan asks, as a dict, or None."""
+def find_samples(project: Project, plan: Sweep) -> Sweep | None:
+    """The newest sweep of samples that were drawn as this plan asks, or None."""
     for folder in reversed(sweeps.list_sweeps(project, sample=True)):
         sweep = sweeps.read_sweep(folder)
-        if all(sweep.get(name) == plan[name] for name in ("base_key", "prompts", "settings")):
+        if sweeps.asks_the_same(sweep, plan):
             return sweep
     return None
 
 
-def read_samples(project):
+def read_samples(project: Project) -> dict[str, dict[str, str]]:
     """{pair id, or "" for the base: {"clip", "poster", "prompt"}} of the samples drawn last; one that waits has no clip."""
     folders = sweeps.list_sweeps(project, sample=True)
     if not folders:
         return {}
     sweep, address = sweeps.read_sweep(folders[-1]), f"/media/{project.slug}/sweeps/{folders[-1].name}"
-    return {cell["pair"] or "": describe_sample(cell, address, sweep["prompts"][cell["prompt"]]["text"]) for cell in sweep["cells"]}
+    return {cell.pair or "": describe_sample(cell, address, sweep.prompt_of(cell).text) for cell in sweep.cells}
 
 
-def describe_sample(cell, address, prompt):
-    if cell["state"] != "done":
-        return {"clip": "", "poster": "", "prompt": prompt, "error": cell["error"]}
-    version = f"?v={cell['key']}"
-    return {"clip": f"{address}/{cell['clip']}{version}", "poster": f"{address}/{cell['poster']}{version}", "prompt": prompt, "error": ""}
+def describe_sample(cell: Cell, address: str, prompt: str) -> dict[str, str]:
+    if not cell.is_done:
+        return {"clip": "", "poster": "", "prompt": prompt, "error": cell.error}
+    version = f"?v={cell.key}"
+    return {"clip": f"{address}/{cell.clip}{version}", "poster": f"{address}/{cell.poster}{version}", "prompt": prompt, "error": ""}
 
 
-def describe_pairs(project, pairs, describe):
+def describe_pairs(project: Project, pairs: Sequence[Pair], describe: Callable[[Pair], dict[str, Any]]) -> list[dict[str, Any]]:
     """The saved pairs as JSON, the newest first, each with its sample and whether one can be asked for; the base's clip comes last."""
     samples, busy = read_samples(project) if pairs else {}, actions.is_busy(project, "sweep")
     shown = []

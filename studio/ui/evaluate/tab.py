@@ -1,22 +1,29 @@
 """Tab 3: every checkpoint pair's clips side by side, the verdict, and the pair that is used from now on."""
 
+from collections.abc import Callable
+from typing import Any
+
 import gradio as gr
+from gradio.components import Component
 
 from studio.config import SweepConfig
-from studio.evaluation.sweeps import check_compared, damaged_sweeps, select_pairs
-from studio.export import export_pair
+from studio.evaluation.sweep_plan import select_pairs
+from studio.evaluation.sweeps import check_compared, damaged_sweeps
+from studio.export.pairs import export_pair
 from studio.project_facts import ChosenPair
 from studio.training.pairs import damaged_pairs
 from studio.ui import actions
 from studio.ui.components import component
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import view as evaluate_view
-from studio.ui.settings_form import build_form, show
+from studio.ui.page import Page
+from studio.ui.settings_form import Form, build_form, show
+from studio.workspace import Project
 
 ID, TITLE, ORDER = "evaluate", "Evaluate", 30
 
 
-def build(page):
+def build(page: Page) -> None:
     next_step = component("next_step", elem_id="next-evaluate")
     page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
     page.reads(lambda project: [evaluate_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
@@ -26,15 +33,15 @@ def build(page):
     build_choice(page)
 
 
-def build_clips(page):
-    shown = gr.State("")
+def build_clips(page: Page) -> None:
+    shown = page.remember("")
     clips = component("clips")
     page.acts(clips.show, lambda project, event: [str(event.sweep)], [], [shown])
     page.acts(clips.use, use_pair)
     page.reads(lambda project, name: [evaluate_view.read_clips(project, name)], [clips], [shown], tab=ID)
 
 
-def use_pair(project, event):
+def use_pair(project: Project, event: gr.EventData) -> str:
     """Choose a pair: export it for ComfyUI and remember it."""
     pair = select_pairs(project, [str(event.pair)])[0]
     check_compared(project.sweep_dir(str(event.sweep)), pair)
@@ -44,7 +51,7 @@ def use_pair(project, event):
     return f"Step {pair.step:,} at {strength:g} is yours now. The files for ComfyUI are in {folder}"
 
 
-def build_choice(page):
+def build_choice(page: Page) -> None:
     """What the next comparison draws."""
     with gr.Accordion("Draw test clips", open=False, elem_id="new-comparison", elem_classes="fold") as fold:
         with gr.Row():
@@ -65,13 +72,13 @@ def build_choice(page):
         estimate = gr.HTML("", apply_default_css=False, elem_id="sweep-estimate")
     fields = {"pairs": pairs, "strengths": strengths, "seeds": seeds, "prompts": prompts}
 
-    def save_one(event, name, field):
-        def save(project, value):
+    def save_one(event: Callable[..., Any], name: str, field: Component) -> None:
+        def save(project: Project, value: Any) -> None:
             evaluate_choice.save_choice(project, **({name: value} if name in fields else form.parse({name: value})))
 
         page.acts(event, save, [field])
 
-    def save_and_start(project, *values):
+    def save_and_start(project: Project, *values: Any) -> str:
         if not evaluate_choice.what_prevents(project):
             evaluate_choice.save_choice(project, **dict(zip(fields, values)), **form.read(values[len(fields) :]))
         return evaluate_choice.start(project)
@@ -86,7 +93,7 @@ def build_choice(page):
     )
 
 
-def read_choice(project, form):
+def read_choice(project: Project | None, form: Form) -> list[Any]:
     if project is None:
         nothing = [gr.update(open=False), gr.update(choices=[], value=[]), gr.update(value=[]), "", ""]
         return [*nothing, gr.update(interactive=False), "", *form.blank()]

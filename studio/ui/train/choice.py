@@ -1,41 +1,48 @@
 """What a person chose for the next training: a recipe and the settings they changed. Kept in project.json, so that a reload loses nothing."""
 
-from studio.config import TIME_OF_DAY, TrainConfig, from_dict, nest
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from studio.config import TIME_OF_DAY, TrainConfig, flatten, from_dict, nest
 from studio.data.captions.rules import check_trigger
 from studio.data.dataset import kept_items
 from studio.errors import Problem
-from studio.export import foreign
+from studio.export import taking_over
 from studio.jobs import state
+from studio.jobs.kinds.rehearse import RehearseJob
+from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
-from studio.models.catalogue import describe_model
 from studio.models.preset import model_preset
 from studio.project_facts import TrainChoice
 from studio.training.material import learnable, why_nothing_to_learn
 from studio.training.plan.optimizer_facts import how_to_use, why_not_usable
-from studio.training.plan.planner import propose
+from studio.training.plan.planner import Plan, propose
 from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
-from studio.ui.settings_form import check_limits, flatten
+from studio.ui.settings_form import check_limits
+from studio.workspace import Project, Workspace
 
 
-def read_choice(project):
+def read_choice(project: Project) -> tuple[str, dict[str, Any]]:
     """(recipe or "", {dotted name: value})."""
     choice = project.facts().train_choice
     return choice.recipe, dict(choice.overrides)
 
 
-def make_plan(project):
+def make_plan(project: Project) -> Plan:
     """The Plan for what is chosen. An override that is no longer legal is named, not ignored."""
     recipe, overrides = read_choice(project)
     return propose(project, read_machine(), workspace=project.workspace, recipe=recipe, overrides=nest(overrides))
 
 
-def choose_recipe(project, recipe):
+def choose_recipe(project: Project, recipe: str) -> None:
     _, overrides = read_choice(project)
     project.update(train_choice=TrainChoice(recipe=recipe, overrides=overrides))
 
 
-def save_edits(project, values):
+def save_edits(project: Project, values: dict[str, Any]) -> None:
     """Note what differs from what the form showed. ValueError names a value that is out of its limits; nothing is changed then."""
     recipe, overrides = read_choice(project)
     shown = flatten(make_plan(project).config)
@@ -48,24 +55,29 @@ def save_edits(project, values):
         project.update(train_choice=TrainChoice(recipe=recipe, overrides=overrides | edits))
 
 
-def forget_edits(project):
+def forget_edits(project: Project) -> str:
     recipe, _ = read_choice(project)
     project.update(train_choice=TrainChoice(recipe=recipe), train_import=None)
     return "All settings are the recipe's again."
 
 
-def take_config(project, files):
+def forget_config(workspace: Workspace, files: str | Sequence[str] | None) -> None:
+    """Delete configs that a browser sent."""
+    uploads.forget(workspace, [files] if isinstance(files, str) else files or [])
+
+
+def take_config(project: Project, files: str | Sequence[str] | None) -> str:
     """Fill the form from configs of other trainers that a browser sent; a sentence. What has no counterpart is noted in project.json."""
     files = [files] if isinstance(files, str) else files or []
     try:
-        found = foreign.take_over(project, files, len(kept_items(project)))
+        found = taking_over.take_over(project, files, len(kept_items(project)))
     finally:
         uploads.forget(project.workspace, files)
     without = f"; {f.count(len(found.without), 'value')} of {found.program} {'has' if len(found.without) == 1 else 'have'} no counterpart"
     return f"{f.count(len(found.settings), 'setting')} taken over{without if found.without else ''}."
 
 
-def what_is_missing(project):
+def what_is_missing(project: Project) -> str:
     """What the Dataset tab must still be given before a training, as a sentence, or ""."""
     data, kept = project.facts(), kept_items(project)
     preset = model_preset(data.base_model)
@@ -77,18 +89,19 @@ def what_is_missing(project):
     if not data.is_permitted:
         return "No permission of the person is written down for this project."
     if check_trigger(data.trigger):
-        return f"The trigger word does not do: {check_trigger(data['trigger'])[0]}"
-    return f"{f.count(bare, 'item')} {'has' if bare == 1 else 'have'} no caption yet." if bare else ""
+        return f"The trigger word does not do: {check_trigger(data.trigger)[0]}"
+    have = "has" if bare == 1 else "have"
+    return f"{f.count(bare, 'item')} {have} no caption yet." if bare else ""
 
 
-def what_prevents(project, plan):
+def what_prevents(project: Project, plan: Plan) -> tuple[str, str]:
     """(why training cannot start, the action that helps) or ("", "")."""
     missing = what_is_missing(project)
-    model = describe_model(project.facts().base_model, project.workspace)
     if missing:
         return missing, "open-dataset"
-    if not model.available:
-        return download_view.why_not_ready(model, project.workspace)
+    not_ready, action = download_view.why_not_ready(project.facts().base_model, project.workspace)
+    if not_ready:
+        return not_ready, action
     optimizer = plan.config.optimizer.name
     if reason := why_not_usable(optimizer, plan.device):
         return f"{reason} {how_to_use(optimizer, plan.device)}", ""
@@ -97,7 +110,7 @@ def what_prevents(project, plan):
     return "", ""
 
 
-def rehearse(project):
+def rehearse(project: Project) -> str:
     """Queue a rehearsal of what is chosen; a sentence about it."""
     plan = make_plan(project)
     reason, action = what_prevents(project, plan)
@@ -105,16 +118,16 @@ def rehearse(project):
         raise Problem(reason, action=action)
     if actions.is_busy(project, "rehearse"):
         raise Problem("It is being rehearsed already.")
-    actions.queue(project, "rehearse", plan.job_config(project), f"Rehearse {project.facts().name}")
+    actions.queue(project, RehearseJob(**plan.job_config(project)), f"Rehearse {project.facts().name}")
     return "Ten real steps are taken now; then the plan says what they measured."
 
 
-def start(project):
+def start(project: Project) -> str:
     """Queue a training with what is chosen; a sentence about it."""
     plan = make_plan(project)
     reason, action = what_prevents(project, plan)
     if reason:
         raise Problem(reason, action=action)
     busy = state.current_job(project.workspace)
-    actions.queue(project, "train", plan.job_config(project), f"Train {project.facts().name}")
+    actions.queue(project, TrainJob(**plan.job_config(project)), f"Train {project.facts().name}")
     return f"Added to the queue, after: {busy.title}." if busy else "Training starts now; you may close this window, it goes on."

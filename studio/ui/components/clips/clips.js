@@ -5,10 +5,9 @@ let shown = null; // what the large view shows: {a, b, mode, share}
 let scrubbing = false;
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches; // nothing plays until it is asked to
 
-const cellAt = (column, row) => {
-  const v = props.value;
-  return v.cells.find((c) => c.column === column && c.row === row && c.seed === seed && (column === 0 || c.strength === strength));
-};
+const isAt = (cell, column, row) => cell.column === column && cell.row === row && cell.seed === seed;
+const isShown = (cell) => cell.column === 0 || cell.strength === strength; // the base has no strength
+const cellAt = (column, row) => props.value.cells.find((c) => isAt(c, column, row) && isShown(c));
 const nameOf = (cell) => {
   const column = props.value.columns[cell.column];
   return `${column.label}${column.run ? ` of ${column.run}` : ""}${cell.column ? ` at ${cell.strength}` : ""}`;
@@ -18,22 +17,40 @@ const same = (a, b) => a && b && a.key === b.key && a.column === b.column && a.r
 const keyOf = (cell) => `${cell.column}-${cell.row}-${cell.seed}-${cell.strength}`;
 const find = (key) => props.value.cells.find((c) => keyOf(c) === key);
 
+const choiceView = (name, value, chosen) =>
+  html`<button class="small" data-do="${name}" data-value="${value}" aria-pressed="${value === chosen}"
+    >${value}</button>`;
 const choice = (name, title, values, chosen) =>
   values.length > 1
-    ? html`<div class="choice-group" role="group" aria-label="${title}"><span>${title}</span>${values.map((value) => html`<button class="small" data-do="${name}" data-value="${value}" aria-pressed="${value === chosen}">${value}</button>`)}</div>`
+    ? html`<div class="choice-group" role="group" aria-label="${title}"><span>${title}</span
+        >${values.map((value) => choiceView(name, value, chosen))}</div>`
     : "";
+const useVerdictView = (verdict) => html`<button class="primary" data-do="use" data-pair="${verdict.pair}"
+  data-strength="${verdict.strength}" id="use-verdict">Use it</button>`;
+const whyView = (why) =>
+  html`<details><summary>Why</summary><ul>${why.map((w) => html`<li>${w}</li>`)}</ul></details>`;
+const inUseView = (chosen) => html`<p class="in-use">In use: step ${chosen.step} at ${chosen.strength}.
+  Files for ComfyUI: <code>${chosen.folder}</code></p>`;
 const verdictView = (v) =>
   v.verdict || v.chosen
     ? html`<div class="verdict panel">
         ${v.verdict ? html`<p class="verdict-line">${v.verdict.text}</p>` : ""}
         <div class="verdict-buttons">
-          ${v.verdict?.pair ? html`<button class="primary" data-do="use" data-pair="${v.verdict.pair}" data-strength="${v.verdict.strength}" id="use-verdict">Use it</button>` : ""}
+          ${v.verdict?.pair ? useVerdictView(v.verdict) : ""}
           ${v.report ? html`<a href="${v.report}" target="_blank" rel="noopener">Report</a>` : ""}
         </div>
-        ${v.verdict?.why?.length ? html`<details><summary>Why</summary><ul>${v.verdict.why.map((w) => html`<li>${w}</li>`)}</ul></details>` : ""}
-        ${v.chosen ? html`<p class="in-use">In use: step ${v.chosen.step} at ${v.chosen.strength}. Files for ComfyUI: <code>${v.chosen.folder}</code></p>` : ""}
+        ${v.verdict?.why?.length ? whyView(v.verdict.why) : ""}
+        ${v.chosen ? inUseView(v.chosen) : ""}
       </div>`
     : "";
+const pointView = (p, count) => html`<button class="chart-point" data-do="point" data-column="${p.column}"
+  style="left:${p.at * 100}%;width:${84 / (count + 1)}%" aria-label="${p.label}: show its clip"
+  title="${p.label}"></button>`;
+const numbersView = ({ heads, rows }) => html`<details><summary>All numbers</summary>
+  <div class="scroller" tabindex="0" role="region" aria-label="All numbers"><table class="numbers">
+    <thead><tr>${heads.map((h) => html`<th scope="col">${h}</th>`)}</tr></thead>
+    <tbody>${rows.map((row) => html`<tr>${row.map((words) => html`<td>${words}</td>`)}</tr>`)}</tbody>
+  </table></div></details>`;
 /* The drawing of the chosen strength; over each step lies a button that shows its clip. */
 const chartView = (v) => {
   const chart = v.verdict?.charts?.find((c) => c.strength === strength);
@@ -41,37 +58,48 @@ const chartView = (v) => {
   return html`<section class="measures panel" aria-label="Likeness by step">
     <h3>Likeness by step, strength ${chart.strength}</h3>
     <div class="chart-stage">${new Markup(chart.svg)}
-      ${chart.points.map((p) => html`<button class="chart-point" data-do="point" data-column="${p.column}" style="left:${p.at * 100}%;width:${84 / (chart.points.length + 1)}%" aria-label="${p.label}: show its clip" title="${p.label}"></button>`)}</div>
+      ${chart.points.map((p) => pointView(p, chart.points.length))}</div>
     ${new Markup(chart.legend)}
-    <details><summary>All numbers</summary><div class="scroller" tabindex="0" role="region" aria-label="All numbers"><table class="numbers">
-      <thead><tr>${v.verdict.heads.map((h) => html`<th scope="col">${h}</th>`)}</tr></thead>
-      <tbody>${v.verdict.rows.map((row) => html`<tr>${row.map((words) => html`<td>${words}</td>`)}</tr>`)}</tbody></table></div></details>
+    ${numbersView(v.verdict)}
   </section>`;
 };
 const progressView = (v) =>
   v.progress
-    ? html`<div class="clips-progress"><p><b>${v.progress.counted || v.progress.state}</b> ${v.progress.stage} <span class="muted">${v.progress.left}</span></p>
-        <span class="bar busy ${v.progress.share == null ? "unknown" : ""}" role="progressbar" aria-label="Drawing clips" aria-valuemin="0" aria-valuemax="100" aria-valuenow="${Math.round((v.progress.share || 0) * 100)}"><span style="width:${(v.progress.share || 0) * 100}%"></span></span></div>`
+    ? html`<div class="clips-progress"><p><b>${v.progress.counted || v.progress.state}</b> ${v.progress.stage}
+          <span class="muted">${v.progress.left}</span></p>
+        ${barView(v.progress.share, "Drawing clips")}</div>`
     : "";
+const sweepView = (v, sweep) =>
+  html`<option value="${sweep.id}" ${given(sweep.id === v.sweep, "selected")}>${sweep.label}</option>`;
 const olderView = (v) =>
   v.sweeps.length > 1
-    ? html`<label class="older">Comparison<select name="sweep">${v.sweeps.map((s) => html`<option value="${s.id}" ${s.id === v.sweep ? new Markup("selected") : ""}>${s.label}</option>`)}</select></label>`
+    ? html`<label class="older">Comparison<select name="sweep"
+        >${v.sweeps.map((s) => sweepView(v, s))}</select></label>`
     : "";
+const modeView = (mode, name, label) =>
+  html`<button class="small" data-do="mode" data-mode="${name}" aria-pressed="${mode === name}">${label}</button>`;
+const modesView = (a, b, mode) => html`<div class="large-tools" role="group" aria-label="How to compare">
+    ${modeView(mode, "alone", `${nameOf(b)} alone`)}
+    ${a ? html`${modeView(mode, "wipe", "Wipe")} ${modeView(mode, "difference", "Difference")}` : ""}
+  </div>`;
+const tagsView = (a, b, mode) => html`${mode === "wipe" ? html`<span class="tag left">${nameOf(a)}</span>` : ""}<span
+  class="tag right">${mode === "difference" ? `${nameOf(a)} against ${nameOf(b)}` : nameOf(b)}</span>`;
+const sourceView = (name, cell) => html`<video data-key="${name}-${cell?.key}" class="of-${name}"
+  src="${cell ? clipOf(cell, "mp4") : ""}" muted playsinline preload="auto" data-keep></video>`;
+const WIPE = html`<input type="range" class="wipe" min="0" max="1000" value="500" aria-label="Where the two meet"
+  data-keep />`;
 const largeView = (v) => {
   if (!shown) return "";
   const { a, b, mode } = shown;
   const row = v.rows[b.row];
-  return html`<div class="large-head"><h2>${row?.label}</h2><button class="quiet" data-do="close" aria-label="Close">Close</button></div>
+  return html`<div class="large-head"><h2>${row?.label}</h2
+      ><button class="quiet" data-do="close" aria-label="Close">Close</button></div>
     <div class="large-stage"><canvas data-keep aria-label="${row?.label}, ${nameOf(b)}"></canvas>
-      ${mode === "wipe" ? html`<span class="tag left">${nameOf(a)}</span>` : ""}<span class="tag right">${mode === "difference" ? `${nameOf(a)} against ${nameOf(b)}` : nameOf(b)}</span></div>
-    ${mode === "wipe" ? html`<input type="range" class="wipe" min="0" max="1000" value="500" aria-label="Where the two meet" data-keep />` : ""}
-    <div class="large-tools" role="group" aria-label="How to compare">
-      <button class="small" data-do="mode" data-mode="alone" aria-pressed="${mode === "alone"}">${nameOf(b)} alone</button>
-      ${a ? html`<button class="small" data-do="mode" data-mode="wipe" aria-pressed="${mode === "wipe"}">Wipe</button>
-          <button class="small" data-do="mode" data-mode="difference" aria-pressed="${mode === "difference"}">Difference</button>` : ""}
-    </div>
+      ${tagsView(a, b, mode)}</div>
+    ${mode === "wipe" ? WIPE : ""}
+    ${modesView(a, b, mode)}
     <p class="muted">${row?.text}</p>
-    <div hidden><video data-key="a-${a?.key}" class="of-a" src="${a ? clipOf(a, "mp4") : ""}" muted playsinline preload="auto" data-keep></video><video data-key="b-${b.key}" class="of-b" src="${clipOf(b, "mp4")}" muted playsinline preload="auto" data-keep></video></div>`;
+    <div hidden>${sourceView("a", a)}${sourceView("b", b)}</div>`;
 };
 
 const redraw = mount(
@@ -87,7 +115,9 @@ const redraw = mount(
     </section>`;
   },
   {
-    use: (button) => trigger("use", { sweep: props.value.sweep, pair: button.dataset.pair, strength: Number(button.dataset.strength) }),
+    use: ({ dataset }) => {
+      trigger("use", { sweep: props.value.sweep, pair: dataset.pair, strength: Number(dataset.strength) });
+    },
     strength: (button) => again(() => (strength = Number(button.dataset.value))),
     seed: (button) => again(() => (seed = Number(button.dataset.value))),
     toggle: () => {
@@ -189,7 +219,8 @@ const large = new Players(
   () => (shown ? [...element.querySelectorAll("dialog .of-a[src], dialog .of-b")] : []),
   () => {
     const canvas = element.querySelector("dialog canvas");
-    if (canvas && shown) drawPair(canvas, element.querySelector(".of-a"), element.querySelector(".of-b"), shown.mode, shown.share);
+    const [left, right] = [element.querySelector(".of-a"), element.querySelector(".of-b")];
+    if (canvas && shown) drawPair(canvas, left, right, shown.mode, shown.share);
   },
 );
 element.addEventListener("input", (event) => {

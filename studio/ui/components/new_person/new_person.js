@@ -5,13 +5,21 @@ let suggested = 0; // another press, another word
 const aboutModel = (m) => (m.available ? m.reason || "Ready to use." : m.reason);
 let askedModel = ""; // whose size, space and licence are shown
 const downloadView = (m) => {
-  const offer = m.download || {};
-  if (!offer.label) return "";
-  if (askedModel !== m.name) return html`<button type="button" class="small" data-do="ask" data-model="${m.name}">${offer.label}</button>`;
-  return html`<dl class="download-facts">${offer.facts.map(([what, text]) => html`<dt>${what}</dt><dd>${text}</dd>`)}</dl>
+  const offer = m.download;
+  if (!offer) return "";
+  if (askedModel !== m.name) {
+    return html`<button type="button" class="small" data-do="ask" data-model="${m.name}">${offer.label}</button>`;
+  }
+  const facts = offer.facts.map(([what, text]) => html`<dt>${what}</dt><dd>${text}</dd>`);
+  return html`<dl class="download-facts">${facts}</dl>
     ${offer.prevented ? html`<small class="bad">${offer.prevented}</small>` : ""}
-    <button type="button" class="small" data-do="download" data-model="${m.name}" ${offer.prevented ? new Markup("disabled") : ""}>Start the download</button>`;
+    <button type="button" class="small" data-do="download" data-model="${m.name}" ${given(offer.prevented, "disabled")}
+      >Start the download</button>`;
 };
+const modelView = (m, i) => html`<label class="choice"><input type="radio" name="base_model" value="${m.name}"
+    ${given(i === 0, "checked")} />
+    <span><b>${m.title}</b><small data-about="${m.name}">${aboutModel(m)}</small></span></label>
+    <div class="model-download" data-download="${m.name}">${downloadView(m)}</div>`;
 /* The dialog keeps what is typed in it, so the models in it are told anew by hand. */
 const showModels = async () => {
   for (const m of await server.list_models_live("")) {
@@ -21,11 +29,19 @@ const showModels = async () => {
     if (place) render(place, downloadView(m));
   }
 };
+/* {text, tone} of what is said about a trigger. */
+const TRIGGER_HELP = "One made-up word that stands for the person in every caption.";
+function aboutTrigger(problems, isEmpty) {
+  if (isEmpty) return { text: TRIGGER_HELP, tone: "" };
+  if (problems.length) return { text: problems.join(" "), tone: "bad" };
+  return { text: "Good: no word that the model knows.", tone: "good" };
+}
 const showProblems = (problems, isEmpty) => {
+  const about = aboutTrigger(problems, isEmpty);
   const place = element.querySelector(".trigger-check");
-  place.textContent = isEmpty ? "One made-up word that stands for the person in every caption." : problems.length ? problems.join(" ") : "Good: no word that the model knows.";
-  place.className = `trigger-check ${isEmpty ? "" : problems.length ? "bad" : "good"}`;
-  field("trigger").setAttribute("aria-invalid", String(!isEmpty && problems.length > 0));
+  place.textContent = about.text;
+  place.className = `trigger-check ${about.tone}`;
+  field("trigger").setAttribute("aria-invalid", String(about.tone === "bad"));
 };
 const check = async () => {
   const text = field("trigger").value.trim();
@@ -40,22 +56,24 @@ mount(
     <dialog class="dialog" aria-labelledby="new-person-title" data-keep>
       <form method="dialog" novalidate>
         <h2 id="new-person-title">New person</h2>
-        <label>Name<input name="name" maxlength="80" autocomplete="off" placeholder="for example Anna" required /></label>
+        <label>Name<input name="name" maxlength="80" autocomplete="off" placeholder="for example Anna"
+          required /></label>
         <div class="pair">
-          <label>Trigger word <small>trigger</small><input name="trigger" maxlength="40" autocomplete="off" autocapitalize="off" spellcheck="false" required aria-describedby="trigger-check" /></label>
+          <label>Trigger word <small>trigger</small><input name="trigger" maxlength="40" autocomplete="off"
+            autocapitalize="off" spellcheck="false" required aria-describedby="trigger-check" /></label>
           <button type="button" data-do="suggest">Suggest one</button>
         </div>
-        <p class="trigger-check" id="trigger-check">One made-up word that stands for the person in every caption.</p>
+        <p class="trigger-check" id="trigger-check">${TRIGGER_HELP}</p>
         <label>What the person is <small>class</small>
           <input name="class_noun" list="class-nouns" value="person" maxlength="40" autocomplete="off" /></label>
         <datalist id="class-nouns">${v.classes.map((c) => html`<option value="${c}"></option>`)}</datalist>
         <fieldset><legend>Base model</legend>
-          ${v.models.map((m, i) => html`<label class="choice"><input type="radio" name="base_model" value="${m.name}" ${i === 0 ? new Markup("checked") : ""} />
-            <span><b>${m.title}</b><small data-about="${m.name}">${aboutModel(m)}</small></span></label>
-            <div class="model-download" data-download="${m.name}">${downloadView(m)}</div>`)}
+          ${v.models.map(modelView)}
         </fieldset>
         <label class="choice"><input type="checkbox" name="permission" /><span>${v.permission}</span></label>
-        <div class="buttons"><p class="form-error" role="alert"></p><button type="button" data-do="close">Cancel</button><button type="button" class="primary" data-do="create" id="create-person">Make the project</button></div>
+        <div class="buttons"><p class="form-error" role="alert"></p
+          ><button type="button" data-do="close">Cancel</button
+          ><button type="button" class="primary" data-do="create" id="create-person">Make the project</button></div>
       </form>
     </dialog>`,
   {
@@ -85,7 +103,9 @@ mount(
       check();
     },
     create: async () => {
-      const answers = { name: field("name").value.trim(), trigger: field("trigger").value.trim(), class_noun: field("class_noun").value.trim(), permission: field("permission").checked };
+      const typed = (name) => field(name).value.trim();
+      const answers = { name: typed("name"), trigger: typed("trigger"), class_noun: typed("class_noun") };
+      answers.permission = field("permission").checked;
       answers.base_model = element.querySelector("[name=base_model]:checked").value;
       const say = (text, where) => {
         element.querySelector(".form-error").textContent = text;
@@ -95,7 +115,9 @@ mount(
       if (!answers.trigger) return say("The trigger is empty; press Suggest one.", "trigger");
       const problems = await server.check_trigger_live(answers.trigger);
       if (problems.length) return say(problems[0], "trigger");
-      if (!answers.permission) return say("A model of a person needs that person's permission. Tick the box if you have it.", "permission");
+      if (!answers.permission) {
+        return say("A model of a person needs that person's permission. Tick the box if you have it.", "permission");
+      }
       element.querySelector("dialog").close();
       trigger("create", answers);
     },

@@ -1,4 +1,5 @@
-/* Asks every few seconds whether the studio still answers. Closed: one calm sentence. Back: the page begins anew (a half-typed caption is kept by the viewer). */
+/* Asks every few seconds whether the studio still answers. Closed: one calm sentence. Back: the page begins anew (a
+   half-typed caption is kept by the viewer). */
 const PULSE_MS = 3000;
 const CLOSED = "The studio was closed. Start it again, then reload this page.";
 let startSeen = null;

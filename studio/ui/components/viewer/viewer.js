@@ -11,23 +11,37 @@ const save = (next) => {
 };
 const numberOf = (name) => element.querySelector(`[name=${name}]`);
 
-const redraw = mount(
+const clipView = (v) =>
+  html`<video src="${v.src}" poster="${v.poster}" controls loop muted playsinline preload="metadata"></video>`;
+const classPromptView = (v) =>
+  html`<p class="class-prompt">Other people, for protection <small>class prompt</small><br />${v.class_prompt}</p>`;
+const secondsView = (v, name, value) =>
+  html`<input name="${name}" type="number" min="0" max="${v.seconds}" step="0.1" value="${value}" />`;
+const cutView = (v) => html`<details class="cut"><summary>Cut this clip</summary>
+  <div class="cut-row">
+    <label>From${secondsView(v, "start", "0")}</label>
+    <button class="small" data-do="mark" data-field="start">Here</button>
+    <label>to${secondsView(v, "end", v.seconds.toFixed(1))}</label>
+    <button class="small" data-do="mark" data-field="end">Here</button>
+    <button data-do="cut" id="cut-clip">Cut</button>
+  </div></details>`;
+
+mount(
   (v) => {
     if (!v.id) return "";
     if (pending && (pending.key !== keyOf(v) || pending.text === v.caption)) pending = null;
     const text = pending ? pending.text : v.caption;
     return html`<article class="viewer" aria-label="${v.id}">
       <div class="stage" data-key="stage-${v.src}">
-        ${v.kind === "clip"
-          ? html`<video src="${v.src}" poster="${v.poster}" controls loop muted playsinline preload="metadata"></video>`
-          : html`<img src="${v.src}" alt="${v.caption || v.id}" />`}
+        ${v.kind === "clip" ? clipView(v) : html`<img src="${v.src}" alt="${v.caption || v.id}" />`}
       </div>
       <p class="facts"><b>${v.id}</b> ${v.facts.map((f) => html` · ${f}`)}</p>
       ${v.problem ? html`<p class="remark">${v.problem}</p>` : ""}
       <label class="caption-label" for="caption-text">Caption <small>${v.source}</small></label>
-      <textarea id="caption-text" data-key="${keyOf(v)}" rows="4" spellcheck="true" placeholder="${v.placeholder}">${text}</textarea>
+      <textarea id="caption-text" data-key="${keyOf(v)}" rows="4" spellcheck="true" placeholder="${v.placeholder}"
+        >${text}</textarea>
       ${v.problems.map((p) => html`<p class="remark">${p}</p>`)}
-      ${v.class_prompt ? html`<p class="class-prompt">Other people, for protection <small>class prompt</small><br />${v.class_prompt}</p>` : ""}
+      ${v.class_prompt ? classPromptView(v) : ""}
       <div class="viewer-buttons">
         <button data-do="save" id="save-caption">Save caption</button>
         <button data-do="next" id="save-next" title="Ctrl+Enter">Save and next</button>
@@ -37,16 +51,7 @@ const redraw = mount(
       </div>
       ${v.keep ? "" : html`<p class="remark out">Left out${v.reason ? html`: ${v.reason}` : ""}.</p>`}
       ${v.doubts ? html`<p class="remark">Kept, with a doubt: ${v.doubts}.</p>` : ""}
-      ${v.kind === "clip"
-        ? html`<details class="cut"><summary>Cut this clip</summary>
-            <div class="cut-row">
-              <label>From<input name="start" type="number" min="0" max="${v.seconds}" step="0.1" value="0" /></label>
-              <button class="small" data-do="mark" data-field="start">Here</button>
-              <label>to<input name="end" type="number" min="0" max="${v.seconds}" step="0.1" value="${v.seconds.toFixed(1)}" /></label>
-              <button class="small" data-do="mark" data-field="end">Here</button>
-              <button data-do="cut" id="cut-clip">Cut</button>
-            </div></details>`
-        : ""}
+      ${v.kind === "clip" ? cutView(v) : ""}
     </article>`;
   },
   {
@@ -58,7 +63,9 @@ const redraw = mount(
     cut: () => trigger("cut", { ...itemOf(props.value), start: numberOf("start").value, end: numberOf("end").value }),
   },
 );
-element.addEventListener("focusout", (event) => event.target === box() && !event.relatedTarget?.closest?.("#save-caption, #save-next") && save(false));
+element.addEventListener("focusout", (event) => {
+  if (event.target === box() && !event.relatedTarget?.closest?.("#save-caption, #save-next")) save(false);
+});
 element.addEventListener("keydown", (event) => {
   if (event.target === box() && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
@@ -73,18 +80,21 @@ new MutationObserver(() => {
     box().focus();
   }
 }).observe(element, { childList: true, subtree: true });
-/* A caption that was still being typed when the page went away (the studio was closed, the page reloaded) is saved when it is back. */
+/* A caption that was still being typed when the page went away (the studio was closed, the page reloaded) is saved
+   when it is back. */
 const DRAFT = "likeness-studio-draft";
 window.addEventListener("pagehide", () => {
   const v = props.value;
   const text = box()?.value.trim();
-  if (v?.id && box()?.dataset.key === keyOf(v) && text !== v.caption) sessionStorage.setItem(DRAFT, JSON.stringify({ ...itemOf(v), project: v.project, text }));
+  if (!v?.id || box()?.dataset.key !== keyOf(v) || text === v.caption) return;
+  sessionStorage.setItem(DRAFT, JSON.stringify({ ...itemOf(v), project: v.project, text }));
 });
 const saveDraft = () => {
   const draft = JSON.parse(sessionStorage.getItem(DRAFT) || "null");
   if (!draft || !props.value?.id || props.value.project !== draft.project) return;
   sessionStorage.removeItem(DRAFT);
   const { id, version, text } = draft;
-  requestAnimationFrame(() => setTimeout(() => trigger("save", { id, version, text, next: false }))); // when the rest of the page has come, too
+  const send = () => trigger("save", { id, version, text, next: false });
+  requestAnimationFrame(() => setTimeout(send)); // when the rest of the page has come, too
 };
 watch("value", saveDraft);

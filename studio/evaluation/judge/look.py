@@ -1,0 +1,54 @@
+"""One clip as scores see it; what several of them read is made once, when the first one asks. Numpy alone."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from studio.evaluation.judge.likeness import Copies, Likeness
+from studio.evaluation.sweep_facts import Prompt
+from studio.models.eyes import Sight
+
+WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in what the eye takes for brightness
+
+
+class Watching(Protocol):
+    """Whose eye looks at a clip, and what it knows of the person; None where it can't."""
+
+    @property
+    def sight(self) -> Sight | None: ...
+
+    @property
+    def can_name(self) -> bool: ...
+
+    @property
+    def likeness(self) -> Likeness | None: ...
+
+    @property
+    def copies(self) -> Copies | None: ...
+
+
+class Look:
+    """frames: (F, H, W, 3) uint8; base: the base's clip of the same prompt and seed, None for that clip itself; watcher: whose eye there is."""
+
+    def __init__(self, frames: np.ndarray, prompt: Prompt, watcher: Watching | None = None, base: Look | None = None) -> None:
+        self.frames, self.prompt, self.watcher, self.base = frames, prompt, watcher, base
+
+    @cached_property
+    def luma(self) -> np.ndarray:
+        """Brightness (F, H, W), 0..1."""
+        return self.frames.astype(np.float32) @ np.array(WEIGHTS, np.float32) / 255
+
+    @cached_property
+    def likeness(self) -> tuple[float, float] | None:
+        """(how like the person it is, the fall of that from its first to its last third); None where that can't be measured."""
+        if self.watcher is None or self.watcher.sight is None or self.watcher.likeness is None:
+            return None
+        return self.watcher.likeness.identity(self.watcher.sight.embed(self.frames))
+
+
+def ratio(value: float, base: float, floor: float) -> float | None:
+    """A measure of a clip through the base's; None where the base gives no scale."""
+    return round(value / base, 4) if base > floor else None

@@ -1,0 +1,67 @@
+"""How much the person's clips are like the person's own photos. The verdict ranks pairs by it."""
+
+from collections.abc import Iterator
+
+from studio.evaluation.judge.look import Look
+from studio.evaluation.judge.row import SAME, Row
+from studio.evaluation.judge.score import Column, Fault, Guide, Line, Loss, Needs, Note, Score, Telling, median_of_all
+from studio.evaluation.judge.words import percent
+from studio.evaluation.sweep_facts import PERSON, Values
+
+# Starting values of the failure table; shares of the person's own photos.
+WEAK = 0.7  # drawn people: true clips of the person .82 and more, of somebody with the same description .41 (one in a hundred .74)
+FADING = 0.15  # from a clip's first to its last third: a nod or a step aside may cost .2 of one clip, the median of four true clips stays below .13
+
+
+def measure(look: Look) -> Values:
+    if look.prompt.kind != PERSON or look.likeness is None:
+        return {}
+    share, fall = look.likeness
+    return {"identity": round(share, 4), "identity_fall": round(fall, 4)}
+
+
+def tell(best: Row) -> Iterator[str]:
+    base = best.of_base("identity")
+    if base is not None:
+        yield f"The base alone, with the same prompts, reaches {percent(base)} of your photos."
+    if "weak" in best.faults:
+        yield "That is little: train longer, or compare a higher strength such as 0.85."
+    if "fading" in best.faults:
+        yield "The likeness fades within a clip: photos from the side, and a later low-noise file, help."
+
+
+SCORE = Score(
+    name="identity",
+    version=1,
+    needs=Needs.EYE,
+    gives=("identity", "identity_fall"),
+    measure=measure,
+    summarize=median_of_all("identity", "identity_fall"),
+    parts=(
+        Fault(
+            name="weak",
+            place=10,
+            reads=("identity",),
+            is_wrong=lambda identity: identity < WEAK,
+            words=lambda identity: f"identity is only {percent(identity)} of your photos",
+            is_too_little=True,
+        ),
+        Fault(
+            name="fading",
+            place=11,
+            reads=("identity_fall",),
+            is_wrong=lambda fall: fall > FADING,
+            words=lambda fall: f"the likeness fades within a clip, by {percent(fall)} from its first to its last third",
+        ),
+        Loss(reads="identity", place=10, sign=1, margin=SAME, words="identity {} against {}", told_by="weak"),
+        Column(title="Identity", place=10, words=lambda row: row.against_base("identity")),
+        Line(title="Identity", place=10, reads="identity"),
+        Note(place=10, reads="identity", words=lambda identity: f"identity {percent(identity)}"),
+        Guide(
+            place=20,
+            text="Identity says how much the faces are like your photos: 100 % is as alike as your own photos are to each other, 0 % is nothing in common. "
+            "It can be a little above 100 %; below 70 % the person is hardly recognised.",
+        ),
+        Telling(place=10, tell=tell),
+    ),
+)

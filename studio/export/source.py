@@ -1,0 +1,63 @@
+"""What an export is made of: a checkpoint pair, the settings it was trained with, and the photos and clips that go along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio.config import USUAL_STRENGTH, TrainConfig
+from studio.export.dataset import Group
+from studio.models.preset import ModelPreset
+from studio.project_facts import Person
+from studio.training.pairs import Pair
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A comparison that holds the pair."""
+
+    page: Path  # report.html
+    verdict: Path  # verdict.json
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        return self.page, self.verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """All that an export is made of."""
+
+    pair: Pair
+    name: str  # "anna_run1_step3000"
+    person: Person
+    preset: ModelPreset
+    rank: int
+    train: TrainConfig
+    strength: float | None
+    groups: tuple[Group, ...]
+    report: Report | None = None
+
+    @property
+    def boundary(self) -> float:
+        return float(self.pair.manifest.boundary or self.preset.default_boundary)
+
+    @property
+    def first_picture(self) -> bool:
+        return self.preset.takes_first_picture
+
+    @property
+    def num_items(self) -> int:
+        return sum(len(group.items) for group in self.groups)
+
+    @property
+    def facts(self) -> dict[str, str | float]:
+        """What the READMEs tell of the pair."""
+        return {
+            "name": self.name,
+            "pair": self.pair.id,
+            "strength": self.strength or USUAL_STRENGTH,
+            "trigger": self.person.trigger,
+            "class_noun": self.person.class_noun,
+            "base_title": self.preset.title,
+        }

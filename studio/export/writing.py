@@ -1,0 +1,38 @@
+"""How exports write text: TOML and YAML that are read back to be sure, the same bytes on every system, and what all trainers' folders hold."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+import yaml
+
+from studio.export.dataset import copy_groups
+from studio.export.left_out import left_out
+from studio.export.readme import trainer_readme
+from studio.export.source import Source
+from studio.export.target import Target
+
+
+def to_toml(data: dict[str, Any]) -> str:
+    text = tomli_w.dumps(data)
+    assert tomllib.loads(text) == data
+    return text
+
+
+def to_yaml(data: dict[str, Any]) -> str:
+    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    assert yaml.safe_load(text) == data
+    return text
+
+
+def save_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_dataset_and_readme(source: Source, folder: Path, target: Target, template: str) -> None:
+    """What every trainer's folder holds beside its configs: photos, clips, captions, and a README that names what is left out."""
+    copy_groups(source.groups, folder)
+    save_text(folder / "README.txt", trainer_readme(template, source, left_out(source.train, target)))

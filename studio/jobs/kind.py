@@ -1,0 +1,132 @@
+"""What a kind of job is, and where the kinds are found: each is one file in studio/jobs/kinds."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
+
+from studio.facts import Facts, read_facts
+from studio.jobs import kinds
+from studio.workspace import Project, project_of
+
+GIVES = ("TITLE", "QUEUE", "Config", "run", "describe_end")
+WORK, DOWNLOADS = "work", "downloads"  # one job at a time in each: what computes, and what waits for the network
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobConfig(Facts):
+    """config.json of a run folder: what was asked for, so that the job needs nothing else. A kind of job adds its own fields."""
+
+    KIND: ClassVar[str] = ""
+    ALWAYS_WRITTEN = ("kind", "created", "title")
+    kind: str = ""
+    created: float = 0.0  # seconds since 1970
+    title: str = ""
+
+    def complete(self, project: Project) -> Self:
+        """With what the job needs to know of its project, so that a later edit of the project does not change the run."""
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsJob(JobConfig):
+    """A job with a section of settings. config: as in studio.config, plain values."""
+
+    ALWAYS_WRITTEN = (*JobConfig.ALWAYS_WRITTEN, "config")
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob(SettingsJob):
+    """What a training and its rehearsal are given. recipe, hardware: presets; device: "cuda", "cpu" or "" for whatever is there."""
+
+    ALWAYS_WRITTEN = (*SettingsJob.ALWAYS_WRITTEN, "trigger", "class_noun", "base_model", "recipe", "hardware", "device")
+    trigger: str = ""
+    class_noun: str = ""
+    base_model: str = ""
+    recipe: str = ""
+    hardware: str = ""
+    device: str = ""
+    dataset_key: str = ""  # of the pictures that the plan was made for
+
+    def complete(self, project: Project) -> Self:
+        facts = project.facts()
+        return replace(
+            self,
+            trigger=self.trigger or facts.trigger,
+            class_noun=self.class_noun or facts.class_noun,
+            base_model=self.base_model or facts.base_model,
+        )
+
+
+class Reports(Protocol):
+    """Whom a job talks to while it runs."""
+
+    def report(self, event: str, **fields: Any) -> None: ...
+
+    def should_stop(self) -> bool: ...
+
+    def should_save(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job that runs now. process_group(world_size): who reports for so many processes, the others started."""
+
+    run_dir: Path
+    recorder: Reports
+    process_group: Callable[[int], AbstractContextManager[Reports]]
+
+    @property
+    def project(self) -> Project:
+        return project_of(self.run_dir)
+
+
+class JobKind(Protocol):
+    """What the file of a kind gives. It is read by the window too, so that what loads torch is imported in `run`, which only the worker calls.
+
+    TITLE: what a person reads; QUEUE: WORK or DOWNLOADS; Config: a JobConfig whose KIND is the kind's name.
+    """
+
+    TITLE: str
+    QUEUE: str
+    Config: type[JobConfig]
+
+    def run(self, config: Any, work: Work) -> Mapping[str, Any] | None:
+        """Do the job to its end, or until it saw a request to stop; what status.json keeps as its result."""
+        ...
+
+    def describe_end(self, result: Mapping[str, Any]) -> str:
+        """How it ended when it is done, in a sentence; "" where the page shows what it made."""
+        ...
+
+
+def find_kinds() -> dict[str, JobKind]:
+    """Every kind there is, by its name. ValueError names a file that does not give what a kind gives."""
+    found = (load_kind(module.name) for module in pkgutil.iter_modules(kinds.__path__, f"{kinds.__name__}."))
+    return {kind.Config.KIND: kind for kind in found}
+
+
+def load_kind(module_name: str) -> JobKind:
+    module = importlib.import_module(module_name)
+    if missing := [part for part in GIVES if not hasattr(module, part)]:
+        raise ValueError(f"{module_name} gives no {missing[0]}; a kind of job gives {', '.join(GIVES)}")
+    return cast(JobKind, module)
+
+
+def find_kind(name: str) -> JobKind:
+    found = find_kinds()
+    if name not in found:
+        raise ValueError(f"there is no job kind {name!r}; there are {', '.join(found)}")
+    return found[name]
+
+
+Config = TypeVar("Config", bound=JobConfig)
+
+
+def read_config(config_type: type[Config], run_dir: Path | str) -> Config:
+    """config.json of a run folder, as far as that type of config tells of it."""
+    return read_facts(config_type, Path(run_dir) / "config.json")

@@ -1,0 +1,60 @@
+"""Write captions: a captioner says what each photo and clip shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio.config import CaptionConfig, from_dict
+from studio.jobs.kind import WORK, SettingsJob, Work
+from studio.jobs.torch_setup import set_up_torch
+from studio.models.catalogue import describe_model, find_model
+from studio.words import count
+
+TITLE = "Write captions"
+QUEUE = WORK
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionJob(SettingsJob):
+    """only: ids of items, None for all without a caption; overwrite_auto: also what a captioner wrote before."""
+
+    KIND = "caption"
+    ALWAYS_WRITTEN = (*SettingsJob.ALWAYS_WRITTEN, "only", "overwrite_auto")
+    only: tuple[str, ...] | None = None
+    overwrite_auto: bool = False
+
+
+Config = CaptionJob
+
+
+def run(config: CaptionJob, work: Work) -> Mapping[str, Any]:
+    from studio.data.captions.writer import find_captioner, write_captions  # loads torch
+
+    project, settings = work.project, from_dict(CaptionConfig, config.config)
+
+    def find_path() -> Path:  # captions can be written before the base model is there
+        set_up_torch(project)
+        name = project.facts().base_model
+        base = find_model(name, project.workspace) if describe_model(name, project.workspace).available else None
+        return find_captioner(settings.captioner, base, project.workspace)
+
+    return write_captions(
+        project,
+        captioner_path=find_path,
+        config=settings,
+        only=None if config.only is None else list(config.only),
+        overwrite_auto=config.overwrite_auto,
+        report=work.recorder.report,
+        should_stop=work.recorder.should_stop,
+    )
+
+
+def describe_end(result: Mapping[str, Any]) -> str:
+    written, kept = result["written"], result["kept"]
+    stay = f" {count(kept, 'caption')} stayed as {'it was' if kept == 1 else 'they were'}." if kept else ""
+    if not written:
+        return f"No caption was written.{stay}"
+    return (
+        f"{count(written, 'caption')} {'was' if written == 1 else 'were'} written. Read them: what a caption says stays changeable.{stay}"
+    )

@@ -1,0 +1,38 @@
+"""Draw and compare: the same test clips with every checkpoint pair, scored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from studio.config import SweepConfig, from_dict
+from studio.jobs.kind import WORK, SettingsJob, Work
+from studio.jobs.torch_setup import set_up_torch
+
+TITLE = "Draw and compare"
+QUEUE = WORK
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepJob(SettingsJob):
+    """pairs: their ids, None for all; sweep: the folder that it draws into, None until that is known."""
+
+    KIND = "sweep"
+    ALWAYS_WRITTEN = (*SettingsJob.ALWAYS_WRITTEN, "pairs", "sweep")
+    pairs: tuple[str, ...] | None = None
+    sweep: str | None = None
+    sample: bool = False  # a look at how a training goes, and no comparison
+
+
+Config = SweepJob
+
+
+def run(config: SweepJob, work: Work) -> Mapping[str, Any]:
+    from studio.evaluation.drawing import run_sweep  # loads torch
+
+    set_up_torch(work.project)
+    settings = from_dict(SweepConfig, config.config)
+    return run_sweep(settings, work.run_dir, report=work.recorder.report, should_stop=work.recorder.should_stop)
+
+
+def describe_end(result: Mapping[str, Any]) -> str:
+    return ""

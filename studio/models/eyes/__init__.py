@@ -1,0 +1,76 @@
+"""The door of eyes: who makes an embedding of a person, and says what a picture shows. One file a member, found by this folder. Torch-free.
+
+Eyes are models, with weights, a licence and base models that they are for; so they live here, and data and evaluation ask for them alike.
+A member is a file of this folder with an `EYE`. It opens only when it is asked to look; what needs torch is imported there.
+"""
+
+import hashlib
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from studio.models.preset import ModelPreset
+
+if TYPE_CHECKING:
+    from studio.models.catalogue import BaseModel
+
+EMBEDDINGS, FACES, VIEWS, NAMES, MOTION = "embeddings", "faces", "views", "names", "motion"  # what an eye may give
+FIRST_KEYS = {("observer", 1)}  # eyes whose keys were made of their files alone: what lies in projects keeps its worth
+
+
+class Sight(Protocol):
+    """An eye that was opened, as far as everyone asks. One that gives more (an eye's `gives`) has more methods."""
+
+    def embed(self, frames: np.ndarray) -> np.ndarray:
+        """(N, H, W, 3) uint8 -> (N, D) float32 rows of length 1: near 1 apart for one person, near 0 for two."""
+        ...
+
+
+class Eye(Protocol):
+    """What a member says of itself."""
+
+    name: str
+    version: int  # raise it when the same picture would be seen otherwise: it is part of the key
+    title: str  # in plain words
+    gives: frozenset[str]
+    needs_base: bool  # its files are a base model's; else it comes with the studio
+    milliseconds: float  # for a picture, on one processor core
+    licence: str
+
+    def is_for(self, preset: ModelPreset) -> bool:
+        """Whether it can judge what that base model draws and learns from."""
+        ...
+
+    def files(self, base: "BaseModel | None") -> list[Path]:
+        """The files that decide what it sees."""
+        ...
+
+    def open(self, base: "BaseModel | None") -> Sight:
+        """Problem in words if a file is missing or damaged."""
+        ...
+
+
+def list_eyes() -> list[Eye]:
+    """Every member, in order of name."""
+    modules = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
+    return sorted((module.EYE for module in modules), key=lambda eye: eye.name)
+
+
+def find_eye(preset: ModelPreset) -> Eye | None:
+    """The eye for a base model's pictures: the one that came with the model, else one for any; None where there is none."""
+    fitting = [eye for eye in list_eyes() if EMBEDDINGS in eye.gives and eye.is_for(preset)]
+    return min(fitting, key=lambda eye: not eye.needs_base, default=None)
+
+
+def key_of(eye: Eye, base: "BaseModel | None") -> str:
+    """Changes with the eye, its version and its files: what was seen under another key is looked at anew. Loads no torch."""
+    digest = hashlib.sha256()
+    if (eye.name, eye.version) not in FIRST_KEYS:
+        digest.update(f"{eye.name} {eye.version}\n".encode())
+    for path in eye.files(base):
+        with open(path, "rb") as file:
+            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,116 @@
+"""A kind of job is one file: what is put into the folder of kinds is queued, run by the worker and told of as the studio's own are."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from studio import cli
+from studio.jobs import kinds, launcher, state
+from studio.jobs.kind import find_kinds, read_config
+from studio.jobs.kinds.curate import CurateJob
+from studio.jobs.kinds.download import DownloadJob
+
+GREET = '''
+"""Greet: say hello to everybody."""
+
+from dataclasses import dataclass
+
+from studio.jobs.kind import WORK, JobConfig
+
+TITLE = "Greet"
+QUEUE = WORK
+
+
+@dataclass(frozen=True, kw_only=True)
+class GreetJob(JobConfig):
+    KIND = "greet"
+    names: tuple[str, ...]
+
+
+Config = GreetJob
+
+
+def run(config, work):
+    for number, name in enumerate(config.names, 1):
+        work.recorder.report("progress", stage="Greeting", done=number, total=len(config.names), unit="people", message=name)
+    return {"greeted": len(config.names), "by": work.project.facts().name}
+
+
+def describe_end(result):
+    return f"{result['greeted']} people were greeted."
+'''
+WORKER = """
+import sys
+from studio.jobs import kinds, worker
+kinds.__path__.append(sys.argv[1])
+worker.main(sys.argv[2])
+"""
+TITLES = {
+    "train": "Train",
+    "rehearse": "Rehearse",
+    "caption": "Write captions",
+    "sweep": "Draw and compare",
+    "import": "Import",
+    "curate": "Choose the best photos",
+    "download": "Download",
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder beside the studio's own, in which there is a kind more."""
+    folder = tmp_path / "one more kind"
+    folder.mkdir()
+    (folder / "greet.py").write_text(GREET, encoding="utf-8")
+    monkeypatch.setattr(kinds, "__path__", [*kinds.__path__, str(folder)])
+    yield folder
+    sys.modules.pop("studio.jobs.kinds.greet", None)
+
+
+def test_the_studio_has_seven_kinds_of_jobs():
+    assert {name: kind.TITLE for name, kind in find_kinds().items()} == TITLES
+
+
+def test_a_kind_of_one_file_more_is_queued_run_by_the_worker_and_told_of(project, folder, capsys):
+    greet = find_kinds()["greet"]
+    run_dir = launcher.enqueue(project, greet.Config(names=("Anna", "Bea")))
+    assert run_dir.name == "greet-001" and state.read_status(run_dir).title == "Greet"
+    subprocess.run(
+        [sys.executable, "-c", WORKER, str(folder), str(project.workspace.home)], check=True, cwd=Path(cli.__file__).parent.parent
+    )
+    job = state.read_status(run_dir)
+    assert (job.state, job.progress.message, job.fraction) == ("done", "Bea", 1.0)
+    assert greet.describe_end(job.result) == "2 people were greeted." and job.result["by"] == "Anna"
+    assert cli.main(["jobs", "--json", "--home", str(project.workspace.home)]) == 0
+    assert json.loads(capsys.readouterr().out)["jobs"][0]["kind"] == "greet"
+
+
+def test_a_job_of_a_kind_that_has_gone_is_still_listed_and_fails_in_words(project, folder):
+    run_dir = launcher.enqueue(project, find_kinds()["greet"].Config(names=("Anna",)))
+    subprocess.run(
+        [sys.executable, "-m", "studio.jobs.worker", str(project.workspace.home)], check=True, cwd=Path(cli.__file__).parent.parent
+    )
+    job = state.read_status(run_dir)
+    assert job.state == "failed" and "there is no job kind 'greet'" in job.error.message
+
+
+def test_a_file_that_gives_less_than_a_kind_gives_is_named(folder):
+    (folder / "empty.py").write_text("TITLE = 'Nothing'\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"studio\.jobs\.kinds\.empty gives no QUEUE"):
+        find_kinds()
+    sys.modules.pop("studio.jobs.kinds.empty")
+
+
+def test_a_job_waits_in_the_queue_of_its_kind(project):
+    with pytest.raises(AssertionError, match="queue of downloads"):
+        launcher.enqueue(project, DownloadJob(model="tiny"))
+    with pytest.raises(AssertionError, match="queue of work"):
+        launcher.enqueue(project.workspace.download_jobs("tiny"), CurateJob())
+
+
+def test_what_another_version_wrote_into_a_config_is_kept_when_settings_change(project):
+    run_dir = launcher.enqueue(project, CurateJob(keep=3, unknown={"later": 1}))
+    assert read_config(CurateJob, run_dir).unknown == {"later": 1}

@@ -1,0 +1,303 @@
+"""Every threshold and margin of the verdict from both sides, and every sentence word by word with what brings it: a change of any of them is seen here."""
+
+from dataclasses import replace
+
+import pytest
+from test_verdict import FROZEN, GOOD, make_seen_sweep, make_sweep, name, record_held_out, rescored
+
+from studio.evaluation.judge.verdict import CLEAR, CLOSE, NOT_MEASURED, _passes_sign_test, verdict
+
+
+def one(prompts=4, **own):
+    """A pair at one strength, seen by an eye."""
+    return make_seen_sweep({(100, 0.7): own}, prompts, strengths=(0.7,))
+
+
+def two(late, early=None, prompts=4):
+    return make_seen_sweep({(100, 0.7): early or {}, (200, 0.7): late}, prompts, strengths=(0.7,))
+
+
+def of_strangers(**scores):
+    return {"class": scores}
+
+
+def with_base(sweep, **scores):
+    return rescored(sweep, lambda cell: cell.scores if cell.pair else {**cell.scores, **scores})
+
+
+# -- thresholds: just inside, just outside, what is said then
+
+
+FAULTS = [
+    ("weak", {"identity": 0.7}, {"identity": 0.699}, "identity is only 70 % of your photos"),
+    (
+        "fading",
+        {"identity_fall": 0.15},
+        {"identity_fall": 0.151},
+        "the likeness fades within a clip, by 15 % from its first to its last third",
+    ),
+    ("copied", {"memorised": 2.0}, {"memorised": 2.01}, "it copies training pictures, 2.0 times as near to one as those are to each other"),
+    ("bleed", of_strangers(resemblance=0.179), of_strangers(resemblance=0.181), "strangers look 18 % like the person, with the base 8 %"),
+    (
+        "disobeys",
+        {"follows": 0.861} | of_strangers(follows=0.861),
+        {"follows": 0.859} | of_strangers(follows=0.859),
+        "only 86 % of what prompts say is seen, with the base 96 %",
+    ),
+    ("frozen", {"motion": 0.5}, {"motion": 0.49}, "4 of 4 clips stand still where the base moves"),
+    ("soft", {"sharpness": 0.5}, {"sharpness": 0.49}, "4 of 4 clips are much softer than the base"),
+    ("harsh", {"sharpness": 2.0}, {"sharpness": 2.01}, "4 of 4 clips are much harsher than the base"),
+    ("clipping", {"clipping": 0.15}, {"clipping": 0.151}, "4 of 4 clips have burnt-out or crushed areas"),
+    ("flicker", {"flicker": 0.004}, {"flicker": 0.0041}, "4 of 4 clips flicker"),
+    (
+        "flicker",
+        {"flicker": 0.006, "base_flicker": 0.002},
+        {"flicker": 0.0061, "base_flicker": 0.002},
+        "4 of 4 clips flicker",
+    ),
+    ("drift", of_strangers(change=0.08), of_strangers(change=0.0801), "people who are not asked for change 80 % as much as yours"),
+]
+
+
+@pytest.mark.parametrize(("fault", "inside", "outside", "words"), FAULTS)
+def test_a_fault_begins_where_it_is_said_to(project, fault, inside, outside, words):
+    (row,) = verdict(project, one(**inside)).table
+    assert row.faults == []
+    (row,) = verdict(project, one(**outside)).table
+    assert (row.faults, row.problems) == ([fault], [words])
+
+
+@pytest.mark.parametrize(("memorised", "faults"), [(2.5, []), (2.51, ["copied"])])
+def test_a_prompt_that_asks_for_a_photo_s_scene_is_no_copy_until_it_is_a_quarter_nearer_than_the_base(project, memorised, faults):
+    (row,) = verdict(project, with_base(one(memorised=memorised), memorised=2.0)).table
+    assert row.faults == faults
+
+
+@pytest.mark.parametrize(("resemblance", "faults"), [(0.1, []), (0.11, ["bleed"])])
+def test_less_like_than_a_stranger_counts_as_nothing(project, resemblance, faults):
+    (row,) = verdict(project, with_base(one(**of_strangers(resemblance=resemblance)), resemblance=-0.3)).table
+    assert row.faults == faults
+
+
+@pytest.mark.parametrize(("count", "faults"), [(1, []), (2, ["frozen"])])
+def test_a_finding_is_a_fault_from_half_of_the_person_s_clips(project, count, faults):
+    sweep = rescored(one(), lambda cell: {**cell.scores, "motion": 0.3} if cell.pair and cell.prompt < count else cell.scores)
+    (row,) = verdict(project, sweep).table
+    assert (row.faults, dict(row.findings)) == (faults, {"frozen": count})
+
+
+def test_faults_stand_in_their_order(project):
+    spoilt = {
+        "identity": 0.6,
+        "identity_fall": 0.2,
+        "memorised": 2.5,
+        "follows": 0.8,
+        "motion": 0.3,
+        "sharpness": 3.0,
+        "flicker": 0.1,
+        "clipping": 0.3,
+    }
+    (row,) = verdict(project, one(**spoilt, **of_strangers(resemblance=0.3, follows=0.8, change=0.09))).table
+    expected = ["weak", "fading", "copied", "bleed", "disobeys", "clipping", "flicker", "frozen", "harsh", "drift"]
+    assert row.faults == expected
+
+
+# -- margins
+
+
+LOSSES = [
+    ({"identity": 0.881}, {"identity": 0.879}, "identity 88 % against 90 %"),
+    (of_strangers(resemblance=0.149), of_strangers(resemblance=0.151), "strangers look 15 % like the person, against 10 %"),
+    (
+        {"follows": 0.901} | of_strangers(follows=0.901),
+        {"follows": 0.899} | of_strangers(follows=0.899),
+        "90 % of what prompts say is seen, against 95 %",
+    ),
+    ({"motion": 0.801}, {"motion": 0.799}, "motion 80 % of the base's against 95 %"),
+    (of_strangers(change=0.0349), of_strangers(change=0.0351), "people who are not asked for change 35 % as much as yours, against 20 %"),
+]
+
+
+@pytest.mark.parametrize(("inside", "outside", "words"), LOSSES)
+def test_a_later_pair_lost_something_from_the_margin_on(project, inside, outside, words):
+    said = verdict(project, two(inside)).why
+    assert not any(sentence.startswith("Step 200 of train-001 is") for sentence in said)
+    found = verdict(project, two(outside))
+    assert found.pair == name(100) and f"Step 200 of train-001 is over-trained: {words}." in found.why
+
+
+@pytest.mark.parametrize(("factor", "is_said"), [(1.0199, False), (1.0201, True)])
+def test_a_held_out_loss_is_higher_from_two_percent_on(project, factor, is_said):
+    record_held_out(project, {100: (0.25, 0.2), 200: (0.25 * factor, 0.2 * factor)})
+    said = verdict(project, two({})).why
+    assert ("Step 200 of train-001 is over-trained: its loss on the set-aside pictures is 2 % higher." in said) == is_said
+
+
+@pytest.mark.parametrize(("later", "chosen", "sure"), [(0.9199, 100, CLOSE), (0.9201, 200, CLEAR)])
+def test_two_points_in_six_of_six_prompts_are_a_lead(project, later, chosen, sure):
+    found = verdict(project, two({"identity": later}, prompts=6))
+    assert (found.pair, found.sure) == (name(chosen), sure)
+
+
+@pytest.mark.parametrize(("later", "chosen", "sure"), [(0.9499, 100, CLOSE), (0.9501, 200, CLEAR)])
+def test_five_points_are_a_lead_with_few_prompts(project, later, chosen, sure):
+    found = verdict(project, two({"identity": later}))
+    assert (found.pair, found.sure) == (name(chosen), sure)
+
+
+def test_five_points_with_a_prompt_against_them_are_too_close_to_call(project):
+    sweep = two({"identity": 0.96})
+    against = rescored(
+        sweep, lambda cell: {**cell.scores, "identity": 0.89} if cell.pair == name(200) and cell.prompt == 0 else cell.scores
+    )
+    assert (verdict(project, sweep).sure, verdict(project, against).sure) == (CLEAR, CLOSE)
+    assert verdict(project, against).pair == name(200)
+
+
+def test_fewer_faults_are_clear_until_a_clip_speaks_against_them(project):
+    sweep = two({"motion": 0.3})
+    assert (verdict(project, sweep).pair, verdict(project, sweep).sure) == (name(100), CLEAR)
+    worse = {"identity": 0.5, "memorised": 3.0, "identity_fall": 0.3}
+    against = rescored(sweep, lambda cell: {**cell.scores, **worse} if cell.pair == name(100) and cell.prompt == 0 else cell.scores)
+    assert (verdict(project, against).pair, verdict(project, against).sure) == (name(100), CLOSE)
+
+
+@pytest.mark.parametrize(("wins", "losses", "passes"), [
+    (6, 0, True), (5, 0, False), (6, 1, False), (9, 1, False), (10, 2, True), (9, 2, False), (10, 3, False), (12, 3, False),
+])  # fmt: skip
+def test_the_sign_test(wins, losses, passes):
+    assert _passes_sign_test(wins, losses) == passes
+
+
+def test_a_failed_clip_and_a_missing_likeness_put_a_pair_behind(project):
+    sweep = two({"identity": 0.96})
+    failed = sweep.with_cells(
+        lambda cell: replace(cell, state="failed", scores={}) if cell.pair == name(200) and cell.prompt == 0 else cell
+    )
+    assert (verdict(project, sweep).pair, verdict(project, failed).pair) == (name(200), name(100))
+    half = two({}, {"motion": 0.3})
+    unseen = rescored(
+        half, lambda cell: {k: v for k, v in cell.scores.items() if k != "identity"} if cell.pair == name(200) else cell.scores
+    )
+    assert verdict(project, unseen).pair == name(100), "a pair that was not measured is not named"
+
+
+# -- sentences
+
+
+LIKENESS = "The base alone, with the same prompts, reaches 5 % of your photos."
+PROMPT = "95 % of what the prompts say is seen; with the base 96 %."
+STRANGERS = "Strangers look 10 % like the person, with the base 8 %."
+NO_COPIES = "Its clips are no copies of the training pictures."
+CLEAN = "Sharpness, flicker and clipping stay near the base's in every clip."
+OTHERS = "People who are not asked for change 20 % as much as yours."
+ALONE = "Only strength 0.7 was compared."
+USUAL = [LIKENESS, PROMPT, STRANGERS, NO_COPIES, CLEAN, OTHERS, ALONE]
+CLOSE_WORDS = (
+    "Step 100 of train-001 and step 200 of train-001 are too close to call by these measures: compare their clips and trust your eye."
+)
+WEAK_AND_COPIED = "identity is only 60 % of your photos; it copies training pictures, 2.4 times as near to one as those are to each other"
+LOOK = "Likeness was not measured: look at the faces in the clips before you decide."
+STILL = "Step 100 of train-001 at 0.7: 3 of 3 clips stand still where the base moves."
+NOTHING_FOUND = "Nothing of the kind was found with step {} of train-001; a pair that has learned little looks like that, too."
+NO_OTHERS = "Other people were not among the prompts, so whether they stay themselves is not known."
+
+
+def test_a_clean_pair(project):
+    found = verdict(project, one())
+    assert found.why == ["Identity 90 % of your photos; motion 95 % of the base.", *USUAL] and found.sure == CLEAR
+
+
+def test_a_spoilt_pair(project):
+    scores = {"identity": 0.6, "identity_fall": 0.2, "memorised": 2.5, "follows": 0.8}
+    assert verdict(project, one(**scores, **of_strangers(resemblance=0.3, follows=0.8, change=0.09))).why == [
+        "Identity 60 % of your photos; motion 95 % of the base.",
+        LIKENESS,
+        "That is little: train longer, or compare a higher strength such as 0.85.",
+        "The likeness fades within a clip: photos from the side, and a later low-noise file, help.",
+        "80 % of what the prompts say is seen; with the base 96 %.",
+        "Strangers look 30 % like the person, with the base 8 %. Protect them while training, or use a lower strength.",
+        "It is not clean: identity is only 60 % of your photos; the likeness fades within a clip, by 20 % from its first to its last third; "
+        "it copies training pictures, 2.5 times as near to one as those are to each other; strangers look 30 % like the person, with the base "
+        "8 %; only 80 % of what prompts say is seen, with the base 96 %.",
+        "People who are not asked for change 90 % as much as yours: protect them while training, or use a lower strength.",
+        ALONE,
+    ]
+
+
+def test_what_could_not_be_measured_is_said(project):
+    found = verdict(project, one(motion=None, **of_strangers(change=None)))
+    still = "Motion could not be compared: the base's clips hardly move."
+    assert found.why == ["Identity 90 % of your photos.", LIKENESS, PROMPT, STRANGERS, NO_COPIES, still, CLEAN, NO_OTHERS, ALONE]
+
+
+def test_a_clip_with_a_finding_is_not_every_clip(project):
+    sweep = rescored(one(), lambda cell: {**cell.scores, "motion": 0.3} if cell.pair and cell.prompt == 0 else cell.scores)
+    assert "Sharpness, flicker and clipping stay near the base's in most clips." in verdict(project, sweep).why
+
+
+def test_strengths_are_compared_with_what_is_wrong_with_them(project):
+    scores = {(100, 0.5): {"identity": 0.6}, (100, 0.7): {}, (100, 1.0): {"identity": 0.93, "memorised": 2.4}}
+    said = verdict(project, make_seen_sweep(scores, strengths=(0.5, 0.7, 1.0))).why
+    copies = "it copies training pictures, 2.4 times as near to one as those are to each other"
+    assert f"Of its strengths, 0.7 is chosen, with an identity of 90 %; 0.5 reaches 60 %; 1 reaches 93 %, but {copies}." in said
+
+
+def test_losses_on_set_aside_pictures(project):
+    values = "0.2600 for layout and motion, 0.2000 for detail and identity."
+    record_held_out(project, {100: (0.26, 0.2)})
+    assert verdict(project, one()).why[-1] == f"Loss on the set-aside pictures: {values}"
+    record_held_out(project, {200: (0.25, 0.2)})
+    assert verdict(project, two({})).why[-2:] == [
+        f"Its loss on the set-aside pictures is 2.0 % above the lowest of its run: {values}",
+        CLOSE_WORDS,
+    ]
+    record_held_out(project, {200: (0.27, 0.21)})
+    assert f"Its loss on the set-aside pictures is the lowest of its run: {values}" in verdict(project, two({})).why
+
+
+def test_other_pairs_with_problems(project):
+    spoilt = {"identity": 0.6, "memorised": 2.4}
+    assert f"Step 200 of train-001 has a problem: {WEAK_AND_COPIED}." in verdict(project, two(spoilt, spoilt)).why
+    earlier = verdict(project, two({}, {"motion": 0.3})).why
+    assert "Step 100 of train-001 has a problem: 4 of 4 clips stand still where the base moves." in earlier
+    little = verdict(project, two({}, {"identity": 0.6})).why
+    assert "Step 100 of train-001 has learned too little: identity is only 60 % of your photos." in little
+
+
+def test_a_pair_that_does_nothing_is_left_out(project):
+    nothing = {"change": 0.0, "applied": False}
+    found = verdict(project, two({}, nothing | of_strangers(**nothing)))
+    left_out = f"Left out, because the clips are exactly the base's: {name(100)}. The file may be empty or of a wrong kind."
+    assert found.why == ["Identity 90 % of your photos; motion 95 % of the base.", *USUAL, left_out]
+    alone = verdict(project, make_sweep({(100, 0.7): GOOD | nothing}, strengths=(0.7,)))
+    every = "Every pair draws exactly the base's clips: the LoRA files do nothing. Train longer, or check where they came from."
+    assert (alone.pair, alone.sure, alone.why) == (None, CLOSE, [every, LOOK])
+
+
+def test_without_a_likeness(project):
+    sweep = make_sweep({(100, 0.7): FROZEN, (200, 0.7): GOOD}, strengths=(0.7,))
+    found = verdict(project, sweep)
+    assert (found.pair, found.sure) == (None, NOT_MEASURED)
+    assert found.why == [LOOK, "These are what may have gone wrong:", STILL, NOTHING_FOUND.format(200)]
+    waiting = verdict(project, sweep.with_cells(lambda cell: cell.undrawn())).why
+    assert waiting == ["No clip can be compared yet: run the comparison to its end first.", LOOK]
+    alone = make_sweep({(100, 0.7): FROZEN}, strengths=(0.7,))
+    assert verdict(project, alone).why == [LOOK, "These are what may have gone wrong:", STILL]
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 clip could"), (2, "2 clips could")])
+def test_clips_that_failed_are_counted(project, count, words):
+    sweep = make_sweep({(100, 0.7): GOOD}, strengths=(0.7,))
+    failed = sweep.with_cells(lambda cell: replace(cell, state="failed", scores={}) if cell.pair and cell.prompt < count else cell)
+    said = verdict(project, failed).why
+    assert said == [LOOK, NOTHING_FOUND.format(100), f"{words} not be drawn; run the comparison again to try again."]
+
+
+def test_an_eye_that_could_not_measure_says_why(project):
+    sweep = rescored(one(), lambda cell: {key: value for key, value in cell.scores.items() if not key.startswith("identity")})
+    too_few = "Likeness was not measured: keep at least 3 photos of one person in the dataset, then run the comparison again."
+    assert verdict(project, sweep).why == [too_few, NOTHING_FOUND.format(100)]
+    nobody = replace(sweep, prompts=tuple(replace(prompt, kind="class") for prompt in sweep.prompts))
+    said = ["Likeness was not measured: no prompt asks for the person.", NOTHING_FOUND.format(100), NO_OTHERS]
+    assert verdict(project, nobody).why == said
