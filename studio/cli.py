@@ -218,6 +218,10 @@ _ARGUMENTS = {
     "caption": [
         _PROJECT,
         _argument("--captioner", default="", metavar="NAME", help="model folder of the captioner; default: the base model's own"),
+        _argument(
+            "--style", default="", metavar="NAME", help="how much a caption says: standard, brief, or another file of presets/captions"
+        ),
+        _argument("--longest", type=int, metavar="TOKENS", help="where an answer of the captioner is cut off; default: 120 tokens"),
         _argument("--overwrite-auto", action="store_true", help="write captions again that a model wrote; yours are never touched"),
     ],
     "demo": [

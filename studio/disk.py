@@ -1,5 +1,6 @@
 """The only ways a file of the workspace is read and written: atomic writes, JSON with its format, torn-proof logs, locks between processes."""
 
+import hashlib
 import json
 import os
 import secrets
@@ -14,6 +15,12 @@ FORMAT = 1  # of the files that this version writes
 RETRY_SECONDS = 2.0  # Windows: a virus scanner or a reader may hold a file for a moment
 FOLDER_RETRY_SECONDS = 30.0  # it looks through a whole new folder for longer, and hours of training may lie in that
 Answer = TypeVar("Answer")
+
+
+def file_sha256(path: Path) -> str:
+    """The hash of a file's bytes, as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_atomic(path: Path | str, data: bytes) -> None:

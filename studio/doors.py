@@ -1,7 +1,9 @@
 """Doors: folders in which each file is a member, found because it lies there; a new member is one new file. Standard library only."""
 
+import functools
 import importlib
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -18,3 +20,14 @@ def load_member(package: str, name: str, gives: str) -> Any:
     if not hasattr(module, gives):
         raise ValueError(f"{module.__name__} gives no {gives}; every file in its folder must")
     return getattr(module, gives)
+
+
+def members(package: ModuleType) -> tuple[ModuleType, ...]:
+    """The modules of a package, one for each file in its folders, by name: a door whose members are the files themselves."""
+    return _members(package.__name__, tuple(package.__path__))
+
+
+@functools.cache
+def _members(package: str, folders: tuple[str, ...]) -> tuple[ModuleType, ...]:
+    names = sorted({name for folder in folders for name in member_names(Path(folder))})
+    return tuple(importlib.import_module(f"{package}.{name}") for name in names)

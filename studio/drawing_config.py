@@ -77,7 +77,6 @@ class CaptionConfig(Section):
         "How much a caption says; the wording of each style is a file in presets/captions.",
         label="Style of the captions",
         term="caption style",
-        choices=("standard", "brief"),
     )
     max_new_tokens: int = setting(
         120, "Longest caption.", label="Longest caption", term="max new tokens", unit="tokens", minimum=8, maximum=512

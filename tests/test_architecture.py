@@ -60,9 +60,15 @@ LEAF_PACKAGES = {
 # modules that load torch when they are imported; everything else in studio/ must not
 TORCH_ROOMS = {"models", "training", "evaluation", "data", "tiny"}
 TORCH_FREE = {
-    "models/captioners.py",
+    "models/captioners/family.py",
+    "models/captioners/families/vision_language.py",
+    "models/captioners/places.py",
     "models/catalogue.py",
+    "models/presence.py",
     "models/preset.py",
+    "models/fetch/fetchable.py",
+    "models/fetch/fetchables/base_models.py",
+    "models/fetch/fetchables/caption_models.py",
     "models/fetch/needed.py",
     "models/fetch/offers.py",
     "models/fetch/download.py",

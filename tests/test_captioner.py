@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from studio.config import CaptionConfig, list_settings, load_preset
+from studio.config import CaptionConfig, list_presets, load_preset
 from studio.data import dataset
 from studio.data.captions.answer import read_answer
 from studio.errors import Problem
@@ -45,10 +45,10 @@ def taught(untaught, tmp_path_factory):
     import torch
     from PIL import Image
 
-    from studio.data.captions.writer import Captioner
+    from studio.models.captioners.places import load_captioner
 
     folder = shutil.copytree(untaught, tmp_path_factory.mktemp("taught") / "captioner")
-    captioner = Captioner.load(folder)
+    captioner = load_captioner(folder)
     pictures = [Image.effect_noise((96, 96), spread).convert("RGB") for spread in (20, 60)]
     pictures += [Image.new("RGB", (96, 128), color) for color in ("white", "brown", "black")]
     tokenizer = captioner.processor.tokenizer
@@ -180,8 +180,9 @@ def test_the_looks_of_the_person_stay_out_of_the_caption():
     assert answer.scene == "soft light"
 
 
-def test_both_styles_ask_for_the_two_labels():
-    for name in next(found.choices for name, found, _ in list_settings(CaptionConfig) if name == "style"):
+def test_every_style_asks_for_the_two_labels():
+    assert {"standard", "brief"} <= set(list_presets("captions"))
+    for name in list_presets("captions"):
         style = load_preset("captions", name)
         for kind in ("photo", "clip"):
             assert "PERSON:" in style[kind]
@@ -217,9 +218,9 @@ def test_the_tiny_captioner_loads_through_the_auto_classes(untaught):
 def test_pictures_of_any_size_come_to_few_tokens(untaught):
     from PIL import Image
 
-    from studio.data.captions.writer import Captioner
+    from studio.models.captioners.places import load_captioner
 
-    captioner = Captioner.load(untaught)
+    captioner = load_captioner(untaught)
     for side in (20, 64, 80, 97, 320, 768):
         picture = Image.new("RGB", (side, side))
         assert captioner.prepare([picture], 0.0, "")["image_grid_thw"].tolist() == [[1, 4, 4]]
@@ -231,11 +232,11 @@ def test_pictures_of_any_size_come_to_few_tokens(untaught):
 def test_a_large_drawing_is_seen_as_the_cells_that_it_was_made_of(untaught):
     import torch
 
-    from studio.data.captions.writer import Captioner
+    from studio.models.captioners.places import load_captioner
     from studio.tiny import world
     from studio.tiny.drawing import draw_photo
 
-    captioner = Captioner.load(untaught)
+    captioner = load_captioner(untaught)
     rng = random.Random(0)
     people = [(world.draw_identity(rng), world.draw_scene(rng)) for _ in range(3)]
     for person in people:
@@ -244,10 +245,10 @@ def test_a_large_drawing_is_seen_as_the_cells_that_it_was_made_of(untaught):
 
 
 def test_instructions_and_captions_are_whole_words(tmp_path):
-    from studio.data.captions.writer import Captioner
+    from studio.models.captioners.places import load_captioner
     from studio.tiny.words.captioner import build_untaught_captioner
 
-    tokenizer = Captioner.load(build_untaught_captioner(tmp_path)).processor.tokenizer
+    tokenizer = load_captioner(build_untaught_captioner(tmp_path)).processor.tokenizer
     for name in ("brief", "standard"):
         for kind in ("photo", "clip"):
             text = load_preset("captions", name)[kind]
@@ -282,11 +283,11 @@ def test_an_answer_becomes_exactly_the_worlds_caption():
 def test_lessons_show_no_held_out_person_or_scene_and_the_pictures_that_the_captioner_prepares(untaught):
     import torch
 
-    from studio.data.captions.writer import Captioner
+    from studio.models.captioners.places import load_captioner
     from studio.tiny import world
     from studio.tiny.words.captioner_training import Head, Lessons
 
-    captioner = Captioner.load(untaught)
+    captioner = load_captioner(untaught)
     lessons = Lessons(captioner, Head(96, 0), 0)
     for kind, fps in (("photo", 0.0), ("clip", 4.0)):
         scenes, pictures = lessons.draw(random.Random(0), kind, 6)

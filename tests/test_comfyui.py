@@ -235,7 +235,7 @@ def test_a_folder_without_any_of_the_files_says_what_to_look_for(tmp_path):
 
 def test_a_linked_comfyui_folder_is_a_base_model_like_any_other(comfyui, workspace, tiny_base):
     base = link_model(SMALL, comfyui, workspace)
-    assert find_model(SMALL, workspace) == base and describe_model(SMALL, workspace)["available"]
+    assert find_model(SMALL, workspace) == base and describe_model(SMALL, workspace).available
     assert base.source.describe()[0] == f"high-noise expert: {HIGH} (fp32)"
     assert (base.boundary, base.num_blocks, base.latent_channels, base.size_multiple) == (0.875, 6, 12, 8)
     for expert in base.experts:
@@ -299,13 +299,13 @@ def test_files_that_are_gone_or_changed_get_a_sentence(comfyui, workspace):
     path = comfyui / "models/diffusion_models" / HIGH
     whole = path.read_bytes()
     truncate(path)
-    assert "is incomplete or damaged" in describe_model(SMALL, workspace)["reason"]
+    assert "is incomplete or damaged" in describe_model(SMALL, workspace).reason
     path.unlink()
     with pytest.raises(Problem, match=rf"The file .*{HIGH} of the base model is gone") as caught:
         find_model(SMALL, workspace)
     assert caught.value.action == "link-model"
     path.write_bytes(whole)
-    assert describe_model(SMALL, workspace)["available"]
+    assert describe_model(SMALL, workspace).available
 
 
 def test_the_models_command_links_a_comfyui_folder_and_says_which_files_it_took(comfyui, workspace, capsys):

@@ -24,10 +24,11 @@ from studio.errors import Problem
 from studio.jobs import launcher, state, worker
 from studio.jobs.kinds.download import DownloadJob
 from studio.jobs.recorder import Recorder
-from studio.models.captioners import describe_captioner
 from studio.models.catalogue import describe_model, find_model
 from studio.models.fetch import offers as sources
-from studio.models.fetch.download import PARTS, WAITS, download_model, list_needed, needed_names
+from studio.models.fetch.download import PARTS, WAITS, download_model, list_needed
+from studio.models.fetch.fetchable import describe, find_fetchable
+from studio.models.fetch.needed import names_of_diffusers_folder
 from studio.models.files.folders import check_folder
 from studio.models.preset import model_preset
 from studio.project_facts import Permission
@@ -85,13 +86,13 @@ def fetch(workspace, watch=None, **options):
 
 
 def needed_of(files):
-    return needed_names(files, lambda name: json.loads(files[name]))
+    return names_of_diffusers_folder(files, lambda name: json.loads(files[name]))
 
 
 def assert_whole(workspace, files):
     folder = workspace.models_dir / MODEL
     assert {name: path.read_bytes() for name, path in files_below(folder).items()} == {name: files[name] for name in needed_of(files)}
-    assert describe_model(MODEL, workspace)["available"]
+    assert describe_model(MODEL, workspace).available
 
 
 # -- what is fetched
@@ -99,7 +100,7 @@ def assert_whole(workspace, files):
 
 def test_only_the_files_that_are_needed_are_fetched_and_the_folder_is_a_model(hub, workspace):
     watch = Watch()
-    assert not describe_model(MODEL, workspace)["available"]
+    assert not describe_model(MODEL, workspace).available
     result = fetch(workspace, watch)
     assert_whole(workspace, hub.files)
     needed = needed_of(hub.files)
@@ -122,11 +123,11 @@ def test_the_weights_come_after_the_small_files_and_the_folder_counts_only_when_
     seen = []
 
     def look(events):
-        seen.append(describe_model(MODEL, workspace)["available"])
+        seen.append(describe_model(MODEL, workspace).available)
         return False
 
     fetch(workspace, Watch(look))
-    assert not any(seen[:-1]) and describe_model(MODEL, workspace)["available"]
+    assert not any(seen[:-1]) and describe_model(MODEL, workspace).available
     order = [r.name for r in hub.asked()][1:]
     assert order.index(SHARDS[0]) > order.index("tokenizer/tokenizer.json") and order[-1].endswith(".safetensors")
 
@@ -201,7 +202,7 @@ def test_a_request_to_stop_is_seen_within_two_seconds_even_when_nothing_comes(hu
 
     result = fetch(workspace, Watch(stop))
     assert time.monotonic() - asked_at[0] < 2.5 and result["stopped"]
-    assert not describe_model(MODEL, workspace)["available"]
+    assert not describe_model(MODEL, workspace).available
     before = len(hub.requests)
     fetch(workspace)
     assert_whole(workspace, hub.files)
@@ -313,7 +314,7 @@ def test_a_file_that_is_damaged_twice_is_named_and_never_put_in_place(hub, works
     with pytest.raises(Problem, match=rf"{LOW} arrived damaged twice: its checksum"):
         fetch(workspace)
     assert not (workspace.models_dir / MODEL / LOW).exists() and len(hub.asked(LOW)) == 2
-    assert not describe_model(MODEL, workspace)["available"]
+    assert not describe_model(MODEL, workspace).available
     assert_eventually_whole(workspace, hub)
 
 
@@ -822,7 +823,7 @@ def captioner_hub(hub, captioner_files):
 
 
 def model_repository(name):
-    return sources.preset_of(name).repository
+    return find_fetchable(name).about.repository
 
 
 def test_the_captioner_is_fetched_resumed_checked_and_then_found(captioner_hub, workspace):
@@ -832,7 +833,7 @@ def test_the_captioner_is_fetched_resumed_checked_and_then_found(captioner_hub, 
     seen = []
 
     def look(events):
-        seen.append(describe_captioner(CAPTIONER, workspace)["available"])
+        seen.append(describe(CAPTIONER, workspace).available)
         return False
 
     watch.stop_when = look
@@ -842,7 +843,7 @@ def test_the_captioner_is_fetched_resumed_checked_and_then_found(captioner_hub, 
         name: data for name, data in captioner_hub.files.items() if name not in ("README.md", "pytorch_model.bin")
     }
     assert result["files"] == len(fetched) and [r.start for r in captioner_hub.asked(shard)][:2] == [0, 50_000]
-    assert not any(seen[:-1]) and describe_captioner(CAPTIONER, workspace)["available"]
+    assert not any(seen[:-1]) and describe(CAPTIONER, workspace).available
     assert find_captioner("", None, workspace) == workspace.models_dir / CAPTIONER
 
 
@@ -851,12 +852,12 @@ def test_a_captioner_without_one_of_its_shards_or_with_half_of_one_is_not_whole(
     folder.mkdir(parents=True)
     for name, data in captioner_files.items():
         (folder / name).write_bytes(data)
-    assert describe_captioner(CAPTIONER, workspace)["available"]
+    assert describe(CAPTIONER, workspace).available
     shard = folder / "model-00002-of-00002.safetensors"
     shard.write_bytes(shard.read_bytes()[:-100])
-    assert not describe_captioner(CAPTIONER, workspace)["available"]
+    assert not describe(CAPTIONER, workspace).available
     shard.unlink()
-    assert "model-00002-of-00002.safetensors missing" in describe_captioner(CAPTIONER, workspace)["reason"]
+    assert "model-00002-of-00002.safetensors missing" in describe(CAPTIONER, workspace).reason
 
 
 def test_a_captioner_that_is_here_already_is_linked(run, captioner_files, workspace, tmp_path):

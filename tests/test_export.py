@@ -17,6 +17,7 @@ from PIL import Image
 
 from studio import cli
 from studio.config import PreservationConfig, TrainConfig, flatten, from_dict, nest, to_dict
+from studio.disk import file_sha256
 from studio.errors import Problem
 from studio.evaluation.clip_files import write_clip
 from studio.evaluation.judge.verdict import VERDICT_VERSION
@@ -29,7 +30,7 @@ from studio.export.targets import find_target, target_names
 from studio.export.writing import to_toml
 from studio.models import lora
 from studio.models.loading import load_expert, load_pipeline
-from studio.training.pairs import file_sha256, find_pair, pair_file_name, pair_folder
+from studio.training.pairs import find_pair, pair_file_name, pair_folder
 from studio.workspace import finished_dir, write_json
 
 EXPERTS = ("high_noise", "low_noise")

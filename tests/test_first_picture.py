@@ -30,7 +30,7 @@ from studio.evaluation.sweep_plan import plan_sweep
 from studio.export.pairs import export_pair
 from studio.machine import read_machine
 from studio.models.catalogue import BaseModel, link_model
-from studio.models.fetch.download import needed_names
+from studio.models.fetch.needed import names_of_diffusers_folder
 from studio.models.first_picture import encode_first_picture
 from studio.models.loading import check_weights, load_expert, load_text_encoder, load_vae
 from studio.models.lora import add_lora, apply_lora, lora_off, read_lora_file, trainable_lora
@@ -416,7 +416,7 @@ def test_comfyuis_files_are_the_same_model(base, tmp_path):
 
 def test_a_download_needs_no_image_encoder(base):
     names = [path.relative_to(base.folder).as_posix() for path in base.folder.rglob("*") if path.is_file()]
-    assert {name.split("/")[0] for name in needed_names(names, None)} == {
+    assert {name.split("/")[0] for name in names_of_diffusers_folder(names, None)} == {
         "model_index.json", "scheduler", "tokenizer", "text_encoder", "transformer", "transformer_2", "vae",
     }  # fmt: skip
 

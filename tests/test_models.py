@@ -31,6 +31,7 @@ from studio.models.loading import (
     release,
 )
 from studio.models.lora import add_lora, trainable_lora
+from studio.models.presence import Presence
 from studio.models.preset import list_models, model_preset
 from studio.tiny.denoiser import TRANSFORMER
 from studio.training.step.block_pass import Pass, begin_pass
@@ -293,9 +294,9 @@ def test_released_models_hold_no_memory(tiny_base):
 
 
 def test_a_real_a14b_folder_is_linked_and_described(big_folder, workspace, shapes):
-    assert not describe_model(A14B, workspace)["available"]
+    assert not describe_model(A14B, workspace).available
     base = link_model(A14B, str(big_folder), workspace)
-    assert describe_model(A14B, workspace) == {"name": A14B, "title": "WAN 2.2 T2V A14B", "available": True, "reason": ""}
+    assert describe_model(A14B, workspace) == Presence(A14B, "WAN 2.2 T2V A14B")
     assert find_model(A14B, workspace) == base
     assert base.latent_shape(81, 480, 832) == (16, 21, 60, 104)
     assert (base.boundary, base.num_blocks, base.size_multiple, base.max_prompt_tokens) == (0.875, 40, 16, 512)
@@ -365,7 +366,7 @@ def test_a_weight_file_that_broke_off_is_named_before_anything_is_planned(big_fo
     with pytest.raises(Problem, match=r"transformer_2/diffusion_pytorch_model-00007.* is incomplete or damaged") as caught:
         find_model(A14B, workspace)
     assert "Download that file again" in caught.value.fix
-    assert "00007" in describe_model(A14B, workspace)["reason"]
+    assert "00007" in describe_model(A14B, workspace).reason
 
 
 @pytest.mark.parametrize(
@@ -390,7 +391,7 @@ def test_a_built_in_model_with_an_altered_file_is_refused_by_name(tiny_base, wor
         path.write_bytes(whole[:-10] if change == "cut off" else whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(Problem, match=f"{name} of the built-in model {words}") as caught:
         find_model("tiny", workspace)
-    assert "studio.tiny.build" in caught.value.fix and name in describe_model("tiny", workspace)["reason"]
+    assert "studio.tiny.build" in caught.value.fix and name in describe_model("tiny", workspace).reason
 
 
 def test_damaged_json_and_shards_outside_the_folder_are_named(big_folder, workspace):
@@ -406,7 +407,7 @@ def test_damaged_json_and_shards_outside_the_folder_are_named(big_folder, worksp
 def test_a_linked_folder_that_is_gone_gets_a_sentence(big_folder, workspace):
     link_model(A14B, big_folder, workspace)
     big_folder.rename(big_folder.with_name("moved"))
-    assert "is gone" in describe_model(A14B, workspace)["reason"]
+    assert "is gone" in describe_model(A14B, workspace).reason
     with pytest.raises(Problem, match="is gone"):
         find_model(A14B, workspace)
 

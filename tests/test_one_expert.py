@@ -18,7 +18,7 @@ from studio.evaluation.judge.verdict import verdict
 from studio.export.pairs import export_pair
 from studio.machine import read_machine
 from studio.models.catalogue import describe_model, find_model, link_model
-from studio.models.fetch.download import needed_names
+from studio.models.fetch.needed import names_of_diffusers_folder
 from studio.models.files.comfyui import find_files
 from studio.models.loading import check_weights, load_expert, load_pipeline, load_vae
 from studio.models.preset import list_models, model_preset
@@ -155,7 +155,7 @@ def test_a_folder_with_another_number_of_experts_is_refused(folder, preset, tiny
 
 def test_a_download_fetches_one_expert(folder):
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    found = needed_names(names, None, num_experts=1)
+    found = names_of_diffusers_folder(names, None, num_experts=1)
     assert "transformer/diffusion_pytorch_model.safetensors" in found and not any(name.startswith("transformer_2") for name in found)
 
 
@@ -164,7 +164,7 @@ def test_the_models_with_one_expert_are_these(workspace):
     for name in ("wan21-t2v-1.3b", "wan22-ti2v-5b"):
         preset = model_preset(name)
         assert preset.default_boundary > 1 and preset.train_config.high_noise_share == 0
-        assert not describe_model(name, workspace)["available"]
+        assert not describe_model(name, workspace).available
         with pytest.raises(Problem, match="not on this computer"):
             find_model(name, workspace)
 

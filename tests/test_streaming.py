@@ -341,7 +341,7 @@ def test_slabs_keep_every_number_format(inputs):
 
 def test_blocks_in_ram_cannot_be_trained_by_the_models_own_forward(plain, inputs):
     model, _ = placed(plain, 2)
-    with pytest.raises(AssertionError, match="walk"):
+    with pytest.raises(AssertionError, match="block pass"):
         model(**inputs, return_dict=False)
 
 

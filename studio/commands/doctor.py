@@ -17,9 +17,7 @@ from studio.commands.output import Output
 from studio.jobs.problems import explain
 from studio.jobs.state import list_jobs
 from studio.machine import Machine, free_disk_gb, long_paths_work, read_machine, read_torch_build
-from studio.models.captioners import list_captioners
-from studio.models.catalogue import list_models
-from studio.models.fetch.offers import describe
+from studio.models.fetch.fetchable import describe, list_names
 from studio.training.plan.optimizer_facts import EIGHT_BIT_LIBRARY, EIGHT_BIT_VERSION, how_to_use
 from studio.words import count
 from studio.workspace import Workspace, write_json
@@ -187,9 +185,9 @@ def _path(home: Path, any_length: bool) -> list[Finding]:
 
 
 def _models(workspace: Workspace) -> Iterator[Finding]:
-    for name in [*list_models(), *list_captioners()]:
-        model = describe(name, workspace)
-        yield Finding(f"model {name}", GOOD if model["available"] else LOOK, model["reason"] or "ready")
+    for name in list_names():
+        thing = describe(name, workspace)
+        yield Finding(f"model {name}", GOOD if thing.available else LOOK, thing.reason or "ready")
 
 
 def _jobs(workspace: Workspace) -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
 from typing import Any
 
 from studio.commands.output import Output, finish_here
@@ -11,10 +10,9 @@ from studio.jobs import launcher
 from studio.jobs.kinds.download import DownloadJob
 from studio.jobs.state import list_jobs
 from studio.machine import free_disk_gb
-from studio.models.captioners import link_captioner
-from studio.models.catalogue import link_model
 from studio.models.fetch import offers as sources
 from studio.models.fetch.download import Needed, list_needed, no_space
+from studio.models.fetch.fetchable import describe, find_fetchable
 from studio.words import duration, gigabytes
 from studio.workspace import Workspace
 
@@ -24,49 +22,47 @@ def models(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]
     sources.set_hub(workspace, mirror=args.mirror, offline=offline)
     if args.link:
         _link(args.link, workspace, out)
-    rows = sources.describe_models(workspace)
-    out.table([[r["name"], r["title"], _where(r), _size(r), r["folder"]] for r in rows], ["name", "title", "here", "size", "folder"])
+    rows = sources.list_all(workspace)
+    columns = ["name", "title", "here", "size", "folder"]
+    out.table([[r.presence.name, r.presence.title, _where(r), _size(r), r.folder] for r in rows], columns)
     for row in rows:
-        if not row["available"]:
-            out.print(f"{row['name']}: {row['reason']}")
+        if not row.presence.available:
+            out.print(f"{row.presence.name}: {row.presence.reason}")
     hub = {"hub": sources.endpoint(workspace), "offline": sources.is_offline(workspace)}
     if hub["hub"] != sources.HUB:
         out.print(f"Downloads come from {hub['hub']}.")
     if hub["offline"]:
         out.print("The offline mode is on: nothing is downloaded.")
-    return {"models": rows} | hub
+    return {"models": [row.to_json() for row in rows]} | hub
 
 
 def _link(words: list[str], workspace: Workspace, out: Output) -> None:
     name, *paths = words
     if not paths:
         raise Problem(f"--link {name} needs the folder where the model lies.", fix=f"Write it behind the name: --link {name} FOLDER.")
-    if sources.is_captioner(name):
-        folder = link_captioner(name, paths[0], workspace)
-        out.print(f"{sources.preset_of(name).title} is ready to use, from {folder}.")
-        return
-    base = link_model(name, paths, workspace)
-    out.print(f"{base.title} is ready to use, from {base.folder}.")
-    for line in base.source.describe():
+    thing = find_fetchable(name)
+    folder, *lines = thing.link(paths, workspace)
+    out.print(f"{thing.about.title} is ready to use, from {folder}.")
+    for line in lines:
         out.print(f"  {line}")
 
 
-def _where(row: Mapping[str, Any]) -> str:
-    if row["built_in"]:
+def _where(row: sources.Listed) -> str:
+    if row.about.is_built_in:
         return "built in"
-    return "yes" if row["available"] else "no"
+    return "yes" if row.presence.available else "no"
 
 
-def _size(row: Mapping[str, Any]) -> str:
-    if row["available"]:
-        return gigabytes(row["size_gb"])
-    return f"{row['size_gb']:g} GB to download" if row["size_gb"] else ""
+def _size(row: sources.Listed) -> str:
+    if row.presence.available:
+        return gigabytes(row.size_gb)
+    return f"{row.size_gb:g} GB to download" if row.size_gb else ""
 
 
 def download(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
-    title = sources.preset_of(args.name).title
+    title = find_fetchable(args.name).about.title
     sources.require_source(args.name, workspace)
-    if sources.describe(args.name, workspace)["available"]:
+    if describe(args.name, workspace).available:
         out.print(f"{title} is here already; nothing was fetched.")
         return {"model": args.name, "state": "there"}
     _require_none_running(args.name, title, workspace)
@@ -96,16 +92,17 @@ def _require_none_running(name: str, title: str, workspace: Workspace) -> None:
 
 def _say_needed(name: str, needed: Needed, workspace: Workspace, out: Output) -> dict[str, Any]:
     """What it takes, in words and as JSON. Problem if the disk has no room for it."""
-    about, free = sources.describe_download(name, workspace), free_disk_gb(sources.model_folder(name, workspace))
+    offer, free = sources.describe_download(name, workspace), free_disk_gb(sources.model_folder(name, workspace))
+    about = offer.about
     total, missing = needed.total_bytes / 1e9, needed.missing_bytes / 1e9
     here = f", of which {gigabytes(total - missing)} are here" if needed.here_bytes else ""
-    out.print(f"{about['title']}: {len(needed.files)} files, {gigabytes(total)}{here}")
-    out.print(f"  from     {about['host']}, {about['repository']}")
-    out.print(f"  licence  {about['licence'] or 'see its page'}")
-    out.print(f"  into     {about['folder']}, {gigabytes(free)} free; {sources.RESERVE_GB:g} GB stay free")
+    out.print(f"{about.title}: {len(needed.files)} files, {gigabytes(total)}{here}")
+    out.print(f"  from     {offer.host}, {about.repository}")
+    out.print(f"  licence  {about.licence or 'see its page'}")
+    out.print(f"  into     {offer.folder}, {gigabytes(free)} free; {sources.RESERVE_GB:g} GB stay free")
     if free < missing + sources.RESERVE_GB:
-        raise no_space(missing, free, about["folder"])
-    facts = {key: about[key] for key in ("model", "repository", "licence", "folder")}
+        raise no_space(missing, free, offer.folder)
+    facts = {"model": name, "repository": about.repository, "licence": about.licence, "folder": str(offer.folder)}
     return facts | {"files": len(needed.files), "bytes": needed.total_bytes, "missing_bytes": needed.missing_bytes, "free_gb": free}
 
 

@@ -35,10 +35,10 @@ def new(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     )
     model = describe_model(args.model, workspace)
     out.print(f"Made the project {project.facts().name} in {project.root}.")
-    if not model["available"]:
-        out.print(f"{model['title']}: {model['reason']}")
+    if not model.available:
+        out.print(f"{model.title}: {model.reason}")
     out.print(f"Next: python -m studio import {project.slug} PHOTOS")
-    return {"project": project.slug, "folder": project.root, "model_available": model["available"]}
+    return {"project": project.slug, "folder": project.root, "model_available": model.available}
 
 
 def list_projects(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
@@ -97,7 +97,9 @@ def curate(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]
 
 def caption(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     project = find_project(workspace, args.project, out)
-    config = settings.CaptionConfig(captioner=args.captioner)
+    chosen = {"captioner": args.captioner, "style": args.style, "max_new_tokens": args.longest}
+    config = settings.from_dict(settings.CaptionConfig, {name: value for name, value in chosen.items() if value}, "caption")
+    settings.load_preset("captions", config.style)  # ValueError names the styles there are
     job = run_here(project, CaptionJob(config=settings.to_dict(config), overwrite_auto=args.overwrite_auto), out)
     items = kept_items(project)
     findings = audit(items, project.facts().trigger, project.facts().class_noun)

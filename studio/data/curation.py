@@ -147,7 +147,7 @@ def _find_look(project: Project, report: Report = lambda event, **fields: None) 
 def _find_base(project: Project, report: Report) -> BaseModel | None:
     """The project's base model if it is on this computer, else None."""
     name, workspace = project.facts().base_model, project.workspace
-    return _or_note(report, find_model, name, workspace) if describe_model(name, workspace)["available"] else None
+    return _or_note(report, find_model, name, workspace) if describe_model(name, workspace).available else None
 
 
 def _or_note(report: Report, function: Callable[..., Any], *args: Any) -> Any:

@@ -20,6 +20,7 @@ from studio.data.media.kinds import MediaFacts
 from studio.data.records import Curation, Seen
 from studio.data.remarks import BY_HAND, Decision, Remark
 from studio.data.undo_steps import AddChange, Change, KeepChange, RemoveChange, SwapChange, change_caption
+from studio.disk import file_sha256
 from studio.errors import Problem
 from studio.workspace import Project, locked, replace
 
@@ -301,7 +302,7 @@ def _file_fields(path: Path) -> dict[str, Any]:
     """What a record says of its file."""
     records.sync_file(path)
     info = path.stat()
-    return {"file_sha256": records.file_sha256(path), "file_size": info.st_size, "file_mtime_ns": info.st_mtime_ns}
+    return {"file_sha256": file_sha256(path), "file_size": info.st_size, "file_mtime_ns": info.st_mtime_ns}
 
 
 # -- inside

@@ -3,7 +3,6 @@
 Callers hold `workspace.locked(project.curation_file)` around load, change and save.
 """
 
-import hashlib
 import itertools
 import os
 import re
@@ -20,6 +19,7 @@ from studio.data.media.kinds import MediaFacts
 from studio.data.media.probing import probe
 from studio.data.remarks import UNREADABLE, Decision, Remark
 from studio.data.undo_steps import Step, decide
+from studio.disk import file_sha256
 from studio.errors import Problem
 from studio.facts import Facts, read_facts, write_facts
 from studio.workspace import Project, replace, safe_join
@@ -68,11 +68,6 @@ def _damaged(project: Project) -> Problem:
 def save(project: Project, data: Curation) -> None:
     project.require_ours()
     write_facts(project.curation_file, data)
-
-
-def file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def scan(project: Project) -> dict[str, Seen]:

@@ -9,14 +9,14 @@ from pathlib import Path
 from statistics import median
 
 from studio.config import SweepConfig
-from studio.disk import FORMAT, read_json
+from studio.disk import FORMAT, file_sha256, read_json
 from studio.errors import Damaged, Problem
 from studio.evaluation.judge.measuring import missing_scores, score_keys
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Cell, Sweep
 from studio.evaluation.sweep_plan import describe_pair, plan_sweep
 from studio.facts import read_facts, write_facts
 from studio.models.catalogue import find_model
-from studio.training.pairs import Pair, file_sha256
+from studio.training.pairs import Pair
 from studio.workspace import Project, new_numbered_dir, safe_join
 
 WAVE_CELLS = 12  # about this many clips share one change of experts; a row (one prompt and seed) is never split

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +12,16 @@ from studio.config import PRESETS_DIR
 from studio.errors import Problem
 from studio.models.files.comfyui import SingleFiles, find_files
 from studio.models.files.folders import SUBFOLDERS, DiffusersFolder, check_pack
-from studio.models.files.layouts import WeightFile, condition_channels
+from studio.models.files.layouts import Config, WeightFile, condition_channels
 from studio.models.files.weight_files import require_different, sample_of
+from studio.models.presence import Presence
 from studio.models.preset import ModelPreset, list_models, model_preset
-from studio.workspace import read_json, read_path, write_atomic, write_json
+from studio.workspace import Workspace, read_json, read_path, write_atomic, write_json
 
 if TYPE_CHECKING:
     import torch
+
+Linked = tuple[tuple[str, Path], ...]  # (role, path) of single files; () for a diffusers folder
 
 
 @dataclass(frozen=True)
@@ -32,50 +36,50 @@ class BaseModel:
     folder: Path
     preset: ModelPreset = field(compare=False, repr=False)
     models_dir: Path | None = field(default=None, compare=False, repr=False)
-    single_files: tuple[tuple[str, Path], ...] = ()
+    single_files: "Linked" = ()
 
     @property
-    def source(self):
+    def source(self) -> DiffusersFolder | SingleFiles:
         """Where its parts lie: a DiffusersFolder or SingleFiles."""
         return SingleFiles(dict(self.single_files), self.preset) if self.single_files else DiffusersFolder(self.folder, len(self.experts))
 
     @cached_property
-    def configs(self):
+    def configs(self) -> dict[str, Config]:
         """{subfolder: config dict} of every component, and "" for model_index.json."""
         return self.source.configs
 
     @property
-    def experts(self):
+    def experts(self) -> tuple[str, ...]:
         """In the order in which they draw."""
         return self.preset.expert_names
 
     @property
-    def boundary(self):
+    def boundary(self) -> float:
         """Noise level (sigma) at and above which the first of two experts works; above all levels where there is no such expert."""
         return float(self.configs[""].get("boundary_ratio") or self.preset.default_boundary)
 
     @property
-    def fps(self):
+    def fps(self) -> int:
         return self.preset.fps
 
     @property
-    def spatial_factor(self):
+    def spatial_factor(self) -> int:
         return self.configs["vae"].get("scale_factor_spatial", 8)
 
     @property
-    def temporal_factor(self):
+    def temporal_factor(self) -> int:
         return self.configs["vae"].get("scale_factor_temporal", 4)
 
     @property
-    def patch_size(self):
+    def patch_size(self) -> tuple[int, ...]:
         return tuple(self.configs["transformer"].get("patch_size", (1, 2, 2)))
 
     @property
-    def latent_channels(self):
+    def latent_channels(self) -> int:
         return self.configs["vae"].get("z_dim", 16)
 
     @cached_property
-    def first_picture(self):
+    def first_picture(self) -> bool:
         """Whether it draws from a first picture and words, not from words alone. Problem if it takes something else beside them."""
         channels = condition_channels(self.configs["transformer"])
         expected = self.temporal_factor + self.latent_channels  # a mask of the frames that are given, and their latents
@@ -87,26 +91,26 @@ class BaseModel:
         return channels > 0
 
     @property
-    def num_blocks(self):
+    def num_blocks(self) -> int:
         return self.configs["transformer"]["num_layers"]
 
     @property
-    def max_prompt_tokens(self):
+    def max_prompt_tokens(self) -> int:
         return self.preset.max_prompt_tokens
 
     @property
-    def size_multiple(self):
+    def size_multiple(self) -> int:
         """Widths and heights in pixels must be multiples of this."""
         return self.spatial_factor * self.patch_size[1]
 
     @property
-    def captioner(self):
+    def captioner(self) -> Path:
         """Folder of the vision-language model that belongs to this base: inside its folder, else beside it. It may not exist."""
         inside = self.folder / self.preset.captioner
         return inside if inside.is_dir() or self.models_dir is None else self.models_dir / self.preset.captioner
 
     @cached_property
-    def key(self):
+    def key(self) -> str:
         """Short hash of the configs and of names, sizes and samples of the weights: changes when the model does, without reading it all."""
         digest = hashlib.sha256(json.dumps(self.configs, sort_keys=True).encode())
         for sub, path in self.source.files():
@@ -114,7 +118,7 @@ class BaseModel:
             digest.update(sample_of(path))
         return digest.hexdigest()[:16]
 
-    def latent_shape(self, num_frames, height, width):
+    def latent_shape(self, num_frames: int, height: int, width: int) -> tuple[int, int, int, int]:
         """(C, F, h, w) of the latents of a clip; ValueError if the model cannot make that size."""
         self.check_num_frames(num_frames)
         for name, value in (("height", height), ("width", width)):
@@ -124,7 +128,7 @@ class BaseModel:
         frames = (num_frames - 1) // self.temporal_factor + 1
         return self.latent_channels, frames, height // self.spatial_factor, width // self.spatial_factor
 
-    def check_num_frames(self, num_frames):
+    def check_num_frames(self, num_frames: int) -> None:
         """ValueError with the nearest legal number unless num_frames is temporal_factor * n + 1."""
         step = self.temporal_factor
         if num_frames < 1 or (num_frames - 1) % step:
@@ -135,26 +139,26 @@ class BaseModel:
         """The name of the expert that works at a noise level, of `highest` at the most; at the boundary it is the first of two."""
         return self.experts[0 if sigma >= self.boundary * highest else -1]
 
-    def sigma_range(self, expert):
+    def sigma_range(self, expert: str) -> tuple[float, float]:
         """(lo, hi) of the noise levels that an expert works at."""
         is_first = len(self.experts) > 1 and expert == self.experts[0]
         return (self.boundary, 1.0) if is_first else (0.0, min(self.boundary, 1.0))
 
-    def subfolder(self, expert):
+    def subfolder(self, expert: str) -> str:
         """The component that an expert is; a model with one expert keeps it where others have the first."""
         return tuple(SUBFOLDERS.values())[self.experts.index(expert)]
 
     @cached_property
-    def has_small_files(self):
+    def has_small_files(self) -> bool:
         """Whether the experts' files are fp8."""
         return all(WeightFile(path).form.startswith("fp8") for expert in self.experts for path in self.weight_files(self.subfolder(expert)))
 
-    def weight_files(self, subfolder):
+    def weight_files(self, subfolder: str) -> list[Path]:
         """The safetensors files of a component, in order."""
         return self.source.weight_files(subfolder)
 
 
-def find_model(name, workspace):
+def find_model(name: str, workspace: Workspace) -> BaseModel:
     """The base model of that name, complete and ready to load. A built-in model lies in presets/, and every file of it is checked.
 
     Problem, with the way to mend it, if it is not there or a file is missing.
@@ -164,24 +168,24 @@ def find_model(name, workspace):
     return BaseModel(name, preset.title, folder, preset, workspace.models_dir, files)
 
 
-def describe_model(name, workspace):
-    """{"name", "title", "available", "reason"}; the reason is a sentence, "" if available. Builds nothing."""
+def describe_model(name: str, workspace: Workspace) -> Presence:
+    """Whether a base model is here and ready. Builds nothing."""
     preset = model_preset(name)
     reason = ""
     try:
         _find(name, preset, workspace, "Not on this computer yet.")
     except Problem as e:
         reason = f"{e.message} {e.fix}".strip()
-    return {"name": name, "title": preset.title, "available": not reason, "reason": reason}
+    return Presence(name, preset.title, reason)
 
 
-def models_to_choose(workspace):
+def models_to_choose(workspace: Workspace) -> list[Presence]:
     """describe_model of each, in the order in which they are offered: what the studio is made for comes first."""
     names = sorted(list_models(), key=lambda name: model_preset(name).order)
     return [describe_model(name, workspace) for name in names]
 
 
-def has_small_files(name, workspace):
+def has_small_files(name: str, workspace: Workspace) -> bool:
     """Whether a base model that is here has fp8 files: kept as they are they lose nothing, and bf16 would give nothing back."""
     try:
         return find_model(name, workspace).has_small_files
@@ -189,7 +193,7 @@ def has_small_files(name, workspace):
         return False
 
 
-def link_model(name, paths, workspace):
+def link_model(name: str, paths: str | Path | Sequence[str | Path], workspace: Workspace) -> BaseModel:
     """Use the model that somebody already has, where it is: a diffusers folder, or a ComfyUI folder (or several folders and files of it).
 
     Problem in words if it is another model or incomplete; an earlier link stays then.
@@ -216,11 +220,11 @@ def link_model(name, paths, workspace):
     return find_model(name, workspace)
 
 
-def _is_diffusers(folder):
+def _is_diffusers(folder: Path) -> bool:
     return any((folder / part).exists() for part in ("model_index.json", "transformer", "transformer_2"))
 
 
-def _find(name, preset, workspace, not_here):
+def _find(name: str, preset: ModelPreset, workspace: Workspace, not_here: str) -> tuple[Path, Linked]:
     """(folder, single files) of a base model, checked; Problem, with the way to mend it."""
     if preset.is_built_in:
         folder = PRESETS_DIR / preset.pack
@@ -233,7 +237,7 @@ def _find(name, preset, workspace, not_here):
     return folder, files
 
 
-def _linked(name, workspace):
+def _linked(name: str, workspace: Workspace) -> tuple[Path | None, Linked]:
     """(folder, single files): what the person linked, else models/<name>; (None, ()) if there is neither."""
     downloaded, gone = workspace.models_dir / name, ""
     if _files_file(name, workspace).is_file():
@@ -254,7 +258,7 @@ def _linked(name, workspace):
     return None, ()
 
 
-def _read_files(path):
+def _read_files(path: Path) -> tuple[Path, Linked]:
     """(folder, ((role, path), ...)) from a link to single files."""
     data = read_json(path)
     try:
@@ -263,15 +267,15 @@ def _read_files(path):
         raise Problem(f"{path.name} is damaged.", fix="Link the model's folder again.", action="link-model") from None
 
 
-def _link_file(name, workspace):
+def _link_file(name: str, workspace: Workspace) -> Path:
     return workspace.models_dir / f"{name}.path"
 
 
-def _files_file(name, workspace):
+def _files_file(name: str, workspace: Workspace) -> Path:
     return workspace.models_dir / f"{name}.files.json"
 
 
-def _how_to_get(name, preset):
+def _how_to_get(name: str, preset: ModelPreset) -> str:
     return (
         f"Download {preset.repository} in the Train tab or with `python -m studio download {name}`. If you have it already, for ComfyUI or as "
         f"a diffusers folder, name that folder in the Dataset tab, under About this person, or with `python -m studio models --link {name} FOLDER`."

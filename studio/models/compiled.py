@@ -1,6 +1,8 @@
 """A transformer block as a program of its own, made by torch.compile: once, for all blocks, wherever their weights lie at the time."""
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -8,13 +10,13 @@ import torch.nn.functional as F
 MOST_PROGRAMS = 64  # of one block: with and without LoRA, with gradients, and each for a first size and then for any
 
 
-def call_block(block, hidden, *inputs):
+def call_block(block: torch.nn.Module, hidden: torch.Tensor, *inputs: Any) -> torch.Tensor:
     """The block as it is, for whoever takes either."""
     return block(hidden, *inputs)
 
 
 @cache
-def compile_block(backend="inductor"):
+def compile_block(backend: str = "inductor") -> Callable[..., torch.Tensor]:
     """A function that computes as call_block, compiled when it first meets a kind of input.
 
     The block is an argument of the program, and its weights are looked up at each call: they may be views of another buffer every time. So the
@@ -26,17 +28,17 @@ def compile_block(backend="inductor"):
     return torch.compile(WanTransformerBlock.forward, backend=backend, fullgraph=True, recompile_limit=MOST_PROGRAMS)
 
 
-def is_compiler_failure(error):
+def is_compiler_failure(error: BaseException) -> bool:
     """Whether an exception means that a program could not be made, of torch's compiler or of what it calls."""
     from torch._dynamo.exc import TorchDynamoException
 
     return isinstance(error, TorchDynamoException)
 
 
-def why_not_compiled(device, backend="inductor"):
-    """Why blocks cannot be compiled on a device, in one line, or "": a small program is made, forth and back, which takes some seconds."""
+def why_not_compiled(device: torch.device | str, backend: str = "inductor") -> str:
+    """Why blocks cannot be compiled on a device, in one line, or "": a small program is made, forward and backward, which takes some seconds."""
 
-    def product(x, weight):
+    def product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return F.silu(x @ weight).mean()
 
     weight = torch.randn(64, 64, device=device, requires_grad=True)
@@ -47,7 +49,7 @@ def why_not_compiled(device, backend="inductor"):
     return ""
 
 
-def describe_failure(error):
+def describe_failure(error: BaseException) -> str:
     """The first line of what a compiler said, cut to a length that can be read."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

@@ -3,10 +3,15 @@
 As `diffusers.WanImageToVideoPipeline` makes them for WAN 2.2, which has no image encoder.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 
+if TYPE_CHECKING:
+    from studio.models.loading import Vae
 
-def encode_first_picture(vae, pixels, num_frames, temporal_factor):
+
+def encode_first_picture(vae: "Vae", pixels: torch.Tensor, num_frames: int, temporal_factor: int) -> torch.Tensor:
     """(1, temporal_factor + C, F, h, w): a mask that is 1 in the first latent frame, then the latents of the picture with nothing behind it.
 
     pixels: (1, 3, 1, H, W) in [-1, 1]; nothing is 0 there, a grey. The mask has a channel for each frame of a latent frame.
@@ -18,6 +23,6 @@ def encode_first_picture(vae, pixels, num_frames, temporal_factor):
     return torch.cat([mask, latents], dim=1)
 
 
-def with_condition(x_t, condition):
+def with_condition(x_t: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
     """What the model takes, (B, C + channels, F, h, w): noised latents, and behind them what is given of the clip, if anything is."""
     return x_t if condition is None else torch.cat([x_t, condition.expand(len(x_t), -1, -1, -1, -1)], dim=1)

@@ -1,11 +1,15 @@
-"""The transformer's forward pass in three parts, so that the blocks between can be walked by somebody else: begin, the blocks, finish.
+"""The transformer's forward pass in three parts, so that somebody else can pass through the blocks between: begin, the blocks, finish.
 
 Together they are WanTransformer3DModel.forward of diffusers 0.42, operation by operation; a test holds them equal to the last bit.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import torch
+
+Transformer: TypeAlias = Any  # a WanTransformer3DModel that carries a streamer and a storage report, which torch's types can't say
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,12 @@ class Context:
     grid: tuple[int, int, int]
 
     @property
-    def block_inputs(self):
+    def block_inputs(self) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
         """As WanTransformerBlock.forward takes them, behind the hidden states."""
         return self.text, self.time, self.rope
 
 
-def begin(model, x_t, timestep, prompt):
+def begin(model: Transformer, x_t: torch.Tensor, timestep: torch.Tensor, prompt: torch.Tensor) -> tuple[torch.Tensor, Context]:
     """(hidden states (B, S, D), Context) of noised latents x_t (B, C, F, h, w), timestep (B,) in 0-1000, or (B, S), prompt (B, L, text_dim)."""
     rope = model.rope(x_t)
     hidden = model.patch_embedding(x_t).flatten(2).transpose(1, 2).contiguous()
@@ -37,7 +41,7 @@ def begin(model, x_t, timestep, prompt):
     return hidden, Context(text, time.unflatten(-1, (6, -1)), rope, embedding, tuple(x_t.shape[2:]))
 
 
-def finish(model, hidden, context):
+def finish(model: Transformer, hidden: torch.Tensor, context: Context) -> torch.Tensor:
     """The model's answer (B, C, F, h, w) from the hidden states behind the last block."""
     embedding = context.time_embedding
     if embedding.ndim == 3:
@@ -48,7 +52,7 @@ def finish(model, hidden, context):
     return unpatchify(model.proj_out(hidden), context.grid, model.config.patch_size)
 
 
-def unpatchify(tokens, grid, patch_size):
+def unpatchify(tokens: torch.Tensor, grid: Sequence[int], patch_size: Sequence[int]) -> torch.Tensor:
     """(B, S, patch volume * C) -> (B, C, F, h, w)."""
     sizes = [whole // part for whole, part in zip(grid, patch_size)]
     parts = tokens.reshape(len(tokens), *sizes, *patch_size, -1).permute(0, 7, 1, 4, 2, 5, 3, 6)

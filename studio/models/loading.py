@@ -3,28 +3,36 @@
 import gc
 import logging
 import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from accelerate import init_empty_weights
 
+from studio.models.catalogue import BaseModel
 from studio.models.files.weights import check_names, count_parameters, fill
+from studio.models.forward import Transformer
 from studio.models.stream.precision import COMPUTE
 from studio.models.stream.storage import SmallStorage
 from studio.models.stream.streaming import place_blocks, swapped_indices
 from studio.models.tokenizer import load_tokenizer
 
+if TYPE_CHECKING:
+    from diffusers.pipelines.wan.pipeline_wan import WanPipeline
+
 log = logging.getLogger(__name__)
+Held = TypeVar("Held")
 
 
-def pick_device():
+def pick_device() -> torch.device:
     """The device to compute on, as accelerate sees it: this process's GPU, else the CPU."""
     from accelerate import PartialState
 
     return PartialState().device
 
 
-def why_no_gpu():
+def why_no_gpu() -> str:
     """What CUDA itself says of why it cannot be used, one sentence; "" where it can."""
     try:
         torch.cuda.init()
@@ -33,14 +41,23 @@ def why_no_gpu():
     return ""
 
 
-def dtype_of(precision):
+def dtype_of(precision: str) -> torch.dtype:
     """What a model computes in, by how it is stored: "fp32" | "bf16" | "int8" | "fp8" -> torch dtype."""
     if precision not in COMPUTE:
         raise ValueError(f"precision must be one of {', '.join(COMPUTE)}, got {precision!r}")
     return COMPUTE[precision]
 
 
-def load_expert(base, expert, *, dtype, device, blocks_swapped=0, precision="bf16", multiply="exact"):
+def load_expert(
+    base: BaseModel,
+    expert: str,
+    *,
+    dtype: torch.dtype,
+    device: torch.device | str,
+    blocks_swapped: int = 0,
+    precision: str = "bf16",
+    multiply: str = "exact",
+) -> Transformer:
     """The frozen WanTransformer3DModel of an expert, its blocks placed; swapped blocks never reach the device as a whole.
 
     dtype: what it computes in; precision: "int8" and "fp8" store the blocks' weights in 8 bits, anything else in `dtype`. `model.storage`, a
@@ -50,7 +67,7 @@ def load_expert(base, expert, *, dtype, device, blocks_swapped=0, precision="bf1
     small = SmallStorage(model, precision, device, multiply)
     swapped = {f"blocks.{i}" for i in swapped_indices(len(model.blocks), blocks_swapped)}
 
-    def device_of(key):
+    def device_of(key: str) -> torch.device | str:
         """What stays goes where it stays: RAM holds the others alone."""
         return "cpu" if ".".join(key.split(".")[:2]) in swapped else device
 
@@ -60,16 +77,16 @@ def load_expert(base, expert, *, dtype, device, blocks_swapped=0, precision="bf1
     return model
 
 
-def load_expert_on_meta(base, expert):
+def load_expert_on_meta(base: BaseModel, expert: str) -> Transformer:
     """The expert without weights: shapes only, at no cost of memory."""
-    from diffusers import WanTransformer3DModel
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
     with init_empty_weights():
-        model = WanTransformer3DModel.from_config(base.configs[base.subfolder(expert)])
+        model: Any = WanTransformer3DModel.from_config(base.configs[base.subfolder(expert)])
     return model.requires_grad_(False).eval()
 
 
-def check_weights(base, expert):
+def check_weights(base: BaseModel, expert: str) -> int:
     """Compare the headers of an expert's weight files with the model's shapes; returns the number of parameters.
 
     Problem that names missing, extra or misshaped keys. Reads no weights.
@@ -82,24 +99,24 @@ def check_weights(base, expert):
 class Vae:
     """Pixels (B, 3, F, H, W) in [-1, 1] to normalised latents (B, C, f, h, w) and back, in fp32 as WanPipeline does."""
 
-    def __init__(self, model):
+    def __init__(self, model: Any) -> None:
         self.model = model
         config = model.config
         self.mean = torch.tensor(config.latents_mean).view(1, -1, 1, 1, 1).to(model.device)
         self.inverse_std = 1.0 / torch.tensor(config.latents_std).view(1, -1, 1, 1, 1).to(model.device)
 
     @torch.no_grad()
-    def encode(self, pixels):
+    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         pixels = pixels.to(self.model.device, self.model.dtype)
         return (self._run(self.model.encode, pixels).latent_dist.mode() - self.mean) * self.inverse_std
 
     @torch.no_grad()
-    def decode(self, latents):
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
         latents = latents.to(self.model.device, self.model.dtype)
         latents = latents / self.inverse_std + self.mean  # to the last bit as WanPipeline writes it
         return self._run(self.model.decode, latents).sample
 
-    def _run(self, method, tensor):
+    def _run(self, method: Callable[[torch.Tensor], Any], tensor: torch.Tensor) -> Any:
         """On the whole picture; in tiles once that took more GPU memory than there is. A 720p clip needs about 20 GB whole."""
         if not self.model.use_tiling:
             try:
@@ -112,22 +129,22 @@ class Vae:
         return method(tensor)
 
 
-def load_vae(base, *, device):
-    from diffusers import AutoencoderKLWan
+def load_vae(base: BaseModel, *, device: torch.device | str) -> Vae:
+    from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
     with init_empty_weights():
-        model = AutoencoderKLWan.from_config(base.configs["vae"])
+        model: Any = AutoencoderKLWan.from_config(base.configs["vae"])
     return Vae(fill(model.eval(), base.weight_files("vae"), "vae", torch.float32).to(device))
 
 
 class TextEncoder:
     """Prompts to (N, max_prompt_tokens, D), zero behind the last token, exactly as WanPipeline does."""
 
-    def __init__(self, tokenizer, model, max_prompt_tokens):
+    def __init__(self, tokenizer: Callable[..., Any], model: Any, max_prompt_tokens: int) -> None:
         self.tokenizer, self.model, self.max_prompt_tokens = tokenizer, model, max_prompt_tokens
 
     @torch.no_grad()
-    def encode(self, prompts):
+    def encode(self, prompts: Sequence[str]) -> torch.Tensor:
         from diffusers.pipelines.wan.pipeline_wan import prompt_clean
 
         inputs = self.tokenizer(
@@ -145,7 +162,7 @@ class TextEncoder:
         return embeds.masked_fill(behind[..., None], 0)
 
 
-def load_text_encoder(base, *, device, dtype):
+def load_text_encoder(base: BaseModel, *, device: torch.device | str, dtype: torch.dtype) -> TextEncoder:
     """The text encoder on `device`, or in RAM where it is larger than the GPU's free memory: UMT5-XXL takes 11.4 GB in bf16."""
     from transformers import UMT5Config, UMT5EncoderModel
 
@@ -153,13 +170,13 @@ def load_text_encoder(base, *, device, dtype):
     device = _roomy_device(device, count_parameters(files, "text_encoder") * dtype.itemsize)
     tokenizer = load_tokenizer(base)
     with init_empty_weights():
-        model = UMT5EncoderModel(UMT5Config.from_dict(base.configs["text_encoder"]))
+        model: Any = UMT5EncoderModel(UMT5Config.from_dict(base.configs["text_encoder"]))
     model.set_input_embeddings(model.shared)  # one table of words, whatever the config says
     model = fill(model.eval(), files, "text_encoder", dtype)
     return TextEncoder(tokenizer, model.to(device), base.max_prompt_tokens)
 
 
-def _roomy_device(device, num_bytes):
+def _roomy_device(device: torch.device | str, num_bytes: float) -> torch.device:
     """`device`, or the CPU if that many bytes and a tenth for the work do not fit into a GPU's free memory."""
     device = torch.device(device)
     if device.type != "cuda" or num_bytes * 1.1 <= torch.cuda.mem_get_info(device)[0]:
@@ -167,7 +184,7 @@ def _roomy_device(device, num_bytes):
     return torch.device("cpu")
 
 
-def quiet_libraries():
+def quiet_libraries() -> None:
     """No progress bars of the libraries in logs and terminals; the studio shows its own."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
@@ -176,9 +193,9 @@ def quiet_libraries():
     transformers_logging.disable_progress_bar()
 
 
-def load_pipeline(base, dtype=torch.float32):
+def load_pipeline(base: BaseModel, dtype: torch.dtype = torch.float32) -> "WanPipeline":
     """The stock WanPipeline of the whole folder: the reference that our own parts are checked against."""
-    from diffusers import WanPipeline
+    from diffusers.pipelines.wan.pipeline_wan import WanPipeline
 
     pipeline = WanPipeline.from_pretrained(base.folder, dtype=dtype, use_safetensors=True, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
@@ -186,7 +203,7 @@ def load_pipeline(base, dtype=torch.float32):
 
 
 @contextmanager
-def borrowed(model):
+def borrowed(model: Held) -> Iterator[Held]:
     """A model for as long as it is needed; then its memory is given back."""
     try:
         yield model
@@ -194,13 +211,13 @@ def borrowed(model):
         release(model)
 
 
-def release(*holders):
+def release(*holders: Any) -> None:
     """Empty the given models' weights and give their memory back; they cannot be used afterwards."""
     for holder in holders:
         model = getattr(holder, "model", holder)
         if isinstance(model, torch.nn.Module):
-            if getattr(model, "streamer", None) is not None:
-                model.streamer.clear()
+            if (streamer := getattr(model, "streamer", None)) is not None:
+                streamer.clear()
             model.to("meta")
     gc.collect()
     if torch.cuda.is_available():

@@ -2,12 +2,15 @@
 
 import hashlib
 import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from studio.errors import Problem
-from studio.models.files.lora_files import LAYERS, file_key, lora_rank, read_lora_file, save_lora_file
+from studio.models.files.lora_files import LAYERS, LoraState, file_key, lora_rank, read_lora_file, save_lora_file
+from studio.models.forward import Transformer
 
 __all__ = [
     "ADAPTER",
@@ -29,7 +32,7 @@ ADAPTER = "likeness_studio"  # long and unique: peft matches adapter names by su
 TARGET_MODULES = r"blocks\.\d+\.(" + "|".join(name.replace(".", r"\.") for name in LAYERS.values()) + ")"
 
 
-def add_lora(model, rank, seed):
+def add_lora(model: Transformer, rank: int, seed: int) -> None:
     """Add a trainable adapter of alpha == rank: A uniform from a CPU generator seeded per layer, B zero, both fp32 on the model's device.
 
     The first values depend on the seed, the rank and the layer's name alone: the same on every machine, in any order.
@@ -41,18 +44,18 @@ def add_lora(model, rank, seed):
         p.requires_grad_(True)
 
 
-def trainable_lora(model):
+def trainable_lora(model: Transformer) -> dict[str, torch.nn.Parameter]:
     """{file key: Parameter} of the adapter, in a fixed order."""
     return _named_lora(model)
 
 
-def lora_state(model):
+def lora_state(model: Transformer) -> LoraState:
     """{file key: fp32 tensor on the CPU}, copies: what a file holds."""
     return {key: p.detach().float().cpu().clone() for key, p in _named_lora(model).items()}
 
 
 @torch.no_grad()
-def load_lora_state(model, state, strict=True):
+def load_lora_state(model: Transformer, state: LoraState, strict: bool = True) -> None:
     """Copy a state into the adapter. Problem that names a key of another model or shape; if strict, also any missing key."""
     parameters = _named_lora(model)
     _check_fit(parameters, state)
@@ -66,7 +69,7 @@ def load_lora_state(model, state, strict=True):
         parameters[key].copy_(tensor)
 
 
-def apply_lora(model, state, strength=1.0):
+def apply_lora(model: Transformer, state: LoraState, strength: float = 1.0) -> None:
     """Put a LoRA into a model for drawing, in place of one that is there. Layers that the state leaves out stay the base's."""
     if not state:
         raise ValueError("the LoRA is empty")
@@ -85,14 +88,14 @@ def apply_lora(model, state, strength=1.0):
     set_strength(model, strength)
 
 
-def set_strength(model, strength):
+def set_strength(model: Transformer, strength: float) -> None:
     """Scale the adapter's effect: 0 is the base, 1 as trained."""
     for layer in _lora_layers(model).values():
         layer.set_scale(ADAPTER, strength)
 
 
 @contextmanager
-def lora_off(model):
+def lora_off(model: torch.nn.Module) -> Iterator[None]:
     """The base model, or one block of it, exactly as it was, and without gradients: a recompute in backward would see the adapter on again."""
     layers = list(_lora_layers(model).values())
     matrices = [m for layer in layers for m in (layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight)]
@@ -111,7 +114,7 @@ def lora_off(model):
             p.requires_grad_(True)
 
 
-def remove_lora(model):
+def remove_lora(model: Transformer) -> None:
     """Take the adapter out; the model is the base again. Nothing happens if there is none."""
     if _lora_layers(model):
         model.unload_lora()
@@ -126,7 +129,7 @@ def check_output_changed(with_lora, base):
         )
 
 
-def _inject(model, rank):
+def _inject(model: Transformer, rank: int) -> None:
     """Add an adapter whose values are still to be set."""
     from peft import LoraConfig
 
@@ -140,12 +143,12 @@ def _inject(model, rank):
         p.data = p.data.to(device, torch.float32)
 
 
-def _current_rank(model):
+def _current_rank(model: Transformer) -> int:
     """Rank of the adapter in the model; 0 if there is none."""
     return next((layer.r[ADAPTER] for layer in _lora_layers(model).values()), 0)
 
 
-def _check_fit(parameters, state):
+def _check_fit(parameters: Mapping[str, torch.nn.Parameter], state: LoraState) -> None:
     """Problem that names the first key or shape of a state that the model does not have."""
     fix = "Use a LoRA that was trained for this base model."
     for key, tensor in sorted(state.items()):
@@ -156,14 +159,14 @@ def _check_fit(parameters, state):
             raise Problem(f"The LoRA does not fit this base model: {key} is {tuple(tensor.shape)}, expected {expected}.", fix=fix)
 
 
-def _lora_layers(model):
+def _lora_layers(model: torch.nn.Module) -> dict[str, Any]:
     """{module name: peft layer} of our adapter."""
     from peft.tuners.lora import LoraLayer
 
     return {name: m for name, m in model.named_modules() if isinstance(m, LoraLayer) and ADAPTER in m.lora_A}
 
 
-def _named_lora(model):
+def _named_lora(model: Transformer) -> dict[str, torch.nn.Parameter]:
     found = {}
     for name, layer in _lora_layers(model).items():
         found[file_key(name, "A")] = layer.lora_A[ADAPTER].weight
@@ -171,14 +174,14 @@ def _named_lora(model):
     return dict(sorted(found.items()))
 
 
-def _first_values(key, shape, seed):
+def _first_values(key: str, shape: torch.Size, seed: int) -> torch.Tensor:
     """Kaiming-uniform as peft's default, (rank, in_features)."""
     digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
     return torch.empty(shape).uniform_(-1, 1, generator=generator) / math.sqrt(shape[1])
 
 
-def _padded(key, tensor, rank):
+def _padded(key: str, tensor: torch.Tensor, rank: int) -> torch.Tensor:
     """A layer of lower rank, filled up with zeros: the same update."""
     axis = 0 if key.endswith("lora_A.weight") else 1
     if tensor.shape[axis] == rank:

@@ -1,7 +1,10 @@
 """The LoRA layer that peft puts into the transformer for us: it computes in the number format of the pictures, and keeps little for the way back."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
+from peft import LoraConfig
 from peft.tuners.lora import Linear
 
 
@@ -12,7 +15,7 @@ class LoraLinear(Linear):
     or autocast, whose cache of cast weights does not go with parts that run now without and now with gradients.
     """
 
-    def forward(self, x, *args, **kwargs):
+    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         result = self.base_layer(x)
         if self.disable_adapters:
             return result
@@ -22,7 +25,7 @@ class LoraLinear(Linear):
         return result
 
 
-def use_own_layer(config):
+def use_own_layer(config: LoraConfig) -> LoraConfig:
     """Tell a peft LoraConfig to make LoraLinear of every nn.Linear; returns the config."""
     config._register_custom_module({torch.nn.Linear: LoraLinear})
     return config

@@ -1,8 +1,10 @@
 """The eye of a base model: who is in a picture (an embedding), what it shows (names), and what moves in a clip."""
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -11,8 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from studio.errors import Problem
+from studio.models.catalogue import BaseModel
 from studio.workspace import parse_json
 
+Reading = dict[str, Any]  # {attribute: name, ..., "confidence": mean probability of those names}
 KIND, FORMAT = "observer", 1
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 MIN_FRAMES = 5  # of a clip whose motion can be read
@@ -24,9 +28,9 @@ LARGE_BATCH = 8  # frames in full size, as floats, at a time
 class ObserverConfig:
     """What the network is made for: its sizes, and the names that it can tell. grid: cells of a picture's side."""
 
-    person: dict  # {attribute: names} that stay with the person
-    scene: dict  # {attribute: names} that change from picture to picture
-    motion: list
+    person: dict[str, list[Any]]  # {attribute: names} that stay with the person
+    scene: dict[str, list[Any]]  # {attribute: names} that change from picture to picture
+    motion: list[str]
     grid: int = 20
     num_frames: int = 9  # that the motion is read from
     dimensions: int = 96  # of an embedding
@@ -38,26 +42,26 @@ class ObserverConfig:
 class _Layer(nn.Module):
     """Convolution, norm, ReLU. The weight is a matrix, (outputs, inputs * size * size), as the optimizer Muon wants it."""
 
-    def __init__(self, inputs, outputs, size=3, stride=1):
+    def __init__(self, inputs: int, outputs: int, size: int = 3, stride: int = 1) -> None:
         super().__init__()
         self.shape, self.stride = (outputs, inputs, size, size), stride
         self.weight = nn.Parameter(torch.empty(outputs, inputs * size * size))
         nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
         self.norm = nn.BatchNorm2d(outputs)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.norm(nn.functional.conv2d(x, self.weight.view(self.shape), None, self.stride, self.shape[-1] // 2)).relu()
 
 
 class _Residual(_Layer):
-    def __init__(self, width):
+    def __init__(self, width: int) -> None:
         super().__init__(width, width)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + super().forward(x)
 
 
-def _trunk(channels, width, squeezed, features, grid):
+def _trunk(channels: int, width: int, squeezed: int, features: int, grid: int) -> nn.Sequential:
     """(N, channels, grid, grid) -> (N, features); 2 x 2 cells become channels at once, which loses nothing and costs little."""
     side = (grid // 2 + 1) // 2
     return nn.Sequential(
@@ -77,7 +81,7 @@ def _trunk(channels, width, squeezed, features, grid):
 class ObserverNetwork(nn.Module):
     """Three trunks that share nothing: what the scene's trunk learns cannot leak into who the person is."""
 
-    def __init__(self, config):
+    def __init__(self, config: ObserverConfig) -> None:
         super().__init__()
         self.config = config
         self.person = _trunk(3, config.person_width, 16, 128, config.grid)
@@ -88,20 +92,20 @@ class ObserverNetwork(nn.Module):
         self.scene_heads = nn.ModuleDict({name: nn.Linear(64, len(names)) for name, names in config.scene.items()})
         self.motion_head = nn.Linear(32, len(config.motion))
 
-    def look(self, cells):
+    def look(self, cells: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """cells (N, 3, grid, grid) in [0, 1] -> features of the person (N, 128), of the scene (N, 64)."""
         return self.person(2 * cells - 1), self.scene(2 * cells - 1)
 
-    def embed(self, person):
+    def embed(self, person: torch.Tensor) -> torch.Tensor:
         """Features of the person -> unit rows (N, dimensions)."""
         return nn.functional.normalize(self.embedding(person), dim=-1)
 
-    def name(self, person, scene):
+    def name(self, person: torch.Tensor, scene: torch.Tensor) -> dict[str, torch.Tensor]:
         """{attribute: logits (N, names)} of all that a picture shows."""
         answers = {name: head(person) for name, head in self.person_heads.items()}
         return answers | {name: head(scene) for name, head in self.scene_heads.items()}
 
-    def watch(self, cells):
+    def watch(self, cells: torch.Tensor) -> torch.Tensor:
         """cells of clips (N, num_frames, 3, grid, grid) in [0, 1] -> logits (N, motions), from what differs and what stays."""
         mean = cells.mean(1, keepdim=True)
         return self.motion_head(self.motion(torch.cat([2 * mean - 1, 3 * (cells - mean)], 1).flatten(1, 2)))
@@ -110,12 +114,12 @@ class ObserverNetwork(nn.Module):
 class Observer:
     """A trained network, asked about frames of any size: (N, H, W, 3) uint8. What is not square is seen in its middle."""
 
-    def __init__(self, network):
+    def __init__(self, network: ObserverNetwork) -> None:
         self.network = network.eval().requires_grad_(False)
         self.config = network.config
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder: Path | str) -> Self:
         """The observer in `folder`; Problem in words if a file is missing, damaged or another model's."""
         config = _read_config(Path(folder))
         network = ObserverNetwork(config)
@@ -123,18 +127,18 @@ class Observer:
         return cls(network)
 
     @torch.inference_mode()
-    def embed(self, frames):
+    def embed(self, frames: np.ndarray) -> np.ndarray:
         """(N, dimensions) float32 unit rows: who is there. Cosines: near 1 for one person, near 0 for two unlike people."""
         rows = [self.network.embed(self.network.look(cells)[0]).numpy() for cells in self._batches(frames)]
         return np.concatenate([np.zeros((0, self.config.dimensions), np.float32), *rows])
 
     @torch.inference_mode()
-    def read(self, frames):
+    def read(self, frames: np.ndarray) -> list[Reading]:
         """[{attribute: name, ..., "confidence": mean probability of those names}], one dict a frame."""
         return [reading for cells in self._batches(frames) for reading in self._read(cells)]
 
     @torch.inference_mode()
-    def read_motion(self, clip):
+    def read_motion(self, clip: np.ndarray) -> str:
         """The name of what moves in (F, H, W, 3) uint8 frames, evenly spaced in time; ValueError if there are too few."""
         if len(clip) < MIN_FRAMES:
             raise ValueError(f"a clip needs at least {MIN_FRAMES} frames for its motion to be read, got {len(clip)}")
@@ -142,11 +146,11 @@ class Observer:
         cells = to_cells(np.asarray(clip)[moments], self.config.grid)
         return self.config.motion[int(self.network.watch(cells[None]).argmax())]
 
-    def _batches(self, frames):
+    def _batches(self, frames: np.ndarray) -> Sequence[torch.Tensor]:
         cells = to_cells(frames, self.config.grid)
         return cells.split(BATCH) if len(cells) else []
 
-    def _read(self, cells):
+    def _read(self, cells: torch.Tensor) -> Iterator[Reading]:
         choices = self.config.person | self.config.scene
         best = {name: logits.softmax(-1).max(-1) for name, logits in self.network.name(*self.network.look(cells)).items()}
         for i in range(len(cells)):
@@ -154,13 +158,13 @@ class Observer:
             yield names | {"confidence": float(sum(found.values[i] for found in best.values()) / len(best))}
 
 
-def find_observer(base):
-    """The Observer that belongs to a base model (studio.models.catalogue.BaseModel); None for a model that has none."""
+def find_observer(base: BaseModel) -> Observer | None:
+    """The Observer that belongs to a base model; None for a model that has none."""
     name = base.preset.observer
     return Observer.load(base.folder / name) if name else None
 
 
-def to_cells(frames, grid):
+def to_cells(frames: np.ndarray, grid: int) -> torch.Tensor:
     """(N, H, W, 3) uint8 -> (N, 3, grid, grid) float in [0, 1]: the mean colours of the cells of the largest square in the middle."""
     frames = np.asarray(frames)
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or 0 in frames.shape[1:3]:
@@ -174,7 +178,7 @@ def to_cells(frames, grid):
     return torch.cat([torch.einsum("gh,nhwc,kw->ncgk", mean, part.float() / 255, mean) for part in parts])
 
 
-def _averages(side, grid):
+def _averages(side: int, grid: int) -> torch.Tensor:
     """(grid, side): the share of each pixel in the mean of each cell; a pixel on an edge belongs to both."""
     edges = torch.arange(grid + 1) * side / grid
     pixels = torch.arange(side)
@@ -185,7 +189,7 @@ def _averages(side, grid):
 # -- files
 
 
-def save_observer(folder, network):
+def save_observer(folder: Path | str, network: ObserverNetwork) -> None:
     """Write the network as config.json and model.safetensors (half precision: what it sees does not change)."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -195,11 +199,11 @@ def save_observer(folder, network):
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-def _weights(network):
+def _weights(network: ObserverNetwork) -> dict[str, torch.Tensor]:
     return {key: t for key, t in network.state_dict().items() if t.is_floating_point()}
 
 
-def _read_config(folder):
+def _read_config(folder: Path) -> ObserverConfig:
     path = folder / CONFIG_FILE
     if not path.is_file():
         raise Problem(f"{CONFIG_FILE} of the observer is missing in {folder}.", fix="Get the model again; finished files are kept.")
@@ -212,7 +216,7 @@ def _read_config(folder):
         raise Problem(f"{path} is not the config of an observer that this studio knows ({e}).", fix="Get the model again.") from None
 
 
-def _fill(network, path):
+def _fill(network: ObserverNetwork, path: Path) -> None:
     """Put the file's weights into the network; Problem if it is missing, damaged, or has other shapes."""
     if not path.is_file():
         raise Problem(f"{path.name} of the observer is missing in {path.parent}.", fix="Get the model again; finished files are kept.")

@@ -1,6 +1,12 @@
 """Which of the things that an observer can see are named in a prompt. Free of torch."""
 
 import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from studio.models.observer import ObserverConfig
+
+Named = dict[str, Any]  # {attribute: name}; of one that is there or not: True or False
 
 PHRASES = {  # attribute -> how prompts say one of its names, where they do not simply say the name
     "hair": ("{} hair", "{} bun"),
@@ -13,7 +19,7 @@ FIXED = {"no hair": {"style": "bald"}, "bun": {"style": "bun"}}  # said in words
 YES_NO = "{}", "no {}"  # an attribute that is there or not: "a beard", "no beard"
 
 
-def named_in(text, config):
+def named_in(text: str, config: "ObserverConfig") -> Named:
     """{attribute: name, ..., "motion": name} of what the text says, for an observer's config (`person`, `scene`, `motion`).
 
     The longest phrase is taken first and its words are used up, so that in "a red shirt" nobody's hair is called red.
@@ -26,10 +32,10 @@ def named_in(text, config):
     return named
 
 
-def _phrases(config):
+def _phrases(config: "ObserverConfig") -> dict[str, Named]:
     """{phrase: {attribute: name}} of all that can be said."""
     attributes = config.person | config.scene
-    phrases = {name: {"motion": name} for name in config.motion}
+    phrases: dict[str, Named] = {name: {"motion": name} for name in config.motion}
     phrases |= {phrase: meaning for phrase, meaning in FIXED.items() if meaning["style"] in attributes.get("style", ())}
     for attribute, names in attributes.items():
         if set(names) == {False, True}:

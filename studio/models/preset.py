@@ -101,6 +101,11 @@ class ModelPreset(Facts):
     def expert(self, name: str) -> Expert:
         return self.experts[self.expert_names.index(name)]
 
+    @property
+    def captioner_to_fetch(self) -> str:
+        """The name of the captioner that it asks for; "" if it brings its own."""
+        return self.captioner if self.captioner in list_captioners() else ""
+
     def words_of(self, expert: str) -> str:
         """What an expert is good for, said to people."""
         return self.expert(expert).words
@@ -133,6 +138,7 @@ class CaptionerPreset(Facts):
     repository: str
     licence: str
     download_gb: float
+    family: str = "vision_language"  # a file of studio/models/captioners/families
 
     @property
     def is_built_in(self) -> bool:

@@ -3,11 +3,22 @@
 Bit for bit what `diffusers.WanPipeline` and `WanImageToVideoPipeline` draw with the same numbers; each stage skips guidance on its own when its scale is 1.
 """
 
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
+from studio.config import SweepConfig
+from studio.models.catalogue import BaseModel
 from studio.models.first_picture import with_condition
+from studio.models.forward import Transformer
+from studio.models.loading import Vae
 
+Scheduler: TypeAlias = Any  # one of diffusers', which have no common type
+State = dict[str, torch.Tensor]  # what a drawing is between two steps: latents, what is given, and the scheduler's numbers
 NUM_TRAIN_TIMESTEPS = 1000
 _UNIPC_LISTS = ("model_outputs", "timestep_list")
 _UNIPC_NUMBERS = ("lower_order_nums", "this_order")
@@ -17,7 +28,7 @@ class Stopped(Exception):
     """The person asked to stop; seen between two denoising steps."""
 
 
-def make_scheduler(base, settings):
+def make_scheduler(base: BaseModel, settings: SweepConfig) -> Scheduler:
     """A fresh scheduler with its steps set, on the CPU; `settings` is a SweepConfig."""
     if settings.scheduler == "unipc":
         scheduler = UniPCMultistepScheduler.from_config(
@@ -28,7 +39,7 @@ def make_scheduler(base, settings):
     return scheduler
 
 
-def start_state(base, settings, seed, condition=None):
+def start_state(base: BaseModel, settings: SweepConfig, seed: int, condition: torch.Tensor | None = None) -> State:
     """The noise a clip begins with, {"latents": (1, C, F, H, W) fp32}: drawn on the CPU, so that a seed means the same on every machine.
 
     condition: of the first picture, where the model takes one; it goes through both stages with the noise, as "condition".
@@ -38,7 +49,7 @@ def start_state(base, settings, seed, condition=None):
     return {"latents": noise} | ({} if condition is None else {"condition": condition})
 
 
-def stage_steps(base, settings, expert):
+def stage_steps(base: BaseModel, settings: SweepConfig, expert: str) -> int:
     """How many of the denoising steps belong to this expert."""
     scheduler = make_scheduler(base, settings)
     scheduler.set_timesteps(settings.num_inference_steps)
@@ -47,8 +58,18 @@ def stage_steps(base, settings, expert):
 
 @torch.no_grad()
 def draw_stage(
-    model, base, settings, expert, state, prompt_embeds, negative_embeds, *, device, should_stop=lambda: False, on_step=lambda: None
-):
+    model: Transformer,
+    base: BaseModel,
+    settings: SweepConfig,
+    expert: str,
+    state: State,
+    prompt_embeds: torch.Tensor,
+    negative_embeds: torch.Tensor,
+    *,
+    device: torch.device | str,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_step: Callable[[], object] = lambda: None,
+) -> State:
     """Take a state through one expert's steps; returns the state after them, on the CPU. Stopped between steps if asked.
 
     prompt_embeds, negative_embeds: (1, tokens, D); the negative ones are used only where this stage's guidance is above 1.
@@ -72,18 +93,26 @@ def draw_stage(
     return {"latents": latents.cpu()} | carried | save_scheduler(scheduler)
 
 
-def _belongs(base, scheduler, t, expert):
+def _belongs(base: BaseModel, scheduler: Scheduler, t: torch.Tensor, expert: str) -> bool:
     return base.expert_of(t, scheduler.config.num_train_timesteps) == expert
 
 
-def _denoise(model, scheduler, t, latents, condition, embeds, guidance):
+def _denoise(
+    model: Transformer,
+    scheduler: Scheduler,
+    t: torch.Tensor,
+    latents: torch.Tensor,
+    condition: torch.Tensor | None,
+    embeds: list[torch.Tensor],
+    guidance: float,
+) -> torch.Tensor:
     noisy, timestep = with_condition(latents, condition).to(model.dtype), t.expand(len(latents))
     predictions = [model(hidden_states=noisy, timestep=timestep, encoder_hidden_states=e, return_dict=False)[0] for e in embeds]
     velocity = predictions[0] if len(predictions) == 1 else predictions[1] + guidance * (predictions[0] - predictions[1])
     return scheduler.step(velocity, t, latents, return_dict=False)[0]
 
 
-def save_scheduler(scheduler):
+def save_scheduler(scheduler: Scheduler) -> State:
     """What a scheduler knows between two steps, as CPU tensors by name. UniPC looks back two steps: without this it would start again."""
     state = {"step_index": torch.tensor(scheduler.step_index or 0)}
     if isinstance(scheduler, UniPCMultistepScheduler):
@@ -96,7 +125,7 @@ def save_scheduler(scheduler):
     return state
 
 
-def restore_scheduler(scheduler, state, device):
+def restore_scheduler(scheduler: Scheduler, state: State, device: torch.device | str) -> None:
     """Continue where `save_scheduler` left off; a state without scheduler entries is a fresh start."""
     if "step_index" not in state:
         return
@@ -111,12 +140,12 @@ def restore_scheduler(scheduler, state, device):
 
 
 @torch.no_grad()
-def decode_frames(vae, latents, device):
+def decode_frames(vae: Vae, latents: torch.Tensor, device: torch.device | str) -> np.ndarray:
     """Normalised latents (1, C, f, h, w) -> frames (F, H, W, 3) in 0..1, fp32 numpy, as the pipeline's `output_type="np"`."""
     pixels = vae.decode(latents.to(device))
     return (pixels * 0.5 + 0.5).clamp(0, 1)[0].permute(1, 2, 3, 0).float().cpu().numpy()
 
 
-def to_bytes(frames):
+def to_bytes(frames: np.ndarray) -> np.ndarray:
     """Frames in 0..1 -> uint8, rounded."""
     return (frames * 255).round().astype("uint8")

@@ -1,9 +1,16 @@
 """Turns prompts into token numbers: with the tokenizer of a diffusers folder, or the one inside ComfyUI's text encoder file."""
 
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
 import torch
 
 from studio.errors import Problem
+from studio.models.catalogue import BaseModel
 from studio.models.files.weight_files import read_header
+
+if TYPE_CHECKING:
+    from transformers import BatchEncoding
 
 PAD, END = 0, 1  # as UMT5 was trained with
 
@@ -11,12 +18,12 @@ PAD, END = 0, 1  # as UMT5 was trained with
 class SentencePieceTokenizer:
     """Called as WanPipeline calls a tokenizer of transformers; always pads and cuts to max_length, with the end mark last."""
 
-    def __init__(self, model_proto):
+    def __init__(self, model_proto: bytes) -> None:
         from sentencepiece import SentencePieceProcessor
 
         self.pieces = SentencePieceProcessor(model_proto=model_proto)
 
-    def __call__(self, texts, *, max_length, **_):
+    def __call__(self, texts: Iterable[str], *, max_length: int, **_: Any) -> "BatchEncoding":
         """BatchEncoding of input_ids and attention_mask, both (N, max_length)."""
         from transformers import BatchEncoding
 
@@ -26,8 +33,8 @@ class SentencePieceTokenizer:
         return BatchEncoding({"input_ids": input_ids, "attention_mask": mask})
 
 
-def load_tokenizer(base):
-    """The tokenizer of a base model (studio.models.catalogue.BaseModel)."""
+def load_tokenizer(base: BaseModel) -> Callable[..., Any]:
+    """The tokenizer of a base model."""
     place = base.source.tokenizer
     if place.is_dir():
         from transformers import AutoTokenizer

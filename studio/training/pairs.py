@@ -1,12 +1,12 @@
 """Checkpoint pairs on disk: one LoRA file for each expert and a manifest, in a folder that appears whole. Torch-free."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from studio.config import EXPERTS, TrainConfig, from_dict
+from studio.disk import file_sha256
 from studio.errors import Damaged, Problem
 from studio.facts import Facts, read_facts
 from studio.workspace import Project, project_of, safe_join
@@ -170,11 +170,6 @@ def pair_folder(run_dir: Path, step: int) -> Path:
 def pair_file_name(run_dir: Path, step: int, expert: str) -> str:
     """<slug>_step-001000_high_noise.safetensors: says what it is wherever it is copied to."""
     return f"{project_of(run_dir).slug}_step-{step:06d}_{expert}.safetensors"
-
-
-def file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _step_of(folder: Path) -> int:

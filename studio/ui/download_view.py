@@ -14,7 +14,8 @@ from studio.jobs import launcher, state
 from studio.jobs.kinds.download import DownloadJob
 from studio.models.catalogue import describe_model, find_model
 from studio.models.fetch import offers as sources
-from studio.models.fetch.offers import RESERVE_GB, describe, describe_download, preset_of
+from studio.models.fetch.fetchable import describe, find_fetchable, kind_of
+from studio.models.fetch.offers import RESERVE_GB, describe_download
 from studio.models.preset import model_preset
 from studio.ui import formatting as f
 from studio.ui.views import ActingPage, View
@@ -89,13 +90,12 @@ def read_captioner(project: Project | None) -> ModelPanel | None:
     if found is None or lies_in_base_model(project):
         return None
     is_wanted = not found.is_missing or any(not item.caption for item in kept_items(project))
-    return replace(found, about=preset_of(name).description) if is_wanted else None
+    return replace(found, about=find_fetchable(name).about.description) if is_wanted else None
 
 
 def captioner_of(project: Project) -> str:
     """The name of the captioner that the project's base model asks for; "" if it brings its own."""
-    name = model_preset(project.facts().base_model).captioner
-    return name if sources.is_captioner(name) else ""
+    return model_preset(project.facts().base_model).captioner_to_fetch
 
 
 def lies_in_base_model(project: Project) -> bool:
@@ -109,15 +109,15 @@ def lies_in_base_model(project: Project) -> bool:
 def read_model(name: str, workspace: Workspace) -> ModelPanel | None:
     """What is shown about a model that is not there: what a download takes, or how far it is; None if it is there."""
     model, job = describe(name, workspace), newest_job(name, workspace)
-    if model["available"]:
+    if model.available:
         return None
-    what = "captioner" if sources.is_captioner(name) else "model"
+    what = kind_of(name).ID
     if job and not job.is_over:
         return ModelPanel(what, job.title, job.state, running=describe_running(job))
     ended = job if job and job.state != "done" else None
-    title = f"{ended.title}: {f.STATES[ended.state]}" if ended else f"{model['title']} is not on this computer"
+    title = f"{ended.title}: {f.STATES[ended.state]}" if ended else f"{model.title} is not on this computer"
     offered = offer(name, workspace)
-    reason = "" if offered and not offered.here else model["reason"]  # what is said beside the button need not be said twice
+    reason = "" if offered and not offered.here else model.reason  # what is said beside the button need not be said twice
     return ModelPanel(what, title, MISSING, sentence=how_it_ended(ended) or reason, hub=read_hub(workspace), offer=offered)
 
 
@@ -143,15 +143,15 @@ def save_hub(workspace: Workspace, mirror: object, is_offline: object) -> str:
 def why_not_ready(name: str, workspace: Workspace) -> tuple[str, str]:
     """(sentence, action) for a training that can't begin because its base model is not there; ("", "") if it is."""
     model = describe_model(name, workspace)
-    if model["available"]:
+    if model.available:
         return "", ""
     job = newest_job(name, workspace)
     if job and not job.is_over:
-        return f"{model['title']} is being downloaded.", ""
+        return f"{model.title} is being downloaded.", ""
     offered = offer(name, workspace)
     if offered and not offered.here:
-        return f"{model['title']} is not ready: it is not on this computer yet.", "download-model"
-    return f"{model['title']} is not ready. {model['reason']}", "download-model" if offered else ""
+        return f"{model.title} is not ready: it is not on this computer yet.", "download-model"
+    return f"{model.title} is not ready. {model.reason}", "download-model" if offered else ""
 
 
 def newest_job(name: str, workspace: Workspace) -> state.JobStatus | None:
@@ -185,33 +185,34 @@ def how_it_ended(job: state.JobStatus | None) -> str:
 
 def offer(name: str, workspace: Workspace) -> Offer | None:
     """What a download takes that has not begun, or broke off; None for a model that comes from nowhere."""
-    about = describe_download(name, workspace)
-    if not about["repository"]:
+    offered = describe_download(name, workspace)
+    about = offered.about
+    if not about.repository:
         return None
-    size, here, free = about["size_gb"], about["here_gb"], about["free_gb"]
+    size, here, free = about.download_gb, offered.here_gb, offered.free_gb
     left = max(0.0, size - here)
     has_part = here >= 0.1
     facts = (
         ("Size", f"about {f.gigabytes(size)}" + (f", {f.gigabytes(here)} of it are here" if has_part else "")),
         ("Free space", f"{f.gigabytes(float(round(free)))}; {RESERVE_GB:g} GB of it stay free"),
         ("Time", f"about {f.duration(left * 8e3 / USUAL_MBIT)} at {USUAL_MBIT} Mbit/s; you may stop it, and close this window"),
-        ("From", f"{about['host'] or 'nowhere: offline'}, {about['repository']}"),
-        ("Into", about["folder"]),
-        ("Licence", about["licence"] or f"see the page of {about['repository']}"),
+        ("From", f"{offered.host or 'nowhere: offline'}, {about.repository}"),
+        ("Into", str(offered.folder)),
+        ("Licence", about.licence or f"see the page of {about.repository}"),
     )
     label = f"Go on with the download ({f.gigabytes(left)} left)" if has_part else f"Download it ({f.gigabytes(size)})"
-    return Offer(name, here > 0, label, facts, about["prevented"])
+    return Offer(name, here > 0, label, facts, offered.prevented)
 
 
 def start(name: str, workspace: Workspace) -> str:
     """Put the download in its queue, or go on with the one that broke off; a sentence about it."""
-    title = preset_of(name).title
-    if describe(name, workspace)["available"]:
+    title = find_fetchable(name).about.title
+    if describe(name, workspace).available:
         return f"{title} is here already."
     job = newest_job(name, workspace)
     if job and not job.is_over:
         raise Problem(f"{title} is being downloaded already.")
-    if prevented := describe_download(name, workspace)["prevented"]:
+    if prevented := describe_download(name, workspace).prevented:
         raise Problem(prevented)
     if job and job.can_resume:
         launcher.resume(job.run_dir)

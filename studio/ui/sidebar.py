@@ -13,6 +13,7 @@ from studio.errors import NewerFormat, Problem
 from studio.jobs import launcher, state
 from studio.machine import Gpu, Machine, free_disk_gb, read_machine
 from studio.models.catalogue import models_to_choose
+from studio.models.presence import Presence
 from studio.models.preset import list_models, model_preset
 from studio.project_facts import Permission
 from studio.ui import actions, download_view, uploads
@@ -157,20 +158,23 @@ def new_person_options(workspace: Workspace) -> NewPersonDialog:
 
 
 def model_choices(workspace: Workspace) -> list[ModelChoice]:
-    """The base models to choose from: what is here comes first, the embedded one and those that learn from clips alone come last."""
-    found = [(describe_choice(model, workspace), model_preset(model["name"]).takes_first_picture) for model in models_to_choose(workspace)]
-    found.sort(key=lambda entry: (not entry[0].available, entry[0].name == "tiny", entry[1]))
-    return [choice for choice, _ in found]
+    return [describe_choice(model, workspace) for model in sorted(models_to_choose(workspace), key=rank_of_choice)]
 
 
-def describe_choice(model: dict[str, Any], workspace: Workspace) -> ModelChoice:
-    name, reason, offered = model["name"], model["reason"], None
-    if not model["available"]:
-        told, offered = offer_download(name, workspace)
+def rank_of_choice(model: Presence) -> tuple[bool, bool, bool]:
+    """What is here comes first, then what knows real people, then what learns from photos too."""
+    preset = model_preset(model.name)
+    return not model.available, preset.is_built_in, preset.takes_first_picture
+
+
+def describe_choice(model: Presence, workspace: Workspace) -> ModelChoice:
+    reason, offered = model.reason, None
+    if not model.available:
+        told, offered = offer_download(model.name, workspace)
         reason = told or reason
-    if model_preset(name).takes_first_picture:
+    if model_preset(model.name).takes_first_picture:
         reason = f"{reason or 'Ready to use.'} {CLIPS_ALONE}"
-    return ModelChoice(name, model["title"], model["available"], reason, offered)
+    return ModelChoice(model.name, model.title, model.available, reason, offered)
 
 
 def offer_download(name: str, workspace: Workspace) -> tuple[str, download_view.Offer | None]:

@@ -1,7 +1,6 @@
-"""Writes captions with a vision-language model: one code path for Qwen3-VL and for its tiny embedded sibling."""
+"""Writes captions with a captioner of any family: reads the pictures, asks, composes, writes."""
 
 import contextlib
-import gc
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from studio.data import dataset
 from studio.data.captions import rules as captions
 from studio.data.captions.answer import read_answer
 from studio.errors import Problem
-from studio.models.captioners import captioner_folder, check_captioner
+from studio.models.captioners.places import captioner_folder, check_captioner, load_captioner
 
 PHOTO_PIXELS = 768 * 768  # about 600 tokens of Qwen3-VL
 FRAME_PIXELS = 384 * 384
@@ -125,9 +124,9 @@ class _Writer:
         """(caption, why it is only the plain one or "")."""
         pictures, fps = _read_pictures(item)
         instruction = self.style[item.kind].strip()
-        text, complete = captioner.answer(pictures, fps, instruction, self.config.max_new_tokens)
+        answer = captioner.answer(pictures, fps, instruction, self.config.max_new_tokens)
         bounds = {key: self.style[key] for key in ("leave_out", "max_words")}
-        return self._compose(read_answer(text, trigger=self.trigger, instruction=instruction, complete=complete, **bounds))
+        return self._compose(read_answer(answer.text, trigger=self.trigger, instruction=instruction, complete=answer.is_complete, **bounds))
 
     def _store(self, item, caption):
         """Write the caption unless the person wrote one while the model was thinking; whether it stands."""
@@ -196,7 +195,7 @@ def _loaded(folder):
 
     captioner = None
     try:
-        captioner = Captioner.load(folder)
+        captioner = load_captioner(Path(folder))
         yield captioner
     except torch.cuda.OutOfMemoryError as e:
         raise Problem(
@@ -206,86 +205,4 @@ def _loaded(folder):
         ) from e
     finally:
         if captioner is not None:
-            captioner.model = captioner.processor = None
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-
-
-@dataclass
-class Captioner:
-    """A vision-language model with its processor."""
-
-    model: object
-    processor: object
-
-    @classmethod
-    def load(cls, folder):
-        """From a transformers folder: safetensors only, no code from the folder, bf16 on a GPU (the part that does not fit waits in RAM)."""
-        import torch
-        from accelerate import PartialState
-        from transformers import AutoModelForImageTextToText, AutoProcessor
-
-        check_captioner(Path(folder))
-        on_gpu = PartialState().device.type == "cuda"
-        safe = dict(local_files_only=True, trust_remote_code=False)
-        try:
-            processor = AutoProcessor.from_pretrained(folder, **safe)
-            model = AutoModelForImageTextToText.from_pretrained(
-                folder,
-                use_safetensors=True,
-                dtype=torch.bfloat16 if on_gpu else "auto",
-                device_map="auto" if on_gpu else None,
-                **safe,
-            )
-        except (OSError, ValueError, KeyError) as e:
-            raise Problem(
-                f"the captioner in {Path(folder).name} can't be loaded: {e}",
-                cost="Nothing was changed.",
-                fix="download the model's folder again, every file of it, or write the captions by hand",
-            ) from e
-        return cls(model.eval(), processor)
-
-    def answer(self, pictures, fps, instruction, max_new_tokens):
-        """(text, whether it is complete) for a photo's one picture (fps 0) or a clip's frames; greedy, so the same every time."""
-        import torch
-
-        inputs = self.prepare(pictures, fps, instruction).to(self.model.device)
-        floats = {key: value.to(self.model.dtype) for key, value in inputs.items() if value.is_floating_point()}
-        with torch.inference_mode():
-            output = self.model.generate(
-                **{**inputs, **floats},
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                num_beams=1,
-                temperature=None,
-                top_p=None,
-                top_k=None,
-            )
-        new = output[0, inputs["input_ids"].shape[1] :]
-        text = self.processor.tokenizer.decode(new, skip_special_tokens=True)
-        return text, len(new) < max_new_tokens
-
-    def prepare(self, pictures, fps, instruction):
-        """Model inputs. A model without a video processor gets the frames as pictures."""
-        as_video = fps > 0 and getattr(self.processor, "video_processor", None) is not None
-        media = [{"type": "video"}] if as_video else [{"type": "image"} for _ in pictures]
-        messages = [{"role": "user", "content": [*media, {"type": "text", "text": instruction}]}]
-        prompt = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        if not as_video:
-            return self.processor(text=[prompt], images=pictures, return_tensors="pt")
-        return self.processor(text=[prompt], videos=[_stack(pictures)], return_tensors="pt", **_clock(len(pictures), fps))
-
-
-def _stack(pictures):
-    import numpy as np
-
-    return np.stack([np.asarray(picture) for picture in pictures])  # (F, H, W, 3)
-
-
-def _clock(num_frames, fps):
-    """Tells the processor when each frame was: they are spread evenly already and must not be sampled again."""
-    from transformers.video_utils import VideoMetadata
-
-    metadata = VideoMetadata(total_num_frames=num_frames, fps=fps, frames_indices=list(range(num_frames)))
-    return {"do_sample_frames": False, "video_metadata": [metadata]}
+            captioner.close()

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from studio.data.dataset import kept_items
+from studio.disk import file_sha256
 from studio.evaluation.judge.look import Look
 from studio.evaluation.judge.score import Needs, Score
 from studio.evaluation.judge.scores import all_scores, eye_scores
 from studio.evaluation.sweep_facts import Cell, Values
 from studio.models.catalogue import BaseModel
 from studio.models.eyes import FIRST_KEYS, find_eye
-from studio.training.pairs import file_sha256
 from studio.workspace import Project
 
 

@@ -36,7 +36,7 @@ def run(config: CaptionJob, work: Work) -> Mapping[str, Any]:
     def find_path() -> Path:  # captions can be written before the base model is there
         set_up_torch(project)
         name = project.facts().base_model
-        base = find_model(name, project.workspace) if describe_model(name, project.workspace)["available"] else None
+        base = find_model(name, project.workspace) if describe_model(name, project.workspace).available else None
         return find_captioner(settings.captioner, base, project.workspace)
 
     return write_captions(

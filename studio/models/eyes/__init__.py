@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from studio.disk import file_sha256
 from studio.models.preset import ModelPreset
 
 if TYPE_CHECKING:
@@ -71,6 +72,5 @@ def key_of(eye: Eye, base: "BaseModel | None") -> str:
     if (eye.name, eye.version) not in FIRST_KEYS:
         digest.update(f"{eye.name} {eye.version}\n".encode())
     for path in eye.files(base):
-        with open(path, "rb") as file:
-            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        digest.update(f"{path.name} {file_sha256(path)}\n".encode())
     return digest.hexdigest()[:16]

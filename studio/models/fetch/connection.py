@@ -31,14 +31,14 @@ def leave_out_spare_socks() -> None:
             del os.environ[name]
 
 
-def _check_certificates():
+def _check_certificates() -> None:
     name = next((name for name in CERTIFICATES if os.environ.get(name)), "")
     if name and not (Path(os.environ[name]).is_dir() if name == "SSL_CERT_DIR" else Path(os.environ[name]).is_file()):
         what = "folder" if name == "SSL_CERT_DIR" else "file"
         raise Problem(f"{name} names a {what} of certificates that is not there: {os.environ[name]}.", fix=_FIX)
 
 
-def _unusable():
+def _unusable() -> Problem:
     """The Problem for settings of which no session can be made. A proxy's address is not repeated: it may hold a password."""
     for kind, address in getproxies().items():
         if kind not in ("http", "https", "all"):
@@ -54,11 +54,11 @@ def _unusable():
     return Problem(f"{name} can't be used for a secure connection: what it names can't be read.", fix=_FIX)
 
 
-def _scheme(address):
+def _scheme(address: str) -> str:
     return address.partition("://")[0].casefold() if "://" in address else "http"
 
 
-def _is_proxy(address):
+def _is_proxy(address: str) -> bool:
     try:
         return httpx2.URL(address if "://" in address else f"http://{address}").scheme in ("http", "https")
     except httpx2.InvalidURL:

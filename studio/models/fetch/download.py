@@ -1,7 +1,7 @@
-"""Fetch a base model or a captioner from the hub: only the files it needs, resumable at any byte, each checked before it counts. Torch-free.
+"""Fetch a base model, a captioner or another thing from the hub: only the files it needs, resumable at any byte, each checked before it counts. Torch-free.
 
 models/<name>/.download holds what is not finished: a file moves to its place only when its checksum is right, the weights after the small
-files. So a folder whose files are all there is a whole model, and `check_folder` or `check_captioner` stays the judge of that.
+files. So a folder whose files are all there is whole, and the thing itself stays the judge of that.
 """
 
 import collections
@@ -12,17 +12,24 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from io import RawIOBase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from studio.errors import Problem, is_disk_full
 from studio.machine import free_disk_gb
-from studio.models import captioners
-from studio.models.fetch.needed import needed_names, needed_of_captioner
-from studio.models.fetch.offers import RESERVE_GB, is_captioner, model_folder, preset_of, require_source
-from studio.models.files import folders
+from studio.models.fetch.fetchable import find_fetchable
+from studio.models.fetch.offers import RESERVE_GB, model_folder, require_source
 from studio.words import gigabytes
-from studio.workspace import read_json, replace, safe_join, write_json
+from studio.workspace import Workspace, read_json, replace, safe_join, write_json
 
+if TYPE_CHECKING:
+    from studio.models.fetch.hub import Hub, RemoteFile, Repository
+
+Answer = TypeVar("Answer")
+Report = Callable[..., object]  # report(event, **facts)
 WAITS = (1, 2, 4, 8, 15, 30, 60, 60, 60, 120, 120, 120)  # seconds between tries; they begin anew whenever something has come
 FIRST_WAITS = WAITS[:3]  # before anything has come: who is offline is told so at once
 TICK_SECONDS = 0.25  # a request to stop is seen this soon, whatever the network does
@@ -41,26 +48,34 @@ class _Stopped(Exception):
 class Needed:
     """What a model consists of on the hub, and how much of it is here."""
 
-    repository: object  # hub.Repository
-    files: list  # hub.RemoteFile, in the order in which they are fetched
+    repository: "Repository"
+    files: "list[RemoteFile]"  # in the order in which they are fetched
     here_bytes: int
 
     @property
-    def total_bytes(self):
+    def total_bytes(self) -> int:
         return sum(file.size for file in self.files)
 
     @property
-    def missing_bytes(self):
+    def missing_bytes(self) -> int:
         return self.total_bytes - self.here_bytes
 
 
-def list_needed(name, workspace):
+def list_needed(name: str, workspace: Workspace) -> Needed:
     """Ask the hub what would be fetched, and fetch nothing. Problem in words if it can't be asked."""
     return Download(name, workspace, waits=()).list_needed()
 
 
-def download_model(name, workspace, *, report, should_stop, free_gb=free_disk_gb, waits=WAITS):
-    """Fetch what is missing of a base model or a captioner into models/<name>, until it is complete or `should_stop()`.
+def download_model(
+    name: str,
+    workspace: Workspace,
+    *,
+    report: Report,
+    should_stop: Callable[[], bool],
+    free_gb: Callable[[Path], float] = free_disk_gb,
+    waits: Sequence[float] = WAITS,
+) -> dict[str, Any]:
+    """Fetch what is missing of a thing into models/<name>, until it is complete or `should_stop()`.
 
     Returns {"stopped", "bytes", "fetched_bytes", "files", "folder"}. Problem if it can't go on; what was fetched is kept then, too.
     """
@@ -70,77 +85,88 @@ def download_model(name, workspace, *, report, should_stop, free_gb=free_disk_gb
 class Download:
     """One model on its way. Whatever waits for the network runs beside, so that a stop is always seen."""
 
-    def __init__(self, name, workspace, *, report=lambda *_, **__: None, should_stop=lambda: False, free_gb=free_disk_gb, waits=WAITS):
-        self.preset, self.is_captioner = preset_of(name), is_captioner(name)
+    def __init__(
+        self,
+        name: str,
+        workspace: Workspace,
+        *,
+        report: Report = lambda *_, **__: None,
+        should_stop: Callable[[], bool] = lambda: False,
+        free_gb: Callable[[Path], float] = free_disk_gb,
+        waits: Sequence[float] = WAITS,
+    ) -> None:
+        self.thing = find_fetchable(name)
         self.folder, self.parts = model_folder(name, workspace), model_folder(name, workspace) / PARTS
         self.source = require_source(name, workspace)
         self.report, self.should_stop, self.free_gb, self.waits = report, should_stop, free_gb, waits
-        self.hub, self.needed, self._working = None, None, None
+        self._hub: Hub | None = None
+        self._needed: Needed | None = None
+        self._working: threading.Thread | None = None
         self.done_bytes, self.fetched_bytes = 0, 0
-        self._points, self._reported = collections.deque(), 0.0  # (time, fetched bytes)
+        self._points: collections.deque[tuple[float, int]] = collections.deque()  # (time, fetched bytes)
+        self._reported = 0.0
 
-    def list_needed(self):
+    @property
+    def hub(self) -> "Hub":
+        assert self._hub is not None, "inside of _connected"
+        return self._hub
+
+    @property
+    def needed(self) -> Needed:
+        assert self._needed is not None, "after _list"
+        return self._needed
+
+    def list_needed(self) -> Needed:
         with self._connected():
             return self._again(self._list, self.waits[: len(FIRST_WAITS)])
 
-    def run(self):
+    def run(self) -> dict[str, Any]:
         try:
             with self._connected():
                 self._say("asking the hub what belongs to the model")
-                self.needed = self._again(self._list, self.waits[: len(FIRST_WAITS)])
+                self._needed = self._again(self._list, self.waits[: len(FIRST_WAITS)])
                 missing = self._find_missing()
                 self._require_space(missing)
                 for file in missing:
                     self._fetch(file)
         except _Stopped:
             return self._result(stopped=True)
-        self._check_whole()
+        self.thing.check(self.folder)
         self._clean_up()
         self._say("done")
         return self._result(stopped=False)
 
     @contextlib.contextmanager
-    def _connected(self):
+    def _connected(self) -> Iterator[None]:
         from studio.models.fetch import hub
 
         with hub.online():
-            self.hub = hub.Hub(self.source.endpoint)
+            self._hub = hub.Hub(self.source.endpoint)
             yield
 
-    def _result(self, stopped):
-        files, total = (len(self.needed.files), self.needed.total_bytes) if self.needed else (0, 0)
+    def _result(self, stopped: bool) -> dict[str, Any]:
+        files, total = (len(self.needed.files), self.needed.total_bytes) if self._needed else (0, 0)
         return {"stopped": stopped, "bytes": total, "fetched_bytes": self.fetched_bytes, "files": files, "folder": str(self.folder)}
 
     # -- what there is, and what is missing
 
-    def _list(self):
+    def _list(self) -> Needed:
         repository = self.hub.read_repository(self.source.repository)
-        names = self._list_names(repository.files, lambda name: json.loads(self.hub.read_file(repository, name)))
+        names = self.thing.choose_names(repository.files, lambda name: json.loads(self.hub.read_file(repository, name)))
         files = [repository.files[name] for name in names]
         return Needed(repository, files, sum(self._bytes_here(file) for file in files))
 
-    def _list_names(self, names, read_json_file):
-        if self.is_captioner:
-            return needed_of_captioner(names, read_json_file)
-        return needed_names(names, read_json_file, len(self.preset.experts))
-
-    def _check_whole(self):
-        if self.is_captioner:
-            captioners.check_captioner(self.folder)
-        else:
-            folders.check_folder(self.folder, self.preset)
-
-    def _bytes_here(self, file):
+    def _bytes_here(self, file: "RemoteFile") -> int:
         """How much of a file is here, by its length alone."""
         path = safe_join(self.folder, file.name)
         if path.is_file() and path.stat().st_size == file.size:
             return file.size
         return min(_size(self._part(file)), file.size)
 
-    def _part(self, file):
+    def _part(self, file: "RemoteFile") -> Path:
         return self.parts / f"{file.name.replace('/', '--')}.{file.digest[:12]}.part"
 
-    def _find_missing(self):
+    def _find_missing(self) -> list["RemoteFile"]:
         """The files still to be fetched. One that lies in place is read once, and then remembered as good while it is not touched."""
         good, missing = self._read_good(), []
         for file in self.needed.files:
@@ -153,17 +179,17 @@ class Download:
         self.done_bytes += sum(min(_size(self._part(file)), file.size) for file in missing)
         return missing
 
-    def _read_good(self):
+    def _read_good(self) -> dict[str, Any]:
         try:
             return read_json(self.parts / "good.json")
         except (FileNotFoundError, ValueError):  # as good as none: the files are read again
             return {}
 
-    def _note_good(self, file):
+    def _note_good(self, file: "RemoteFile") -> None:
         self.parts.mkdir(parents=True, exist_ok=True)
         write_json(self.parts / "good.json", self._read_good() | {file.name: _stamp(safe_join(self.folder, file.name), file)})
 
-    def _require_space(self, missing):
+    def _require_space(self, missing: Sequence["RemoteFile"]) -> None:
         need = sum(file.size - min(_size(self._part(file)), file.size) for file in missing) / 1e9
         free = self.free_gb(self.folder)
         if missing and free < need + RESERVE_GB:
@@ -171,7 +197,7 @@ class Download:
 
     # -- one file
 
-    def _fetch(self, file):
+    def _fetch(self, file: "RemoteFile") -> None:
         """Fetch, check, and put in place. A file that comes wrong is fetched once more."""
         part, target = self._part(file), safe_join(self.folder, file.name)
         for _ in range(2):
@@ -189,7 +215,7 @@ class Download:
             fix="Try again later; if it stays so, the mirror or something between it and this computer changes the file.",
         )
 
-    def _receive(self, file, part):
+    def _receive(self, file: "RemoteFile", part: Path) -> bool:
         """Fill `part` up to the file's size, from where it ends now; False if what came can't be the file."""
         from studio.models.fetch.hub import WrongBytes
 
@@ -210,7 +236,7 @@ class Download:
             raise Problem(message, cost=_KEPT, fix="Free some space, then go on.") from None
         return _size(part) == file.size
 
-    def _stream(self, file, part):
+    def _stream(self, file: "RemoteFile", part: Path) -> None:
         """(In a thread.) Append what comes to `part`."""
         from studio.models.fetch.hub import ConnectionLost
 
@@ -232,7 +258,7 @@ class Download:
         if _size(part) < file.size:
             raise ConnectionLost("ended the connection early")
 
-    def _is_right(self, path, file):
+    def _is_right(self, path: Path, file: "RemoteFile") -> bool:
         """Whether a file is the one that the hub lists."""
         if not path.is_file() or _size(path) != file.size:
             return False
@@ -245,7 +271,7 @@ class Download:
 
     # -- waiting
 
-    def _again(self, work, waits, doing=""):
+    def _again(self, work: Callable[[], Answer], waits: Sequence[float], doing: str = "") -> Answer:
         """What `work()` returns, done in a thread and tried again after each of `waits`; they begin anew when bytes have come."""
         from studio.models.fetch.hub import ConnectionLost
 
@@ -263,8 +289,8 @@ class Download:
                 self._wait(seconds, f"{self.hub.host} {e.words}; trying again")
                 tries += 1
 
-    def _beside(self, work, doing):
-        answer = []
+    def _beside(self, work: Callable[[], Answer], doing: str) -> Answer:
+        answer: list[tuple[Any, BaseException | None]] = []
 
         def run():
             try:
@@ -285,20 +311,20 @@ class Download:
             raise error
         return result
 
-    def _wait(self, seconds, doing):
+    def _wait(self, seconds: float, doing: str) -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._tick(doing)
             time.sleep(min(TICK_SECONDS, left))
 
-    def _tick(self, doing):
+    def _tick(self, doing: str) -> None:
         if self.should_stop():
             raise _Stopped
         if time.monotonic() - self._reported >= REPORT_SECONDS:
             self._say(doing)
 
-    def _say(self, doing):
-        now, total = time.monotonic(), self.needed.total_bytes if self.needed else 0
+    def _say(self, doing: str) -> None:
+        now, total = time.monotonic(), self.needed.total_bytes if self._needed else 0
         self._reported = now
         self._points.append((now, self.fetched_bytes))
         while len(self._points) > 2 and now - self._points[0][0] > SPEED_SECONDS:
@@ -317,7 +343,7 @@ class Download:
             bytes_per_second=round(speed),
         )
 
-    def _clean_up(self):
+    def _clean_up(self) -> None:
         """Take away what only downloads need: our own half files, and those of the hub's own tools."""
         shutil.rmtree(self.parts, ignore_errors=True)
         shutil.rmtree(self.folder / ".cache" / "huggingface", ignore_errors=True)
@@ -325,7 +351,7 @@ class Download:
             (self.folder / ".cache").rmdir()
 
 
-def no_space(need_gb, free_gb, folder):
+def no_space(need_gb: float, free_gb: float, folder: Path) -> Problem:
     """The Problem that says how much is missing, and where."""
     missing = max(0.0, need_gb + RESERVE_GB - free_gb)
     return Problem(
@@ -336,25 +362,25 @@ def no_space(need_gb, free_gb, folder):
     )
 
 
-def _room(file):
+def _room(file: "RemoteFile") -> str:
     """What a person should know of a file's name while it comes: the part of the model."""
     return file.name.partition("/")[0]
 
 
-def _write_whole(file, data):
+def _write_whole(file: RawIOBase, data: bytes) -> None:
     """An unbuffered file may take only a part of what it is given, above all on a disk that is nearly full."""
-    data = memoryview(data)
-    while data:
-        data = data[file.write(data) :]
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) or 0 :]
 
 
-def _size(path):
+def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
         return 0
 
 
-def _stamp(path, file):
+def _stamp(path: Path, file: "RemoteFile") -> list[Any]:
     info = path.stat()
     return [info.st_size, info.st_mtime_ns, file.digest]

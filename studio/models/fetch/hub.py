@@ -6,17 +6,21 @@ put into our own words, for both may repeat what was sent.
 
 import os
 import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
 from huggingface_hub import HfApi, constants, get_session, get_token, hf_hub_url
+from huggingface_hub.hf_api import ModelInfo, RepoSibling
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
 from studio.errors import Problem
 from studio.models.fetch.connection import CERTIFICATES, prepare_connection
 
+Answer = TypeVar("Answer")
 TIMEOUT_SECONDS = 15.0  # without a byte
 WORTH_ANOTHER_TRY = (408, 425, 429, 500, 502, 503, 504)
 MAX_WAIT_SECONDS = 300.0  # of what a hub may ask for
@@ -26,7 +30,7 @@ _KEPT = "What was fetched is kept."
 class ConnectionLost(Exception):
     """Nothing is wrong that another try could not mend. wait_seconds: how long the hub asks to be left alone, at least."""
 
-    def __init__(self, words, wait_seconds=0.0):
+    def __init__(self, words: str, wait_seconds: float = 0.0) -> None:
         super().__init__(words)
         self.words, self.wait_seconds = words, wait_seconds
 
@@ -43,7 +47,7 @@ class RemoteFile:
     blob_id: str = ""  # git's SHA-1, of all
 
     @property
-    def digest(self):
+    def digest(self) -> str:
         """What tells this version of the file from another."""
         return self.sha256 or self.blob_id or str(self.size)
 
@@ -52,11 +56,11 @@ class RemoteFile:
 class Repository:
     id: str
     commit: str
-    files: dict  # name -> RemoteFile
+    files: dict[str, RemoteFile]  # by name
 
 
 @contextmanager
-def online():
+def online() -> Iterator[None]:
     """The studio's processes keep the hub's library offline; inside this it may reach out, without telemetry."""
     before = constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_TELEMETRY
     constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_TELEMETRY = False, True
@@ -69,28 +73,29 @@ def online():
 class Hub:
     """Asks without a name; with the person's own login only where the hub wants one."""
 
-    def __init__(self, endpoint):
+    def __init__(self, endpoint: str) -> None:
         prepare_connection()
         self.endpoint, self.host = endpoint, urlsplit(endpoint).netloc
-        self._token = False
+        self._token: str | bool = False
 
-    def read_repository(self, repo_id, revision="main"):
+    def read_repository(self, repo_id: str, revision: str = "main") -> Repository:
         """Every file of a repository with its size and hashes, at the commit that `revision` is now."""
 
-        def ask():
+        def ask() -> ModelInfo:
             api = HfApi(endpoint=self.endpoint, token=self._token)
             return api.model_info(repo_id, revision=revision, files_metadata=True, timeout=TIMEOUT_SECONDS)
 
         info = self._ask(ask, repo_id)
         try:
-            files = [_remote_file(sibling) for sibling in info.siblings]
-            if not re.fullmatch(r"[0-9a-f]{7,64}", info.sha):
-                raise ValueError(info.sha)
+            files = [_remote_file(sibling) for sibling in info.siblings or ()]
+            commit = str(info.sha)
+            if info.siblings is None or not re.fullmatch(r"[0-9a-f]{7,64}", commit):
+                raise ValueError(commit)
         except (TypeError, ValueError, AttributeError):
             raise self._not_a_hub() from None
-        return Repository(repo_id, info.sha, {file.name: file for file in files})
+        return Repository(repo_id, commit, {file.name: file for file in files})
 
-    def read_file(self, repository, name, max_bytes=20_000_000):
+    def read_file(self, repository: Repository, name: str, max_bytes: int = 20_000_000) -> bytes:
         """The bytes of a small file."""
         file = repository.files[name]
         if file.size > max_bytes:
@@ -99,7 +104,7 @@ class Hub:
             return b"".join(pieces)
 
     @contextmanager
-    def open_file(self, repository, file, start=0):
+    def open_file(self, repository: Repository, file: RemoteFile, start: int = 0) -> Iterator[tuple[int, Iterator[bytes]]]:
         """(first byte, iterator of pieces) of a file from `start` on; the first byte is 0 where the server can't begin in the middle."""
         response = self._ask(lambda: self._request(repository, file, start), repository.id)
         try:
@@ -107,7 +112,7 @@ class Hub:
         finally:
             response.close()
 
-    def _request(self, repository, file, start):
+    def _request(self, repository: Repository, file: RemoteFile, start: int) -> httpx2.Response:
         url = hf_hub_url(repository.id, file.name, revision=repository.commit, endpoint=self.endpoint)
         headers = build_hf_headers(token=self._token) | {"accept-encoding": "identity"}
         if start:
@@ -121,7 +126,7 @@ class Hub:
             raise
         return response
 
-    def _first_byte(self, response, file, start):
+    def _first_byte(self, response: httpx2.Response, file: RemoteFile, start: int) -> int:
         if response.status_code != 206:
             return 0
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", ""))
@@ -129,7 +134,7 @@ class Hub:
             raise WrongBytes(file.name)
         return start
 
-    def _pieces(self, response, file):
+    def _pieces(self, response: httpx2.Response, file: RemoteFile) -> Iterator[bytes]:
         """The body as it arrives; never more than the file has."""
         left = file.size
         try:
@@ -141,7 +146,7 @@ class Hub:
         except httpx2.HTTPError as e:
             raise self._in_words(e, "") from None
 
-    def _ask(self, action, repo_id):
+    def _ask(self, action: Callable[[], Answer], repo_id: str) -> Answer:
         try:
             return action()
         except httpx2.HTTPError as e:
@@ -152,7 +157,7 @@ class Hub:
         self._token = token
         return self._ask(action, repo_id)
 
-    def _in_words(self, error, repo_id):
+    def _in_words(self, error: httpx2.HTTPError, repo_id: str) -> Exception:
         """The exception to raise for one of the library's."""
         status = _status(error)
         if status == 416:
@@ -178,7 +183,7 @@ class Hub:
             return ConnectionLost("does not answer any more")
         return ConnectionLost("broke the connection")
 
-    def _refused(self, repo_id):
+    def _refused(self, repo_id: str) -> Problem:
         page = f"{self.endpoint}/{repo_id}"
         if self._token:
             return Problem(
@@ -192,7 +197,7 @@ class Hub:
             fix=f"Accept its terms at {page}, run `hf auth login` (or set HF_TOKEN), then try again.",
         )
 
-    def _not_a_hub(self):
+    def _not_a_hub(self) -> Problem:
         return Problem(
             f"{self.host} does not answer as a model hub does.",
             cost=_KEPT,
@@ -200,7 +205,7 @@ class Hub:
         )
 
 
-def own_token(endpoint):
+def own_token(endpoint: str) -> str | None:
     """The token of the person's Hugging Face login (HF_TOKEN, or the library's file); None without one. It never travels unencrypted."""
     token = get_token()
     if not token:
@@ -216,7 +221,7 @@ def own_token(endpoint):
     return token
 
 
-def _remote_file(sibling):
+def _remote_file(sibling: RepoSibling) -> RemoteFile:
     """A listed file; TypeError or ValueError if the list is not a hub's."""
     lfs = sibling.lfs
     size, sha256, blob_id = (lfs.size, lfs.sha256, "") if lfs else (sibling.size, "", sibling.blob_id or "")
@@ -225,11 +230,11 @@ def _remote_file(sibling):
     return RemoteFile(str(sibling.rfilename), size, sha256, blob_id)
 
 
-def _status(error):
+def _status(error: Exception) -> int:
     return getattr(getattr(error, "response", None), "status_code", 0)
 
 
-def _wished_wait(response):
+def _wished_wait(response: httpx2.Response) -> float:
     """Seconds of a Retry-After header; 0.0 without one."""
     text = response.headers.get("retry-after", "")
     return min(float(text), MAX_WAIT_SECONDS) if text.isdigit() else 0.0

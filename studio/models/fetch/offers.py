@@ -1,16 +1,18 @@
-"""Where base models and captioners can be fetched from, and what that takes: a mirror, an offline mode, sizes and licences from the presets. Never goes online."""
+"""Where things can be fetched from, and what that takes: a mirror, an offline mode, sizes and licences from the presets. Never goes online."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from studio.errors import Problem
 from studio.machine import free_disk_gb
-from studio.models.captioners import captioner_folder, captioner_preset, describe_captioner, list_captioners
-from studio.models.catalogue import describe_model
-from studio.models.preset import list_models, model_preset
+from studio.models.fetch.fetchable import About, describe, find_fetchable, list_names
+from studio.models.presence import Presence
 from studio.words import gigabytes
+from studio.workspace import Workspace
 
 HUB = "https://huggingface.co"
 RESERVE_GB = 5.0  # of the disk stay free
@@ -24,27 +26,27 @@ class Source:
     endpoint: str
 
     @property
-    def host(self):
+    def host(self) -> str:
         return urlsplit(self.endpoint).netloc
 
 
-def note_wish(environ):
+def note_wish(environ: Mapping[str, str]) -> dict[str, str]:
     """{WISH: "1" or "0"}: the person's own HF_HUB_OFFLINE, noted before the studio sets it for all its processes."""
     wish = any(environ.get(name, "").upper() in _YES for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
     return {WISH: environ.get(WISH) or str(int(wish))}
 
 
-def is_offline(workspace):
+def is_offline(workspace: Workspace) -> bool:
     """Whether nothing may be fetched, by the person's own wish."""
     return os.environ.get(WISH, "").upper() in _YES or workspace.facts().hub_offline
 
 
-def endpoint(workspace):
+def endpoint(workspace: Workspace) -> str:
     """The address of the hub: HF_ENDPOINT, else the workspace's mirror, else huggingface.co."""
     return check_endpoint(os.environ.get("HF_ENDPOINT") or workspace.facts().hub_mirror or HUB)
 
 
-def check_endpoint(address):
+def check_endpoint(address: str) -> str:
     """The address without a slash at its end; Problem if it is none."""
     address = str(address).strip().rstrip("/")
     try:
@@ -61,7 +63,7 @@ def check_endpoint(address):
     return address
 
 
-def set_hub(workspace, *, mirror=None, offline=None):
+def set_hub(workspace: Workspace, *, mirror: str | None = None, offline: bool | None = None) -> None:
     """Remember a mirror ("" or huggingface.co: the hub itself), or the offline mode; None leaves it."""
     if mirror is not None:
         is_hub = mirror.strip().rstrip("/").removeprefix("https://") in ("", urlsplit(HUB).netloc)
@@ -70,101 +72,85 @@ def set_hub(workspace, *, mirror=None, offline=None):
         workspace.update(hub_offline=bool(offline))
 
 
-def is_captioner(name):
-    return name in list_captioners()
-
-
-def preset_of(name):
-    """The preset of a captioner, or of a base model."""
-    return captioner_preset(name) if is_captioner(name) else model_preset(name)
-
-
-def describe(name, workspace):
-    """{"name", "title", "available", "reason"} of a captioner, or of a base model."""
-    return describe_captioner(name, workspace) if is_captioner(name) else describe_model(name, workspace)
-
-
-def model_folder(name, workspace):
-    """Where a download of a model goes."""
+def model_folder(name: str, workspace: Workspace) -> Path:
+    """Where a download goes."""
     return workspace.models_dir / name
 
 
-def require_source(name, workspace):
-    """The Source of a model. Problem if it has none, or the offline mode is on."""
-    preset = preset_of(name)
-    if preset.is_built_in:
-        raise Problem(f"{preset.title} is built in; there is nothing to download.")
-    if not preset.repository:
-        raise Problem(f"{preset.title} can't be downloaded from here.", fix="Link the folder you have.")
+def require_source(name: str, workspace: Workspace) -> Source:
+    """Where a thing is fetched from. Problem if it comes from nowhere, or the offline mode is on."""
+    about = find_fetchable(name).about
+    if about.is_built_in:
+        raise Problem(f"{about.title} is built in; there is nothing to download.")
+    if not about.repository:
+        raise Problem(f"{about.title} can't be downloaded from here.", fix="Link the folder you have.")
     if is_offline(workspace):
         fix = "Switch it off where the download is offered or with `python -m studio models --offline off`, and take HF_HUB_OFFLINE out of the environment."
         raise Problem("The offline mode is on: nothing was fetched.", fix=fix)
-    return Source(preset.repository, endpoint(workspace))
+    return Source(about.repository, endpoint(workspace))
 
 
-def describe_download(name, workspace):
-    """What a person should know before a download, from the preset and the disk; "prevented" says why it can't be started, or ""."""
-    preset, folder = preset_of(name), model_folder(name, workspace)
-    size, here, free = preset.download_gb, folder_gb(folder), free_disk_gb(folder)
+@dataclass(frozen=True)
+class Offer:
+    """What a person should know before a download, from the preset and the disk. prevented: why it can't be started, or ""."""
+
+    about: About
+    host: str  # "" where nothing can be fetched
+    folder: Path
+    here_gb: float
+    free_gb: float
+    prevented: str = ""
+
+
+def describe_download(name: str, workspace: Workspace) -> Offer:
+    about, folder = find_fetchable(name).about, model_folder(name, workspace)
+    here, free = folder_gb(folder), free_disk_gb(folder)
     prevented, host = "", ""
     try:
         host = require_source(name, workspace).host
-        missing = max(0.0, size - here) + RESERVE_GB - free
+        missing = max(0.0, about.download_gb - here) + RESERVE_GB - free
         if missing > 0:
             prevented = f"{gigabytes(missing)} of free space is missing: {gigabytes(free)} are free where {folder} is."
     except Problem as e:
         prevented = f"{e.message} {e.fix}".strip()
-    return {
-        "model": name,
-        "title": preset.title,
-        "repository": preset.repository,
-        "host": host,
-        "licence": preset.licence,
-        "folder": str(folder),
-        "size_gb": size,
-        "here_gb": min(here, size),
-        "free_gb": free,
-        "prevented": prevented,
-    }
+    return Offer(about, host, folder, min(here, about.download_gb), free, prevented)
 
 
-def describe_models(workspace):
-    """Every base model and captioner: name, title, whether it is there (and why not), its size and its folder."""
-    rows = []
-    for name in [*list_models(), *list_captioners()]:
-        preset, model = preset_of(name), describe(name, workspace)
-        folder, size = _place_and_size(name, workspace)
-        rows.append(
-            {
-                **model,
-                "built_in": preset.is_built_in,
-                "size_gb": round(size, 3) if model["available"] else preset.download_gb,
-                "folder": str(folder),
-                "repository": preset.repository,
-                "licence": preset.licence,
-            }
-        )
-    return rows
+@dataclass(frozen=True)
+class Listed:
+    """A thing in the list of all that can be fetched. size_gb: of its weights if it is here, else of its download."""
+
+    presence: Presence
+    about: About
+    folder: Path
+    size_gb: float
+
+    def to_json(self) -> dict[str, Any]:
+        return self.presence.to_json() | {
+            "built_in": self.about.is_built_in,
+            "size_gb": self.size_gb,
+            "folder": str(self.folder),
+            "repository": self.about.repository,
+            "licence": self.about.licence,
+        }
 
 
-def _place_and_size(name, workspace):
-    """(folder, GB of the model's weights)."""
-    from studio.models.catalogue import find_model
-
-    if is_captioner(name):
-        folder = captioner_folder(name, workspace)
-        return folder, sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e9
-    try:
-        model = find_model(name, workspace)
-    except Problem:
-        return model_folder(name, workspace), 0.0
-    return model.folder, sum(path.stat().st_size for _, path in model.source.files()) / 1e9
+def list_all(workspace: Workspace) -> list[Listed]:
+    """Every base model, captioner, and whatever else can be fetched."""
+    return [_listed(name, workspace) for name in list_names()]
 
 
-def folder_gb(folder):
+def _listed(name: str, workspace: Workspace) -> Listed:
+    thing, presence = find_fetchable(name), describe(name, workspace)
+    folder, files = thing.find_files(workspace)
+    size = round(sum(path.stat().st_size for path in files) / 1e9, 3) if presence.available else thing.about.download_gb
+    return Listed(presence, thing.about, folder, size)
+
+
+def folder_gb(folder: Path) -> float:
     """GB of 10^9 bytes in all files of a folder; 0.0 without one."""
     found = 0
-    for path in Path(folder).rglob("*"):
+    for path in folder.rglob("*"):
         try:
             found += path.stat().st_size if path.is_file() else 0
         except OSError:

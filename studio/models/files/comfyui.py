@@ -1,12 +1,13 @@
 """Finds the single files of a base model in a ComfyUI folder: by what their headers hold, and not by their names alone. Torch-free."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from studio.errors import Problem
 from studio.models.files.comfyui_folders import list_files
-from studio.models.files.layouts import WeightFile, why_not_expert, why_not_text_encoder, why_not_vae
+from studio.models.files.layouts import Config, WeightFile, why_not_expert, why_not_text_encoder, why_not_vae
 from studio.models.files.weight_files import require_different
 from studio.models.preset import ModelPreset
 
@@ -23,7 +24,7 @@ OTHER_KINDS = (".gguf", ".pth", ".pt", ".ckpt", ".bin")
 MAX_NAMED = 4
 
 
-def roles_of(preset):
+def roles_of(preset: ModelPreset) -> dict[str, str]:
     """{role: what it is called} of a base model's files."""
     if len(preset.experts) > 1:
         return ROLES
@@ -34,14 +35,14 @@ def roles_of(preset):
 class Search:
     """What was found so far. fitting: {role: files}; unsorted: experts of this model of which no name says which they are."""
 
-    roles: dict
-    fitting: dict
-    unsorted: list = field(default_factory=list)
-    refused: list = field(default_factory=list)  # (kind of file, or "" for a damaged one; a sentence)
-    others: list = field(default_factory=list)  # names of files that are never opened
+    roles: dict[str, str]
+    fitting: dict[str, list[WeightFile]]
+    unsorted: list[str] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)  # (kind of file, or "" for a damaged one; a sentence)
+    others: list[str] = field(default_factory=list)  # names of files that are never opened
 
 
-def find_files(paths, preset):
+def find_files(paths: Sequence[Path], preset: ModelPreset) -> dict[str, Path]:
     """{role: file} of a base model's files, from folders (ComfyUI's root, its models folder, or any other) and single files.
 
     Problem that says in words what is missing and what the files there are instead.
@@ -62,7 +63,7 @@ def find_files(paths, preset):
     return files
 
 
-def why_not(file, role, preset):
+def why_not(file: WeightFile, role: str, preset: ModelPreset) -> str:
     """Why a file can't be this role's, as the end of a sentence that begins with its name; "" if it can. Problem for a damaged file."""
     expected = {"transformer": "expert", "transformer_2": "expert"}.get(role, role)
     kind, title = file.kind, preset.title
@@ -75,7 +76,7 @@ def why_not(file, role, preset):
     return (why_not_text_encoder if kind == "text_encoder" else why_not_vae)(file, preset.configs[kind], title)
 
 
-def _look_at(path, preset, search):
+def _look_at(path: Path, preset: ModelPreset, search: Search) -> None:
     file = WeightFile(path)
     try:
         kind = file.kind
@@ -98,7 +99,7 @@ def _look_at(path, preset, search):
         search.unsorted.append(path.name)
 
 
-def _role_by_name(path):
+def _role_by_name(path: Path) -> str:
     """Which expert a file is, by its name, else by its folder's; "" if they don't say. The weights can't tell."""
     for name in (path.stem.lower(), path.parent.name.lower()):
         roles = [role for role, pattern in NAMES.items() if re.search(pattern, name)]
@@ -107,13 +108,13 @@ def _role_by_name(path):
     return ""
 
 
-def _rank(file):
+def _rank(file: WeightFile) -> tuple[bool, int, int, str]:
     """The makers' own before what others made of it, the most exact form, then the shortest name."""
     name = file.path.name
     return bool(DISTILLED.search(name)), EXACTNESS.index(file.form), len(name), name
 
 
-def _incomplete(paths, missing, preset, search):
+def _incomplete(paths: Sequence[Path], missing: Sequence[str], preset: ModelPreset, search: Search) -> Problem:
     roles = " and ".join(", ".join(f"the {search.roles[role]}" for role in missing).rsplit(", ", 1))
     where = ", ".join(map(str, paths))
     parts = [f"{roles[0].upper()}{roles[1:]} of {preset.title} {'is' if len(missing) == 1 else 'are'} not in {where}."]
@@ -132,7 +133,7 @@ def _incomplete(paths, missing, preset, search):
     return Problem(" ".join(parts), fix=f"Name the folder that has them, or fetch them into ComfyUI. Their usual names: {usual}.")
 
 
-def _some(names):
+def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_NAMED]) + (", ..." if len(names) > MAX_NAMED else "")
 
 
@@ -144,29 +145,29 @@ class SingleFiles:
     preset: ModelPreset = field(compare=False, repr=False)
 
     @property
-    def configs(self):
+    def configs(self) -> dict[str, Config]:
         """As DiffusersFolder.configs."""
         experts = {role: self.preset.expect for role in self.paths if role.startswith("transformer")}
         return {"": {}, "tokenizer": {}, "scheduler": {}} | experts | self.preset.configs
 
     @property
-    def tokenizer(self):
+    def tokenizer(self) -> Path:
         """The text encoder's file, which carries it."""
         return self.paths["text_encoder"]
 
-    def weight_files(self, sub):
+    def weight_files(self, sub: str) -> list[Path]:
         return [self.paths[sub]]
 
-    def files(self):
+    def files(self) -> list[tuple[str, Path]]:
         return sorted(self.paths.items())
 
-    def check(self, preset):
+    def check(self, preset: ModelPreset) -> None:
         """Problem for the first file that is gone, damaged or another model's."""
         for role, path in self.paths.items():
             if reason := why_not(WeightFile(path), role, preset):
                 raise Problem(f"{path.name} in {path.parent} {reason}.", fix="Choose the model's folder again.", action="link-model")
 
-    def describe(self):
+    def describe(self) -> list[str]:
         """One line a file, and what a person should know about them."""
         forms = {role: WeightFile(path).form for role, path in self.paths.items()}
         roles = roles_of(self.preset)

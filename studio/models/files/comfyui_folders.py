@@ -1,6 +1,7 @@
 """Which files a ComfyUI installation has for models like WAN, wherever in it a person points. Torch-free."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -12,7 +13,7 @@ ELSEWHERE = "extra_model_paths.yaml"  # names ComfyUI's further folders, often o
 MAX_DEPTH, MAX_FILES = 6, 2000  # of a search: a folder by mistake may be a whole disk
 
 
-def list_files(paths):
+def list_files(paths: Iterable[Path | str]) -> list[Path]:
     """Files of these paths, each once: a file itself, and all under a folder; of a ComfyUI folder only those for such models.
 
     Problem for a folder that has far too many files, or a damaged list of further folders.
@@ -29,7 +30,7 @@ def list_files(paths):
     return list(dict.fromkeys(found))
 
 
-def _roots(folder):
+def _roots(folder: Path) -> list[Path]:
     """Where to look: below a ComfyUI folder its model folders; anywhere else, or inside of one of those, the folder itself too."""
     below = next((f for f in (folder / "models", folder / "ComfyUI/models", folder) if _has_models(f)), None)
     above = next((f for f in folder.parents[:3] if _has_models(f)), None)
@@ -40,11 +41,11 @@ def _roots(folder):
     return roots if below else [folder, *roots]
 
 
-def _has_models(folder):
+def _has_models(folder: Path) -> bool:
     return any((folder / name).is_dir() for name in FOLDERS)
 
 
-def _elsewhere(comfyui):
+def _elsewhere(comfyui: Path) -> list[Path]:
     """Folders that ComfyUI's own list of further places names for models like these, as far as they are there now."""
     file = comfyui / ELSEWHERE
     if not file.is_file():
@@ -62,7 +63,7 @@ def _elsewhere(comfyui):
     return [folder for folder in found if folder.is_dir()]
 
 
-def _walk(root, asked, most):
+def _walk(root: Path, asked: Path, most: int) -> list[Path]:
     """All files under `root`. Problem behind `most` of them, in words about the folder that was asked for."""
     found = []
     for place, folders, names in os.walk(root, followlinks=True):  # models often lie on another disk

@@ -1,15 +1,20 @@
 """A base model as a diffusers folder: its configs, its files, and whether they are whole. Torch-free."""
 
-import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from studio.disk import file_sha256
 from studio.errors import Problem
+from studio.experts import EXPERTS
+from studio.models.files.layouts import Config
 from studio.models.files.weight_files import read_header
+from studio.models.preset import ModelPreset
 from studio.workspace import parse_json, safe_join
 
-SUBFOLDERS = {"high_noise": "transformer", "low_noise": "transformer_2"}  # SimpleTuner has these swapped; diffusers decides
+SUBFOLDERS = dict(zip(EXPERTS, ("transformer", "transformer_2"), strict=True))  # SimpleTuner has these swapped; diffusers decides
 CONFIGS = {
     "transformer": "config.json",
     "transformer_2": "config.json",
@@ -35,37 +40,37 @@ class DiffusersFolder:
     num_experts: int = 2
 
     @property
-    def configs(self):
+    def configs(self) -> dict[str, Config]:
         """{subfolder: config dict} of every component, and "" for model_index.json."""
         found = {"": _read_config(self.root, "model_index.json")}
         return found | {sub: _read_config(self.root, f"{sub}/{CONFIGS[sub]}") for sub in parts_of(CONFIGS, self.num_experts)}
 
     @property
-    def tokenizer(self):
+    def tokenizer(self) -> Path:
         return self.root / "tokenizer"
 
-    def weight_files(self, sub):
+    def weight_files(self, sub: str) -> list[Path]:
         """The safetensors files of a component, in order."""
         return _weight_files(self.root, sub)
 
-    def files(self):
+    def files(self) -> list[tuple[str, Path]]:
         """(subfolder, path) of every file that what the model draws depends on."""
         return [(sub, path) for sub in (*parts_of(WEIGHTS, self.num_experts), "tokenizer") for path in sorted((self.root / sub).iterdir())]
 
-    def check(self, preset):
+    def check(self, preset: ModelPreset) -> None:
         check_folder(self.root, preset)
 
-    def describe(self):
+    def describe(self) -> list[str]:
         """Lines about the files that a person should know."""
         return []
 
 
-def parts_of(table, num_experts):
+def parts_of(table: Iterable[str], num_experts: int) -> list[str]:
     """The components of CONFIGS or WEIGHTS that a base model with so many experts has."""
-    return [sub for sub in table if num_experts > 1 or sub != SUBFOLDERS["low_noise"]]
+    return [sub for sub in table if num_experts > 1 or sub != SUBFOLDERS[EXPERTS[-1]]]
 
 
-def check_folder(folder, preset):
+def check_folder(folder: Path, preset: ModelPreset) -> None:
     """Problem naming the first file that is missing or damaged, or the first fact that is another model's."""
     index, expected = _read_config(folder, "model_index.json"), len(preset.experts)
     found = 1 if (index.get("transformer_2") or [None])[0] is None else 2
@@ -86,7 +91,7 @@ def check_folder(folder, preset):
         raise _missing(folder, "tokenizer/tokenizer.json")
 
 
-def check_pack(folder):
+def check_pack(folder: Path) -> None:
     """Problem naming the first file of a built-in model that is missing or not as it was made, by the hashes in its pack.json."""
     if not (folder / PACK_FILE).is_file():
         raise _altered(folder, PACK_FILE, "is missing")
@@ -110,20 +115,19 @@ def check_pack(folder):
 
 
 @lru_cache(maxsize=1024)
-def _sha256(path, size, mtime_ns):
+def _sha256(path: Path, size: int, mtime_ns: int) -> str:
     """Read once per version of the file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
-def _altered(folder, name, what):
+def _altered(folder: Path, name: str, what: str) -> Problem:
     return Problem(
         f"{name} of the built-in model {what} ({folder}).",
         fix="Unpack the studio again, or git checkout presets; python -m studio.tiny.build makes the model anew, in hours.",
     )
 
 
-def _check_facts(config, sub, preset):
+def _check_facts(config: Config, sub: str, preset: ModelPreset) -> None:
     for key, expected in preset.expect.items():
         if config.get(key) != expected:
             raise Problem(
@@ -132,7 +136,7 @@ def _check_facts(config, sub, preset):
             )
 
 
-def _read_config(folder, name):
+def _read_config(folder: Path, name: str) -> dict[str, Any]:
     path = Path(folder) / name
     if not path.is_file():
         raise _missing(folder, name)
@@ -145,7 +149,7 @@ def _read_config(folder, name):
     return config
 
 
-def _weight_files(folder, sub):
+def _weight_files(folder: Path, sub: str) -> list[Path]:
     """The safetensors files of one component. Files of other kinds are refused: they can hold programs."""
     base, stem = Path(folder) / sub, WEIGHTS[sub]
     index = base / f"{stem}.safetensors.index.json"
@@ -169,5 +173,5 @@ def _weight_files(folder, sub):
     return [base / name for name in names]
 
 
-def _missing(folder, name):
+def _missing(folder: Path, name: str) -> Problem:
     return Problem(f"{name} is missing in {folder}.", fix="Download the model again; finished files are kept.")

@@ -1,12 +1,16 @@
 """The names and shapes of weights as WAN's and UMT5's makers gave them, and how a file of another kind is recognised. Torch-free."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from studio.models.files.weight_files import FP8, read_header, stored_weights, strip_prefix
 
+Config = Mapping[str, Any]  # what a diffusers or transformers config.json says
+Shapes = dict[str, tuple[int, ...]]  # by the name of the weight
 LORA = re.compile(r"lora_(a|b|up|down)|\.lora\.|\.dora_scale|\.diff$|\.diff_b$", re.IGNORECASE)
 KNOWN_EXPERTS = {  # (input channels, width): what people call it
     (16, 5120): "WAN text-to-video 14B",
@@ -26,7 +30,7 @@ ADDITIONS = {  # beginnings of weights that a plain expert does not have
 FORMS = {"F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8"}
 
 
-def wan_shapes(config):
+def wan_shapes(config: Config) -> Shapes:
     """{name: shape} of an expert, from the settings that WanTransformer3DModel takes."""
     width, ffn = config["num_attention_heads"] * config["attention_head_dim"], config["ffn_dim"]
     text, freq, channels = config["text_dim"], config.get("freq_dim", 256), config["in_channels"]
@@ -40,7 +44,11 @@ def wan_shapes(config):
         "time_projection.1": (6 * width, width),
         "head.head": (outputs, width),
     }
-    shapes = {"patch_embedding.weight": (width, channels, *patch), "patch_embedding.bias": (width,), "head.modulation": (1, 2, width)}
+    shapes: Shapes = {
+        "patch_embedding.weight": (width, channels, *patch),
+        "patch_embedding.bias": (width,),
+        "head.modulation": (1, 2, width),
+    }
     for i in range(config["num_layers"]):
         block = f"blocks.{i}"
         linears |= {f"{block}.{a}.{x}": (width, width) for a in ("self_attn", "cross_attn") for x in "qkvo"}
@@ -52,15 +60,15 @@ def wan_shapes(config):
     return shapes
 
 
-def condition_channels(config):
+def condition_channels(config: Config) -> int:
     """Channels that an expert takes behind the noised latents, from the same settings: those of a first picture; 0 where words are all it is given."""
     return config["in_channels"] - config.get("out_channels", 16)
 
 
-def umt5_shapes(config):
+def umt5_shapes(config: Config) -> Shapes:
     """{name: shape} of a UMT5 encoder, from the settings of UMT5Config."""
     width, inner, ffn = config["d_model"], config["num_heads"] * config["d_kv"], config["d_ff"]
-    shapes = {"shared.weight": (config["vocab_size"], width), "encoder.final_layer_norm.weight": (width,)}
+    shapes: Shapes = {"shared.weight": (config["vocab_size"], width), "encoder.final_layer_norm.weight": (width,)}
     for i in range(config["num_layers"]):
         attention, feed = f"encoder.block.{i}.layer.0", f"encoder.block.{i}.layer.1"
         shapes |= {f"{attention}.SelfAttention.{x}.weight": (inner, width) for x in "qkv"}
@@ -80,12 +88,12 @@ class WeightFile:
     path: Path
 
     @cached_property
-    def shapes(self):
+    def shapes(self) -> Shapes:
         """{name without ComfyUI's prefix: shape}, whatever is stored there. Problem for a damaged file."""
         return {strip_prefix(key): entry.shape for key, entry in read_header(self.path).tensors.items()}
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         """ "expert", "text_encoder", "vae", "lora", or "" for anything else."""
         if any(LORA.search(key) for key in self.shapes):
             return "lora"
@@ -99,45 +107,45 @@ class WeightFile:
         return "vae" if 5 in (self._rank("encoder.conv1"), self._rank("encoder.conv_in")) else ""
 
     @property
-    def form(self):
+    def form(self) -> str:
         """How most of it is stored, in words: "fp16", "fp8 with scales", ... Problem for a form that can't be read."""
-        sizes = {}
+        sizes: dict[str, int] = {}
         for weight in stored_weights([self.path]).values():
-            form = FORMS.get(weight.dtype, weight.dtype) + (" with scales" if weight.scale_key and weight.dtype in FP8 else "")
+            form = FORMS[weight.dtype] + (" with scales" if weight.scale_key and weight.dtype in FP8 else "")
             sizes[form] = sizes.get(form, 0) + weight.numel
-        return max(sizes, key=sizes.get)
+        return max(sizes, key=lambda form: sizes[form])
 
     @property
-    def expert_facts(self):
+    def expert_facts(self) -> tuple[int, int, int]:
         """(input channels, width, blocks) of an expert."""
         numbers = [int(key.split(".")[1]) for key in self.shapes if re.match(r"blocks\.\d+\.", key)]
         width, channels = self.shapes["patch_embedding.weight"][:2]
         return channels, width, 1 + max(numbers)
 
     @property
-    def vae_channels(self):
+    def vae_channels(self) -> int:
         """Channels of the latents."""
         return next((self.shapes[key][0] for key in ("conv2.weight", "post_quant_conv.weight") if self.shapes.get(key)), 0)
 
     @property
-    def is_bare_text_encoder(self):
+    def is_bare_text_encoder(self) -> bool:
         """UMT5 as WAN's makers name it, which comes without its list of words: the files for WanVideoWrapper's nodes."""
         return {"token_embedding.weight", "blocks.0.attn.q.weight"} <= self.shapes.keys()
 
     @property
-    def has_tokenizer(self):
+    def has_tokenizer(self) -> bool:
         return "spiece_model" in self.shapes
 
     @property
-    def has_makers_names(self):
+    def has_makers_names(self) -> bool:
         """False where the weights have diffusers' names."""
         return not any(key.startswith(("condition_embedder.", "encoder.mid_block.")) for key in self.shapes)
 
-    def _rank(self, layer):
+    def _rank(self, layer: str) -> int:
         return len(self.shapes.get(f"{layer}.weight", ()))
 
 
-def why_not_expert(file, config, title):
+def why_not_expert(file: WeightFile, config: Config, title: str) -> str:
     """Why an expert's file is not one of this model, as the end of a sentence that begins with its name; "" if it is one."""
     channels, width, num_layers = file.expert_facts
     expected = (config["in_channels"], config["num_attention_heads"] * config["attention_head_dim"], config["num_layers"])
@@ -153,7 +161,7 @@ def why_not_expert(file, config, title):
     return _why_not(file, wan_shapes(config), title) if file.has_makers_names else ""
 
 
-def why_not_text_encoder(file, config, title):
+def why_not_text_encoder(file: WeightFile, config: Config, title: str) -> str:
     if file.is_bare_text_encoder:
         return "is the text encoder in the form of the WanVideoWrapper nodes, which lacks its list of words; ComfyUI's own file has it"
     shapes = umt5_shapes(config)
@@ -166,13 +174,13 @@ def why_not_text_encoder(file, config, title):
     return _why_not(file, shapes, title)
 
 
-def why_not_vae(file, config, title):
+def why_not_vae(file: WeightFile, config: Config, title: str) -> str:
     if file.vae_channels != config["z_dim"]:
         return f"is the VAE of another model: its latents have {file.vae_channels} channels, those of {title} {config['z_dim']}"
     return ""
 
 
-def _why_not(file, expected, title):
+def _why_not(file: WeightFile, expected: Shapes, title: str) -> str:
     """The first weight that is missing, misshaped or too many."""
     found = {strip_prefix(w.key).replace("encoder.embed_tokens.", "shared."): w.shape for w in stored_weights([file.path]).values()}
     for name in sorted(expected.keys() | found.keys()):

@@ -5,6 +5,7 @@ Ours is what ComfyUI, AI Toolkit, diffusion-pipe and diffusers read: `diffusion_
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -14,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from studio.errors import Problem
 from studio.workspace import write_atomic
 
+LoraState = dict[str, torch.Tensor]  # the matrices of a LoRA, by our keys
 PREFIX = "diffusion_model."
 LAYERS = {  # original name -> diffusers name, within a block
     "self_attn.q": "attn1.to_q",
@@ -37,13 +39,13 @@ _PARTS = {"lora_A": "A", "lora_down": "A", "lora_B": "B", "lora_up": "B", "alpha
 _KEY = re.compile(r"^blocks[._](?P<block>\d+)[._](?P<layer>.+?)\.(?P<part>lora_A|lora_B|lora_down|lora_up|alpha)(\.\w+)?(\.weight)?$")
 
 
-def file_key(module_name, part):
+def file_key(module_name: str, part: str) -> str:
     """("blocks.3.attn1.to_q", "A") -> our key in a file."""
     _, block, layer = module_name.split(".", 2)
     return f"{PREFIX}blocks.{block}.{_ANY_NAME[layer]}.lora_{part}.weight"
 
 
-def save_lora_file(path, state, metadata):
+def save_lora_file(path: Path, state: LoraState, metadata: Mapping[str, str]) -> None:
     """Write a state in our keys as one safetensors file, whole or not at all. metadata: str -> str, without paths or personal names."""
     bad = [k for k, v in metadata.items() if not isinstance(k, str) or not isinstance(v, str)]
     if bad:
@@ -52,11 +54,12 @@ def save_lora_file(path, state, metadata):
     write_atomic(path, _with_ordered_header(safetensors.torch.save(tensors, {"format": "pt"} | metadata)))
 
 
-def read_lora_file(path):
+def read_lora_file(path: Path | str) -> tuple[LoraState, dict[str, str]]:
     """(state in our keys, fp32, alpha folded in; metadata) of a WAN LoRA in any trainer's naming. Problem names what is wrong."""
     path = Path(path)
     tensors, metadata = _read_tensors(path)
-    layers, unknown = {}, []
+    layers: dict[tuple[int, str], dict[str, torch.Tensor]] = {}
+    unknown = []
     for key, tensor in tensors.items():
         name = _parse(key)
         if name is None:
@@ -79,12 +82,12 @@ def read_lora_file(path):
     return state, metadata
 
 
-def lora_rank(state):
+def lora_rank(state: LoraState) -> int:
     """The largest rank of the layers in a state."""
     return max(tensor.shape[0] for key, tensor in state.items() if key.endswith("lora_A.weight"))
 
 
-def _with_ordered_header(data):
+def _with_ordered_header(data: bytes) -> bytes:
     """The same safetensors file with its header sorted. The library writes metadata in random order; equal LoRAs must be equal files."""
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.dumps(json.loads(data[8:start]), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -92,7 +95,7 @@ def _with_ordered_header(data):
     return len(header).to_bytes(8, "little") + header + data[start:]
 
 
-def _read_tensors(path):
+def _read_tensors(path: Path) -> tuple[LoraState, dict[str, str]]:
     if not path.is_file():
         raise Problem(f"There is no file {path.name}.", fix="Choose a .safetensors file.")
     if path.suffix != ".safetensors":
@@ -108,14 +111,15 @@ def _read_tensors(path):
         ) from None
 
 
-def _parse(key):
+def _parse(key: str) -> tuple[int, str, str] | None:
     """(block, our layer name, "A" | "B" | "alpha") of a key in any naming, or None."""
     match = _KEY.match(_WRAPPERS.sub("", key))
-    layer = match and _ANY_NAME.get(match["layer"])
-    return (int(match["block"]), layer, _PARTS[match["part"]]) if layer else None
+    if match is None or match["layer"] not in _ANY_NAME:
+        return None
+    return int(match["block"]), _ANY_NAME[match["layer"]], _PARTS[match["part"]]
 
 
-def _scaled(path, name, parts):
+def _scaled(path: Path, name: str, parts: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """(A, B) of a layer with alpha / rank multiplied into B."""
     a, b = parts.get("A"), parts.get("B")
     if a is None or b is None:

@@ -1,6 +1,7 @@
 """What lies in safetensors files, read from their headers alone: which weights, stored how, and where their scales are. Torch-free."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -34,7 +35,7 @@ class Header:
     path: Path
     tensors: dict[str, Tensor] = field(repr=False)
 
-    def read_bytes(self, key):
+    def read_bytes(self, key: str) -> bytes:
         """The bytes of a tensor: for the small ones that hold text. ValueError for a large one."""
         entry = self.tensors[key]
         if entry.num_bytes > MAX_TEXT_BYTES:
@@ -56,11 +57,11 @@ class StoredWeight:
     scale_key: str = ""
 
     @property
-    def numel(self):
+    def numel(self) -> int:
         return math.prod(self.shape)
 
 
-def read_header(path, folder=None):
+def read_header(path: Path | str, folder: Path | None = None) -> Header:
     """The Header of a whole safetensors file. Problem, naming the file as seen from `folder`, if it is cut off or something else."""
     path = Path(path)
     try:
@@ -78,7 +79,7 @@ def read_header(path, folder=None):
 
 
 @lru_cache(maxsize=1024)
-def _read_header(path, size, mtime_ns):
+def _read_header(path: Path, size: int, mtime_ns: int) -> tuple[Header | None, int]:
     """(Header, length of the file by it), or (None, 0) if it has none; read once per version of the file."""
     try:
         with open(path, "rb") as file:
@@ -99,7 +100,7 @@ def _read_header(path, size, mtime_ns):
         return None, 0
 
 
-def stored_weights(files):
+def stored_weights(files: Iterable[Path]) -> dict[str, StoredWeight]:
     """{name without ComfyUI's prefix: StoredWeight} of all weights in these files; their scales are found, and left out as weights.
 
     Problem for a number format that is not read (4 bits, int8), or scales of an unknown form.
@@ -113,8 +114,8 @@ def stored_weights(files):
 
 
 @lru_cache(maxsize=256)
-def _stored_weights(path, size, mtime_ns):
-    header, found = _read_header(path, size, mtime_ns)[0], {}
+def _stored_weights(path: Path, size: int, mtime_ns: int) -> dict[str, StoredWeight]:
+    header, found = read_header(path), {}
     scales = {_weight_of(key): key for key in header.tensors if key.endswith(SCALES)}
     for key, entry in header.tensors.items():
         if key.endswith(".comfy_quant"):
@@ -129,7 +130,7 @@ def _stored_weights(path, size, mtime_ns):
     return found
 
 
-def sample_of(path, num_places=8, num_bytes=4096):
+def sample_of(path: Path, num_places: int = 8, num_bytes: int = 4096) -> bytes:
     """Bytes from evenly spread places of a file: another fine-tune of the same shapes differs in every one of them."""
     size = path.stat().st_size
     with open(path, "rb") as file:
@@ -137,7 +138,7 @@ def sample_of(path, num_places=8, num_bytes=4096):
         return b"".join(file.read(num_bytes) for _ in places)
 
 
-def require_different(high, low):
+def require_different(high: Path, low: Path) -> None:
     """Problem if the files of the two experts are one and the same: no weight tells high from low noise, but a copy can be told."""
     if high.stat().st_size == low.stat().st_size and sample_of(high) == sample_of(low):
         raise Problem(
@@ -146,16 +147,16 @@ def require_different(high, low):
         )
 
 
-def strip_prefix(key):
+def strip_prefix(key: str) -> str:
     return next((key.removeprefix(p) for p in PREFIXES if key.startswith(p)), key)
 
 
-def _weight_of(scale_key):
+def _weight_of(scale_key: str) -> str:
     """ "x.scale_weight" and "x.weight_scale" -> "x.weight"."""
     return scale_key.rpartition(".")[0] + ".weight"
 
 
-def _check_format(header, key):
+def _check_format(header: Header, key: str) -> None:
     try:
         form = parse_json(header.read_bytes(key)).get("format")
     except (ValueError, AttributeError):
@@ -164,7 +165,7 @@ def _check_format(header, key):
         raise _unreadable(header, form)
 
 
-def _check_weight(header, weight):
+def _check_weight(header: Header, weight: StoredWeight) -> None:
     if weight.dtype not in ITEM_BYTES:
         raise _unreadable(header, weight.dtype)
     if weight.numel * ITEM_BYTES[weight.dtype] != header.tensors[weight.key].num_bytes:
@@ -176,7 +177,7 @@ def _check_weight(header, weight):
             raise _unreadable(header, f"{weight.dtype} with scales {scale.dtype} of shape {list(scale.shape)}")
 
 
-def _unreadable(header, form):
+def _unreadable(header: Header, form: str) -> Problem:
     return Problem(
         f"{header.path.name} in {header.path.parent} has weights in a form that can't be read here ({form}).",
         fix="Use the fp16, bf16 or fp8 file of that model.",

@@ -2,14 +2,21 @@
 
 import math
 import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 
 from studio.errors import Problem
-from studio.models.files.weight_files import stored_weights
+from studio.models.files.weight_files import StoredWeight, stored_weights
 
+if TYPE_CHECKING:
+    from studio.models.stream.storage import SmallStorage
+
+Model = TypeVar("Model", bound=torch.nn.Module)
 NAMED_KEYS = 5  # how many wrong keys a message names
 NESTED = re.compile(r"(encoder|decoder)\.(down|up)samples\.(\d+)\.(?:down|up)samples\.(\d+)\.(.+)")
 RESIDUAL = {
@@ -29,7 +36,7 @@ class Weight:
     tensor: torch.Tensor
     scale: torch.Tensor | None = None
 
-    def to(self, dtype, device="cpu"):
+    def to(self, dtype: torch.dtype, device: torch.device | str = "cpu") -> torch.Tensor:
         """The weight's values in memory of their own: the file can be closed, moved or replaced while the model lives.
 
         Worked out on the device that they go to: a GPU is much quicker at it, and fewer bytes travel.
@@ -41,14 +48,14 @@ class Weight:
         return tensor.float().mul_(self.scale.float().reshape(shape).to(device)).to(dtype)
 
 
-def find_weights(files, part):
+def find_weights(files: Sequence[Path], part: str) -> dict[str, StoredWeight]:
     """{name in the model: StoredWeight} for a part ("transformer", "vae", "text_encoder") of a base model. Reads headers only."""
     stored = stored_weights(files)
     names = _names_in_model(list(stored), part)
     return {name: stored[key] for name, key in names.items()}
 
 
-def read_weights(files, part, keys=None):
+def read_weights(files: Sequence[Path], part: str, keys: Collection[str] | None = None) -> Iterator[Weight]:
     """Yield a Weight for each stored weight, in the order of the files' bytes. keys: only these names in the model."""
     found = find_weights(files, part)
     chosen = sorted((weight.path, weight.offset, key) for key, weight in found.items() if keys is None or key in keys)
@@ -59,14 +66,21 @@ def read_weights(files, part, keys=None):
                 yield Weight(key, file.get_tensor(found[key].key), scale)
 
 
-def _opened(path):
+def _opened(path: Path) -> Any:
     try:
         return safe_open(path, "pt")
     except SafetensorError as e:
         raise Problem(f"{path.name} in {path.parent} is damaged ({e}).", fix="Download that file again.") from None
 
 
-def fill(model, files, part, dtype, small=None, device_of=lambda key: "cpu"):
+def fill(
+    model: Model,
+    files: Sequence[Path],
+    part: str,
+    dtype: torch.dtype,
+    small: "SmallStorage | None" = None,
+    device_of: Callable[[str], torch.device | str] = lambda key: "cpu",
+) -> Model:
     """Give a model that was made without memory its weights, frozen: as `dtype`, but for those that its class keeps in fp32.
 
     small: a SmallStorage that keeps some of them in 8 bits. device_of: where the weight of a name shall lie. RAM at its peak: what lies there,
@@ -84,7 +98,7 @@ def fill(model, files, part, dtype, small=None, device_of=lambda key: "cpu"):
     return model
 
 
-def check_names(expected, files, part):
+def check_names(expected: Mapping[str, tuple[int, ...]], files: Sequence[Path], part: str) -> None:
     """Compare {name: shape} of a model with the headers of its files. Problem that names missing, unknown or misshaped weights."""
     found = {name: weight.shape for name, weight in find_weights(files, part).items()}
     wrong = {
@@ -102,11 +116,11 @@ def check_names(expected, files, part):
         )
 
 
-def count_parameters(files, part):
+def count_parameters(files: Sequence[Path], part: str) -> int:
     return sum(math.prod(weight.shape) for weight in find_weights(files, part).values())
 
 
-def _names_in_model(keys, part):
+def _names_in_model(keys: Sequence[str], part: str) -> dict[str, str]:
     """{name in the model: name in the file}."""
     if part == "text_encoder":
         # One table, whichever of its two names the file has; ComfyUI's files and transformers' agree in all others.
@@ -115,7 +129,7 @@ def _names_in_model(keys, part):
     return convert({key: key for key in keys})
 
 
-def _convert_transformer(names):
+def _convert_transformer(names: dict[str, str]) -> dict[str, str]:
     if any(key.startswith("condition_embedder.") for key in names):
         return names  # diffusers' names already
     from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers
@@ -123,7 +137,7 @@ def _convert_transformer(names):
     return convert_wan_transformer_to_diffusers(names)
 
 
-def _convert_vae(names):
+def _convert_vae(names: dict[str, str]) -> dict[str, str]:
     if any(key.startswith("encoder.mid_block.") for key in names):
         return names
     from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
@@ -133,7 +147,7 @@ def _convert_vae(names):
     return renamed | convert_wan_vae_to_diffusers({key: key for key in names if not nested[key]})
 
 
-def _name_of_nested(coder, way, group, layer, rest):
+def _name_of_nested(coder: str, way: str, group: str, layer: str, rest: str) -> str:
     """A layer of the VAE of WAN 2.2 5B, whose groups have layers of their own; diffusers' converter does not know them."""
     owner = f"{coder}.{way}_blocks.{group}"
     if rest.startswith(("resample.", "time_conv.")):
@@ -142,5 +156,5 @@ def _name_of_nested(coder, way, group, layer, rest):
     return f"{owner}.resnets.{layer}.{RESIDUAL.get(start, '')}{rest.removeprefix(start)}"
 
 
-def _first(keys):
+def _first(keys: Sequence[str]) -> str:
     return ", ".join(keys[:NAMED_KEYS]) + (", ..." if len(keys) > NAMED_KEYS else "")

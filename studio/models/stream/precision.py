@@ -4,6 +4,7 @@ Only the Linears inside the blocks are stored small: 98 % of a WAN expert. Norms
 """
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,53 +23,62 @@ SCALE_DTYPE = torch.bfloat16  # its range is that of fp32; rounding costs nothin
 
 
 class FrozenLinear(torch.nn.Linear):
-    """y = W x + b with W = stored * scale, made anew in x's dtype for each use; neither W nor its parts are kept for the way back.
+    """y = W x + b with W = stored * scale, made anew in x's dtype for each use; neither W nor its parts are kept for the backward pass.
 
     weight: (out, in) int8 or float8; scale: (out, in / block), each for a block of a row; (out, 1) or (1, 1) for a whole row or tensor.
     """
 
-    multiplies_small = False  # whether the product itself is of 8-bit numbers, on the way forth
+    multiplies_small = False  # whether the product itself is of 8-bit numbers, in the forward pass
 
-    def __init__(self, in_features, out_features, bias, stored, scale_columns, device=None, dtype=None):
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool,
+        stored: torch.dtype,
+        scale_columns: int,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__(in_features, out_features, bias=bias, device="meta", dtype=dtype)
         self.weight = torch.nn.Parameter(torch.empty(out_features, in_features, dtype=stored, device=device), requires_grad=False)
         self.scale = torch.nn.Parameter(torch.empty(out_features, scale_columns, dtype=SCALE_DTYPE, device=device), requires_grad=False)
         if bias:
             self.bias = torch.nn.Parameter(torch.empty(out_features, dtype=dtype, device=device), requires_grad=False)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         if torch.compiler.is_compiling():
             return _closed(x, self.weight, self.scale, self.bias, self.multiplies_small)
         return _Apply.apply(x, self)
 
-    def make_weight(self, dtype):
+    def make_weight(self, dtype: torch.dtype) -> torch.Tensor:
         """(out, in) in `dtype`."""
         return dequantize(self.weight, self.scale, dtype)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{super().extra_repr()}, stored={self.weight.dtype}, scale={tuple(self.scale.shape)}"
 
 
 class _Apply(torch.autograd.Function):
-    """The layer itself is remembered, not its weight: that may be in RAM again before the way back, and then in another buffer."""
+    """The layer itself is remembered, not its weight: that may be in RAM again before the backward pass, and then in another buffer."""
 
     @staticmethod
-    def forward(ctx, x, layer):
+    def forward(ctx: Any, x: torch.Tensor, layer: FrozenLinear) -> torch.Tensor:
         ctx.layer = layer
         return _forward(x, layer.weight, layer.scale, layer.bias, layer.multiplies_small)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         return gradient @ ctx.layer.make_weight(gradient.dtype), None
 
 
-def _forward(x, weight, scale, bias, multiplies_small):
+def _forward(x: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None, multiplies_small: bool) -> torch.Tensor:
     if multiplies_small and x.numel() >= FEWEST_ROWS * x.shape[-1]:
         return multiply_small(x, weight, scale, bias)
     return F.linear(x, dequantize(weight, scale, x.dtype), bias)
 
 
-# The same for torch.compile, as operators that it does not look into: what it sees made, it keeps for the way back, and here that is the
+# The same for torch.compile, as operators that it does not look into: what it sees made, it keeps for the backward pass, and here that is the
 # whole weight. (Measured: it did so with _Apply.)
 
 
@@ -83,33 +93,35 @@ def _closed_back(gradient: torch.Tensor, weight: torch.Tensor, scale: torch.Tens
 
 
 @_closed.register_fake
-def _closed_shape(x, weight, scale, bias, multiplies_small):
+def _closed_shape(
+    x: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None, multiplies_small: bool
+) -> torch.Tensor:
     return x.new_empty(*x.shape[:-1], weight.shape[0])
 
 
 @_closed_back.register_fake
-def _closed_back_shape(gradient, weight, scale):
+def _closed_back_shape(gradient: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     return gradient.new_empty(*gradient.shape[:-1], weight.shape[1])
 
 
-def _remember(ctx, inputs, output):
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
     ctx.save_for_backward(*inputs[1:3])
 
 
-def _go_back(ctx, gradient):
+def _go_back(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None, None, None]:
     return _closed_back(gradient, *ctx.saved_tensors), None, None, None, None
 
 
 _closed.register_autograd(_go_back, setup_context=_remember)
 
 
-def dequantize(stored, scale, dtype):
+def dequantize(stored: torch.Tensor, scale: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """stored * scale in `dtype`, (out, in); at most one further copy of that size is made on the way."""
     values = stored.view(len(stored), scale.shape[1], -1).to(dtype)
     return values.mul_(scale[..., None]).view(stored.shape)  # an fp32 scale multiplies in fp32, and only the product is rounded
 
 
-def multiply_small(x, weight, scale, bias=None):
+def multiply_small(x: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     """x W^T + b with x (..., in) rounded to the weight's 8 bits too, a scale for each of its rows; scale: (out, 1), or (1, 1).
 
     "Vector-wise quantization" in the words of Dettmers et al. 2022 (LLM.int8()). A part of the rows at a time: sums are 32 bits large.
@@ -131,7 +143,7 @@ def multiply_small(x, weight, scale, bias=None):
     return result.view(*x.shape[:-1], len(weight))
 
 
-def _int8_sums(rows, weight):
+def _int8_sums(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """int32 (rows, out). The GPU's kernel wants more than 16 rows: a short rest is filled up."""
     count = len(rows)
     if count < FEWEST_ROWS:
@@ -139,7 +151,7 @@ def _int8_sums(rows, weight):
     return torch._int_mm(rows, weight.t())[:count]
 
 
-def why_not_multiplied(device, stored, scale_columns=1):
+def why_not_multiplied(device: torch.device | str, stored: torch.dtype, scale_columns: int = 1) -> str:
     """Why 8-bit numbers of a format can't be multiplied on a device, or "". int8: from RTX 20 on; fp8: from RTX 40 on, or on a CPU."""
     if scale_columns != 1:
         return "the weights have several scales in a row"
@@ -151,7 +163,7 @@ def why_not_multiplied(device, stored, scale_columns=1):
     return "" if torch.cuda.get_device_capability(device) >= least else f"that takes a card of the {cards} series or newer"
 
 
-def quantize(weight, stored, block=BLOCK):
+def quantize(weight: torch.Tensor, stored: torch.dtype, block: int = BLOCK) -> tuple[torch.Tensor, torch.Tensor]:
     """(stored, scale) of a weight (out, in): each block of a row is divided so that its largest value is the format's largest.
 
     Symmetric, round to nearest: "absmax" in the words of Dettmers et al. 2022 (LLM.int8()).
@@ -164,13 +176,13 @@ def quantize(weight, stored, block=BLOCK):
     return values.clamp(-LARGEST[stored], LARGEST[stored]).to(stored).view(weight.shape), scale
 
 
-def _round_up(scale):
+def _round_up(scale: torch.Tensor) -> torch.Tensor:
     """To the next number that SCALE_DTYPE has: rounded down, the largest value of a block would be cut."""
     rounded = scale.to(SCALE_DTYPE).float()
     return torch.where(rounded < scale, rounded * (1 + 2**-7), rounded)
 
 
-def block_size(width, block=BLOCK):
+def block_size(width: int, block: int = BLOCK) -> int:
     """How many values of a row of that width share a scale: `block`, a part of it that divides the width, or (0) the whole row."""
     common = math.gcd(width, block or width)
     return common if common >= 16 else width

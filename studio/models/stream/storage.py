@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from studio.models.files.weights import Weight
 from studio.models.stream.precision import BLOCK, STORED, FrozenLinear, block_size, store, why_not_multiplied
 
 FP8 = (torch.float8_e4m3fn, torch.float8_e5m2)
@@ -15,16 +16,16 @@ class StorageReport:
     num_multiplied: layers that multiply 8-bit numbers."""
 
     precision: str
-    errors: dict = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
     num_kept: int = 0
     num_multiplied: int = 0
 
     @property
-    def worst(self):
+    def worst(self) -> tuple[str, float] | None:
         """(layer, error), or None."""
         return max(self.errors.items(), key=lambda item: item[1]) if self.errors else None
 
-    def describe(self):
+    def describe(self) -> str:
         """One sentence for the log, "" where nothing is stored small."""
         parts = []
         if self.errors:
@@ -47,17 +48,17 @@ class SmallStorage:
     8-bit numbers too, where the device can; weights then have one scale a row.
     """
 
-    def __init__(self, model, precision, device="cpu", multiply="exact"):
+    def __init__(self, model: torch.nn.Module, precision: str, device: torch.device | str = "cpu", multiply: str = "exact") -> None:
         self.model, self.device, self.stored = model, device, STORED.get(precision)
         self.block = 0 if multiply == "8bit" else BLOCK
         self.linears = {name: m for name, m in model.named_modules() if is_stored_small(name, m)} if self.stored else {}
         self.report = StorageReport(precision)
 
-    def takes(self, key):
+    def takes(self, key: str) -> bool:
         owner, _, leaf = key.rpartition(".")
         return leaf == "weight" and owner in self.linears
 
-    def put(self, weight, device="cpu"):
+    def put(self, weight: Weight, device: torch.device | str = "cpu") -> None:
         """Replace a Linear by one whose weight, a `Weight`, is 8 bits large and lies on `device`. Problem that names a layer that 8 bits can't hold."""
         name = weight.key.removesuffix(".weight")
         if self.stored in FP8 and weight.tensor.dtype in FP8:
@@ -72,7 +73,7 @@ class SmallStorage:
         small.weight, small.scale = (torch.nn.Parameter(t.to(device), requires_grad=False) for t in (stored, scale))
 
 
-def store_blocks_small(model, precision):
+def store_blocks_small(model: torch.nn.Module, precision: str) -> torch.nn.Module:
     """Make the block's Linears of an empty transformer 8 bits large, for counting: shapes alone. Nothing happens for other precisions."""
     if precision in STORED:
         for name, module in list(model.named_modules()):
@@ -81,12 +82,12 @@ def store_blocks_small(model, precision):
     return model
 
 
-def is_stored_small(name, module):
+def is_stored_small(name: str, module: torch.nn.Module) -> bool:
     """Whether a module's weight is stored in 8 bits: every Linear in a block, from query to feed-forward."""
     return name.startswith("blocks.") and isinstance(module, torch.nn.Linear)
 
 
-def _replace_by_small(model, name, stored, scale_columns):
+def _replace_by_small(model: torch.nn.Module, name: str, stored: torch.dtype, scale_columns: int) -> FrozenLinear:
     """A FrozenLinear without memory in the place of a Linear, whose bias it takes over."""
     owner, _, child = name.rpartition(".")
     linear = model.get_submodule(name)
@@ -96,6 +97,6 @@ def _replace_by_small(model, name, stored, scale_columns):
     return small
 
 
-def _as_column(scale):
+def _as_column(scale: torch.Tensor | None) -> torch.Tensor:
     """An fp8 file's scale, a number or one a row, as fp32 (1, 1) or (out, 1)."""
     return torch.ones(1, 1) if scale is None else scale.float().reshape(-1, 1).clone()

@@ -1,18 +1,23 @@
 """Block streaming: some transformer blocks keep their frozen weights in RAM and visit the device, the next on its way while one computes."""
 
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 
-from studio.models.stream.links import make_link
+from studio.models.forward import Transformer
+from studio.models.stream.links import Link, make_link
 from studio.models.stream.slabs import PinnedMemory, Slab
 
 NUM_BUFFERS = 2  # on the device: one block computes while the next arrives
 
 
-def place_blocks(model, device, blocks_swapped=0, num_buffers=NUM_BUFFERS, link=None):
+def place_blocks(
+    model: Transformer, device: torch.device | str, blocks_swapped: int = 0, num_buffers: int = NUM_BUFFERS, link: Link | None = None
+) -> "Streamer":
     """Put a frozen transformer on `device`, but for `blocks_swapped` evenly spread blocks whose weights stay in RAM.
 
     LoRA parameters live on the device whether they are added before or after. Returns the Streamer, also kept as `model.streamer`.
@@ -33,48 +38,50 @@ def place_blocks(model, device, blocks_swapped=0, num_buffers=NUM_BUFFERS, link=
     return streamer
 
 
-def swapped_indices(num_blocks, blocks_swapped):
+def swapped_indices(num_blocks: int, blocks_swapped: int) -> set[int]:
     """Which blocks are swapped: spread evenly, so that loads and resident blocks take turns."""
     return {i for i in range(num_blocks) if (i + 1) * blocks_swapped // num_blocks > i * blocks_swapped // num_blocks}
 
 
 class Streamer:
-    """The swapped blocks of a model, their host slabs, and the ring of device buffers that they visit.
+    """The swapped blocks of a model, their host slabs, and the block ring: the device buffers that they visit.
 
     Who knows the order of the coming uses announces it (`expect`); without that, blocks are expected in turn, as a forward pass uses them.
     A buffer is filled ahead as soon as the block in it is needed later than the one that is to come. num_loads counts block loads.
     """
 
-    def __init__(self, device, num_buffers, link):
+    def __init__(self, device: torch.device, num_buffers: int, link: Link) -> None:
         self.device, self.num_buffers, self.link = device, num_buffers, link
-        self.slabs, self.buffers, self.num_loads = {}, [], 0
-        self.held = {}  # block -> buffer that holds it, or is being filled with it
-        self.coming = deque()
+        self.slabs: dict[int, Slab] = {}
+        self.buffers: list[torch.Tensor] = []
+        self.num_loads = 0
+        self.held: dict[int, torch.Tensor] = {}  # block -> buffer that holds it, or is being filled with it
+        self.coming: deque[int] = deque()
         self.pinned = PinnedMemory(device)
-        self.in_use = None
+        self.in_use: int | None = None
 
-    def swap(self, index, block):
+    def swap(self, index: int, block: torch.nn.Module) -> None:
         """Move a block's frozen weights into a host slab, and make its forward borrow the device."""
         slab = self.slabs[index] = Slab(block, self.device)
         self.pinned.pin(slab.host)
         block.forward = partial(self._forward, index, block.forward)
 
-    def make_buffers(self):
+    def make_buffers(self) -> None:
         """Made once: new ones for every load would fragment the memory of a GPU that is nearly full."""
         count, size = min(self.num_buffers, len(self.slabs)), max((slab.nbytes for slab in self.slabs.values()), default=0)
         self.buffers = [torch.empty(size, dtype=torch.uint8, device=self.device) for _ in range(count)]
 
-    def expect(self, order):
+    def expect(self, order: Iterable[int]) -> None:
         """Announce in which order blocks will be used; residents in it don't matter."""
         self.coming = deque(i for i in order if i in self.slabs)
 
     @contextmanager
-    def use(self, index):
+    def use(self, index: int) -> Iterator[None]:
         """Inside, the block's weights are on the device; its neighbours in the announced order are on their way."""
         if index not in self.slabs:
             yield
             return
-        if self.in_use == index:  # the model's own forward inside a walk
+        if self.in_use == index:  # the model's own forward inside a block pass
             yield
             return
         assert self.in_use is None, "one block at a time: the next might overwrite it"
@@ -91,7 +98,7 @@ class Streamer:
             self.link.release(buffer)
             self.in_use = None
 
-    def clear(self):
+    def clear(self) -> None:
         """Give the memory back; the blocks cannot be used afterwards."""
         self.link.synchronize()  # a copy that is under way still reads the host's memory
         self.buffers.clear()
@@ -103,7 +110,7 @@ class Streamer:
 
     # -- which block is in which buffer
 
-    def _turn_to(self, index):
+    def _turn_to(self, index: int) -> None:
         """Make `index` the one that is due, and see that it is at least on its way."""
         if not self.coming or self.coming[0] != index:
             order = sorted(self.slabs)
@@ -113,10 +120,10 @@ class Streamer:
         if index not in self.held:
             self._send(index, self._least_needed(among=list(self.held)))
 
-    def _fill_ahead(self):
+    def _fill_ahead(self) -> None:
         """Send blocks that are coming, as long as a buffer's block is needed later than they are, or never again."""
         due = self._next_uses()
-        for index in sorted(due, key=due.get):
+        for index in sorted(due, key=lambda index: due[index]):
             if index in self.held:
                 continue
             free = [i for i in self.held if i != self.in_use and due.get(i, len(self.coming)) > due[index]]
@@ -124,7 +131,7 @@ class Streamer:
                 return
             self._send(index, self._least_needed(among=free))
 
-    def _send(self, index, evicted):
+    def _send(self, index: int, evicted: int | None) -> None:
         """Copy a block into a buffer that is empty, else into that of the block `evicted`."""
         unused = [b for b in self.buffers if not any(b is held for held in self.held.values())]
         buffer = unused[0] if unused else self.held.pop(evicted)
@@ -132,21 +139,21 @@ class Streamer:
         self.held[index] = buffer
         self.num_loads += 1
 
-    def _least_needed(self, among):
+    def _least_needed(self, among: Sequence[int]) -> int | None:
         due = self._next_uses()
         return max(among, key=lambda i: due.get(i, len(self.coming)), default=None)
 
-    def _next_uses(self):
+    def _next_uses(self) -> dict[int, int]:
         """{block: how many uses from now}."""
         due = {}
         for n, i in enumerate(self.coming):
             due.setdefault(i, n)
         return due
 
-    def _forward(self, index, run, *args, **kwargs):
+    def _forward(self, index: int, run: Callable[..., torch.Tensor], *args: Any, **kwargs: Any) -> torch.Tensor:
         """As WanTransformerBlock.forward, for the model's own forward pass."""
         assert self.in_use == index or not torch.is_grad_enabled(), (
-            "a swapped block is trained by a walk, which loads it again on the way back"
+            "a swapped block is trained by a block pass, which loads it again in backward"
         )
         with self.use(index):
             return run(*args, **kwargs)

@@ -17,8 +17,10 @@ from PIL import Image
 
 from studio.config import CaptionConfig, list_presets, load_preset
 from studio.data.captions.answer import read_answer
-from studio.data.captions.writer import Captioner
 from studio.data.media.clips import probe_clip, read_frames
+from studio.models.captioners.families.vision_language import VisionLanguageModel
+from studio.models.captioners.families.vision_language import load as load_captioner
+from studio.models.captioners.family import Captioner
 from studio.tiny import world
 from studio.tiny.demo import write_clip
 from studio.tiny.drawing import PHOTO_MOMENT, draw_cells, draw_clip, draw_photo
@@ -58,7 +60,7 @@ def build_captioner(
     """Write the trained captioner into `folder`; what was trained before in `work_dir` is gone on with. Returns the folder, None if stopped."""
     work_dir = Path(work_dir)
     blank = build_untaught_captioner(work_dir / "untaught", seed=seed)
-    captioner = Captioner.load(blank)
+    captioner = load_captioner(blank)
     lessons = Lessons(captioner, Head(captioner.model.config.text_config.hidden_size, seed), seed)
     eyes = {"visual": captioner.model.model.visual, "head": lessons.head}
     whole = {"model": captioner.model}
@@ -171,7 +173,7 @@ def _miss(logits: torch.Tensor, scenes: Sequence[world.Scene], what: str, choice
 class Lessons:
     """The losses of a step, drawn from the step's number alone."""
 
-    def __init__(self, captioner: Captioner, head: Head, seed: int) -> None:
+    def __init__(self, captioner: VisionLanguageModel, head: Head, seed: int) -> None:
         self.captioner, self.head, self.seed = captioner, head, seed
         self.styles = {name: load_preset("captions", name) for name in list_presets("captions")}
 
@@ -206,7 +208,7 @@ class Lessons:
         return self._answer_loss(prompt, self.media(pictures, kind), [answer_for(scene, style) for scene in scenes])
 
     def media(self, pictures: Sequence[Sequence[Image.Image]], kind: str) -> dict[str, torch.Tensor]:
-        """{pixels, grid}: what `Captioner.prepare` gives for each, all at once."""
+        """{pixels, grid}: what `VisionLanguageModel.prepare` gives for each, all at once."""
         processor = self.captioner.processor
         if kind == "photo":
             return dict(processor.image_processor(images=[p for (p,) in pictures], return_tensors="pt"))
@@ -230,7 +232,7 @@ class Lessons:
 
 def measure_captioner(folder: Path, seed: int = 1, photos: int = 160, clips: int = 120, style: str = "standard") -> dict[str, float]:
     """{"photos, view": share that is right, ...} of what the captioner says of people and scenes that it never saw, photos of 320 px and H.264 clips."""
-    captioner = Captioner.load(folder)
+    captioner = load_captioner(folder)
     rng, right = random.Random(seed_of("captioner is measured", seed)), {}
     for kind, count in (("photo", photos), ("clip", clips)):
         for i in range(count):

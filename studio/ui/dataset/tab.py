@@ -210,7 +210,7 @@ def link_folder(project: Project, base: str, folder: str) -> str:
 def model_choices(workspace: Workspace, chosen: str = "") -> list[tuple[str, str]]:
     """(title, name) of every base model, and of the chosen one where it is not known here."""
     models = models_to_choose(workspace)
-    choices = [(m["title"] if m["available"] else f"{m['title']} (not on this computer yet)", m["name"]) for m in models]
+    choices = [(m.title if m.available else f"{m.title} (not on this computer yet)", m.name) for m in models]
     return choices if not chosen or chosen in [name for _, name in choices] else [*choices, (f"{chosen} (not known here)", chosen)]
 
 

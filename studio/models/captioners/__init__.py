@@ -1,0 +1,1 @@
+"""Captioners: where they lie, and the families of models that write captions."""
