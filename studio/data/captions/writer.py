@@ -149,8 +149,11 @@ class _Writer:
         self.report("note", message=f"{item.path.name}: {text}", item=item.id)
 
 
-def _with_article(noun):
-    return noun if noun.casefold().startswith(("a ", "an ", "the ")) else f"{'an' if noun[0].casefold() in 'aeiou' else 'a'} {noun}"
+def _with_article(noun: str) -> str:
+    if noun.casefold().startswith(("a ", "an ", "the ")):
+        return noun
+    article = "an" if noun[0].casefold() in "aeiou" else "a"
+    return f"{article} {noun}"
 
 
 # -- pictures

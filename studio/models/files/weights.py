@@ -5,16 +5,13 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 
 from studio.errors import Problem
 from studio.models.files.weight_files import StoredWeight, stored_weights
-
-if TYPE_CHECKING:
-    from studio.models.stream.storage import SmallStorage
 
 Model = TypeVar("Model", bound=torch.nn.Module)
 NAMED_KEYS = 5  # how many wrong keys a message names
@@ -48,6 +45,14 @@ class Weight:
         return tensor.float().mul_(self.scale.float().reshape(shape).to(device)).to(dtype)
 
 
+class Taking(Protocol):
+    """Who takes some of a model's weights, to keep them in a form of its own."""
+
+    def takes(self, key: str) -> bool: ...
+
+    def put(self, weight: Weight, device: torch.device | str = "cpu") -> None: ...
+
+
 def find_weights(files: Sequence[Path], part: str) -> dict[str, StoredWeight]:
     """{name in the model: StoredWeight} for a part ("transformer", "vae", "text_encoder") of a base model. Reads headers only."""
     stored = stored_weights(files)
@@ -78,12 +83,12 @@ def fill(
     files: Sequence[Path],
     part: str,
     dtype: torch.dtype,
-    small: "SmallStorage | None" = None,
+    small: "Taking | None" = None,
     device_of: Callable[[str], torch.device | str] = lambda key: "cpu",
 ) -> Model:
     """Give a model that was made without memory its weights, frozen: as `dtype`, but for those that its class keeps in fp32.
 
-    small: a SmallStorage that keeps some of them in 8 bits. device_of: where the weight of a name shall lie. RAM at its peak: what lies there,
+    small: who keeps some of them in 8 bits (`stream.storage`). device_of: where the weight of a name shall lie. RAM at its peak: what lies there,
     and one weight in fp32. Problem, before anything is read, unless every weight is there and has its shape.
     """
     check_names({name: tuple(p.shape) for name, p in model.named_parameters()}, files, part)
