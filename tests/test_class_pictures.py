@@ -40,7 +40,7 @@ def finished(project):
 
 def _samples(finished):
     learned = read_json(finished[1] / "dataset.json")["learned"]
-    return Samples(tuple(Sample.from_dict(data) for data in learned), ())
+    return Samples(tuple(Sample.from_json(data, "dataset.json") for data in learned), ())
 
 
 def draw_alone(base, config, picture):

@@ -168,7 +168,7 @@ def finished(base, home):
     project, events = new_project(home), Events()
     run_dir = start_run(project)
     train(CONFIG, run_dir, report=events)
-    samples = [Sample.from_dict(data) for data in read_json(run_dir / "dataset.json")["learned"]]
+    samples = [Sample.from_json(data, "dataset.json") for data in read_json(run_dir / "dataset.json")["learned"]]
     return project, run_dir, samples, events
 
 

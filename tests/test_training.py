@@ -204,7 +204,8 @@ def test_a_run_whose_photo_is_gone_with_its_cache_says_which(tiny_base):
     config, project = small_config(), new_project(tiny_base, photos=6)
     run_dir, events = new_run(project), Events()
     train(config, run_dir, report=events, should_stop=lambda: len(events.of("step")) >= 1)
-    sample = next(s for s in map(Sample.from_dict, read_json(run_dir / "dataset.json")["learned"]) if s.item_id == "0002")
+    learned = [Sample.from_json(d, "dataset.json") for d in read_json(run_dir / "dataset.json")["learned"]]
+    sample = next(s for s in learned if s.item_id == "0002")
     remove_item(project, "0002")
     Cache(project).latents_file(sample).unlink()
     with pytest.raises(Problem, match="photo 0002 was changed or removed") as caught:
@@ -273,7 +274,7 @@ def test_no_photos_is_a_sentence(tiny_base):
 def test_a_loss_that_is_no_number_is_no_step_and_keeps_the_last_pair(project, finished):
     config, run_dir, events = small_config(), new_run(project), Events()
     train(config, run_dir, report=events, should_stop=lambda: len(events.of("step")) >= 5)
-    learned = [Sample.from_dict(d) for d in read_json(run_dir / "dataset.json")["learned"]]
+    learned = [Sample.from_json(d, "dataset.json") for d in read_json(run_dir / "dataset.json")["learned"]]
     files = [Cache(project).latents_file(s) for s in learned]
     good = [f.read_bytes() for f in files]
     try:
@@ -305,7 +306,7 @@ def test_a_breakdown_goes_back_to_the_safety_copy_and_on_with_half_the_speed_for
     """A picture turns bad in the middle, and is mended while training goes back."""
     config, run_dir, events = small_config(resume_every=1), new_run(project), Events()
     train(config, run_dir, report=events, should_stop=lambda: len(events.of("step")) >= 5)
-    learned = [Sample.from_dict(d) for d in read_json(run_dir / "dataset.json")["learned"]]
+    learned = [Sample.from_json(d, "dataset.json") for d in read_json(run_dir / "dataset.json")["learned"]]
     files = [Cache(project).latents_file(s) for s in learned]
     good = [f.read_bytes() for f in files]
 
@@ -355,7 +356,7 @@ def test_the_monitor_lets_a_base_learn_that_knew_nothing():
 @pytest.fixture(scope="module")
 def group(project, finished):
     """Rows of different sizes, a clip among them; and rows to be kept as they are, at other noise."""
-    samples = [Sample.from_dict(d) for d in read_json(finished[1] / "dataset.json")["learned"]]
+    samples = [Sample.from_json(d, "dataset.json") for d in read_json(finished[1] / "dataset.json")["learned"]]
     drawn = torch.Generator().manual_seed(0)
     rows, others = [], []
     for sample, sigma in zip((samples[0], samples[-1]), (0.3, 0.7)):
