@@ -1,6 +1,7 @@
 """The observer sees pictures of any size alike, says in words what is wrong with its files, learns reproducibly, and knows new faces."""
 
 import random
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from studio.errors import Problem
 from studio.models.catalogue import find_model
 from studio.models.observer import CONFIG_FILE, WEIGHTS_FILE, Observer, find_observer, save_observer, to_cells
+from studio.models.preset import model_preset
 from studio.tiny import world
 from studio.tiny.drawing import CELL, draw_cells, draw_clip, draw_photo
 from studio.tiny.eye import observer_training
@@ -124,12 +126,12 @@ def test_a_clip_too_short_for_its_motion_is_refused_in_words(observer):
 
 
 def test_a_model_without_an_observer_has_none(tmp_path):
-    assert find_observer(SimpleNamespace(preset={}, folder=tmp_path)) is None
+    assert find_observer(SimpleNamespace(preset=replace(model_preset("tiny"), observer=""), folder=tmp_path)) is None
 
 
 def test_a_models_observer_is_found_in_its_folder(tmp_path):
     save_observer(tmp_path / "eye", build_network()[0])
-    assert isinstance(find_observer(SimpleNamespace(preset={"observer": "eye"}, folder=tmp_path)), Observer)
+    assert isinstance(find_observer(SimpleNamespace(preset=replace(model_preset("tiny"), observer="eye"), folder=tmp_path)), Observer)
 
 
 @pytest.mark.parametrize("name", [CONFIG_FILE, WEIGHTS_FILE])

@@ -70,7 +70,7 @@ def as_base(folder, kind, weights):
     }
     (folder / "transformer").mkdir(parents=True)
     save_file(weights, folder / "transformer/diffusion_pytorch_model.safetensors")
-    base = BaseModel("small", "Small", folder, preset={"memory": {"num_experts": 2}})
+    base = BaseModel("small", "Small", folder, preset=model_preset("wan22-t2v-a14b"))
     base.__dict__["configs"] = {"transformer": json.loads(json.dumps(config))}
     return base
 
@@ -113,7 +113,7 @@ def test_the_makers_own_vae_and_ours_make_the_same_latents_and_pictures(official
         theirs = randomise(official("vae2_1").WanVAE_(dim=8, **sizes))
     (tmp_path / "vae").mkdir()
     save_file({key: p.contiguous() for key, p in theirs.state_dict().items()}, tmp_path / "vae/diffusion_pytorch_model.safetensors")
-    base = BaseModel("small", "Small", tmp_path, preset={"memory": {"num_experts": 2}})
+    base = BaseModel("small", "Small", tmp_path, preset=model_preset("wan22-t2v-a14b"))
     base.__dict__["configs"] = {"vae": sizes | {"base_dim": 8}}
     ours = load_vae(base, device="cpu")
     scale = [ours.mean.flatten(), ours.inverse_std.flatten()]
