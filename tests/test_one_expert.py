@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from studio.evaluation import sweeps
 from studio.evaluation.drawing import run_sweep
 from studio.evaluation.judge.verdict import verdict
 from studio.export.pairs import export_pair
+from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
 from studio.models.catalogue import describe_model, find_model, link_model
 from studio.models.fetch.needed import names_of_diffusers_folder
@@ -125,9 +127,9 @@ def test_the_window_shows_one_lane(base, workspace):
     class Job:
         run_dir, state, is_over, is_running = workspace.home, "done", True, False
 
-    config = {"base_model": SMALL, "config": to_dict(TrainConfig(high_noise_share=0.0))}
+    config = TrainJob(trigger="ohwx", class_noun="person", base_model=SMALL, config=to_dict(TrainConfig(high_noise_share=0.0)))
     assert [lane.id for lane in read_lanes(Job, config)[0]] == ["low_noise"]
-    assert [lane.id for lane in read_lanes(Job, config | {"base_model": "tiny"})[0]] == ["high_noise", "low_noise"]
+    assert [lane.id for lane in read_lanes(Job, replace(config, base_model="tiny"))[0]] == ["high_noise", "low_noise"]
 
 
 def test_it_is_found_among_comfyuis_files_without_a_word_on_noise(tmp_path, preset, tiny_base, workspace):

@@ -141,9 +141,9 @@ def test_the_doctor_tells_where_there_is_an_nvidia_gpu_whether_8_bit_adamw_can_b
     machine = Machine(gpus=(gpu,), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cores=16)
     [found] = doctor._eight_bit_optimizer(machine)
     if importlib.util.find_spec("bitsandbytes"):
-        assert "is there" in found["text"]
+        assert "is there" in found.text
     else:
-        assert found["state"] == "look" and f"pip install --no-deps {bootstrap.FOR_NVIDIA}" in found["text"]
+        assert found.state == "look" and f"pip install --no-deps {bootstrap.FOR_NVIDIA}" in found.text
     assert not list(doctor._eight_bit_optimizer(replace(machine, gpus=())))
 
 

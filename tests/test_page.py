@@ -85,7 +85,7 @@ def test_a_damaged_curation_file_empties_the_pictures_and_the_person_still_stand
     with pytest.raises(Problem) as told:
         dataset.list_items(carla)
     words = explain(told.value)
-    assert f"{words['message']} {words['cost']} {words['fix']}" in window.troubles  # as the commands say it
+    assert f"{words.message} {words.cost} {words.fix}" in window.troubles  # as the commands say it
     assert window.value("studio-viewer") == {} and window.value("studio-grid") == {}
     assert window.value("trigger") == "zxqv" and "kim" not in window.shown()
 

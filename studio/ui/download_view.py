@@ -79,7 +79,10 @@ class ModelPanel(View):
 
 def read_download(project: Project | None) -> ModelPanel | None:
     """What the Train tab shows about the project's base model; None if it is there."""
-    return read_model(project.facts().base_model, project.workspace) if project else None
+    if project is None:
+        return None
+    preset = model_preset(project.facts().base_model)  # Problem in the words of every other part where it is not known
+    return read_model(preset.name, project.workspace)
 
 
 def read_captioner(project: Project | None) -> ModelPanel | None:
