@@ -91,7 +91,7 @@ def test_the_curator_finds_all_four_faults_and_keeps_the_rest_without_remark(wor
     project = ensure_demo_project(workspace)
     result = curation.curate(project)
     assert_each_says(left_out(project), FAULTS)
-    assert result["kept"] == 14 and result["left_out"] == 4
+    assert result.kept == 14 and result.left_out == 4
     assert not [i.id for i in list_items(project) if i.keep and i.measurements.warnings]
     assert curation.is_settled(project) and curation.curate(project).measured == 0
 
