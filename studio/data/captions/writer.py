@@ -162,7 +162,7 @@ class _Writer:
             return plain, answer.problem
         caption = captions.compose_caption(self.trigger, f"{self.noun}, {answer.person}", answer.scene)
         faults = captions.check_caption(caption, self.trigger)
-        return (plain, f"the captioner's answer made no legal caption ({faults[0]})") if faults else (caption, "")
+        return (plain, f"the captioner's answer made no legal caption ({faults[0].words})") if faults else (caption, "")
 
     def _note(self, item: Item, text: str) -> None:
         self.result["notes"].append({"id": item.id, "file": item.path.name, "text": text})
