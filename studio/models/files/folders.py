@@ -6,9 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from studio.config.expert_names import EXPERTS
 from studio.disk import file_sha256
 from studio.errors import Problem
-from studio.experts import EXPERTS
 from studio.models.files.layouts import Config
 from studio.models.files.weight_files import read_header
 from studio.models.preset import ModelPreset
