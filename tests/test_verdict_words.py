@@ -189,7 +189,7 @@ LIKENESS = "The base alone, with the same prompts, reaches 5 % of your photos."
 PROMPT = "95 % of what the prompts say is seen; with the base 96 %."
 STRANGERS = "Strangers look 10 % like the person, with the base 8 %."
 NO_COPIES = "Its clips are no copies of the training pictures."
-CLEAN = "Sharpness, flicker and clipping stay near the base's in every clip."
+CLEAN = "Clipping, flicker and sharpness stay near the base's in every clip."
 OTHERS = "People who are not asked for change 20 % as much as yours."
 ALONE = "Only strength 0.7 was compared."
 USUAL = [LIKENESS, PROMPT, STRANGERS, NO_COPIES, CLEAN, OTHERS, ALONE]
@@ -231,9 +231,23 @@ def test_what_could_not_be_measured_is_said(project):
     assert found.why == ["Identity 90 % of your photos.", LIKENESS, PROMPT, STRANGERS, NO_COPIES, still, CLEAN, NO_OTHERS, ALONE]
 
 
-def test_a_clip_with_a_finding_is_not_every_clip(project):
-    sweep = rescored(one(), lambda cell: {**cell.scores, "motion": 0.3} if cell.pair and cell.prompt == 0 else cell.scores)
-    assert "Sharpness, flicker and clipping stay near the base's in most clips." in verdict(project, sweep).why
+STEADY = [
+    ({"motion": 0.3}, "Clipping, flicker and sharpness stay near the base's in every clip; 1 of 4 clips stand still where the base moves."),
+    ({"sharpness": 3.0}, "Clipping and flicker stay near the base's in every clip; 1 of 4 clips are much harsher than the base."),
+    ({"sharpness": 0.3, "clipping": 0.3}, "Flicker stays near the base's in every clip; 1 of 4 clips have burnt-out or crushed areas; 1 of 4 clips are much softer than the base."),
+    ({"sharpness": 0.3, "clipping": 0.3, "flicker": 0.1}, "1 of 4 clips have burnt-out or crushed areas; 1 of 4 clips flicker; 1 of 4 clips are much softer than the base."),
+    ({"flicker": None}, "Clipping and sharpness stay near the base's in every clip."),
+    ({"base_flicker": None, "sharpness": None}, "Clipping stays near the base's in every clip."),
+    ({"flicker": None, "sharpness": None, "clipping": None}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("scores", "words"), STEADY)
+def test_what_stays_near_the_base_s_in_every_clip_and_what_a_few_have(project, scores, words):
+    """With one of the person's four clips as given."""
+    sweep = rescored(one(), lambda cell: {**cell.scores, **scores} if cell.pair and cell.prompt == 0 else cell.scores)
+    steady = [words] if words else []
+    assert verdict(project, sweep).reasons == (LIKENESS, PROMPT, STRANGERS, NO_COPIES, *steady, OTHERS, ALONE)
 
 
 def test_strengths_are_compared_with_what_is_wrong_with_them(project):

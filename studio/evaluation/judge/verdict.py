@@ -12,7 +12,7 @@ from studio.evaluation.sweep_facts import Cell, Sweep
 from studio.evaluation.sweeps import read_sweep
 from studio.workspace import Project
 
-VERDICT_VERSION = 2  # raise it when the same scores would give another verdict: reports of earlier versions are written anew
+VERDICT_VERSION = 3  # raise it when the same scores would give another verdict: reports of earlier versions are written anew
 CLEAR, CLOSE, NOT_MEASURED = "clear", "too close to call", "not measured"
 
 
