@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from test_verdict import FROZEN, GOOD, make_seen_sweep, make_sweep, name, record_held_out, rescored
 
-from studio.evaluation.judge.verdict import CLEAR, CLOSE, NOT_MEASURED, _passes_sign_test, verdict
+from studio.evaluation.judge.scores import all_scores
+from studio.evaluation.judge.verdict import CLEAR, CLOSE, NOT_MEASURED, VERDICT_VERSION, _passes_sign_test, verdict
 
 
 def one(prompts=4, **own):
@@ -23,6 +24,32 @@ def of_strangers(**scores):
 
 def with_base(sweep, **scores):
     return rescored(sweep, lambda cell: cell.scores if cell.pair else {**cell.scores, **scores})
+
+
+# -- what is written down, so that a change is one on purpose
+
+
+VERSIONS = {
+    "change": 1,
+    "clipping": 1,
+    "flicker": 1,
+    "follows": 1,
+    "identity": 1,
+    "memorised": 1,
+    "motion": 1,
+    "resemblance": 1,
+    "sharpness": 1,
+}
+
+
+def test_a_version_is_raised_on_purpose():
+    """A score's when the same clip would score differently, the verdict's when the same scores would be judged or told differently."""
+    assert {score.name: score.version for score in all_scores()} == VERSIONS
+    assert VERDICT_VERSION == 3
+
+
+def test_how_sure_a_verdict_is_is_said_in_these_words():
+    assert (CLEAR, CLOSE, NOT_MEASURED) == ("clear", "too close to call", "not measured")
 
 
 # -- thresholds: just inside, just outside, what is said then
@@ -126,11 +153,20 @@ def test_a_later_pair_lost_something_from_the_margin_on(project, inside, outside
     assert found.pair == name(100) and f"Step 200 of train-001 is over-trained: {words}." in found.why
 
 
-@pytest.mark.parametrize(("factor", "is_said"), [(1.0199, False), (1.0201, True)])
+@pytest.mark.parametrize(("factor", "is_said"), [(1.0199, False), (1.02, False), (1.0201, True)])
 def test_a_held_out_loss_is_higher_from_two_percent_on(project, factor, is_said):
     record_held_out(project, {100: (0.25, 0.2), 200: (0.25 * factor, 0.2 * factor)})
     said = verdict(project, two({})).why
     assert ("Step 200 of train-001 is over-trained: its loss on the set-aside pictures is 2 % higher." in said) == is_said
+
+
+def test_a_held_out_loss_is_set_against_the_best_pair_s_and_not_against_the_lowest(project):
+    record_held_out(project, {100: (0.24, 0.24), 200: (0.30, 0.30), 300: (0.33, 0.33)})
+    scores = {(100, 0.7): {"identity": 0.75}, (200, 0.7): {}, (300, 0.7): {}}
+    said = verdict(project, make_seen_sweep(scores, strengths=(0.7,))).why
+    values = "0.3000 for layout and motion, 0.3000 for detail and identity."
+    assert "Step 300 of train-001 is over-trained: its loss on the set-aside pictures is 12 % higher." in said
+    assert f"Its loss on the set-aside pictures is 25.0 % above the lowest of its run: {values}" in said
 
 
 @pytest.mark.parametrize(("later", "chosen", "sure"), [(0.9199, 100, CLOSE), (0.9201, 200, CLEAR)])
@@ -251,9 +287,12 @@ def test_what_stays_near_the_base_s_in_every_clip_and_what_a_few_have(project, s
 
 
 def test_strengths_are_compared_with_what_is_wrong_with_them(project):
-    scores = {(100, 0.5): {"identity": 0.6}, (100, 0.7): {}, (100, 1.0): {"identity": 0.93, "memorised": 2.4}}
+    spoilt = {"identity": 0.93, "memorised": 2.4, "motion": 0.3}
+    scores = {(100, 0.5): {"identity": 0.6}, (100, 0.7): {}, (100, 1.0): spoilt}
     said = verdict(project, make_seen_sweep(scores, strengths=(0.5, 0.7, 1.0))).why
-    copies = "it copies training pictures, 2.4 times as near to one as those are to each other"
+    copies = (
+        "it copies training pictures, 2.4 times as near to one as those are to each other; 4 of 4 clips stand still where the base moves"
+    )
     assert f"Of its strengths, 0.7 is chosen, with an identity of 90 %; 0.5 reaches 60 %; 1 reaches 93 %, but {copies}." in said
 
 
@@ -270,11 +309,34 @@ def test_losses_on_set_aside_pictures(project):
     assert f"Its loss on the set-aside pictures is the lowest of its run: {values}" in verdict(project, two({})).why
 
 
+def test_of_three_that_are_alike_the_nearest_is_named(project):
+    scores = {(100, 0.7): {}, (200, 0.7): {"identity": 0.905}, (300, 0.7): {"identity": 0.895}, (400, 0.7): {"identity": 0.75}}
+    found = verdict(project, make_seen_sweep(scores, strengths=(0.7,)))
+    assert (found.sure, found.why[-1]) == (CLOSE, CLOSE_WORDS)
+
+
+def test_where_no_pair_can_be_named_it_is_said_why(project):
+    nothing = {"change": 0.0, "applied": False}
+    sweep = two(nothing | of_strangers(**nothing), nothing | of_strangers(**nothing))
+    every = "Every pair draws exactly the base's clips: the LoRA files do nothing. Train longer, or check where they came from."
+    undrawn = sweep.with_cells(lambda cell: cell.undrawn() if cell.pair == name(200) else cell)
+    for half in (sweep, undrawn):
+        found = verdict(project, half)
+        assert (found.pair, found.sure, found.why, found.not_measured) == (None, CLOSE, [every], ())
+
+
+def test_an_eye_that_saw_only_some_of_the_clips_has_looked(project):
+    sweep = rescored(one(), lambda cell: {key: value for key, value in cell.scores.items() if not key.startswith("identity")})
+    some = sweep.with_cells(lambda cell: replace(cell, measured={}) if cell.prompt else cell)
+    assert verdict(project, some).why[0].endswith("keep at least 3 photos of one person in the dataset, then run the comparison again.")
+
+
 def test_other_pairs_with_problems(project):
     spoilt = {"identity": 0.6, "memorised": 2.4}
     assert f"Step 200 of train-001 has a problem: {WEAK_AND_COPIED}." in verdict(project, two(spoilt, spoilt)).why
-    earlier = verdict(project, two({}, {"motion": 0.3})).why
-    assert "Step 100 of train-001 has a problem: 4 of 4 clips stand still where the base moves." in earlier
+    earlier = verdict(project, two({}, {"motion": 0.3, "clipping": 0.3})).why
+    still = "4 of 4 clips have burnt-out or crushed areas; 4 of 4 clips stand still where the base moves"
+    assert f"Step 100 of train-001 has a problem: {still}." in earlier
     little = verdict(project, two({}, {"identity": 0.6})).why
     assert "Step 100 of train-001 has learned too little: identity is only 60 % of your photos." in little
 
@@ -284,6 +346,11 @@ def test_a_pair_that_does_nothing_is_left_out(project):
     found = verdict(project, two({}, nothing | of_strangers(**nothing)))
     left_out = f"Left out, because the clips are exactly the base's: {name(100)}. The file may be empty or of a wrong kind."
     assert found.why == ["Identity 90 % of your photos; motion 95 % of the base.", *USUAL, left_out]
+    several = verdict(
+        project,
+        make_seen_sweep({(step, 0.7): nothing | of_strangers(**nothing) for step in (200, 100)} | {(300, 0.7): {}}, strengths=(0.7,)),
+    )
+    assert several.why[-1] == left_out.replace(name(100), f"{name(100)}, {name(200)}")
     alone = verdict(project, make_sweep({(100, 0.7): GOOD | nothing}, strengths=(0.7,)))
     every = "Every pair draws exactly the base's clips: the LoRA files do nothing. Train longer, or check where they came from."
     assert (alone.pair, alone.sure, alone.why) == (None, CLOSE, [every, LOOK])
