@@ -64,10 +64,10 @@ FAULTS = [
         "the likeness fades within a clip, by 15 % from its first to its last third",
     ),
     ("copied", {"memorised": 2.0}, {"memorised": 2.01}, "it copies training pictures, 2.0 times as near to one as those are to each other"),
-    ("bleed", of_strangers(resemblance=0.179), of_strangers(resemblance=0.181), "strangers look 18 % like the person, with the base 8 %"),
+    ("bleed", of_strangers(resemblance=0.18), of_strangers(resemblance=0.181), "strangers look 18 % like the person, with the base 8 %"),
     (
         "disobeys",
-        {"follows": 0.861} | of_strangers(follows=0.861),
+        {"follows": 0.86} | of_strangers(follows=0.86),
         {"follows": 0.859} | of_strangers(follows=0.859),
         "only 86 % of what prompts say is seen, with the base 96 %",
     ),
@@ -133,15 +133,15 @@ def test_faults_stand_in_their_order(project):
 
 
 LOSSES = [
-    ({"identity": 0.881}, {"identity": 0.879}, "identity 88 % against 90 %"),
-    (of_strangers(resemblance=0.149), of_strangers(resemblance=0.151), "strangers look 15 % like the person, against 10 %"),
+    ({"identity": 0.88}, {"identity": 0.879}, "identity 88 % against 90 %"),
+    (of_strangers(resemblance=0.15), of_strangers(resemblance=0.151), "strangers look 15 % like the person, against 10 %"),
     (
-        {"follows": 0.901} | of_strangers(follows=0.901),
+        {"follows": 0.9} | of_strangers(follows=0.9),
         {"follows": 0.899} | of_strangers(follows=0.899),
         "90 % of what prompts say is seen, against 95 %",
     ),
-    ({"motion": 0.801}, {"motion": 0.799}, "motion 80 % of the base's against 95 %"),
-    (of_strangers(change=0.0349), of_strangers(change=0.0351), "people who are not asked for change 35 % as much as yours, against 20 %"),
+    ({"motion": 0.8}, {"motion": 0.799}, "motion 80 % of the base's against 95 %"),
+    (of_strangers(change=0.035), of_strangers(change=0.0351), "people who are not asked for change 35 % as much as yours, against 20 %"),
 ]
 
 
@@ -169,13 +169,13 @@ def test_a_held_out_loss_is_set_against_the_best_pair_s_and_not_against_the_lowe
     assert f"Its loss on the set-aside pictures is 25.0 % above the lowest of its run: {values}" in said
 
 
-@pytest.mark.parametrize(("later", "chosen", "sure"), [(0.9199, 100, CLOSE), (0.9201, 200, CLEAR)])
+@pytest.mark.parametrize(("later", "chosen", "sure"), [(0.9199, 100, CLOSE), (0.92, 200, CLEAR)])
 def test_two_points_in_six_of_six_prompts_are_a_lead(project, later, chosen, sure):
     found = verdict(project, two({"identity": later}, prompts=6))
     assert (found.pair, found.sure) == (name(chosen), sure)
 
 
-@pytest.mark.parametrize(("later", "chosen", "sure"), [(0.9499, 100, CLOSE), (0.9501, 200, CLEAR)])
+@pytest.mark.parametrize(("later", "chosen", "sure"), [(0.9499, 100, CLOSE), (0.95, 200, CLEAR)])
 def test_five_points_are_a_lead_with_few_prompts(project, later, chosen, sure):
     found = verdict(project, two({"identity": later}))
     assert (found.pair, found.sure) == (name(chosen), sure)
@@ -188,6 +188,23 @@ def test_five_points_with_a_prompt_against_them_are_too_close_to_call(project):
     )
     assert (verdict(project, sweep).sure, verdict(project, against).sure) == (CLEAR, CLOSE)
     assert verdict(project, against).pair == name(200)
+
+
+@pytest.mark.parametrize("early", [0.72, 0.75, 0.8, 0.83, 0.86, 0.9, 0.93])
+def test_a_margin_is_the_same_wherever_the_likeness_lies(project, early):
+    """Two points in six of six prompts are a lead, and no loss yet."""
+    later = verdict(project, two({"identity": round(early + 0.02, 4)}, {"identity": early}, prompts=6))
+    assert (later.pair, later.sure) == (name(200), CLEAR)
+    said = verdict(project, two({"identity": round(early - 0.02, 4), "motion": 0.8}, {"identity": early}, prompts=6)).why
+    assert not any("over-trained" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize(("later", "chosen", "sure"), [(0.93, 100, CLOSE), (0.96, 200, CLEAR)])
+def test_a_prompt_in_which_both_are_alike_speaks_for_neither(project, later, chosen, sure):
+    sweep = two({"identity": later}, prompts=6)
+    alike = rescored(sweep, lambda cell: {**cell.scores, "identity": 0.9} if cell.pair and cell.prompt == 0 else cell.scores)
+    found = verdict(project, alike)
+    assert (found.pair, found.sure) == (name(chosen), sure)
 
 
 def test_fewer_faults_are_clear_until_a_clip_speaks_against_them(project):
@@ -211,11 +228,12 @@ def test_a_failed_clip_and_a_missing_likeness_put_a_pair_behind(project):
         lambda cell: replace(cell, state="failed", scores={}) if cell.pair == name(200) and cell.prompt == 0 else cell
     )
     assert (verdict(project, sweep).pair, verdict(project, failed).pair) == (name(200), name(100))
-    half = two({}, {"motion": 0.3})
+    half = two({})
     unseen = rescored(
         half, lambda cell: {k: v for k, v in cell.scores.items() if k != "identity"} if cell.pair == name(200) else cell.scores
     )
-    assert verdict(project, unseen).pair == name(100), "a pair that was not measured is not named"
+    found = verdict(project, unseen)
+    assert (found.pair, found.sure) == (name(100), CLEAR), "a pair that was not measured is not named"
 
 
 # -- sentences

@@ -19,6 +19,11 @@ def number(values: Values, name: str) -> float | None:
     return None if value is None or isinstance(value, bool) else float(value)
 
 
+def lead(own: float, other: float) -> float:
+    """How far a value lies above another, to the four digits that they have: what floats add must not decide at a margin."""
+    return round(own - other, 4)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FoundFault:
     """What is wrong, in words. is_too_little: it comes of learning too little; is_told_apart: a sentence of its own tells it."""

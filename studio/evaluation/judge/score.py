@@ -8,7 +8,7 @@ from enum import Enum
 from statistics import mean, median
 
 from studio.evaluation.judge.look import Look
-from studio.evaluation.judge.row import FoundFault, Row, number
+from studio.evaluation.judge.row import FoundFault, Row, lead, number
 from studio.evaluation.sweep_facts import Values
 
 
@@ -140,7 +140,7 @@ class Loss:
     told_by: str
 
     def is_in(self, own: float, best: float) -> bool:
-        return self.sign * (best - own) > self.margin
+        return self.sign * lead(best, own) > self.margin
 
 
 @dataclass(frozen=True, kw_only=True)
