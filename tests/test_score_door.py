@@ -11,7 +11,7 @@ import pytest
 from comparison_kit import make_comparison
 from test_former_sweeps import put_former
 
-from studio.workspace import read_json, write_json
+from studio.disk import read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZE, PROMPTS = (32, 32), ("Portrait | [trigger], a [class], smiling", "Stranger | another [class], waving")

@@ -12,9 +12,9 @@ from verdict_kit import (
     rescored,
 )
 
+from studio.disk import append_jsonl, write_json
 from studio.evaluation.judge.held_out import read_held_out
 from studio.evaluation.judge.verdict import CLEAR, CLOSE, NOT_MEASURED, verdict
-from studio.workspace import append_jsonl, write_json
 
 
 def everywhere(steps, scores=GOOD):

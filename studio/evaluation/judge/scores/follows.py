@@ -14,9 +14,10 @@ DISOBEDIENCE = 0.1  # of what prompts say, that is seen less often than with the
 def measure(look: Look) -> Values:
     from studio.evaluation.judge.obedience import prompt_accuracy  # here, as it loads torch
 
-    if look.watcher is None or not look.watcher.can_name:
+    namer = look.watcher.namer if look.watcher else None
+    if namer is None:
         return {}
-    share = prompt_accuracy(look.watcher.sight, look.prompt.text, look.frames)
+    share = prompt_accuracy(namer, look.prompt.text, look.frames)
     return {} if share is None else {"follows": round(share, 4)}
 
 
