@@ -79,6 +79,7 @@ def test_clipping_is_a_share_of_all_pixels():
     ((100, 151, 100, 151, 100), 0.4),  # there and back by a fifth of full brightness
     ((100, 110, 120, 130, 140), 0.0),  # a fade
     ((100, 100, 101, 100), 0.00588),
+    ((100, 151, 100), 0.4),
     ((100, 151), 0.0),
     ((100,), 0.0),
 ])  # fmt: skip
@@ -112,7 +113,8 @@ def test_grain_is_not_motion():
     rng = np.random.default_rng(0)
     cells = np.stack([rng.permutation(np.tile([0, 60], 32)).reshape(8, 8) for _ in range(6)])
     assert of("motion", grey(100 + np.tile(cells, (1, 8, 8))), flashing(1.0)) == {"motion": 0.0}
-    assert of("motion", grey(100 + cells[:, :4, :4]), flashing(1.0, 8))["motion"] > 0, "a picture smaller than the grid is one cell"
+    for small in (cells[:, :4], cells[:, :, :4]):
+        assert of("motion", grey(100 + small), flashing(1.0, 8))["motion"] > 0, "a side shorter than a cell makes the cells smaller"
 
 
 # -- sharpness
