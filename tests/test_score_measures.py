@@ -105,7 +105,9 @@ def test_motion_is_a_share_of_the_base_s_from_where_that_moves():
     assert of("motion", flashing(0.25), flashing(0.75)) == {"motion": 0.3333}
     assert of("motion", flashing(1.0), flashing(0.5)) == {"motion": None}, "0.5 of 1/255 is below 0.002"
     assert of("motion", flashing(1.0), flashing(0.52)) == {"motion": 1.9394}, "33 of 64 of 1/255 lie above it"
-    assert of("motion", grey([plain(0)]), grey([plain(255)])) == {"motion": None}, "one picture does not move"
+    assert of("motion", flashing(0.5)[:2], flashing(1.0)) == {"motion": 0.5}
+    assert of("motion", grey([plain(0)]), flashing(1.0)) == {"motion": 0.0}, "one picture does not move"
+    assert of("motion", flashing(1.0), grey([plain(0)])) == {"motion": None}
 
 
 def test_grain_is_not_motion():
