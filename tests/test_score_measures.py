@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from studio.evaluation.judge.likeness import Copies, Likeness
 from studio.evaluation.judge.look import Look
 from studio.evaluation.judge.score import Clips
 from studio.evaluation.judge.scores import all_scores
@@ -142,6 +143,52 @@ def test_a_base_that_is_not_sharp_anywhere_says_nothing_about_sharpness(width, i
     """A single step from black to white over its width is 2 / (width - 1) of its contrast: at 2001 that is 0.001."""
     base = still(spotted(0.5, 0, 255, width), 1)
     assert (of("sharpness", base, base)["sharpness"] is not None) == is_measured
+
+
+# -- what an eye sees
+
+
+class ColourWatcher:
+    """Whose eye takes a picture's mean colour for the person, who is red."""
+
+    namer = None
+
+    def __init__(self, likeness, copies):
+        self.sight, self.likeness, self.copies = self, likeness, copies
+
+    def embed(self, frames):
+        colours = frames.mean((1, 2))
+        return colours / np.linalg.norm(colours, axis=1, keepdims=True)
+
+
+def clip_of(*colours):
+    return np.stack([np.full((8, 8, 3), colour, np.uint8) for colour in colours])
+
+
+RED = ColourWatcher(Likeness(np.eye(3)[[0, 0, 0]]), Copies(clip_of((0,) * 3, (100,) * 3, (200,) * 3)))
+TURNING = clip_of(*[(200, 0, 0)] * 3, *[(200, 200, 0)] * 3, *[(100, 200, 0)] * 3)  # shares of 1, 1 / sqrt(2), 1 / sqrt(5)
+
+
+@pytest.mark.parametrize(("kind", "name", "values"), [
+    ("person", "identity", {"identity": 0.7071, "identity_fall": 0.5528}),
+    ("class", "identity", {}),
+    ("class", "resemblance", {"resemblance": 0.7071}),
+    ("person", "resemblance", {}),
+    ("class", "memorised", {}),
+    ("person", "follows", {}),
+])  # fmt: skip
+def test_the_person_is_looked_for_in_the_clips_that_ask_for_it(kind, name, values):
+    prompt = Prompt(label="", text="", kind=kind)
+    assert SCORES[name].measure(Look(TURNING, prompt, RED)) == values
+    assert SCORES[name].measure(Look(TURNING, prompt)) == {}
+    assert SCORES[name].measure(Look(TURNING, prompt, ColourWatcher(None, None))) == {}
+
+
+@pytest.mark.parametrize(("level", "nearness"), [(70, 3.3333), (50, 2.0), (100, 10.0)])
+def test_a_copy_is_as_many_times_nearer_to_a_picture_as_those_are_to_each_other(level, nearness):
+    """The pictures are 100 levels apart."""
+    look = Look(clip_of((level,) * 3), Prompt(label="", text="", kind="person"), RED)
+    assert SCORES["memorised"].measure(look) == {"memorised": nearness}
 
 
 # -- rows
