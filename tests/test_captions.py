@@ -6,7 +6,7 @@ import pytest
 
 from studio.data.captions import rules
 from studio.data.captions.rules import audit, check_caption, check_trigger, class_prompt, compose_caption, suggest_trigger
-from studio.data.dataset import Item
+from studio.data.item_record import Item
 
 
 def items(*captions, keep=True):

@@ -14,7 +14,8 @@ from studio.data.dataset import kept_items, list_items
 from studio.errors import NewerFormat, Problem
 from studio.jobs.kinds.caption import CaptionJob
 from studio.jobs.kinds.curate import CurateJob
-from studio.models.catalogue import describe_model, model_preset
+from studio.models.catalogue import describe_model
+from studio.models.preset import model_preset
 from studio.project_facts import Permission
 from studio.training.pairs import list_pairs
 from studio.workspace import Workspace

@@ -12,8 +12,7 @@ from PIL import Image
 
 from studio.data import persons
 from studio.data import remarks as said
-from studio.data.dataset import Item
-from studio.data.item_record import Measurements
+from studio.data.item_record import Item, Measurements
 from studio.data.media.clips import read_frames
 from studio.data.media.photos import load_photo
 from studio.data.remarks import Decision, Remark, Warned

@@ -270,11 +270,11 @@ def check_arithmetic(device: torch.device) -> Finding:
     """TFLOP/s of a large matrix product in the training's number format."""
     size, dtype = (8192, torch.bfloat16) if device.type == "cuda" else (512, torch.float32)
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    a @ b
+    _ = a @ b
     seconds = {}
     with _timed(device, seconds, "product"):
         for _ in range(10):
-            a @ b
+            _ = a @ b
     tflops = 10 * 2 * size**3 / seconds["product"] / 1e12
     return Finding("arithmetic", GOOD, f"{tflops:.1f} TFLOP/s in {str(dtype).removeprefix('torch.')}", {"tflops": tflops})
 

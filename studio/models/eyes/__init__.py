@@ -5,14 +5,13 @@ A member is a file of this folder with an `EYE`. It opens only when it is asked 
 """
 
 import hashlib
-import importlib
-import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from studio.disk import file_sha256
+from studio.doors import members
 from studio.models.preset import ModelPreset
 
 if TYPE_CHECKING:
@@ -72,8 +71,7 @@ class Eye(Protocol):
 
 def list_eyes() -> list[Eye]:
     """Every member, in order of name."""
-    modules = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
-    return sorted((module.EYE for module in modules), key=lambda eye: eye.name)
+    return sorted((module.EYE for module in members(__name__, ["EYE"])), key=lambda eye: eye.name)
 
 
 def find_eye(preset: ModelPreset) -> Eye | None:

@@ -87,7 +87,7 @@ class Hub:
 
         info = self._ask(ask, repo_id)
         try:
-            files = [_remote_file(sibling) for sibling in info.siblings or ()]
+            files = [_remote_file(listed) for listed in info.siblings or ()]
             commit = str(info.sha)
             if info.siblings is None or not re.fullmatch(r"[0-9a-f]{7,64}", commit):
                 raise ValueError(commit)
@@ -221,13 +221,13 @@ def own_token(endpoint: str) -> str | None:
     return token
 
 
-def _remote_file(sibling: RepoSibling) -> RemoteFile:
+def _remote_file(listed: RepoSibling) -> RemoteFile:
     """A listed file; TypeError or ValueError if the list is not a hub's."""
-    lfs = sibling.lfs
-    size, sha256, blob_id = (lfs.size, lfs.sha256, "") if lfs else (sibling.size, "", sibling.blob_id or "")
+    lfs = listed.lfs
+    size, sha256, blob_id = (lfs.size, lfs.sha256, "") if lfs else (listed.size, "", listed.blob_id or "")
     if not isinstance(size, int) or size < 0 or not all(re.fullmatch(r"[0-9a-f]*", text) for text in (sha256, blob_id)):
-        raise ValueError(sibling.rfilename)
-    return RemoteFile(str(sibling.rfilename), size, sha256, blob_id)
+        raise ValueError(listed.rfilename)
+    return RemoteFile(str(listed.rfilename), size, sha256, blob_id)
 
 
 def _response(error: Exception) -> httpx2.Response | None:

@@ -1,4 +1,4 @@
-"""Vision-language models that transformers loads by itself: Qwen3-VL, its tiny embedded sibling, and others of that form."""
+"""Vision-language models that transformers loads by itself: Qwen3-VL, the tiny embedded model, and others of that form."""
 
 from __future__ import annotations
 
