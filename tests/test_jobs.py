@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from run_kit import read_events
 
 from studio import disk
 from studio.config import EXPERTS
@@ -317,8 +318,8 @@ def test_a_mistake_ends_the_job_in_words_and_the_log_has_the_traceback(project):
     job = run_job(run_dir)
     assert job.state == "failed" and "steps must be a number" in job.error.message and not job.error.unexpected
     assert "Traceback" in state.read_log_tail(run_dir)
-    events, offset = state.read_events(run_dir)
-    assert events[-1]["event"] == "error" and state.read_events(run_dir, offset) == ([], offset)
+    events, offset = read_events(run_dir)
+    assert events[-1]["event"] == "error" and read_events(run_dir, offset) == ([], offset)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
@@ -553,11 +554,11 @@ def test_events_that_cannot_be_written_now_are_written_later_and_do_not_end_the_
     with Recorder(run_dir) as recorder:
         recorder.report("note", message="one")
         recorder.report("progress", stage="learning", done=1, total=9, unit="steps", message="")
-        assert state.read_events(run_dir)[0] == []
+        assert read_events(run_dir)[0] == []
         held.now = False
         recorder.report("note", message="two")
         recorder.end("done")
-    assert [e.get("message") for e in state.read_events(run_dir)[0]] == ["one", "", "two"]
+    assert [e.get("message") for e in read_events(run_dir)[0]] == ["one", "", "two"]
 
 
 def test_a_log_that_is_open_elsewhere_does_not_end_the_job(project, monkeypatch):
@@ -600,7 +601,7 @@ def test_events_wait_for_space_on_a_full_disk_and_a_job_does_not_end_for_them(pr
         recorder._write_again = 0.0
         recorder.report("note", message="two")
         recorder.end("done")
-    assert [e.get("message") for e in state.read_events(run_dir)[0]] == ["one", "The disk is full", "two"]
+    assert [e.get("message") for e in read_events(run_dir)[0]] == ["one", "The disk is full", "two"]
 
 
 def test_a_process_of_the_group_that_cannot_start_is_said_instead_of_waited_for(project):
@@ -658,7 +659,7 @@ with Recorder(Path(sys.argv[1]), Output().report) as recorder, stop_on_signals(r
         process.send_signal(signal.SIGHUP)
         assert process.wait() == 0
     assert state.read_status(run_dir).state == "stopped"
-    assert [event["step"] for event in state.read_events(run_dir)[0]] == [1, 2]
+    assert [event["step"] for event in read_events(run_dir)[0]] == [1, 2]
 
 
 def test_libraries_and_paths_that_windows_refuses_are_put_into_words():

@@ -11,6 +11,7 @@ import time
 import psutil
 import pytest
 import torch
+from run_kit import read_events
 from safetensors.torch import load_file
 
 from studio.config import EXPERTS, TrainConfig, merge, to_dict
@@ -91,7 +92,7 @@ def run(run_dir):
 
 
 def steps_done(run_dir):
-    return [e["step"] for e in state.read_events(run_dir)[0] if e["event"] == "step"]
+    return [e["step"] for e in read_events(run_dir)[0] if e["event"] == "step"]
 
 
 def kill(run_dir):
@@ -149,7 +150,7 @@ def test_a_shutdown_or_a_person_who_wants_the_gpu_back_need_not_wait_for_a_long_
     """A step of some ten seconds on this computer: it is broken off between two blocks, and nothing is lost but the step itself."""
     run_dir = train(project, accumulation=64, steps=20, memory={"gradient_checkpointing": True})
     start(run_dir)
-    wait_until(run_dir, lambda job: any(e["event"] == "phase" for e in state.read_events(run_dir)[0]))
+    wait_until(run_dir, lambda job: any(e["event"] == "phase" for e in read_events(run_dir)[0]))
     time.sleep(1.5)  # in the middle of the first step
     worker, asked = psutil.Process(state.read_status(run_dir).pid), time.monotonic()
     if os.name == "posix":
@@ -167,7 +168,7 @@ def test_four_processes_are_one_job_that_ends_when_one_dies_and_can_go_on(projec
     run_dir = train(project, processes=4, resume_every=4, **settings)
 
     def experts_seen(job):
-        return job.is_over or {e.get("expert") for e in state.read_events(run_dir)[0] if e["event"] == "step"} == set(EXPERTS)
+        return job.is_over or {e.get("expert") for e in read_events(run_dir)[0] if e["event"] == "step"} == set(EXPERTS)
 
     start(run_dir)
     wait_until(run_dir, experts_seen)

@@ -1,6 +1,7 @@
 """How the program is built, read from its source: no circles of imports, few imports inside functions, small folders and files."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,16 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ST
 MOST_IMPORTS_INSIDE = 60
 MOST_FILES = 14
 MOST_LINES = 480
+ASKED_BY_FILE = (  # modules whose names are asked for by the name of their file
+    "studio.commands.",
+    "studio.evaluation.judge.scores.",
+    "studio.export.targets.",
+    "studio.jobs.kinds.",
+    "studio.models.captioners.families.",
+    "studio.models.eyes.",
+    "studio.models.fetch.fetchables.",
+    "studio.training.step.distributions.",
+)
 
 
 def module_name(path: Path) -> str:
@@ -69,6 +80,49 @@ def test_a_name_is_imported_from_where_it_is_defined():
         if alias.name not in own[node.module] and f"{node.module}.{alias.name}" not in own
     }
     assert not found
+
+
+def names_at_top(tree: ast.Module) -> set[str]:
+    """The functions, classes and constants of a file; what a decorator registers is used by it."""
+    named = {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.decorator_list}
+    named |= {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    targets += [node.target for node in tree.body if isinstance(node, ast.AnnAssign)]
+    stored = {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
+    return {name for name in named | stored if not name.startswith("__")}
+
+
+def names_asked_for(module: str, tree: ast.Module) -> set[tuple[str, str]]:
+    """(module, name) of what a file uses: its own names, imported ones, those of a module that it imported, and those in types as text."""
+    aliases = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    asked = {tuple(full.rsplit(".", 1)) for full in aliases.values()}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            asked.add((module, node.id))
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            asked.add((aliases.get(node.value.id, ""), node.attr))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            asked |= {(module, word) for word in re.findall(r"\w+", node.value) if re.fullmatch(r"[\w.\[\], |]+", node.value)}
+    return asked
+
+
+def test_the_program_uses_every_name_that_it_defines():
+    """What only tests use lies in the tests. Members of doors and commands are asked for by the name of their file."""
+    program = {module_name(path): tree for path, tree in TREES.items()} | {"app": ast.parse((ROOT / "app.py").read_text(encoding="utf-8"))}
+    asked = {found for module, tree in program.items() for found in names_asked_for(module, tree)}
+    unused = {
+        f"{module}.{name}"
+        for module, tree in program.items()
+        if not module.startswith(ASKED_BY_FILE) and not module.endswith((".tab", "_tab"))
+        for name in names_at_top(tree)
+        if (module, name) not in asked
+    }
+    assert not unused
 
 
 def test_no_choice_hides_in_another():

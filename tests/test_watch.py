@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from run_kit import read_events
 
 from studio.clocks import asleep_seconds, awake_seconds
 from studio.jobs import launcher, recorder, state, watch, windows
@@ -119,7 +120,7 @@ def test_a_job_that_slept_tells_it_in_its_events_and_log(run_dir):
         clock.asleep = 3600.0
         job._look_around()
         job.end("done")
-    assert [(e["event"], e["seconds"]) for e in state.read_events(run_dir)[0]] == [("asleep", 3600)]
+    assert [(e["event"], e["seconds"]) for e in read_events(run_dir)[0]] == [("asleep", 3600)]
     assert "slept for 1 h;" in state.read_log_tail(run_dir)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 
 from studio.models.files.weights import Weight
-from studio.models.stream.precision import BLOCK, STORED, FrozenLinear, block_size, store, why_not_multiplied
+from studio.models.stream.precision import BLOCK, STORED, FrozenLinear, store, why_not_multiplied
 
 FP8 = (torch.float8_e4m3fn, torch.float8_e5m2)
 
@@ -67,19 +67,10 @@ class SmallStorage:
         else:
             whole = weight.tensor if weight.scale is None else weight.to(torch.float32)
             stored, scale, self.report.errors[name] = store(name, whole.to(self.device), self.stored, self.block)
-        small = _replace_by_small(self.model, name, stored.dtype, scale.shape[1])
+        small = replace_by_small(self.model, name, stored.dtype, scale.shape[1])
         small.multiplies_small = not self.block and not why_not_multiplied(self.device, stored.dtype, scale.shape[1])
         self.report.num_multiplied += small.multiplies_small
         small.weight, small.scale = (torch.nn.Parameter(t.to(device), requires_grad=False) for t in (stored, scale))
-
-
-def store_blocks_small(model: torch.nn.Module, precision: str) -> torch.nn.Module:
-    """Make the block's Linears of an empty transformer 8 bits large, for counting: shapes alone. Nothing happens for other precisions."""
-    if precision in STORED:
-        for name, module in list(model.named_modules()):
-            if is_stored_small(name, module):
-                _replace_by_small(model, name, STORED[precision], module.in_features // block_size(module.in_features))
-    return model
 
 
 def is_stored_small(name: str, module: torch.nn.Module) -> bool:
@@ -87,7 +78,7 @@ def is_stored_small(name: str, module: torch.nn.Module) -> bool:
     return name.startswith("blocks.") and isinstance(module, torch.nn.Linear)
 
 
-def _replace_by_small(model: torch.nn.Module, name: str, stored: torch.dtype, scale_columns: int) -> FrozenLinear:
+def replace_by_small(model: torch.nn.Module, name: str, stored: torch.dtype, scale_columns: int) -> FrozenLinear:
     """A FrozenLinear without memory in the place of a Linear, whose bias it takes over."""
     owner, _, child = name.rpartition(".")
     linear = model.get_submodule(name)
