@@ -12,6 +12,30 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ST
 MOST_IMPORTS_INSIDE = 60
 MOST_FILES = 14
 MOST_LINES = 480
+OUR_FORMER_WORDS = {"mate", "mates", "sibling", "siblings", "voice", "voices", "shelf", "shelves", "forth", "walk", "walks"}
+TAKING_APART = {
+    "startswith",
+    "endswith",
+    "removeprefix",
+    "removesuffix",
+    "split",
+    "rsplit",
+    "partition",
+    "rpartition",
+    "replace",
+    "find",
+    "index",
+}
+WORDS_OF_OTHERS = {
+    "data/captions/files.py",  # Python's own, of a file that ends within a letter
+    "data/remarks.py",  # files of versions in which sentences were data
+    "errors.py",  # a library's, of a full disk
+    "jobs/problems.py",  # torch's, CUDA's and Windows'
+    "machine.py",  # Linux's, of the processor
+    "models/loading.py",  # CUDA's
+    "tiny/drawing.py",  # the pixel world's prompts
+    "tiny/words/captioner_training.py",
+}
 ASKED_BY_FILE = (  # modules whose names are asked for by the name of their file
     "studio.commands.",
     "studio.evaluation.judge.scores.",
@@ -123,6 +147,78 @@ def test_the_program_uses_every_name_that_it_defines():
         if (module, name) not in asked
     }
     assert not unused
+
+
+def defined_names(tree: ast.Module) -> set[str]:
+    """Every name that a file makes up: of functions, classes, parameters, variables and attributes."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.add(node.attr)
+    return found
+
+
+def test_names_have_the_fields_words():
+    """forward and backward, process group, activation store, block pass; lanes are PCIe's, and the page's for its two charts."""
+
+    def parts(name: str) -> set[str]:
+        return {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+
+    found = {
+        (path.relative_to(STUDIO).as_posix(), name, *sorted(parts(name) & OUR_FORMER_WORDS))
+        for path, tree in TREES.items()
+        for name in defined_names(tree)
+        if parts(name) & OUR_FORMER_WORDS
+        and name != "rows_per_walk"
+        and path.parent.name != "eye"  # in people's files; brothers and sisters
+    }
+    assert not found
+
+
+def words_that_decide(node: ast.AST) -> list[str]:
+    """The texts that something is compared with, matched with, or taken apart at."""
+    if isinstance(node, ast.Compare):
+        asked = [node.left, *node.comparators]
+    elif isinstance(node, ast.MatchValue):
+        asked = [node.value]
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in TAKING_APART:
+        asked = node.args[:1]
+    else:
+        return []
+    asked = [part for value in asked for part in (value.elts if isinstance(value, (ast.Tuple, ast.List, ast.Set)) else [value])]
+    return [part.value for part in asked if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+
+
+def test_sentences_are_never_data():
+    """A code stands beside each sentence, so that better words break nothing. Other programs' words have no code."""
+    found = {
+        f"{path.relative_to(STUDIO).as_posix()}:{node.lineno} {text!r}"
+        for path, tree in TREES.items()
+        if path.relative_to(STUDIO).as_posix() not in WORDS_OF_OTHERS
+        for node in ast.walk(tree)
+        for text in words_that_decide(node)
+        if re.search(r"\w \w", text) or text.strip() in (";", ". ", "\N{MIDDLE DOT}")
+    }
+    assert not found
+
+
+def test_lower_rooms_name_no_tab_and_no_selector_of_the_page():
+    """They name actions; which tab an action leads to, the window knows."""
+    found = {
+        f"{path.relative_to(STUDIO).as_posix()}:{node.lineno} {node.value!r}"
+        for path, tree in TREES.items()
+        if path.relative_to(STUDIO).parts[0] not in ("ui", "bootstrap.py")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if re.search(r"\b(Dataset|Train|Evaluate) tab\b|^tab:|^#[a-z][\w-]*$|^\.[a-z]+-[a-z-]+$", node.value)
+    }
+    assert not found
 
 
 def test_no_choice_hides_in_another():

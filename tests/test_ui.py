@@ -685,7 +685,7 @@ def test_another_trainer_s_config_fills_the_form_and_what_has_no_counterpart_is_
     assert (config.steps, config.lora.rank, config.optimizer.learning_rate, config.accumulation) == (1234, 24, 1e-4, 1)
     panel = train_plan.describe_import(filled)
     assert panel.title == "4 settings from my job.yaml" and panel.about == "AI Toolkit, 2 without a counterpart" and panel.more == 0
-    assert {row[0] for row in panel.rows} >= {"train.<b>"} and any("Evaluate tab" in row[2] for row in panel.rows)
+    assert {row[0] for row in panel.rows} >= {"train.<b>"} and any("in a comparison" in row[2] for row in panel.rows)
     sent.parent.mkdir()
     sent.write_bytes(b"nothing: here")
     with pytest.raises(Problem, match="no config that is known"):
