@@ -105,7 +105,7 @@ def build_pictures(page: Page, place: gr.State) -> list[gr.HTML]:
             grid = component("grid")
         with gr.Column(scale=2, min_width=0, elem_id="viewer-column"):
             viewer = component("viewer")
-    findings = gr.HTML("", apply_default_css=False, elem_id="findings")
+    findings = component("findings", elem_id="findings")
     page.acts(grid.pick, lambda project, place, event: [replace(place, item=str(event.id))], [place], [place])
     page.acts(grid.turn, lambda project, place, event: [replace(place, page=int(event.page))], [place], [place])
     page.acts(grid.show, show_only, [place], [place])
@@ -190,7 +190,7 @@ def build_person(page: Page) -> None:
             trigger = gr.Textbox(label="Trigger word", info="trigger: every caption begins with it", elem_id="trigger")
             noun = gr.Textbox(label="What the person is", info="class: what the model knows them as", elem_id="class-noun")
         base = gr.Dropdown(model_choices(page.workspace), label="Base model", elem_id="base-model")
-        permission = gr.HTML("", apply_default_css=False)
+        permission = component("remarks", elem_id="permission")
         button = gr.Button("Save", elem_id="save-person")
         info = "If you have it already: ComfyUI's folder, or the one with the model's model_index.json (a diffusers folder)."
         folder = gr.Textbox(label="Folder of the base model", info=info, elem_id="model-folder")
@@ -216,7 +216,7 @@ def model_choices(workspace: Workspace, chosen: str = "") -> list[tuple[str, str
 
 def read_person(workspace: Workspace, project: Project | None) -> list[Any]:
     if project is None:
-        return ["", "", None, ""]
+        return ["", "", None, None]
     data = project.facts()
     choices = model_choices(workspace, data.base_model)
     return [data.trigger, data.class_noun, gr.update(choices=choices, value=data.base_model), dataset_view.permission_line(data)]
