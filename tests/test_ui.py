@@ -541,11 +541,11 @@ def test_what_the_check_doubts_in_a_kept_picture_is_shown_at_it(filled):
     dataset.store_measurements(filled, {item.id: (item.sha256, Measurements(version=1, warnings=warnings))})
     place = dataset_view.Place(item=item.id, show="doubt")
     _, grid, viewer, _ = dataset_view.read_pictures(filled, place)
-    assert [shown["id"] for shown in grid["items"]] == [item.id] and grid["items"][0]["why"] == "; ".join(doubts)
-    assert viewer["doubts"] == "a little soft in the middle; much like 0002"
+    assert [shown.id for shown in grid.items] == [item.id] and grid.items[0].why == "; ".join(doubts)
+    assert viewer.doubts == "a little soft in the middle; much like 0002"
     dataset.set_keep(filled, item.id, False, "left out by you")
     _, grid, viewer, _ = dataset_view.read_pictures(filled, place)
-    assert grid["items"] == [] and viewer["doubts"] == ""
+    assert grid.items == () and viewer.doubts == ""
 
 
 @pytest.mark.parametrize("text, words", [("", "empty"), ("photos", "full path"), ("/no/such/folder", "no folder")])
@@ -685,7 +685,7 @@ def test_another_trainer_s_config_fills_the_form_and_what_has_no_counterpart_is_
     assert (config.steps, config.lora.rank, config.optimizer.learning_rate, config.accumulation) == (1234, 24, 1e-4, 1)
     panel = train_plan.describe_import(filled)
     assert panel.title == "4 settings from my job.yaml" and panel.about == "AI Toolkit, 2 without a counterpart" and panel.more == 0
-    assert {row[0] for row in panel.rows} >= {"train.<b>"} and any("Evaluate tab" in row[2] for row in panel.rows)
+    assert {row[0] for row in panel.rows} >= {"train.<b>"} and any("in a comparison" in row[2] for row in panel.rows)
     sent.parent.mkdir()
     sent.write_bytes(b"nothing: here")
     with pytest.raises(Problem, match="no config that is known"):

@@ -89,8 +89,13 @@ def write_captions(page: ActingPage, project: Project) -> str:
         raise Problem("Captions are being written already.")
     if missing := download_view.read_captioner(project):
         raise Problem(f"{missing.title}.", fix="Get it with the button above, or write the captions by hand.", action="download-captioner")
-    queue(project, CaptionJob(config=to_dict(CaptionConfig())))
+    queue(project, CaptionJob(config=to_dict(caption_settings(project))))
     return "Captions are being written; the ones you wrote yourself stay as they are."
+
+
+def caption_settings(project: Project) -> CaptionConfig:
+    """How captions are written: what the person chose, else as usual."""
+    return from_dict(CaptionConfig, project.facts().caption_choice, "captions")
 
 
 def check_photos(page: ActingPage, project: Project) -> str:

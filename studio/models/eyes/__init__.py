@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from studio.models.catalogue import BaseModel
     from studio.models.observer import ObserverConfig, Reading
 
-EMBEDDINGS, FACES, VIEWS, NAMES, MOTION = "embeddings", "faces", "views", "names", "motion"  # what an eye may give
+EMBEDDINGS, NAMES, MOTION = "embeddings", "names", "motion"  # what an eye may give
 FIRST_KEYS = {("observer", 1)}  # eyes whose keys were made of their files alone: what lies in projects keeps its worth
 
 
