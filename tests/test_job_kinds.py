@@ -18,10 +18,10 @@ GREET = '''
 
 from dataclasses import dataclass
 
-from studio.jobs.kind import WORK, JobConfig
+from studio.jobs.kind import PROCESSOR, JobConfig
 
 TITLE = "Greet"
-QUEUE = WORK
+QUEUE = PROCESSOR
 
 
 @dataclass(frozen=True, kw_only=True)

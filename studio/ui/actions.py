@@ -72,9 +72,9 @@ def act(page: ActingPage, project: Project, action: str) -> str:
     return ON_SERVER[action](page, project)
 
 
-def queue(project: Project, config: JobConfig, title: str = "") -> Path:
-    """Put a job in the queue and see that a worker takes it; its run folder."""
-    run_dir = launcher.enqueue(project, config, title)
+def queue(project: Project, config: JobConfig, title: str = "", expected_seconds: float | None = None) -> Path:
+    """Put a job in its queue and see that a worker takes it; its run folder. expected_seconds: how long it will take, None where nobody knows."""
+    run_dir = launcher.enqueue(project, config, title, expected_seconds)
     launcher.ensure_worker(project.workspace)
     return run_dir
 

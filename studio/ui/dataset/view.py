@@ -11,6 +11,7 @@ from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
 from studio.data.remarks import SEVERAL_PEOPLE
 from studio.jobs import state
+from studio.jobs.waiting import find_turn
 from studio.models.preset import model_preset
 from studio.project_facts import ProjectFacts
 from studio.training.material import learnable, why_nothing_to_learn
@@ -23,6 +24,11 @@ from studio.workspace import Project
 Json = dict[str, Any]  # what a component draws
 PER_PAGE = 60
 DIFFERENCES = "Different places, light, clothes and angles matter more than the number."
+WAITS = {  # a kind of job -> the next step while one of that kind is not over
+    "import": "wait while photos come in.",
+    "caption": "wait while captions are written.",
+    "curate": "wait for the check.",
+}
 WORTH_CHECKING = 5  # fewer pictures are quicker looked at
 SHOWN = {
     "all": "All",
@@ -93,14 +99,10 @@ def next_step(project: Project | None) -> NextStep:
 
 def describe_next(project: Project, look: Look) -> NextStep:
     items, kept = look.items, look.kept
-    running = {job.kind for job in state.list_jobs(project.workspace, project) if not job.is_over}
-    for kind, words in (
-        ("import", "wait while photos come in."),
-        ("caption", "wait while captions are written."),
-        ("curate", "wait for the check."),
-    ):
-        if kind in running:
-            return NextStep(words)
+    busy = [job for job in state.list_jobs(project.workspace, project) if not job.is_over]
+    for kind, words in WAITS.items():
+        for job in (job for job in busy if job.kind == kind and (items or kind == "import")):
+            return NextStep(words, why_waiting(job))
     preset = model_preset(project.facts().base_model)
     if not items:
         photos = "" if preset.takes_first_picture else "10 to 30 varied photos of the person, or "
@@ -125,6 +127,12 @@ def describe_next(project: Project, look: Look) -> NextStep:
         reason = f"{count_media(kept)} can be trained; {many} give a better likeness."
         return NextStep(f"train, or add more {more}.", reason, find_button("open-train"))
     return NextStep(f"train with {count_media(kept)}.", button=find_button("open-train"))
+
+
+def why_waiting(job: state.JobStatus) -> str:
+    """For what a job waits, and until when; "" where it runs."""
+    turn = find_turn(job)
+    return f.sentence(f"{job.title} {turn.words()}") if turn else ""
 
 
 def write_or_get_captioner(project: Project, what: str) -> NextStep:

@@ -137,7 +137,8 @@ def start(project: Project) -> str:
     if not missing and not stale and (folder / "report.html").is_file():
         return "All of these clips are there already."
     job = SweepJob(config=to_dict(config), pairs=None if pairs is None else tuple(pairs), sweep=folder.name)
-    actions.queue(project, job, f"Draw and compare {project.facts().name}")
+    seconds = estimate_drawing(project, sweep, read_machine()).seconds
+    actions.queue(project, job, f"Draw and compare {project.facts().name}", seconds)
     if not missing:
         return f"{f.count(stale, 'clip')} will be measured; none has to be drawn."
     return f"{f.count(missing, 'clip')} will be drawn; you may close this window, it goes on."
