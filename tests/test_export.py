@@ -17,7 +17,7 @@ from PIL import Image
 
 from studio import cli
 from studio.config import PreservationConfig, TrainConfig, flatten, from_dict, nest, to_dict
-from studio.disk import file_sha256
+from studio.disk import file_sha256, finished_dir, write_json
 from studio.errors import Problem
 from studio.evaluation.clip_files import write_clip
 from studio.evaluation.judge.verdict import VERDICT_VERSION
@@ -31,7 +31,6 @@ from studio.export.writing import to_toml
 from studio.models import lora
 from studio.models.loading import load_expert, load_pipeline
 from studio.training.pairs import find_pair, pair_file_name, pair_folder
-from studio.workspace import finished_dir, write_json
 
 EXPERTS = ("high_noise", "low_noise")
 PAIR = "train-001/step-000030"

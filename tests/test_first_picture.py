@@ -20,6 +20,7 @@ from studio.commands.training import _require_pictures
 from studio.config import EXPERTS, SweepConfig, to_dict
 from studio.data.cache import Cache, Sample, encode_condition, plan_samples, read_first_picture, read_pixels, to_model_range
 from studio.data.dataset import kept_items, list_items, set_keep
+from studio.disk import read_json, write_json
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.clip_files import read_clip
@@ -51,7 +52,7 @@ from studio.ui.evaluate import sample_clips as train_samples
 from studio.ui.side.new_person import CLIPS_ALONE, new_person_options
 from studio.ui.train import view as train_view
 from studio.ui.train.choice import what_prevents
-from studio.workspace import Workspace, read_json, write_json
+from studio.workspace import Workspace
 
 A14B = "wan22-i2v-a14b"
 CPU = torch.device("cpu")

@@ -17,6 +17,7 @@ import pytest
 
 from studio import disk
 from studio.config import EXPERTS
+from studio.disk import append_jsonl, read_json, read_jsonl, write_json
 from studio.errors import Problem
 from studio.jobs import launcher, processes, state
 from studio.jobs.kind import JobConfig, read_config
@@ -29,7 +30,6 @@ from studio.jobs.worker import run_job
 from studio.training import history
 from studio.training.curves import BandCurve, read_curves
 from studio.training.history import read_history
-from studio.workspace import append_jsonl, read_json, read_jsonl, write_json
 
 DEADLINE_SECONDS = 90
 

@@ -9,6 +9,7 @@ from comfyui_kit import make_true_comfyui
 from simulation_kit import Shape, simulate_step
 
 from studio.config import PRESETS_DIR, TrainConfig, from_dict, list_presets, load_preset
+from studio.disk import append_jsonl, write_json
 from studio.machine import Gpu, Machine, TorchBuild
 from studio.models.catalogue import link_model
 from studio.models.preset import model_preset
@@ -20,7 +21,6 @@ from studio.training.plan.planner import propose
 from studio.training.schedule import steps_in_turn
 from studio.training.step.block_pass import StepPlan
 from studio.ui.train.plan import time_text
-from studio.workspace import append_jsonl, write_json
 
 MACHINE = Machine(gpus=(), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cores=16)
 CARD = Gpu(0, "RTX 4090", 24, 22.1, "555", (("chrome", 1.1),))

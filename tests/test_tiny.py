@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from studio.disk import read_json
 from studio.models.loading import Vae, load_expert, load_pipeline, load_text_encoder, load_vae
 from studio.models.lora import add_lora, trainable_lora
 from studio.tiny import denoiser, stage, world
@@ -16,7 +17,6 @@ from studio.tiny.samples import Codec, Pool, draw_groups, to_pixels, vary_captio
 from studio.tiny.vae import build_vae
 from studio.tiny.words.text import build_text_encoder, build_tokenizer
 from studio.tiny.words.text_training import train_text_encoder
-from studio.workspace import read_json
 
 MARKED = world.draw_identity(random.Random(3), held_out=True)
 

@@ -14,6 +14,7 @@ from training_kit import Events, add_clip, add_photo, lora_bits, new_project, ne
 from studio.config import MemoryConfig, PreservationConfig
 from studio.data.cache import Cache, Sample, write_tensor
 from studio.data.dataset import remove_item, set_caption
+from studio.disk import read_json
 from studio.errors import Problem
 from studio.models.loading import load_expert
 from studio.models.lora import add_lora, lora_off, trainable_lora
@@ -27,7 +28,6 @@ from studio.training.step.batches import HELD_OUT_LEVELS
 from studio.training.step.block_pass import Pass, StepPlan, predict
 from studio.training.step.gradients import Group, Row, accumulate_gradients, evaluate, split_passes
 from studio.training.step.preservation import preservation_weight, preserved_pictures
-from studio.workspace import read_json
 
 
 class Killed(BaseException):

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from comparison_kit import measured_with_an_eye
 
+from studio.disk import append_jsonl, write_json
 from studio.evaluation.judge.held_out import read_held_out
 from studio.evaluation.judge.verdict import CLEAR, CLOSE, NOT_MEASURED, verdict
 from studio.evaluation.sweep_facts import Cell, ComparedPair, Prompt, Sweep
-from studio.workspace import append_jsonl, write_json
 
 GOOD = {"motion": 0.95, "sharpness": 1.0, "flicker": 0.001, "base_flicker": 0.001, "clipping": 0.0, "change": 0.1, "applied": True}
 CLASS = GOOD | {"change": 0.02}

@@ -20,11 +20,12 @@ from studio.data.captions.rules import class_prompt
 from studio.data.item_record import Item
 from studio.data.media.clips import read_frames
 from studio.data.media.photos import load_photo
+from studio.disk import write_atomic
 from studio.errors import Problem
 from studio.facts import Facts
 from studio.models.catalogue import BaseModel
 from studio.models.first_picture import encode_first_picture
-from studio.workspace import Project, write_atomic
+from studio.workspace import Project
 
 CODE_VERSION = 1  # raise it when the same input gives other numbers: old files are then made again
 DAMAGED = (OSError, ValueError, KeyError, SafetensorError)

@@ -9,7 +9,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from PIL import Image
 
-from studio.workspace import replace
+from studio.disk import replace
 
 MARK = "AI-generated with Likeness Studio"
 SOURCE_TYPE = "digital_source_type=trainedAlgorithmicMedia"  # IPTC's term, for programs

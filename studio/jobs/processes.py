@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from studio.config import RENDEZVOUS_FILE
+from studio.disk import read_jsonl
 from studio.errors import Problem, ProcessLost
 from studio.jobs import launcher, machines, state
 from studio.jobs.problems import KEPT, Failure
 from studio.jobs.recorder import Recorder
 from studio.training.events import TRAINING
-from studio.workspace import read_jsonl
 
 ENDING_SECONDS = 120.0  # to save and end
 LOOK_SECONDS = 0.2

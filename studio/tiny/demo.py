@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from studio.data.importer import import_media
+from studio.disk import locked
 from studio.project_facts import Permission
 from studio.tiny import world
 from studio.tiny.drawing import draw_clip, draw_photo
-from studio.workspace import Project, Workspace, locked
+from studio.workspace import Project, Workspace
 
 NAME, SLUG, TRIGGER, CLASS_NOUN = "Demo", "demo", "ohwx", "person"
 # Nobody the base has seen, and what no caption can say of her is easily seen: eyes, mark, streak.

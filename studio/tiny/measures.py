@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from studio.config import EXPERTS
+from studio.disk import write_json
 from studio.models.catalogue import BaseModel, find_model
 from studio.models.loading import load_expert, load_text_encoder, load_vae
 from studio.models.observer import find_observer
@@ -23,7 +24,7 @@ from studio.tiny.pack import MEASURES_FILE
 from studio.tiny.samples import CLIP_FRAMES, draw_groups
 from studio.tiny.words.captioner_training import measure_captioner
 from studio.training.step.randomness import generator
-from studio.workspace import Workspace, write_json
+from studio.workspace import Workspace
 
 PHOTOS, CLIPS, BATCH = 160, 90, 16
 SEEN = ("hair", "style", "skin", "beard", "shirt", "glasses", "view", "framing", "place", "light")

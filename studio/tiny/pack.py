@@ -10,13 +10,12 @@ from typing import Any, Protocol
 import torch
 
 from studio.config import EXPERTS
-from studio.disk import file_sha256
+from studio.disk import FORMAT, file_sha256, write_atomic, write_json
 from studio.models.files.folders import PACK_FILE
 from studio.models.loading import Vae
 from studio.tiny.denoiser import BOUNDARY, PLANS
 from studio.tiny.words.text import build_tokenizer
 from studio.tiny.words.text_training import PLAN as TEXT_PLAN
-from studio.workspace import FORMAT, write_atomic, write_json
 
 MEASURES_FILE = "measures.json"
 CARD = Path(__file__).parent / "model_card.md"

@@ -5,10 +5,10 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
+from studio.disk import read_json
 from studio.doors import members
 from studio.models.captioners import families
 from studio.models.fetch.needed import ReadJson
-from studio.workspace import read_json
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -12,8 +12,8 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 
+from studio.disk import write_atomic
 from studio.errors import Problem
-from studio.workspace import write_atomic
 
 LoraState = dict[str, torch.Tensor]  # the matrices of a LoRA, by our keys
 PREFIX = "diffusion_model."

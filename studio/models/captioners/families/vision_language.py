@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.disk import read_json
 from studio.errors import Problem
 from studio.models.captioners.family import AGAIN, Answer, Fit
 from studio.models.fetch.needed import ReadJson, names_of_transformers_folder
 from studio.models.files.weight_files import read_header
-from studio.workspace import read_json
 
 if TYPE_CHECKING:
     import numpy as np
