@@ -22,6 +22,7 @@ from studio.data.captions.writer import find_captioner
 from studio.data.importer import import_media
 from studio.errors import Problem
 from studio.jobs import launcher, state, worker
+from studio.jobs.kind import GPU
 from studio.jobs.kinds.download import DownloadJob
 from studio.jobs.recorder import Recorder
 from studio.models.catalogue import describe_model, find_model
@@ -33,9 +34,9 @@ from studio.models.files.folders import check_folder
 from studio.models.preset import model_preset
 from studio.project_facts import Permission
 from studio.ui import actions, download_view
-from studio.ui.side import new_person, status_line
 from studio.ui.actions import find_button
 from studio.ui.dataset import view as dataset_view
+from studio.ui.side import new_person, status_line
 from studio.ui.train import choice as train_choice
 from studio.ui.train import view as train_view
 from studio.workspace import Workspace
@@ -534,7 +535,7 @@ def run_job(workspace):
 
 
 def test_a_detached_worker_downloads_while_another_job_runs(hub, workspace, project):
-    with launcher.worker_lock(workspace):  # something trains
+    with launcher.worker_lock(workspace, GPU):  # something trains
         run_dir = launcher.enqueue(workspace.download_jobs(MODEL), DownloadJob(model=MODEL), "Download WAN")
         assert launcher.ensure_worker(workspace.downloads)
         deadline = time.monotonic() + 90
@@ -689,7 +690,7 @@ def test_a_press_downloads_shows_how_far_it_is_and_goes_on_after_a_stop(hub, per
             report(self, event, **fields)
             if event == "progress" and fields["done"] > 6 and stop:
                 time.sleep(0.8)  # the status is written twice a second
-                seen.append((download_view.read_download(person), status_line.read_status_line(workspace).download))
+                seen.append((download_view.read_download(person), status_line.read_status_line(workspace).jobs[0]))
                 status_line.stop_job(workspace, Event(id=seen[-1][1].id))
 
         monkeypatch.setattr(Recorder, "report", report_and_look)
@@ -707,7 +708,7 @@ def test_a_press_downloads_shows_how_far_it_is_and_goes_on_after_a_stop(hub, per
     download_view.start(MODEL, workspace)
     assert len(state.list_jobs(workspace.downloads)) == 1
     look(job.run_dir, stop=False)
-    assert download_view.read_download(person) is None and status_line.read_status_line(workspace).download is None
+    assert download_view.read_download(person) is None and status_line.read_status_line(workspace).jobs == ()
     assert_whole(workspace, hub.files)
 
 

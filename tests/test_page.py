@@ -20,8 +20,9 @@ from studio.jobs import launcher
 from studio.jobs.problems import explain
 from studio.project_facts import Permission
 from studio.training.pairs import damaged_pairs, list_pairs, pair_folder
-from studio.ui.side import chooser as chooser_view, projects
 from studio.ui.evaluate import view as evaluate_view
+from studio.ui.side import chooser as chooser_view
+from studio.ui.side import projects
 
 WORDS = {"kim": "ohwx, Kim on a pier at dusk", "carla": "zxqv, Carla in a red armchair"}
 

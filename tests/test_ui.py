@@ -39,7 +39,6 @@ from studio.jobs.kinds.train import TrainJob
 from studio.project_facts import Permission
 from studio.tiny.demo import ensure_demo_project
 from studio.ui import actions, app, uploads
-from studio.ui.side import new_person, status_line
 from studio.ui import formatting as f
 from studio.ui.app import build, make_app
 from studio.ui.dataset import results as results_view
@@ -50,6 +49,7 @@ from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import view as evaluate_view
 from studio.ui.page import Seen, describe_error
 from studio.ui.settings_form import build_form, place_field, search_index
+from studio.ui.side import new_person, status_line
 from studio.ui.train import choice as train_choice
 from studio.ui.train import plan as train_plan
 from studio.ui.train import tab as train_tab
@@ -247,10 +247,21 @@ def test_a_new_person_needs_permission_and_a_trigger_that_is_no_word(workspace):
 def test_the_status_line_says_what_runs_and_what_waits(filled, idle):
     actions.check_photos(None, filled)
     actions.write_captions(None, filled)
+    train_choice.start(filled)
     line = status_line.read_status_line(filled.workspace)
-    assert line.job.state == "waiting in the queue" and line.waiting == 1
-    status_line.stop_job(filled.workspace, Event(id=line.job.id))
-    assert status_line.read_status_line(filled.workspace).job.id != line.job.id
+    assert line.jobs == () and [job.title for job in line.waiting] == ["Write captions", "Train Anna", "Check photos"]
+    captions, training, check = line.waiting
+    assert training.waits == "waits for: Write captions; not known how long" and training.project == "Anna"
+    assert check.waits == captions.waits == "is about to begin"  # what needs no graphics card waits for nothing that does
+    assert (training.up, training.down, check.up, check.down) == (True, False, False, False)
+    status_line.move_job(filled.workspace, Event(id=training.id, places=-1))
+    assert [job.title for job in status_line.read_status_line(filled.workspace).waiting][:2] == ["Train Anna", "Write captions"]
+    with pytest.raises(Problem, match="one place"):
+        status_line.move_job(filled.workspace, Event(id=training.id, places=-2))
+    with pytest.raises(Problem, match="not there any more"):
+        status_line.stop_job(filled.workspace, Event(id=f"{filled.slug}/train-099"))
+    status_line.stop_job(filled.workspace, Event(id=captions.id))
+    assert [job.title for job in status_line.read_status_line(filled.workspace).waiting] == ["Train Anna", "Check photos"]
 
 
 def test_next_follows_the_dataset(project, media, idle):
@@ -745,13 +756,13 @@ def test_the_end_of_a_run_is_told_in_words_with_one_button(filled, idle):
 def test_a_paused_training_is_resumed_and_a_paused_queue_is_let_go_on_with_a_button(filled, idle):
     first = make_training(filled, 1, "running", step=12)
     write_json(first / "status.json", read_json(first / "status.json") | state.own_identity().identity())
-    run = actions.queue(filled, CurateJob(keep=24))
+    run = actions.queue(filled, CaptionJob(config={}))
     assert "frees the GPU" in train_tab.pause(filled, Event(run=first.name))
     assert state.read_status(first).state == "stopping"
     write_json(first / "status.json", read_json(first / "status.json") | {"state": "stopped", "pid": None})
     assert "no waiting job begins before" in train_view.next_step(filled).text
     line = status_line.read_status_line(filled.workspace)
-    assert line.held and line.job.id.endswith(run.name)
+    assert line.held and line.waiting[0].id.endswith(run.name) and line.waiting[0].waits == "waits: the queue is paused"
     assert actions.go_on_with_queue(page_of(filled.workspace), filled) == "The queue goes on."
     assert not status_line.read_status_line(filled.workspace).held
     launcher.pause(first)

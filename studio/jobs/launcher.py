@@ -239,7 +239,8 @@ def ensure_worker(workspace: Workspace) -> bool:
     """
     jobs = state.list_jobs(workspace)
     in_vain = [queue for queue in queues_of(workspace) if _waiting_in_vain(workspace, queue, jobs)]
-    return any([_start_worker(workspace, queue) for queue in in_vain])
+    started = [queue for queue in in_vain if _start_worker(workspace, queue)]
+    return bool(started)
 
 
 def _start_worker(workspace: Workspace, queue: str) -> bool:

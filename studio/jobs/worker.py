@@ -84,7 +84,9 @@ def _holding(workspace: Workspace, queue: str, lock: BaseFileLock) -> Iterator[N
     try:
         yield
     finally:
-        launcher.clear_worker_record(workspace, queue, {os.getpid()})  # before the last look at the queue: whoever queues now starts a worker
+        launcher.clear_worker_record(
+            workspace, queue, {os.getpid()}
+        )  # before the last look at the queue: whoever queues now starts a worker
         lock.release()
         launcher.ensure_worker(workspace)
 

@@ -44,7 +44,6 @@ class NewPersonDialog(View):
     permission: str
 
 
-
 def build(page: Page) -> None:
     def list_models_live(_: str) -> list[dict[str, Any]]:
         """The base models as they are now: one may have come since the page was made."""
@@ -75,7 +74,10 @@ def describe_choice(model: Presence, workspace: Workspace) -> ModelChoice:
     if not model.available:
         told, offered = offer_download(model.name, workspace)
         reason = told or reason
-    if model_preset(model.name).takes_first_picture:
+    preset = model_preset(model.name)
+    if preset.is_built_in:
+        reason = f"{reason or 'Ready to use.'} {preset.description}"
+    if preset.takes_first_picture:
         reason = f"{reason or 'Ready to use.'} {CLIPS_ALONE}"
     return ModelChoice(model.name, model.title, model.available, reason, offered)
 
@@ -87,6 +89,8 @@ def offer_download(name: str, workspace: Workspace) -> tuple[str, download_view.
         running = download_view.describe_running(job)
         return f"It is being downloaded: {running.counted}. {running.left}".strip(), None
     offered = download_view.offer(name, workspace)
+    if broke_off := download_view.how_it_ended(job if job and job.state != "done" else None):
+        return f"The download ended. {broke_off}", offered
     return "Not on this computer yet." if offered and not offered.here else "", offered
 
 
@@ -124,5 +128,3 @@ def create(workspace: Workspace, event: gr.EventData) -> str:
     permission = Permission(granted=True, statement=PERMISSION, time=time.time())
     made = workspace.create_project(name, trigger=trigger, class_noun=noun or "person", base_model=base, permission=permission)
     return made.slug
-
-
