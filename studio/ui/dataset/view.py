@@ -12,7 +12,8 @@ from studio.data.media.thumbnails import version_of
 from studio.data.remarks import SEVERAL_PEOPLE
 from studio.jobs import state
 from studio.jobs.waiting import find_turn
-from studio.models.preset import model_preset
+from studio.models.eyes import find_eye
+from studio.models.preset import ModelPreset, model_preset
 from studio.project_facts import ProjectFacts
 from studio.training.material import learnable, why_nothing_to_learn
 from studio.ui import actions, download_view
@@ -114,7 +115,7 @@ def describe_next(project: Project, look: Look) -> NextStep:
     kept = learnable(kept, preset)
     bare = [item for item in kept if not item.caption]
     if len(bare) >= WORTH_CHECKING and not any(item.measurements.are_there for item in items):
-        reason = "Blurred, dark and doubled pictures, and other people, are found before you write captions for them."
+        reason = f"{what_a_check_finds(preset)} are found before you write captions for them."
         return NextStep(f"have {count_media(kept)} checked.", reason, find_button("check-photos"))
     if bare:
         return write_or_get_captioner(project, count_media(bare))
@@ -127,6 +128,12 @@ def describe_next(project: Project, look: Look) -> NextStep:
         reason = f"{count_media(kept)} can be trained; {many} give a better likeness."
         return NextStep(f"train, or add more {more}.", reason, find_button("open-train"))
     return NextStep(f"train with {count_media(kept)}.", button=find_button("open-train"))
+
+
+def what_a_check_finds(preset: ModelPreset) -> str:
+    """Other people are promised only where an eye looks that knows people of every kind."""
+    eye = find_eye(preset)
+    return "Blurred, dark and doubled pictures, and other people," if eye and not eye.needs_base else "Blurred, dark and doubled pictures"
 
 
 def why_waiting(job: state.JobStatus) -> str:
