@@ -51,7 +51,7 @@ from studio.training.step.gradients import Group, Row, accumulate_gradients
 from studio.ui.dataset import view as dataset_view
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import sample_clips as train_samples
-from studio.ui.sidebar import CLIPS_ALONE, new_person_options
+from studio.ui.side.new_person import CLIPS_ALONE, new_person_options
 from studio.ui.train import view as train_view
 from studio.ui.train.choice import what_prevents
 from studio.workspace import Workspace

@@ -22,8 +22,9 @@ from studio.jobs.kinds.caption import CaptionJob
 from studio.jobs.problems import explain
 from studio.project_facts import Permission
 from studio.training.pairs import damaged_pairs, list_pairs, pair_folder
-from studio.ui import sidebar
 from studio.ui.evaluate import view as evaluate_view
+from studio.ui.side import chooser as chooser_view
+from studio.ui.side import projects
 
 WORDS = {"kim": "ohwx, Kim on a pier at dusk", "carla": "zxqv, Carla in a red armchair"}
 
@@ -95,7 +96,7 @@ def test_a_damaged_curation_file_empties_the_pictures_and_the_person_still_stand
 def test_a_broken_project_file_is_in_the_chooser_and_its_page_says_what_to_do(people):
     kim, carla = people
     carla.file.write_bytes(b'{"name": "Carl')
-    assert sidebar.project_choices(kim.workspace) == [("Kim", "kim"), ("carla (damaged)", "carla")]
+    assert projects.project_choices(kim.workspace) == [("Kim", "kim"), ("carla (damaged)", "carla")]
     window = Window(kim.workspace, "kim")
     window.choose("carla")
     window.look()
@@ -110,7 +111,7 @@ def test_the_only_project_may_be_a_damaged_one(people):
     kim, carla = people
     shutil.rmtree(kim.root)
     carla.file.write_bytes(b"[]")
-    assert sidebar.read_chooser(kim.workspace, None)["value"] == "carla"
+    assert chooser_view.read_chooser(kim.workspace, None)["value"] == "carla"
 
 
 def test_every_part_of_the_page_can_be_emptied(workspace):

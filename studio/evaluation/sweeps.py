@@ -229,6 +229,17 @@ def comparison_file(sweep_dir: Path, prompt_index: int, seed: int, strength: flo
     return sweep_dir / "comparisons" / f"prompt-{prompt_index + 1:02d}-seed-{seed}{suffix}.mp4"
 
 
+def missing_comparisons(sweep_dir: Path, sweep: Sweep) -> list[int]:
+    """The prompts (their numbers, from 0) whose side-by-side video is missing, or older than a clip in it."""
+    return [index for index in range(len(sweep.prompts)) if _lacks_comparison(sweep_dir, sweep, index)]
+
+
+def _lacks_comparison(sweep_dir: Path, sweep: Sweep, index: int) -> bool:
+    clips = [sweep_dir / cell.clip for cell in sweep.cells if cell.prompt == index and cell.is_done]
+    video = comparison_file(sweep_dir, index, sweep.config.seeds[0])
+    return bool(clips) and not (video.is_file() and video.stat().st_mtime >= max(clip.stat().st_mtime for clip in clips))
+
+
 def estimate_seconds(project: Project, sweep: Sweep) -> float | None:
     """Seconds for the cells that are still missing, from clips drawn before with this base model on this machine; None if none was."""
     measured = []

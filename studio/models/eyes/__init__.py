@@ -29,6 +29,10 @@ class Sight(Protocol):
         """(N, H, W, 3) uint8 -> (N, D) float32 rows of length 1: near 1 apart for one person, near 0 for two."""
         ...
 
+    def knows(self, frames: np.ndarray) -> np.ndarray:
+        """(N,) bool: whether each is a picture of the kind that the eye was made for. What it sees in others means nothing."""
+        ...
+
 
 @runtime_checkable
 class NamingSight(Sight, Protocol):

@@ -178,6 +178,7 @@ def build_caption_settings(page: Page) -> None:
         style = gr.Dropdown(styles, label="How much a caption says", info="style: a file in presets/captions each", elem_id="caption-style")
         longest = place_field(CaptionConfig, "max_new_tokens", "caption")
     page.acts(style.input, lambda project, value: choose_captions(project, "style", value), [style])
+    assert isinstance(longest, gr.Number)
     for event in (longest.submit, longest.blur):
         page.acts(event, lambda project, value: choose_captions(project, "max_new_tokens", value), [longest])
     page.reads(read_caption_choice, [style, longest], tab=ID)

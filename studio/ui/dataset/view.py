@@ -11,7 +11,9 @@ from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
 from studio.data.remarks import SEVERAL_PEOPLE
 from studio.jobs import state
-from studio.models.preset import model_preset
+from studio.jobs.waiting import find_turn
+from studio.models.eyes import find_eye
+from studio.models.preset import ModelPreset, model_preset
 from studio.project_facts import ProjectFacts
 from studio.training.material import learnable, why_nothing_to_learn
 from studio.ui import actions, download_view
@@ -22,6 +24,11 @@ from studio.workspace import Project
 
 PER_PAGE = 60
 DIFFERENCES = "Different places, light, clothes and angles matter more than the number."
+WAITS = {  # a kind of job -> the next step while one of that kind is not over
+    "import": "wait while photos come in.",
+    "caption": "wait while captions are written.",
+    "curate": "wait for the check.",
+}
 WORTH_CHECKING = 5  # fewer pictures are quicker looked at
 SHOWN = {
     "all": "All",
@@ -186,14 +193,10 @@ def next_step(project: Project | None) -> NextStep:
 
 def describe_next(project: Project, look: Look) -> NextStep:
     items, kept = look.items, look.kept
-    running = {job.kind for job in state.list_jobs(project.workspace, project) if not job.is_over}
-    for kind, words in (
-        ("import", "wait while photos come in."),
-        ("caption", "wait while captions are written."),
-        ("curate", "wait for the check."),
-    ):
-        if kind in running:
-            return NextStep(words)
+    busy = [job for job in state.list_jobs(project.workspace, project) if not job.is_over]
+    for kind, words in WAITS.items():
+        for job in (job for job in busy if job.kind == kind and (items or kind == "import")):
+            return NextStep(words, why_waiting(job))
     preset = model_preset(project.facts().base_model)
     if not items:
         photos = "" if preset.takes_first_picture else "10 to 30 varied photos of the person, or "
@@ -205,7 +208,7 @@ def describe_next(project: Project, look: Look) -> NextStep:
     kept = learnable(kept, preset)
     bare = [item for item in kept if not item.caption]
     if len(bare) >= WORTH_CHECKING and not any(item.measurements.are_there for item in items):
-        reason = "Blurred, dark and doubled pictures, and other people, are found before you write captions for them."
+        reason = f"{what_a_check_finds(preset)} are found before you write captions for them."
         return NextStep(f"have {count_media(kept)} checked.", reason, find_button("check-photos"))
     if bare:
         return write_or_get_captioner(project, count_media(bare))
@@ -218,6 +221,18 @@ def describe_next(project: Project, look: Look) -> NextStep:
         reason = f"{count_media(kept)} can be trained; {many} give a better likeness."
         return NextStep(f"train, or add more {more}.", reason, find_button("open-train"))
     return NextStep(f"train with {count_media(kept)}.", button=find_button("open-train"))
+
+
+def what_a_check_finds(preset: ModelPreset) -> str:
+    """Other people are promised only where an eye looks that knows people of every kind."""
+    eye = find_eye(preset)
+    return "Blurred, dark and doubled pictures, and other people," if eye and not eye.needs_base else "Blurred, dark and doubled pictures"
+
+
+def why_waiting(job: state.JobStatus) -> str:
+    """For what a job waits, and until when; "" where it runs."""
+    turn = find_turn(job)
+    return f.sentence(f"{job.title} {turn.words()}") if turn else ""
 
 
 def write_or_get_captioner(project: Project, what: str) -> NextStep:
