@@ -40,6 +40,7 @@ COMMANDS = {
     "sweep": ("results", "sweep", "draw every checkpoint pair at every strength"),
     "verdict": ("results", "verdict", "which pair, why, how sure"),
     "export": ("results", "export", "the files of a pair for other programs"),
+    "lora": ("loras", "lora", "what a LoRA file holds, whoever made it; or a pair in one file as two"),
     "demo": ("demo", "demo", "everything at once, on the built-in model and drawn people"),
 }
 
@@ -223,6 +224,15 @@ _ARGUMENTS = {
         ),
         _argument("--longest", type=int, metavar="TOKENS", help="where an answer of the captioner is cut off; default: 120 tokens"),
         _argument("--overwrite-auto", action="store_true", help="write captions again that a model wrote; yours are never touched"),
+    ],
+    "lora": [
+        _argument("files", nargs="+", type=Path, metavar="FILE", help="LoRA files of any trainer, .safetensors"),
+        _argument(
+            "--write",
+            type=Path,
+            metavar="FOLDER",
+            help="write each expert's LoRA there as a file of its own, under the names that ComfyUI reads",
+        ),
     ],
     "demo": [
         _argument("--steps", type=int, help="learning steps in all; fewer are quicker and learn less"),

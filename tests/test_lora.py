@@ -5,7 +5,6 @@ import safetensors.torch
 import torch
 
 from studio.errors import Problem
-from studio.models.files.lora_files import LAYERS
 from studio.models.loading import load_expert, load_pipeline
 from studio.models.lora import (
     add_lora,
@@ -20,6 +19,7 @@ from studio.models.lora import (
     set_strength,
     trainable_lora,
 )
+from studio.models.loras.names import LAYERS
 
 
 @pytest.fixture

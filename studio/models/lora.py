@@ -9,8 +9,10 @@ from typing import Any
 import torch
 
 from studio.errors import Problem
-from studio.models.files.lora_files import LAYERS, LoraState, file_key, lora_rank, read_lora_file, save_lora_file
+from studio.models.files.lora_files import LoraState, lora_rank, save_lora_file
 from studio.models.forward import Transformer
+from studio.models.loras.names import LAYERS, file_key
+from studio.models.loras.reading import read_lora_file
 
 __all__ = [
     "ADAPTER",

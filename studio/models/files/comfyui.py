@@ -7,6 +7,7 @@ from pathlib import Path
 
 from studio.errors import Problem
 from studio.models.files.comfyui_folders import list_files
+from studio.models.files.folders import SUBFOLDERS
 from studio.models.files.layouts import Config, WeightFile, why_not_expert, why_not_text_encoder, why_not_vae
 from studio.models.files.weight_files import require_different
 from studio.models.preset import ModelPreset
@@ -18,6 +19,7 @@ ROLES = {
     "vae": "VAE",
 }
 NAMES = {"transformer": r"high|(?<![a-z])hn(?![a-z])", "transformer_2": r"(?<![a-z])low(?=[^a-z]|noise|$)|(?<![a-z])ln(?![a-z])"}
+SUBFOLDER_EXPERTS = {role: expert for expert, role in SUBFOLDERS.items()}
 DISTILLED = re.compile(r"light|distill|\d-?steps?|rapid|turbo|fast|causvid|remix|merge", re.IGNORECASE)
 EXACTNESS = ("fp64", "fp32", "bf16", "fp16", "fp8 with scales", "fp8")
 OTHER_KINDS = (".gguf", ".pth", ".pt", ".ckpt", ".bin")
@@ -84,7 +86,7 @@ def _look_at(path: Path, preset: ModelPreset, search: Search) -> None:
             return
         role = kind
         if kind == "expert":
-            role = _role_by_name(path) if "transformer_2" in search.roles else "transformer"
+            role = role_by_name(path) if "transformer_2" in search.roles else "transformer"
         reason = why_not(file, role or "transformer", preset)
         if not reason:
             file.form  # noqa: B018 - a form that can't be read is said now
@@ -99,8 +101,8 @@ def _look_at(path: Path, preset: ModelPreset, search: Search) -> None:
         search.unsorted.append(path.name)
 
 
-def _role_by_name(path: Path) -> str:
-    """Which expert a file is, by its name, else by its folder's; "" if they don't say. The weights can't tell."""
+def role_by_name(path: Path) -> str:
+    """Which expert a file is of, by its name, else by its folder's; "" if they don't say. The weights can't tell."""
     for name in (path.stem.lower(), path.parent.name.lower()):
         roles = [role for role, pattern in NAMES.items() if re.search(pattern, name)]
         if len(roles) == 1:
