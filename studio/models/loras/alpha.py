@@ -94,7 +94,8 @@ def _by_prefix(data: Any) -> dict[str, dict[str, Any]]:
 
 def _strength(values: Mapping[str, Any]) -> Strength:
     kind = str(values.get("peft_type") or "LORA").rpartition(".")[2]
-    method = "DoRA" if values.get("use_dora") else ("" if kind.upper() == "LORA" else kind)
+    other = "DoRA" if values.get("use_dora") else kind
+    method = "" if other.upper() == "LORA" else other
     alpha = values.get("lora_alpha")
     patterns = tuple((_checked(str(pattern)), _number(value)) for pattern, value in (values.get("alpha_pattern") or {}).items())
     return Strength(None if alpha is None else _number(alpha), patterns, bool(values.get("use_rslora")), method)
