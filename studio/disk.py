@@ -107,7 +107,7 @@ def read_path(path: Path | str) -> Path:
         raise _no_path(path, "is no text in UTF-8") from None
     except OSError as e:
         raise _no_path(path, f"can't be read ({e.strerror or e})") from None
-    text = next((line.strip("\"'").strip() for line in lines if line), "")
+    text = next((line.strip("\ufeff\"' ") for line in lines if line.strip("\ufeff")), "")
     if not text or not text.isprintable() or len(data) > MAX_PATH_BYTES:
         raise _no_path(path, "names no folder")
     return Path(text)

@@ -193,20 +193,18 @@ def has_small_files(name: str, workspace: Workspace) -> bool:
         return False
 
 
-def link_model(name: str, paths: str | Path | Sequence[str | Path], workspace: Workspace) -> BaseModel:
-    """Use the model that somebody already has, where it is: a diffusers folder, or a ComfyUI folder (or several folders and files of it).
+def link_model(
+    name: str, paths: str | Path | Sequence[str | Path], workspace: Workspace, high_noise: str | Path | None = None
+) -> BaseModel:
+    """Use the model that somebody already has, where it is: a diffusers folder, or a ComfyUI folder or WAN's own repository (or several folders
+    and files). high_noise: which of two experts is the high-noise one, where the names don't say.
 
     Problem in words if it is another model or incomplete; an earlier link stays then.
     """
     preset = model_preset(name)
     if preset.is_built_in:
         raise Problem(f"{preset.title} is built in.", fix="Link a folder to one of the other models.")
-    paths = [Path(path).expanduser().resolve() for path in ([paths] if isinstance(paths, str | Path) else paths)]
-    for path in paths:
-        if not path.exists():
-            raise Problem(
-                f"There is no folder {path}.", fix="Give the folder that holds the model's model_index.json, or ComfyUI's folder."
-            )
+    paths = _existing([paths] if isinstance(paths, str | Path) else paths)
     if len(paths) == 1 and _is_diffusers(paths[0]):
         source = DiffusersFolder(paths[0], len(preset.experts))
         source.check(preset)
@@ -215,9 +213,20 @@ def link_model(name: str, paths: str | Path | Sequence[str | Path], workspace: W
         write_atomic(_link_file(name, workspace), f"{paths[0]}\n".encode())
         _files_file(name, workspace).unlink(missing_ok=True)
     else:
-        files = {role: str(path) for role, path in find_files(paths, preset).items()}
+        files = {role: str(path) for role, path in find_files(paths, preset, _existing([high_noise])[0] if high_noise else None).items()}
         write_json(_files_file(name, workspace), {"folder": str(paths[0]), "files": files})
     return find_model(name, workspace)
+
+
+def _existing(paths: Sequence[str | Path]) -> list[Path]:
+    """As full paths. Problem for one that is not there."""
+    found = [Path(path).expanduser().resolve() for path in paths]
+    for path in found:
+        if not path.exists():
+            raise Problem(
+                f"There is no folder {path}.", fix="Give the folder that holds the model's model_index.json, or ComfyUI's folder."
+            )
+    return found
 
 
 def _is_diffusers(folder: Path) -> bool:
