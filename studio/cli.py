@@ -194,6 +194,17 @@ _ARGUMENTS = {
             metavar=("NAME", "FOLDER"),
             help="use the base model or captioner NAME that is on this computer already: its folder, or for a base model ComfyUI's (or several folders or files of it)",
         ),
+        _argument(
+            "--high-noise", default="", metavar="FILE", help="with --link: the file of the high-noise expert, where the names don't say"
+        ),
+        _argument(
+            "--tell-apart",
+            nargs="+",
+            metavar=("NAME", "PATH"),
+            help="look which of two files is the high-noise expert, by what each predicts: the files, and the folder with text encoder and VAE",
+        ),
+        _argument("--picture", type=Path, metavar="FILE", help="with --tell-apart: a photo or drawing of the kind that the model knows"),
+        _argument("--caption", default="", help="with --tell-apart: what is in the picture"),
         _argument("--mirror", metavar="URL", help="fetch from this address from now on; huggingface.co: back to the hub itself"),
         _argument("--offline", choices=("on", "off"), help="on: nothing is fetched, whoever asks"),
     ],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from studio.config import PRESETS_DIR
 from studio.errors import Problem
-from studio.models.files.comfyui import SingleFiles, find_files, roles_of
+from studio.models.files.comfyui import SingleFiles, find_experts, find_files, roles_of
 from studio.models.files.folders import SUBFOLDERS, DiffusersFolder, check_pack
 from studio.models.files.layouts import Config, WeightFile, condition_channels
 from studio.models.files.weight_files import require_different, sample_of
@@ -216,6 +216,23 @@ def link_model(
         files = {role: str(path) for role, path in find_files(paths, preset, _existing([high_noise])[0] if high_noise else None).items()}
         write_json(_files_file(name, workspace), {"folder": str(paths[0]), "files": files})
     return find_model(name, workspace)
+
+
+def pick_experts(name: str, paths: Sequence[str | Path], workspace: Workspace) -> BaseModel:
+    """A base model of two experts among these files, whatever their names say, for a look at which is which: nothing is linked.
+
+    Problem unless there are just two experts, and the other parts.
+    """
+    preset = model_preset(name)
+    found = _existing(paths)
+    experts = find_experts(found, preset)
+    if len(preset.experts) < 2 or len(experts) != 2:
+        raise Problem(
+            f"{len(experts)} experts of {preset.title} are there, and two are to be told apart: {', '.join(map(str, experts)) or 'none'}.",
+            fix="Name the two files, and the folder with the text encoder and the VAE.",
+        )
+    files = find_files(found, preset, high_noise=experts[0])
+    return BaseModel(name, preset.title, found[0], preset, workspace.models_dir, tuple(files.items()))
 
 
 def _existing(paths: Sequence[str | Path]) -> list[Path]:

@@ -50,10 +50,13 @@ class Search:
 
     roles: dict[str, str]
     fitting: dict[str, list[WeightFile]]
-    high_noise: Path | None = None  # the file of which the person says so
     unsorted: list[WeightFile] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)  # (kind of file, or "" for a damaged one; a sentence)
     others: list[str] = field(default_factory=list)  # names of files that are never opened
+
+    @property
+    def experts(self) -> list[WeightFile]:
+        return [*(file for role in self.fitting if role.startswith("transformer") for file in self.fitting[role]), *self.unsorted]
 
 
 def find_files(paths: Sequence[Path], preset: ModelPreset, high_noise: Path | None = None) -> dict[str, Path]:
@@ -62,20 +65,9 @@ def find_files(paths: Sequence[Path], preset: ModelPreset, high_noise: Path | No
 
     Problem that says in words what is missing and what the files there are instead.
     """
-    roles = roles_of(preset)
-    search = Search(roles, {role: [] for role in roles}, high_noise=first_part(high_noise) if high_noise else None)
-    found = [
-        path
-        for path in [*list_files(paths), *([high_noise] if high_noise else [])]
-        if path.suffix.lower() in (".safetensors", *OTHER_KINDS)
-    ]
-    for path in dict.fromkeys(map(first_part, found)):
-        if path.suffix.lower() == ".safetensors":
-            _look_at(path, preset, search)
-        else:
-            search.others.append(path.name)
-    if search.high_noise:
-        _settle(search)
+    search = _search([*paths, *([high_noise] if high_noise else [])], preset)
+    if high_noise:
+        _settle(search, first_part(high_noise))
     missing = [role for role, files in search.fitting.items() if not files]
     if missing:
         raise _incomplete(paths, missing, preset, search)
@@ -85,16 +77,30 @@ def find_files(paths: Sequence[Path], preset: ModelPreset, high_noise: Path | No
     return files
 
 
-def _settle(search: Search) -> None:
+def find_experts(paths: Sequence[Path], preset: ModelPreset) -> list[Path]:
+    """The experts among these files, whatever their names say; of a file in parts the first one."""
+    return [file.path for file in _search(paths, preset).experts]
+
+
+def _search(paths: Sequence[Path], preset: ModelPreset) -> Search:
+    roles = roles_of(preset)
+    search = Search(roles, {role: [] for role in roles})
+    found = [path for path in list_files(paths) if path.suffix.lower() in (".safetensors", *OTHER_KINDS)]
+    for path in dict.fromkeys(map(first_part, found)):
+        if path.suffix.lower() == ".safetensors":
+            _look_at(path, preset, search)
+        else:
+            search.others.append(path.name)
+    return search
+
+
+def _settle(search: Search, high_noise: Path) -> None:
     """Give the experts the roles that follow from the person's word. Problem where that file is no expert, or the other one can't be told."""
-    fitting = search.fitting
-    experts = [*fitting["transformer"], *fitting.get("transformer_2", []), *search.unsorted]
-    chosen = next((file for file in experts if search.high_noise and _is_same(file.path, search.high_noise)), None)
+    fitting, experts = search.fitting, search.experts
+    chosen = next((file for file in experts if _is_same(file.path, high_noise)), None)
     if chosen is None or "transformer_2" not in fitting:
-        why = next((sentence for _, sentence in search.refused if search.high_noise and search.high_noise.name in sentence), "")
-        raise Problem(
-            f"{search.high_noise} is not one of two experts of this model. {why}".strip(), fix="Name the file of its high-noise expert."
-        )
+        why = next((sentence for _, sentence in search.refused if high_noise.name in sentence), "")
+        raise Problem(f"{high_noise} is not one of two experts of this model. {why}".strip(), fix="Name the file of its high-noise expert.")
     others = [file for file in fitting["transformer_2"] if file is not chosen] or [file for file in experts if file is not chosen]
     if len(others) > 1 and not fitting["transformer_2"]:
         raise Problem(
