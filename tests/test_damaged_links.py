@@ -6,10 +6,10 @@ import shutil
 import pytest
 
 from studio import cli
+from studio.disk import read_path
 from studio.errors import Problem
 from studio.models.catalogue import describe_model, find_model, has_small_files, models_to_choose
 from studio.models.fetch import offers
-from studio.workspace import read_path
 
 A14B, CAPTIONER = "wan22-t2v-a14b", "Qwen3-VL-8B-Instruct"
 DAMAGED = {  # what lies in the file: what is said of it

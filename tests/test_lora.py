@@ -5,6 +5,7 @@ import safetensors.torch
 import torch
 
 from studio.errors import Problem
+from studio.models.files.lora_files import save_lora_file
 from studio.models.loading import load_expert, load_pipeline
 from studio.models.lora import (
     add_lora,
@@ -13,13 +14,12 @@ from studio.models.lora import (
     load_lora_state,
     lora_off,
     lora_state,
-    read_lora_file,
     remove_lora,
-    save_lora_file,
     set_strength,
     trainable_lora,
 )
 from studio.models.loras.names import LAYERS
+from studio.models.loras.reading import read_lora_file
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 import psutil
 import torch
 
+from studio.config.expert_names import EXPERTS
 from studio.evaluation.drawing_memory import GB, how_to_keep
-from studio.experts import EXPERTS
 from studio.models.catalogue import BaseModel
 from studio.models.first_picture import encode_first_picture, with_condition
 from studio.models.forward import Transformer

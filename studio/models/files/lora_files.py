@@ -7,7 +7,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from studio.workspace import write_atomic
+from studio.disk import write_atomic
 
 LoraState = dict[str, torch.Tensor]  # the matrices of a LoRA, by our keys
 
@@ -18,7 +18,7 @@ def save_lora_file(path: Path, state: LoraState, metadata: Mapping[str, str]) ->
     if bad:
         raise TypeError(f"metadata must be text to text, got another type for {bad[0]!r}")
     tensors = {key: state[key].detach().cpu().contiguous() for key in sorted(state)}
-    write_atomic(path, _with_ordered_header(safetensors.torch.save(tensors, {"format": "pt"} | metadata)))
+    write_atomic(path, _with_ordered_header(safetensors.torch.save(tensors, {"format": "pt", **metadata})))
 
 
 def lora_rank(state: LoraState) -> int:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from studio.disk import parse_json
 from studio.errors import Problem
-from studio.workspace import parse_json
 
 HEADER_KEY = "lora_adapter_metadata"  # of diffusers' save_lora_weights
 BESIDE, BESIDE_NAMES = "adapter_config.json", ("adapter_model.safetensors",)  # of peft's save_pretrained

@@ -93,12 +93,13 @@ class LoraFile:
 
     def only(self) -> ExpertLora:
         """Its one LoRA. Problem if it holds those of two experts."""
-        if len(self.loras) > 1:
+        first, *others = self.loras
+        if others:
             raise Problem(
                 f"{self.path.name} holds a whole pair, for both experts.",
                 fix=f"Make two files of it: python -m studio lora {self.path.name} --write FOLDER",
             )
-        return self.loras[0]
+        return first
 
     def describe_refused(self) -> str:
         """What is not used, by reason, with examples."""

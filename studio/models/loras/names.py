@@ -6,7 +6,7 @@ Ours is what ComfyUI, AI Toolkit, diffusion-pipe and diffusers read: `diffusion_
 import re
 from dataclasses import dataclass
 
-from studio.experts import EXPERTS
+from studio.config.expert_names import EXPERTS
 
 PREFIX = "diffusion_model."
 LAYERS = {  # original name -> diffusers name, within a block

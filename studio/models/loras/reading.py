@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
+from studio.config.expert_names import EXPERTS
 from studio.errors import Problem
-from studio.experts import EXPERTS
 from studio.models.files.comfyui import SUBFOLDER_EXPERTS, role_by_name
 from studio.models.files.distilled import distilled
 from studio.models.loras.alpha import Strength, choose, read_strengths, recorded_alpha
