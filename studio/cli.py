@@ -292,5 +292,11 @@ _ARGUMENTS = {
         _argument("--to", default="comfyui", metavar="TARGET", help=f"what for: {', '.join(target_names())}"),
         _argument("--pair", default="", help="default: the verdict's, or the last one"),
         _argument("--strength", type=float, default=None),
+        _argument(
+            "--lora-format",
+            choices=("fp16", "bf16", "fp32"),
+            default="",
+            help="number format of the LoRA files; default: fp16 for drawing, which is half the size, fp32 where another trainer goes on from them",
+        ),
     ],
 }
