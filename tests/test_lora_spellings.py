@@ -227,6 +227,12 @@ def test_what_is_not_used_is_named_and_never_dropped_in_silence(name, tmp_path):
         read_lora_file(path)
 
 
+def test_a_base_model_is_told_without_reading_its_weights(tiny_base):
+    for part, kind in (("transformer", "expert"), ("vae", "vae")):
+        with pytest.raises(Problem, match=f"is not a LoRA: it is the {kind} of a base model"):
+            read_lora(next((tiny_base.folder / part).glob("*.safetensors")))
+
+
 def test_changes_that_are_all_zero_are_left_out_with_a_word(tmp_path):
     found = read_lora(write(tmp_path / "one.safetensors", plain() | {"diffusion_model.blocks.0.norm3.diff": torch.zeros(WIDTH)}))
     assert not found.refused and any("all zero" in note for note in found.notes)

@@ -11,6 +11,7 @@ from studio.config.expert_names import EXPERTS
 from studio.errors import Problem
 from studio.models.files.comfyui import SUBFOLDER_EXPERTS, role_by_name
 from studio.models.files.distilled import distilled
+from studio.models.files.layouts import WeightFile
 from studio.models.loras.alpha import Strength, choose, read_strengths, recorded_alpha
 from studio.models.loras.contents import ExpertLora, Layer, LoraFile, describe_refused
 from studio.models.loras.names import Named, Refused, our_key, read_name, whose
@@ -54,11 +55,11 @@ def read_lora_file(path: Path | str) -> tuple[LoraState, dict[str, str]]:
 def read_lora(path: Path | str) -> LoraFile:
     """What is in a LoRA file of any trainer. Problem if it is damaged, for another model, or of a kind of which nothing can be used."""
     path = Path(path)
-    tensors, metadata = _read_tensors(path)
-    named, refused, no_change = _sort(tensors)
+    keys, tensors, metadata = _read_tensors(path)
+    named, refused, no_change = _sort(keys, tensors)
     strengths, where = read_strengths(path, metadata)
     if not named:
-        raise _no_lora(path, tensors, refused, strengths)
+        raise _no_lora(path, keys, refused, strengths)
     places = _arrange(path, named)
     unsaid = {place for place, parts in places.items() if set(parts) == {"alpha"}}
     refused += [Refused(places[place]["alpha"].key, "", "it is the strength of a layer that has no matrices") for place in sorted(unsaid)]
@@ -82,7 +83,8 @@ def read_lora(path: Path | str) -> LoraFile:
 # -- the file
 
 
-def _read_tensors(path: Path) -> tuple[LoraState, dict[str, str]]:
+def _read_tensors(path: Path) -> tuple[list[str], LoraState, dict[str, str]]:
+    """(all keys, the tensors that are looked at, metadata); of a file that is no LoRA, of many GB perhaps, no tensor is read."""
     if not path.is_file():
         raise Problem(f"There is no file {path.name}.", fix="Choose a .safetensors file.")
     if path.suffix.lower() != ".safetensors":
@@ -91,14 +93,16 @@ def _read_tensors(path: Path) -> tuple[LoraState, dict[str, str]]:
         )
     try:
         with safe_open(path, "pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+            keys = list(file.keys())
+            wanted = [key for key in keys if isinstance(entry := read_name(key), Named) or entry.is_change]
+            return keys, {key: file.get_tensor(key) for key in wanted}, dict(file.metadata() or {})
     except (SafetensorError, OSError) as e:
         raise Problem(f"{path.name} cannot be read ({e}); it is cut off or no safetensors file.", fix=INCOMPLETE) from None
 
 
-def _sort(tensors: LoraState) -> tuple[list[Named], list[Refused], int]:
+def _sort(keys: Iterable[str], tensors: LoraState) -> tuple[list[Named], list[Refused], int]:
     """(what is used, what is not, how many parts change nothing)."""
-    read = [read_name(key) for key in tensors]
+    read = [read_name(key) for key in keys]
     needed = {module: entry for entry in read if isinstance(entry, Refused) and (module := entry.owner)}
     used, refused, no_change = [], [], 0
     for entry in read:
@@ -114,16 +118,18 @@ def _sort(tensors: LoraState) -> tuple[list[Named], list[Refused], int]:
     return used, refused, no_change
 
 
-def _no_lora(path: Path, tensors: LoraState, refused: list[Refused], strengths: Mapping[str, Strength]) -> Problem:
+def _no_lora(path: Path, keys: list[str], refused: list[Refused], strengths: Mapping[str, Strength]) -> Problem:
     methods = sorted({entry.method for entry in refused if entry.method} | {s.method for s in strengths.values() if s.method})
     fix = "Choose a plain LoRA file made for WAN 2.1 or 2.2, 14 B."
     if methods:
         return Problem(f"{path.name} is not supported: it holds {' and '.join(methods)}, not a plain LoRA.", fix=fix)
-    if model := whose(list(tensors)):
+    if kind := WeightFile(path).kind.replace("lora", ""):
+        return Problem(f"{path.name} is not a LoRA: it is the {kind.replace('_', ' ')} of a base model.", fix=fix)
+    if model := whose(keys):
         return Problem(f"{path.name} is not a LoRA for WAN: by its names it is for {model}.", fix=fix)
     if any("no matrix" not in entry.why for entry in refused):
         return Problem(f"{path.name} is not a LoRA for WAN that can be used here: {describe_refused(refused)}.", fix=fix)
-    example = f" (its first key is {next(iter(tensors))!r})" if tensors else ": it is empty"
+    example = f" (its first key is {keys[0]!r})" if keys else ": it is empty"
     return Problem(f"{path.name} is not a LoRA for WAN{example}.", fix=fix)
 
 
