@@ -6,12 +6,13 @@ import shutil
 import pytest
 import torch
 from lora_kit import FFN, LAYERS, RANK, WIDTH, deltas, deltas_of, dotted, header, joined, make_matrices, spell, write
+from model_kit import load_pipeline
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import load_file
 
 from studio import cli
 from studio.errors import Problem
-from studio.models.loading import load_expert, load_pipeline
+from studio.models.loading import load_expert
 from studio.models.lora import apply_lora, remove_lora
 from studio.models.loras.reading import read_lora, read_lora_file
 
