@@ -2,6 +2,7 @@
 that `list` takes to start.
 """
 
+import shlex
 import time
 from argparse import Namespace
 from typing import Any
@@ -11,6 +12,8 @@ from studio.commands.output import Output, find_project, run_here
 from studio.commands.results import list_damaged
 from studio.data.captions.rules import audit, check_trigger
 from studio.data.dataset import kept_items, list_items
+from studio.data.incoming.report import describe_group
+from studio.data.incoming.sorting import Answers
 from studio.errors import NewerFormat, Problem
 from studio.jobs.kinds.caption import CaptionJob
 from studio.jobs.kinds.curate import CurateJob
@@ -66,13 +69,22 @@ def import_media(args: Namespace, workspace: Workspace, out: Output) -> dict[str
     from studio.data.importer import import_media as run
 
     project = find_project(workspace, args.project, out)
-    found = run(project, args.paths, report=out.report)
+    answers = Answers(take=frozenset(args.take), leave=frozenset(args.leave), encoding=args.encoding)
+    found = run(project, args.paths, answers=answers, report=out.report)
     count = "1 picture or clip" if len(found.added) == 1 else f"{len(found.added)} pictures and clips"
-    out.print(f"Added {count} to {project.facts().name}.")
+    out.print(f"Added {count} to {project.facts().name}; {len(found.texts)} files held captions.")
     for same in found.duplicates:
         out.print(f"  {same.name} is the same as {same.item_id}; not added again.")
     for left_out in found.rejected:
         out.print(f"  {left_out.name} was left out: {left_out.words}")
+    for group in found.left_out:
+        out.print(f"  {describe_group(group)} was left out: {group.words}")
+        if group.can_come:
+            out.print(f"    To take it in, import again with: --take {shlex.quote(group.name)}")
+    for question in found.asked:
+        out.print(f"  {describe_group(question)} was not imported: {question.words}.")
+        name = shlex.quote(question.name)
+        out.print(f"    Import again and say which: --take {name} or --leave {name}")
     for note in found.notes:
         out.print(f"  {note.name}: {note.words}.")
     if not (found.added or found.duplicates) and found.rejected:

@@ -8,6 +8,7 @@ from typing import Any
 
 from studio.config import list_presets, load_preset
 from studio.data.captions.rules import fill
+from studio.data.captions.whole_words import whole_word
 from studio.errors import Problem
 from studio.evaluation.sweep_facts import CLASS, PERSON, Prompt
 from studio.models.preset import model_preset
@@ -63,7 +64,7 @@ def resolve_prompts(prompts: Sequence[str], trigger: str, class_noun: str) -> tu
                 action="open-dataset",
             )
         text = fill(text, trigger, class_noun)
-        kind = PERSON if trigger and re.search(rf"(?<!\w){re.escape(trigger)}(?!\w)", text, re.IGNORECASE) else CLASS
+        kind = PERSON if trigger and whole_word(trigger, any_case=True).search(text) else CLASS
         resolved.append(Prompt(label=label or _short(text), text=text, kind=kind, picture=named[1] if named else ""))
     return tuple(resolved)
 
