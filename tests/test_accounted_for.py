@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -401,3 +403,33 @@ def test_a_link_to_a_folder_with_far_too_much_is_named_and_the_rest_comes_in(pro
     (tmp_path / "set" / "much").symlink_to(tmp_path / "much")
     result = import_media(project, [tmp_path / "set"])
     assert len(result.added) == 1 and "more than 5 files" in result.rejected[0].words
+
+
+# -- the command
+
+
+def studio(project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "studio", *arguments, "--home", str(project.workspace.home)]
+    return subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, encoding="utf-8")
+
+
+def test_the_command_names_what_it_leaves_out_and_takes_it_in_when_told(project, tmp_path):
+    folder = str(lay_out(tmp_path / "set", CONVENTIONS["a carnival"]))
+    said = studio(project, "import", "anna", folder)
+    assert said.returncode == 0, said.stderr
+    assert "set/masks (2 files) was not imported" in said.stdout and "set/masks/venice 1.jpg" in said.stdout
+    assert "--take set/masks or --leave set/masks" in said.stdout
+    told = studio(project, "import", "anna", folder, "--take", "set/masks", "--leave", "set/samples", "--json")
+    result = json.loads(told.stdout)
+    assert len(result["added"]) == 2 and result["asked"] == [] and result["num_given"] == len(CONVENTIONS["a carnival"].files)
+    assert [group["name"] for group in result["left_out"]] == ["set/samples"]
+
+
+def test_the_command_reads_captions_in_the_encoding_that_it_is_told(project, tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.jpg").write_bytes(photo("a"))
+    (tmp_path / "set" / "a.txt").write_bytes("ohwx, \u2665\u2665".encode("cp949"))
+    said = studio(project, "import", "anna", str(tmp_path / "set"), "--encoding", "EUC-KR")
+    assert "read as EUC-KR" in said.stdout and dataset.list_items(project)[0].caption == "ohwx, \u2665\u2665"
+    wrong = studio(project, "import", "anna", str(tmp_path / "set"), "--encoding", "klingon")
+    assert wrong.returncode == 2 and "GBK" in wrong.stderr + wrong.stdout

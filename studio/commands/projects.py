@@ -12,7 +12,7 @@ from studio.commands.output import Output, find_project, run_here
 from studio.commands.results import list_damaged
 from studio.data.captions.rules import audit, check_trigger
 from studio.data.dataset import kept_items, list_items
-from studio.data.incoming.report import describe_group
+from studio.data.incoming.report import LeftOut, Question, describe_group
 from studio.data.incoming.sorting import Answers
 from studio.errors import NewerFormat, Problem
 from studio.jobs.kinds.caption import CaptionJob
@@ -20,8 +20,10 @@ from studio.jobs.kinds.curate import CurateJob
 from studio.models.catalogue import describe_model, model_preset
 from studio.project_facts import Permission
 from studio.training.pairs import list_pairs
+from studio.words import count as number
 from studio.workspace import Workspace
 
+MOST_NAMES = 20  # of files, printed in one line; --json names all
 STATEMENT = "I am this person, or they agreed that I train a model of them and make pictures with it."
 
 
@@ -71,18 +73,19 @@ def import_media(args: Namespace, workspace: Workspace, out: Output) -> dict[str
     project = find_project(workspace, args.project, out)
     answers = Answers(take=frozenset(args.take), leave=frozenset(args.leave), encoding=args.encoding)
     found = run(project, args.paths, answers=answers, report=out.report)
-    count = "1 picture or clip" if len(found.added) == 1 else f"{len(found.added)} pictures and clips"
-    out.print(f"Added {count} to {project.facts().name}; {len(found.texts)} files held captions.")
+    num_texts = f"; captions came from {number(len(found.texts), 'file')}" if found.texts else ""
+    added = "1 picture or clip" if len(found.added) == 1 else f"{len(found.added)} pictures and clips"
+    out.print(f"Added {added} to {project.facts().name}{num_texts}.")
     for same in found.duplicates:
         out.print(f"  {same.name} is the same as {same.item_id}; not added again.")
     for left_out in found.rejected:
         out.print(f"  {left_out.name} was left out: {left_out.words}")
     for group in found.left_out:
-        out.print(f"  {describe_group(group)} was left out: {group.words}")
+        out.print(f"  {describe_group(group)} was left out: {group.words}{_names(group)}")
         if group.can_come:
             out.print(f"    To take it in, import again with: --take {shlex.quote(group.name)}")
     for question in found.asked:
-        out.print(f"  {describe_group(question)} was not imported: {question.words}.")
+        out.print(f"  {describe_group(question)} was not imported: {question.words}{_names(question)}.")
         name = shlex.quote(question.name)
         out.print(f"    Import again and say which: --take {name} or --leave {name}")
     for note in found.notes:
@@ -92,6 +95,14 @@ def import_media(args: Namespace, workspace: Workspace, out: Output) -> dict[str
             f"nothing could be imported: {found.rejected[0].name}: {found.rejected[0].words}", fix="Give photos or clips of the person."
         )
     return {"project": project.slug} | found.to_json()
+
+
+def _names(group: LeftOut | Question) -> str:
+    """The files of a group, where its name does not name them."""
+    if group.files == (group.name,):
+        return ""
+    more = f" and {len(group.files) - MOST_NAMES} more" if len(group.files) > MOST_NAMES else ""
+    return f": {', '.join(group.files[:MOST_NAMES])}{more}"
 
 
 def curate(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:

@@ -25,7 +25,9 @@ from studio.workspace import Project
 
 log = logging.getLogger(__name__)
 _SPARE_BYTES = 256 * 1024**2  # left free on the disk
-_TRIGGER_PLACEHOLDER = re.compile(r"\[trigger\]", re.IGNORECASE)  # of AI Toolkit
+_TRIGGER_PLACEHOLDER = re.compile(
+    r"\[(?:trigger|name)\]|\{trigger\}|<trigger>", re.IGNORECASE
+)  # of AI Toolkit, and what people write for it
 
 
 @dataclass(frozen=True)

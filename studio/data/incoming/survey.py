@@ -17,6 +17,7 @@ from studio.data.incoming.report import FileNote, LeftOut, Question
 from studio.data.incoming.sorting import ASK, MEDIA, NOISE, OTHER, REFUSED, TEXT, Answers, Group, Person, Seen, repeats, sort_out
 from studio.data.incoming.walk import Walk, walk_all
 from studio.data.media import kinds as media
+from studio.words import count as count_words
 
 FOR_ALL = "caption-for-all"  # code of the question whether a text is the caption of all photos beside it
 _NOISE_WORDS = "it is hidden, or a system's own"
@@ -132,10 +133,10 @@ def _tell_groups(result: Survey, groups: Iterable[Group]) -> None:
     for group in groups:
         names = tuple(file.found.shown for file in group.files)
         if group.verdict == ASK:
-            words = f"this may be {group.rule.what}, as {group.rule.whose} keeps them; or photos of the person"
+            words = f"this may be {group.rule.what} ({group.rule.whose}); or photos of the person"
             result.asked.append(Question(name=group.name, words=words, code=group.rule.code, files=names))
         else:
-            words = f"{group.rule.what}, as {group.rule.whose} keeps them"
+            words = f"{group.rule.what} ({group.rule.whose})"
             result.left_out.append(LeftOut(name=group.name, words=words, code=group.rule.code, files=names, can_come=_has_media(group)))
 
 
@@ -160,7 +161,7 @@ def _name_all(names: Sequence[str]) -> str:
 
 def _tell_of_the_way(result: Survey, walk: Walk, kept: Sequence[Seen]) -> None:
     for (folder, times), count in repeats(kept).items():
-        words = f"kohya would show each of its {count} pictures {times} times a round; here all pictures are shown equally often"
+        words = f"kohya would show its {count_words(count, 'picture')} {times} times a round; here all pictures are shown equally often"
         result.notes.append(FileNote(folder, words))
     if walk.num_links:
         result.notes.append(FileNote("Links", f"{walk.num_links} files lie elsewhere on this computer; the links to them were followed"))

@@ -12,11 +12,14 @@ const choicesView = (report, line) =>
   line.answers.length
     ? html`<div class="answers">${line.answers.map((choice) => answerView(report, line, choice))}</div>`
     : "";
+const itemView = (report, line) =>
+  html`<li>${lineView(line)}${choicesView(report, line)}${filesView(line)}</li>`;
+const isOpen = (group) => group.count <= 5 || group.lines.some((line) => line.answers.length);
 const groupView = (report, group) => html`<details
-  data-key="${report.job}-${group.title}" ${given(group.count <= 5 || group.lines.some((line) => line.answers.length), "open")}>
+  data-key="${report.job}-${group.title}" ${given(isOpen(group), "open")}>
   <summary>${group.title} <small>${group.count}</small></summary>
   <ul>${group.lines.map(
-    (line) => html`<li>${lineView(line)}${choicesView(report, line)}${filesView(line)}</li>`,
+    (line) => itemView(report, line),
   )}${group.more ? html`<li>and ${group.more} more</li>` : ""}</ul>
 </details>`;
 const groupsView = (report) =>
