@@ -87,7 +87,7 @@ def _find_codec(name: str) -> str:
     known = {encoding.name.casefold(): encoding.codec for encoding in ENCODINGS}
     codec = known.get(name.casefold(), name)  # else one of Python's
     try:
-        b"".decode(codec)
+        b"a".decode(codec)  # an empty text asks for no codec
     except LookupError:
         names = ", ".join(dict.fromkeys(encoding.name for encoding in ENCODINGS))
         raise ValueError(f"there is no encoding {name!r}; known are {names}") from None

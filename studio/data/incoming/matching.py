@@ -208,12 +208,12 @@ def _may_be_for_all(text: Text) -> bool:
     )  # fmt: skip
 
 
-_FLAGS = re.compile(r"(?:^|\s)--[whfdslnog]\s+\S")
+TEST_FLAGS = re.compile(r"(?:^|\s)--[a-z]{1,2}\s+\S.*")  # of kohya's and musubi's test prompts, to the end of the line
 
 
 def is_test_prompts(text: str) -> bool:
     """Whether it holds prompts for kohya's or musubi's test pictures (--w 832 --h 480 --d 42)."""
-    return bool(_FLAGS.search(text))
+    return bool(TEST_FLAGS.search(text))
 
 
 def _why_unused(text: Text, media: Sequence[Found]) -> str:

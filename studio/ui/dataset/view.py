@@ -11,7 +11,8 @@ from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
 from studio.data.remarks import SEVERAL_PEOPLE
 from studio.jobs import state
-from studio.models.preset import model_preset
+from studio.models.preset import list_models, model_preset
+from studio.models.prompt_length import PromptReader, find_prompt_reader, may_be_cut
 from studio.project_facts import ProjectFacts
 from studio.training.material import learnable, why_nothing_to_learn
 from studio.ui import actions, download_view
@@ -61,6 +62,7 @@ class Look:
     items: tuple[Item, ...]
     remarks: Mapping[str, tuple[str, ...]]  # id -> what is wrong with the caption
     findings: str  # the audit as HTML
+    unread: Mapping[str, str]  # id -> the end of the caption that the base model does not see
 
     @property
     def kept(self) -> list[Item]:
@@ -73,15 +75,27 @@ def doubts_of(item: Item) -> list[str]:
 
 
 def look_at(project: Project) -> Look:
-    """The Look of a project; made anew only when a file of its dataset, or its trigger, has changed."""
-    return _look_at(dataset.version(project), words_of(project))
+    """The Look of a project; made anew only when a file of its dataset, its trigger or its base model has changed."""
+    return _look_at(dataset.version(project), words_of(project), find_reader(project))
 
 
 @functools.lru_cache(maxsize=4)
-def _look_at(version: dataset.Version, words: tuple[str, str]) -> Look:
+def _look_at(version: dataset.Version, words: tuple[str, str], reader: PromptReader | None) -> Look:
     items = dataset.list_items(version[0])
-    remarks = {item.id: tuple(check_caption(item.caption, *words)) for item in items}
-    return Look(tuple(items), remarks, describe_findings(items, *words))
+    unread = {item.id: rest for item in items if reader and (rest := item.caption[reader.num_characters_read(item.caption) :])}
+    cut = {item_id: (f"The model reads {reader.prompt_tokens} tokens and does not see the end.",) for item_id in unread if reader}
+    remarks = {item.id: (*check_caption(item.caption, *words), *cut.get(item.id, ())) for item in items}
+    return Look(tuple(items), remarks, describe_findings(items, *words), unread)
+
+
+def find_reader(project: Project) -> PromptReader | None:
+    """What counts the tokens of the project's base model; None where no caption can be too long for it, or the model is not here."""
+    base_model = project.facts().base_model
+    if base_model not in list_models():
+        return None
+    most = model_preset(base_model).max_prompt_tokens
+    is_needed = any(may_be_cut(item.caption, most) for item in dataset.list_items(project))
+    return find_prompt_reader(base_model, project.workspace) if is_needed else None
 
 
 def next_step(project: Project | None) -> NextStep:
@@ -253,6 +267,8 @@ def read_viewer(project: Project, look: Look, item: Item | None) -> Json:
         "source": SOURCES[item.caption_source],
         "class_prompt": class_prompt(item.caption, trigger, noun) if item.caption else "",
         "problems": look.remarks[item.id],
+        "unread": look.unread.get(item.id, ""),
+        "others": item.other_captions,
         "placeholder": f"{trigger or 'the trigger'}, a {noun} with ..., in ...",
         "keep": item.keep,
         "reason": item.reason,
