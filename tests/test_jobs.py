@@ -17,6 +17,7 @@ import pytest
 
 from studio import disk
 from studio.config import EXPERTS
+from studio.disk import append_jsonl, read_json, read_jsonl, write_json
 from studio.errors import Problem
 from studio.jobs import launcher, processes, state
 from studio.jobs.kind import JobConfig, read_config
@@ -26,10 +27,9 @@ from studio.jobs.problems import explain
 from studio.jobs.recorder import Pace, Recorder
 from studio.jobs.state import Progress
 from studio.jobs.worker import run_job
-from studio.training import history
+from studio.training import events, history
 from studio.training.curves import BandCurve, read_curves
 from studio.training.history import read_history
-from studio.workspace import append_jsonl, read_json, read_jsonl, write_json
 
 DEADLINE_SECONDS = 90
 
@@ -76,6 +76,11 @@ def holder(project):
     yield run_dir, process
     process.kill()
     process.wait()
+
+
+def events_in(run_dir):
+    """The lines of a run's events.jsonl, of whatever kind."""
+    return read_jsonl(run_dir / "events.jsonl")[0]
 
 
 def queue_import(project, path, times=1):
@@ -317,8 +322,7 @@ def test_a_mistake_ends_the_job_in_words_and_the_log_has_the_traceback(project):
     job = run_job(run_dir)
     assert job.state == "failed" and "steps must be a number" in job.error.message and not job.error.unexpected
     assert "Traceback" in state.read_log_tail(run_dir)
-    events, offset = state.read_events(run_dir)
-    assert events[-1]["event"] == "error" and state.read_events(run_dir, offset) == ([], offset)
+    assert events_in(run_dir)[-1]["event"] == "error"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
@@ -506,7 +510,7 @@ def test_a_day_of_steps_is_kept_in_a_few_bytes_each_and_only_what_is_new_is_read
     with open(run_dir / "events.jsonl", "w", encoding="utf-8") as file:
         file.writelines(json.dumps(step(n, EXPERTS[n // 500 % 2], learning_rate=1e-4)) + "\n" for n in range(1, 20_001))
     asked = []
-    monkeypatch.setattr(history, "read_jsonl", lambda path, offset, size: asked.append(size) or read_jsonl(path, offset, size))
+    monkeypatch.setattr(events, "read_jsonl", lambda path, offset, size: asked.append(size) or read_jsonl(path, offset, size))
     monkeypatch.setattr(history, "CHUNK_BYTES", 100_000)
     tracemalloc.start()
     assert len(read_curves(run_dir)["high_noise"].step) <= 500
@@ -553,11 +557,11 @@ def test_events_that_cannot_be_written_now_are_written_later_and_do_not_end_the_
     with Recorder(run_dir) as recorder:
         recorder.report("note", message="one")
         recorder.report("progress", stage="learning", done=1, total=9, unit="steps", message="")
-        assert state.read_events(run_dir)[0] == []
+        assert events_in(run_dir) == []
         held.now = False
         recorder.report("note", message="two")
         recorder.end("done")
-    assert [e.get("message") for e in state.read_events(run_dir)[0]] == ["one", "", "two"]
+    assert [e.get("message") for e in events_in(run_dir)] == ["one", "", "two"]
 
 
 def test_a_log_that_is_open_elsewhere_does_not_end_the_job(project, monkeypatch):
@@ -600,10 +604,10 @@ def test_events_wait_for_space_on_a_full_disk_and_a_job_does_not_end_for_them(pr
         recorder._write_again = 0.0
         recorder.report("note", message="two")
         recorder.end("done")
-    assert [e.get("message") for e in state.read_events(run_dir)[0]] == ["one", "The disk is full", "two"]
+    assert [e.get("message") for e in events_in(run_dir)] == ["one", "The disk is full", "two"]
 
 
-def test_a_sibling_that_cannot_start_is_said_instead_of_waited_for(project):
+def test_a_process_of_the_group_that_cannot_start_is_said_instead_of_waited_for(project):
     [run_dir] = queue_import(project, "nowhere")
     with Recorder(run_dir) as recorder:
         group = processes.GroupRecorder(run_dir, recorder)
@@ -612,7 +616,7 @@ def test_a_sibling_that_cannot_start_is_said_instead_of_waited_for(project):
             group.wait_until_all_are_here()
         group.end()
         recorder.end("failed")
-    assert not list(run_dir.glob("siblings*"))
+    assert not list(run_dir.glob("group*"))
 
 
 def test_a_full_disk_for_events_does_not_hide_how_a_job_ended(project, monkeypatch):
@@ -658,7 +662,7 @@ with Recorder(Path(sys.argv[1]), Output().report) as recorder, stop_on_signals(r
         process.send_signal(signal.SIGHUP)
         assert process.wait() == 0
     assert state.read_status(run_dir).state == "stopped"
-    assert [event["step"] for event in state.read_events(run_dir)[0]] == [1, 2]
+    assert [event["step"] for event in events_in(run_dir)] == [1, 2]
 
 
 def test_libraries_and_paths_that_windows_refuses_are_put_into_words():

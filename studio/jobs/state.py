@@ -1,4 +1,4 @@
-"""What a job's run folder says: status (with crash detection), events, log. The UI and the CLI read jobs through this file only."""
+"""What a job's run folder says: status (with crash detection) and log. The UI and the CLI read jobs through this file only."""
 
 import functools
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from studio.disk import FORMAT, read_jsonl
+from studio.disk import FORMAT
 from studio.facts import Facts, read_facts, write_facts
 from studio.jobs.kind import JobConfig, read_config
 from studio.jobs.problems import Failure
@@ -193,14 +193,6 @@ def current_job(workspace: Workspace) -> JobStatus | None:
     running = [job for job in jobs if job.is_running]
     waiting = [job for job in reversed(jobs) if job.state == "queued"]
     return next(iter([*running, *waiting]), None)
-
-
-def read_events(run_dir: Path | str, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """(events, next offset) from events.jsonl, from a byte offset on; an event being written is left for the next time.
-
-    Each is {"event": type, "time": seconds since 1970, ...fields}.
-    """
-    return read_jsonl(Path(run_dir) / "events.jsonl", offset)
 
 
 def read_log_tail(run_dir: Path | str, max_bytes: int = 16_000) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from studio.data import limits
 from studio.data.incoming import encodings
-from studio.workspace import write_atomic
+from studio.disk import write_atomic
 
 # what turns the direction of writing (a caption would read as other words than it is), and signs of no width; those that letters are
 # joined with in Persian, Hindi and emoji stay

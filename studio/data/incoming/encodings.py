@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 import unicodedata
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -280,7 +280,7 @@ def _known_words(language: str) -> Mapping[str, float]:
 @functools.cache
 def _letters(language: str) -> Mapping[str, float]:
     """{letter that is not ASCII: logarithm of its share of all that is written in a language}, from the words that are used and how often."""
-    counts: Counter[str] = Counter()
+    counts: dict[str, float] = defaultdict(float)
     for word, share in _known_words(language).items():
         for c in word:
             counts[c] += share

@@ -105,7 +105,10 @@ def _match_lists(matched: Matched, media: Sequence[Found], texts: Sequence[Text]
 
 def _read_listing(text: Text, shelf: Shelf) -> Listing | None:
     """The captions in a text by what they belong to; None where it is no list of captions."""
-    return next((listing for carrier in members(carriers) if (listing := carrier.read(text, shelf)) is not None), None)
+    for carrier in members(carriers.__name__, ("read",)):
+        if (listing := carrier.read(text, shelf)) is not None:
+            return listing
+    return None
 
 
 def _use(matched: Matched, media: Sequence[Found], text: Text, listing: Listing) -> None:

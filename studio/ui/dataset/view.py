@@ -9,7 +9,7 @@ from studio.data import dataset
 from studio.data.captions.rules import NO_CAPTION, audit, check_caption, class_prompt
 from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
-from studio.data.remarks import SEVERAL_PEOPLE
+from studio.data.remarks import CUT, SEVERAL_PEOPLE, Remark
 from studio.jobs import state
 from studio.models.preset import list_models, model_preset
 from studio.models.prompt_length import PromptReader, find_prompt_reader, may_be_cut
@@ -60,7 +60,7 @@ class Look:
     """The items of a project and what there is to say about their captions."""
 
     items: tuple[Item, ...]
-    remarks: Mapping[str, tuple[str, ...]]  # id -> what is wrong with the caption
+    remarks: Mapping[str, tuple[Remark, ...]]  # id -> what is wrong with the caption
     findings: str  # the audit as HTML
     unread: Mapping[str, str]  # id -> the end of the caption that the base model does not see
 
@@ -83,8 +83,10 @@ def look_at(project: Project) -> Look:
 def _look_at(version: dataset.Version, words: tuple[str, str], reader: PromptReader | None) -> Look:
     items = dataset.list_items(version[0])
     unread = {item.id: rest for item in items if reader and (rest := item.caption[reader.num_characters_read(item.caption) :])}
-    cut = {item_id: (f"The model reads {reader.prompt_tokens} tokens and does not see the end.",) for item_id in unread if reader}
-    remarks = {item.id: (*check_caption(item.caption, *words), *cut.get(item.id, ())) for item in items}
+    remarks = {item.id: tuple(check_caption(item.caption, *words)) for item in items}
+    if reader:
+        cut = Remark(code=CUT, words=f"The model reads {reader.prompt_tokens} tokens and does not see the end.")
+        remarks |= {item_id: (*remarks[item_id], cut) for item_id in unread}
     return Look(tuple(items), remarks, describe_findings(items, *words), unread)
 
 
@@ -133,7 +135,7 @@ def describe_next(project: Project, look: Look) -> NextStep:
     wrong = [item for item in kept if look.remarks[item.id]]
     if wrong:
         text = f"look at {f.count(len(wrong), 'caption')} with a remark, beginning with {wrong[0].id}."
-        return NextStep(text, look.remarks[wrong[0].id][0], find_button("see-remarks"))
+        return NextStep(text, look.remarks[wrong[0].id][0].words, find_button("see-remarks"))
     if len(kept) < 10:
         more, many = ("clips", "12 to 20 varied clips") if preset.takes_first_picture else ("photos", "10 to 30 varied photos")
         reason = f"{count_media(kept)} can be trained; {many} give a better likeness."
@@ -266,7 +268,7 @@ def read_viewer(project: Project, look: Look, item: Item | None) -> Json:
         "caption": item.caption,
         "source": SOURCES[item.caption_source],
         "class_prompt": class_prompt(item.caption, trigger, noun) if item.caption else "",
-        "problems": look.remarks[item.id],
+        "problems": [remark.words for remark in look.remarks[item.id]],
         "unread": look.unread.get(item.id, ""),
         "others": item.other_captions,
         "placeholder": f"{trigger or 'the trigger'}, a {noun} with ..., in ...",

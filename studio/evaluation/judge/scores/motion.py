@@ -19,7 +19,7 @@ def measure(look: Look) -> Values:
 
 def _motion(luma: np.ndarray) -> float:
     """Mean brightness change from frame to frame, of averages over a coarse grid."""
-    size = max(1, min(GRID, *luma.shape[1:]))
+    size = min(GRID, *luma.shape[1:])
     rows, columns = luma.shape[1] // size, luma.shape[2] // size
     coarse = luma[:, : rows * size, : columns * size].reshape(len(luma), rows, size, columns, size).mean((2, 4))
     return float(np.abs(np.diff(coarse, axis=0)).mean()) if len(luma) > 1 else 0.0
@@ -37,7 +37,13 @@ SCORE = Score(
     measure=measure,
     summarize=median_of_person("motion"),
     parts=(
-        Finding(name="frozen", reads=("motion",), is_wrong=lambda motion: motion < FROZEN, words="stand still where the base moves"),
+        Finding(
+            name="frozen",
+            of="",  # the summary says how much moves
+            reads=("motion",),
+            is_wrong=lambda motion: motion < FROZEN,
+            words="stand still where the base moves",
+        ),
         Loss(reads="motion", place=40, sign=1, margin=0.15, words="motion {} of the base's against {}", told_by="frozen"),
         Column(title="Motion", place=50, words=lambda row: percent_or_not(row.motion), in_report=False),
         Column(title="Motion", place=50, words=lambda row: decimal_or_not(row.motion), in_table=False),
