@@ -52,7 +52,7 @@ def run(config: ImportJob, work: Work) -> Mapping[str, Any]:
         found = import_media(
             project, given, answers=answers, earlier=_report_of(work, config), report=recorder.report, should_stop=recorder.should_stop
         )
-        waits = found.can_be_answered()
+        waits = found.can_be_answered() and not found.stopped
     finally:
         if sent and not waits:
             for path in paths:
