@@ -225,7 +225,17 @@ _ARGUMENTS = {
         _argument("--model", default="wan22-t2v-a14b", help="the base model"),
         _argument("--i-have-permission", action="store_true", help="you are this person, or they agreed to be trained"),
     ],
-    "import": [_PROJECT, _argument("paths", nargs="+", type=Path, metavar="PATH", help="photos, clips, folders, zips")],
+    "import": [
+        _PROJECT,
+        _argument("paths", nargs="+", type=Path, metavar="PATH", help="photos, clips, folders, zips"),
+        _argument(
+            "--take", action="append", default=[], metavar="NAME", help="import this folder or file too, which was left out or asked about"
+        ),
+        _argument("--leave", action="append", default=[], metavar="NAME", help="leave this folder or file out"),
+        _argument(
+            "--encoding", default="", metavar="NAME", help="of captions that are not marked and not UTF-8, for example GBK or EUC-KR"
+        ),
+    ],
     "curate": [_PROJECT, _argument("--keep", type=int, default=NUM_KEPT, help="how many to keep at most")],
     "caption": [
         _PROJECT,

@@ -16,7 +16,7 @@ from studio.evaluation.first_pictures import describe_first_pictures
 from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import NOT_MEASURED, Verdict
 from studio.evaluation.judge.verdict import verdict as judge
-from studio.evaluation.prompts import read_prompts_file
+from studio.evaluation.prompts import flags_in, read_prompts_file
 from studio.evaluation.rest import Rest, what_is_left
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Sweep
 from studio.evaluation.sweep_plan import select_pairs
@@ -48,6 +48,8 @@ def sweep(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     overrides = parse_settings(args.set) | {"strengths": args.strengths}
     if args.prompts:
         overrides["prompts"] = read_prompts_file(args.prompts)
+        for flags in flags_in(args.prompts):
+            out.print(f"Left aside: {flags} (size, length, seed and steps are the comparison's own settings)")
     folder = sweeps.open_sweep(project, make_sweep_config(project, overrides), _choose_pairs(project, args.pairs))
     return {"project": project.slug} | asdict(draw(project, folder, out))
 

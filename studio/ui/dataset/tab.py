@@ -81,6 +81,7 @@ def build_results(page: Page, place: gr.State) -> None:
     results = component("results", elem_id="last-job")
     page.acts(results.act, lambda project, event: actions.act(page, project, event.action))
     page.acts(results.dismiss, lambda project, event: results_view.dismiss(project, str(event.job)))
+    page.acts(results.answer, lambda project, event: results_view.answer(project, str(event.job), str(event.name), bool(event.take)))
     page.acts(results.pick, lambda project, place, event: [replace(place, item=str(event.id), show="all")], [place], [place])
     page.reads(lambda project: [results_view.read_results(project)], [results], tab=ID)
 
