@@ -271,5 +271,6 @@ _ARGUMENTS = {
         _argument("--to", default="comfyui", metavar="TARGET", help=f"what for: {', '.join(target_names())}"),
         _argument("--pair", default="", help="default: the verdict's, or the last one"),
         _argument("--strength", type=float, default=None),
+        _argument("--with-photos", action="store_true", help="put photos, clips and captions into a bundle; trainers always get them"),
     ],
 }

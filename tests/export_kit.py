@@ -4,7 +4,7 @@ from pathlib import Path
 
 from studio.config import TrainConfig
 from studio.data.item_record import Item
-from studio.export.dataset import Group
+from studio.export.dataset import group_for_trainers
 from studio.export.source import Source
 from studio.models.preset import model_preset
 from studio.project_facts import Person
@@ -14,21 +14,21 @@ NO_FILES = Pair("train-001", 30, Path("checkpoints/step-000030"), None, None, Ma
 
 
 def make_source(train: TrainConfig, num_items: int = 2, model: str = "wan22-t2v-a14b", pair: Pair = NO_FILES) -> Source:
-    """Of photos and one clip of 16 frames a second, `num_items` in all."""
-    photos = tuple(_item(number, "photo") for number in range(1, num_items))
-    clip = _item(num_items, "clip")
+    """Of photos and one clip of ten seconds, `num_items` in all."""
+    items = [_item(number, "photo" if number < num_items else "clip") for number in range(1, num_items + 1)]
+    preset = model_preset(model)
     return Source(
         pair=pair,
         name="anna_run1_step30",
         person=Person(trigger="ohwx", class_noun="person", base_model=model),
-        preset=model_preset(model),
+        preset=preset,
         rank=train.lora.rank,
         train=train,
         strength=None,
-        groups=(Group("photos", "photo", 0.0, photos), Group("clips-16fps", "clip", 16.0, (clip,))),
+        groups=group_for_trainers(items, preset, train),
     )
 
 
 def _item(number: int, kind: str) -> Item:
     known = {"caption": "", "caption_source": "", "original": "", "sha256": ""}
-    return Item(id=f"{number:04d}", path=Path(f"{number:04d}"), kind=kind, width=64, height=64, fps=16.0, seconds=1.0, **known)
+    return Item(id=f"{number:04d}", path=Path(f"{number:04d}"), kind=kind, width=64, height=64, fps=16.0, seconds=10.0, **known)

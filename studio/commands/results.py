@@ -145,23 +145,29 @@ def say_verdict(project: Project, folder: Path, out: Output) -> Verdict:
 
 
 def export(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
-    from studio.export.pairs import export_pair, settings_left_out  # as the command needs it: a window and the other commands start without
+    from studio.export import pairs  # as the command needs it: a window and the other commands start without
     from studio.export.targets import find_target
 
     project, target = find_project(workspace, args.project, out), find_target(args.to)
     note_damaged(list_damaged(project), out)
     pair, strength = choose_pair(project, out, args.pair)
     strength = strength if args.strength is None else args.strength
-    folder, left_out = export_pair(project, pair, target.name, strength=strength), settings_left_out(pair, target.name)
-    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    folder = pairs.export_pair(project, pair, target.name, strength=strength, include_photos=args.with_photos)
+    left_out, promise = pairs.settings_left_out(pair, target.name), pairs.read_promise(folder)
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     out.print(f"Exported {pair.id} for {args.to} to {folder}:")
     for name in files:
         out.print(f"  {name}")
+    for line in promise.in_words() if promise else ():
+        out.print(line)
     if left_out:
         out.print(f"Settings of the training run that {target.title} does not get:")
         out.table([list(entry) for entry in left_out], ["setting", "value", "why"])
-    answer = {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files}
-    return answer | {"left_out": [list(entry) for entry in left_out]}
+    out.print(f"Private in this folder: {target.private}")
+    answer = {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files, "private": target.private}
+    settings = [entry.to_json() for entry in pairs.settings_accounts(pair, target.name)]
+    promised = {"promise": promise.to_answer()} if promise else {}
+    return answer | {"left_out": [list(entry) for entry in left_out], "settings": settings} | promised
 
 
 def choose_pair(project: Project, out: Output, pair_id: str = "") -> tuple[Pair, float | None]:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from studio.config import USUAL_STRENGTH, to_dict
 from studio.data.dataset import kept_items
-from studio.data.item_record import Item
 from studio.disk import file_sha256, finished_dir, read_json, write_json
 from studio.errors import Problem
 from studio.evaluation.report import has_current_report, write_report
 from studio.evaluation.sweeps import list_sweeps, read_sweep
-from studio.export.dataset import group_items
-from studio.export.left_out import LeftOut, left_out
+from studio.export.dataset import Group, group_for_trainers, group_items
+from studio.export.left_out import Account, LeftOut, account, left_out
 from studio.export.lora_keys import check_lora
+from studio.export.promises.promise import Promise
 from studio.export.source import Report, Source
 from studio.export.target import Target
 from studio.export.targets import all_targets, find_target
@@ -47,14 +47,27 @@ def export_pair(project: Project, pair: Pair | str, to: str, strength: float | N
         made = project.exports_dir / f"{stem}-{number}"
     with finished_dir(made) as folder:
         target.write(source, folder)
+        promise = target.promise(folder) if target.promise else None
         files = {p.relative_to(folder).as_posix(): file_sha256(p) for p in sorted(folder.rglob("*")) if p.is_file()}
-        write_json(folder / "export.json", {"to": to, "pair": pair.id, "strength": strength, "content": content, "files": files})
+        record = {"to": to, "pair": pair.id, "strength": strength, "content": content, "files": files}
+        write_json(folder / "export.json", record | ({"promise": promise.to_json()} if promise else {}))
     return made
+
+
+def read_promise(folder: Path) -> Promise | None:
+    """What the trainer will make of an exported folder, as it was reckoned when it was written; None for a target that trains nothing."""
+    record = read_json(folder / "export.json")
+    return Promise.from_json(record["promise"], f"{folder.name}/export.json") if "promise" in record else None
 
 
 def settings_left_out(pair: Pair, to: str) -> tuple[LeftOut, ...]:
     """The settings of the pair's training that an export to that target doesn't hold, each with the reason."""
     return left_out(pair.manifest.train_config(), find_target(to))
+
+
+def settings_accounts(pair: Pair, to: str) -> tuple[Account, ...]:
+    """What became of every setting of the pair's training in an export to that target."""
+    return account(pair.manifest.train_config(), find_target(to))
 
 
 # -- what goes in
@@ -71,20 +84,26 @@ def _read_source(project: Project, pair: Pair, target: Target, strength: float |
             f"A LoRA for {preset.title} can't be exported to {target.name}: the settings for it are written for WAN 2.2's pairs.",
             fix=f"Export it for {others}.",
         )
-    items: list[Item] = []
+    train = pair.manifest.train_config()
+    groups: tuple[Group, ...] = ()
     if target.dataset == "always":
-        items = learnable(kept_items(project), preset)
+        groups = group_for_trainers(learnable(kept_items(project), preset), preset, train)
+        if not groups:
+            raise Problem(
+                f"There is nothing in the dataset that {target.title} could learn from.",
+                fix="Keep photos or clips on the Dataset tab first.",
+            )
     elif target.dataset == "if asked" and include_photos:
-        items = kept_items(project)
+        groups = group_items(kept_items(project))
     return Source(
         pair=pair,
         name=f"{project.slug}_run{int(pair.run.rsplit('-', 1)[1])}_step{pair.step}",
         person=person,
         preset=preset,
         rank=rank,
-        train=pair.manifest.train_config(),
+        train=train,
         strength=strength,
-        groups=group_items(items),
+        groups=groups,
         report=_find_report(project, pair) if target.with_report else None,
     )
 

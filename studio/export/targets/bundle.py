@@ -66,4 +66,5 @@ TARGET = Target(
     serves=any_model,
     dataset="if asked",
     with_report=True,
+    private="the LoRA files, which can draw the person, the report with clips of them, your trigger word; and your photos, clips and captions if they are in it.",
 )

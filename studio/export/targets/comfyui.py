@@ -65,4 +65,5 @@ TARGET = Target(
     version=1,
     write=write,
     serves=any_model,
+    private="the LoRA files: they can draw the person. No photos are in it.",
 )
