@@ -13,6 +13,7 @@ from studio.project_facts import clean_line
 MAX_LINE = 160
 SAVE_AGAIN = "Open it in the program that wrote it and save it again."
 WINDOWS_PATH = re.compile(r'"([^"\n]*\\[^"\n]*)"')  # a backslash within double quotes
+ABOUT_ESCAPES = ("escape", "hex", "\\")  # what parsers say of a backslash that they can't read
 LINE = re.compile(r"line (\d+)")
 
 
@@ -23,7 +24,7 @@ def advise(name: str, text: str, error: Exception) -> Problem:
     line = lines[number - 1] if 0 < number <= len(lines) else ""
     is_json = isinstance(error, json.JSONDecodeError)
     path = WINDOWS_PATH.search(line)
-    if path and "escape" in str(error).lower() + " escape" * ("\\" in str(error)) + " escape" * ("hex" in str(error).lower()):
+    if path and any(word in str(error).lower() for word in ABOUT_ESCAPES):
         return _wrong_path(name, number, line, path[1], is_json=is_json)
     if isinstance(error, yaml.YAMLError) and "\t" in line[: len(line) - len(line.lstrip())]:
         return Problem(
