@@ -52,6 +52,25 @@ def test_imports_inside_functions_are_few():
     assert len(inside) <= MOST_IMPORTS_INSIDE, sorted(inside)
 
 
+def test_a_name_is_imported_from_where_it_is_defined():
+    """Settings apart: studio.config has in one place what its files define."""
+
+    def defined(tree: ast.Module) -> set[str]:
+        named = {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        return named | {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+    own = {module_name(path): defined(tree) for path, tree in TREES.items()}
+    found = {
+        f"{path.relative_to(ROOT)}:{node.lineno} {alias.name}"
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in own.keys() - {"studio.config"}
+        for alias in node.names
+        if alias.name not in own[node.module] and f"{node.module}.{alias.name}" not in own
+    }
+    assert not found
+
+
 def test_no_choice_hides_in_another():
     def is_nested(node: ast.AST) -> bool:
         return isinstance(node, ast.IfExp) and any(isinstance(part, ast.IfExp) for part in ast.walk(node) if part is not node)

@@ -27,7 +27,8 @@ from studio.evaluation.prompts import read_prompts_file, resolve_prompts, standa
 from studio.evaluation.sweep_facts import Prompt
 from studio.evaluation.sweep_plan import count_cells, plan_sweep
 from studio.models.catalogue import BaseModel
-from studio.models.lora import lora_state, save_lora_file
+from studio.models.files.lora_files import save_lora_file
+from studio.models.lora import lora_state
 from studio.models.preset import model_preset
 from studio.tiny import demo, world
 from studio.tiny.drawing import draw_clip, draw_photo

@@ -268,7 +268,7 @@ class MemoryConfig(Section):
         0,
         "How many pictures of a step go through the blocks together; fewer take less memory, and the blocks in RAM are fetched once for each group. 0: all of them.",
         label="Pictures per fetch",
-        term="rows per walk",
+        term="rows per block pass",
         minimum=0,
         maximum=256,
     )

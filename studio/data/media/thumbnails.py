@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from studio.data import limits
-from studio.data.dataset import Item
+from studio.data.item_record import Item
 from studio.data.media.clips import read_frames
 from studio.data.media.photos import load_photo
 from studio.disk import write_atomic

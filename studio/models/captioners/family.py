@@ -13,6 +13,7 @@ from studio.models.fetch.needed import ReadJson
 if TYPE_CHECKING:
     from PIL import Image
 
+GIVES = ("fit", "list_missing", "choose_names", "load")
 AGAIN = "download the model's folder again, every file of it; only safetensors weights are read"
 
 
@@ -65,7 +66,7 @@ class Family(Protocol):
 
 def list_families() -> dict[str, Family]:
     """{name of its file: family}."""
-    return {module.__name__.rpartition(".")[2]: cast(Family, module) for module in members(families)}
+    return {module.__name__.rpartition(".")[2]: cast(Family, module) for module in members(families.__name__, GIVES)}
 
 
 def family_named(name: str) -> Family:
