@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,14 +66,17 @@ def group_for_trainers(items: Iterable[Item], preset: ModelPreset, train: TrainC
     return tuple(group for group in groups if group.items)
 
 
-def copy_groups(groups: Iterable[Group], folder: Path) -> None:
+def copy_groups(groups: Sequence[Group], folder: Path, tell: Callable[[int, int, str], None]) -> None:
     """Write media and captions below folder/dataset; originals keep their dates out of it."""
+    done, total = 0, sum(len(group.items) for group in groups)
     for group in groups:
         target = folder / "dataset" / group.name
         target.mkdir(parents=True)
         for item in group.items:
+            tell(done, total, item.path.name)
             _write_media(item, group, target)
             (target / f"{item.path.stem}.txt").write_text(item.caption, encoding="utf-8", newline="\n")
+            done += 1
 
 
 def _write_media(item: Item, group: Group, folder: Path) -> None:

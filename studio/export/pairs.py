@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from studio.config import USUAL_STRENGTH, to_dict
@@ -16,7 +17,7 @@ from studio.export.dataset import Group, group_for_trainers, group_items
 from studio.export.left_out import Account, LeftOut, account, left_out
 from studio.export.lora_keys import check_lora
 from studio.export.promises.promise import Promise
-from studio.export.source import Report, Source
+from studio.export.source import Report, Source, Tell, tell_nobody
 from studio.export.target import Target
 from studio.export.targets import all_targets, find_target
 from studio.models.preset import model_preset
@@ -25,10 +26,13 @@ from studio.training.pairs import Pair, find_pair, verify_pair
 from studio.workspace import Project
 
 
-def export_pair(project: Project, pair: Pair | str, to: str, strength: float | None = None, *, include_photos: bool = False) -> Path:
+def export_pair(
+    project: Project, pair: Pair | str, to: str, strength: float | None = None, *, include_photos: bool = False, tell: Tell = tell_nobody
+) -> Path:
     """Make exports/<to>-<run>-step-<step>/ and return it; the same export made before is returned as it is.
 
     pair: a Pair or an id like "train-001/step-001000". include_photos: for a bundle; the trainers' exports always hold the dataset.
+    tell: hears of each photo and clip before it is written, and may raise to end it: then nothing is left of it.
     Problem or ValueError if the pair is damaged or the target unknown.
     """
     target = find_target(to)
@@ -36,7 +40,7 @@ def export_pair(project: Project, pair: Pair | str, to: str, strength: float | N
         raise ValueError(f"the strength must lie above 0 and up to 2, got {strength:g}; {USUAL_STRENGTH:g} is a good start")
     project.require_ours()
     pair = find_pair(project, pair) if isinstance(pair, str) else pair
-    source = _read_source(project, pair, target, strength, include_photos)
+    source = replace(_read_source(project, pair, target, strength, include_photos), tell=tell)
     content = _content_hash(source, target)
     stem = f"{to}-{pair.run}-{pair.folder.name}"
     made, number = project.exports_dir / stem, 1

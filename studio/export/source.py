@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,13 @@ class Report:
         return self.page, self.verdict
 
 
+Tell = Callable[[int, int, str], None]  # (items done, items in all, the file): called before each photo and clip that is written
+
+
+def tell_nobody(done: int, total: int, name: str) -> None:
+    pass
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """All that an export is made of."""
@@ -37,6 +45,7 @@ class Source:
     strength: float | None
     groups: tuple[Group, ...]
     report: Report | None = None
+    tell: Tell = tell_nobody
 
     @property
     def boundary(self) -> float:

@@ -36,7 +36,7 @@ def save_text(path: Path, text: str) -> None:
 def finish_folder(source: Source, folder: Path, target: Target, template: str, scripts: Scripts) -> None:
     """What every trainer's folder holds beside its configs: photos, clips, captions, start scripts, and a README that says what the trainer
     will make of it, and names what it does not hold."""
-    copy_groups(source.groups, folder)
+    copy_groups(source.groups, folder, source.tell)
     write_scripts(scripts, folder)
     promise = target.promise(folder) if target.promise else None
     save_text(folder / "README.txt", trainer_readme(template, source, account(source.train, target), promise, target.private))

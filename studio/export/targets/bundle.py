@@ -42,7 +42,7 @@ def write(source: Source, folder: Path) -> None:
     if source.report:
         for path in source.report.files:
             shutil.copyfile(path, parts / path.name)
-    copy_groups(source.groups, parts)
+    copy_groups(source.groups, parts, source.tell)
     save_text(parts / "README.txt", fill_in(README, source))
     with zipfile.ZipFile(folder / f"{source.name}.zip", "w") as archive:
         for path in sorted(p for p in parts.rglob("*") if p.is_file()):

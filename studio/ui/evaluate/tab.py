@@ -16,6 +16,7 @@ from studio.ui import actions
 from studio.ui.components import component
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import view as evaluate_view
+from studio.ui.evaluate.export import build_export
 from studio.ui.page import Page
 from studio.ui.settings_form import Form, build_form, show
 from studio.workspace import Project
@@ -31,6 +32,7 @@ def build(page: Page) -> None:
     page.warns(damaged_sweeps, tab=ID)
     build_clips(page)
     build_choice(page)
+    build_export(page)
 
 
 def build_clips(page: Page) -> None:
