@@ -61,7 +61,7 @@ class Promise(Facts):
     def in_words(self) -> tuple[str, ...]:
         """Sentences: what it sees, how clips move, how many steps."""
         seen = f"{self.items - len(self.lost)} of {count(self.items, 'item')}"
-        lost = f" It never sees {', '.join(self.lost[:5])}{' and others' if len(self.lost) > 5 else ''}." if self.lost else ""
+        lost = f" It never sees {self._name_lost()}." if self.lost else ""
         steps = " and ".join(f"{steps:,} of the {expert.replace('_', ' ')} expert" for expert, steps in self.steps.items())
         lines = [f"{self.program} trains on {seen}: {count(self.photos, 'picture')} and {count(self.clips, 'clip')}.{lost}"]
         if self.clips:
@@ -70,6 +70,9 @@ class Promise(Facts):
             *lines,
             f"It takes {steps} steps; each item is seen about {self.rounds:,.0f} times." if self.steps else "It takes no steps.",
         )
+
+    def _name_lost(self) -> str:
+        return ", ".join(self.lost[:5]) + (" and others" if len(self.lost) > 5 else "")
 
     def _speed(self) -> str:
         low, high = f"{self.slowest:.2f}", f"{self.fastest:.2f}"
