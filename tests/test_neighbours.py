@@ -1,8 +1,10 @@
 """Exports by the neighbours' own rules: every item is seen, clips move as they were filmed, and as many steps are taken as were here."""
 
+import functools
 import os
 import re
 import subprocess
+import tempfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -76,10 +78,15 @@ def make_items(folder, photos, clips):
     return items
 
 
+@functools.cache
+def made_items(photos, clips):
+    """The items of a dataset; each is made once."""
+    return make_items(Path(tempfile.mkdtemp(prefix="neighbours")), photos, clips)
+
+
 def export(tmp_path, to, photos, clips, settings, model="wan22-t2v-a14b"):
-    (tmp_path / "dataset").mkdir()
     train, preset = from_dict(TrainConfig, settings), model_preset(model)
-    items = make_items(tmp_path / "dataset", photos, clips)
+    items = made_items(photos, tuple(clips))
     source = Source(
         pair=NO_FILES,
         name="anna_run1_step30",

@@ -95,9 +95,9 @@ def _read_source(project: Project, pair: Pair, target: Target, strength: float |
         if not groups:
             raise Problem(
                 f"There is nothing in the dataset that {target.title} could learn from.",
-                fix="Keep photos or clips on the Dataset tab first.",
+                fix="Keep photos or clips first.",
             )
-    elif target.dataset == "if asked" and include_photos:
+    elif target.dataset == "asked" and include_photos:
         groups = group_items(kept_items(project))
     return Source(
         pair=pair,

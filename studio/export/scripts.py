@@ -9,12 +9,16 @@ SH_HEAD = """#!/bin/sh
 # {title}. Usage: sh start.sh {usage}
 # Folders with spaces stand in quotes.
 set -eu
+full() {{ if [ -d "$1" ]; then (cd "$1" && pwd); else printf '%s' "$1"; fi; }}
+place=$(full "${{1:-}}") files=$(full "${{2:-}}")
 cd "$(dirname "$0")"
 fail() {{ echo "$1" >&2; exit 2; }}
 """
 BAT_HEAD = """@echo off
 rem {title}. Usage: start.bat {usage}
 setlocal
+if not "%~1"=="" set "place=%~f1"
+if not "%~2"=="" set "files=%~f2"
 cd /d "%~dp0"
 """
 

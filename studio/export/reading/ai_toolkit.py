@@ -32,7 +32,7 @@ CHOICES = {
     "train.lr_scheduler": ("optimizer.schedule", COURSES),
 }
 FAMILY_FLAGS = ("is_flux", "is_xl", "is_v2", "is_v3", "is_pixart", "is_auraflow", "is_lumina2", "is_ssd", "is_vega")
-TESTS, TEXTS = "test clips are drawn on the Evaluate tab", "texts are always encoded once and kept"
+TESTS, TEXTS = "test clips are drawn in a comparison", "texts are always encoded once and kept"
 FITTED = "how the model fits the GPU is planned for this computer"
 NAMED = "the studio names its runs"
 REASONS = {
@@ -45,15 +45,15 @@ REASONS = {
     "device": BY_ITSELF,
     "performance_log_every": BY_ITSELF,
     "logging": BY_ITSELF,
-    "trigger_word": "the trigger is the project's, on the Dataset tab",
+    "trigger_word": "the trigger is the project's",
     "network": "the LoRA covers the same layers in every run here",
     "network.dropout": "no layer is left out by chance here",
     "save": "every pair is kept; delete what you don't want",
     "save.dtype": BY_ITSELF,
     "save.push_to_hub": "nothing is uploaded here",
-    "datasets": "items of a dataset are chosen and described on the Dataset tab",
-    "datasets.folder_path": "import what is in it on the Dataset tab",
-    "datasets.dataset_path": "import what is in it on the Dataset tab",
+    "datasets": "items are chosen and described in the dataset here",
+    "datasets.folder_path": "import what is in it into the dataset",
+    "datasets.dataset_path": "import what is in it into the dataset",
     "datasets.caption_ext": "captions are .txt files beside the photos",
     "datasets.caption_dropout_rate": "captions are never left out here",
     "datasets.shuffle_tokens": "captions stay as they are here",
@@ -74,7 +74,7 @@ REASONS = {
     "train.loss_type": "the loss is the mean square",
     "train.content_or_style": "noise levels are chosen by their distribution alone",
     "train.switch_boundary_every": "an expert's turn lasts until the next save: fewer loads, the same steps",
-    "train.diff_output_preservation_class": "the class word is the project's, on the Dataset tab",
+    "train.diff_output_preservation_class": "the class word is the project's",
     "train.cache_text_embeddings": TEXTS,
     "train.unload_text_encoder": TEXTS,
     "train.disable_sampling": TESTS,

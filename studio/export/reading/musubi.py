@@ -46,14 +46,14 @@ CHOICES = {
 }
 LEVELS = {"uniform": "uniform", "sigmoid": "sigmoid", "shift": "shifted_sigmoid"}
 FITTED, OWN_FOLDERS = "how the model fits the GPU is planned for this computer", "the studio has its own folders"
-TESTS, MODEL = "test clips are drawn on the Evaluate tab", "the base model is the project's"
+TESTS, MODEL = "test clips are drawn in a comparison", "the base model is the project's"
 REASONS = {
     "dit": MODEL, "dit_high_noise": MODEL, "vae": MODEL, "t5": MODEL, "clip": MODEL, "vae_dtype": MODEL, "task": MODEL, "vae_cache_cpu": FITTED,
     "fp8_base": FITTED, "fp8_scaled": FITTED, "fp8_t5": FITTED, "blocks_to_swap": FITTED, "mixed_precision": FITTED, "flash_attn": FITTED,
     "offload_inactive_dit": FITTED, "gradient_checkpointing_cpu_offload": FITTED, "use_pinned_memory_for_block_swap": FITTED,
     "block_swap_h2d_only": FITTED, "sdpa": BY_ITSELF, "xformers": BY_ITSELF, "sage_attn": BY_ITSELF, "split_attn": BY_ITSELF, "flash3": BY_ITSELF,
-    "dataset_config": "what is learned is chosen on the Dataset tab", "config_file": "choose that file as well: it holds the settings",
-    "output_dir": OWN_FOLDERS, "output_name": "the studio names its runs", "logging_dir": OWN_FOLDERS, "log_with": "a run is watched on the Train tab",
+    "dataset_config": "what is learned is chosen in the dataset", "config_file": "choose that file as well: it holds the settings",
+    "output_dir": OWN_FOLDERS, "output_name": "the studio names its runs", "logging_dir": OWN_FOLDERS, "log_with": "a run is watched in the window",
     "network_weights": "a run here begins with a new LoRA, or goes on with its own", "resume": "a run here goes on with its own",
     "network_args": "the LoRA covers the same layers in every run here", "network_dropout": "no layer is left out by chance here",
     "max_data_loader_n_workers": BY_ITSELF, "persistent_data_loader_workers": BY_ITSELF, "save_state": "safety copies are written every few steps",
@@ -64,10 +64,10 @@ REASONS = {
     "preserve_distribution_shape": "the levels of an expert are always cut out of the whole, never squeezed into its range",
     "num_timestep_buckets": "levels are always spread evenly over the pictures of a step", "guidance_scale": "it is not used with WAN",
     "general.caption_extension": "captions are .txt files beside the photos", "general.enable_bucket": "photos keep their shape, always",
-    "general.bucket_no_upscale": "photos are never enlarged here", "datasets": "items of a dataset are chosen and described on the Dataset tab",
-    "datasets.image_directory": "import what is in it on the Dataset tab", "datasets.video_directory": "import what is in it on the Dataset tab",
-    "datasets.image_jsonl_file": "import it on the Dataset tab", "datasets.video_jsonl_file": "import it on the Dataset tab",
-    "datasets.cache_directory": OWN_FOLDERS, "datasets.frame_extraction": "clips are cut on the Dataset tab; training takes their beginning",
+    "general.bucket_no_upscale": "photos are never enlarged here", "datasets": "items are chosen and described in the dataset here",
+    "datasets.image_directory": "import what is in it into the dataset", "datasets.video_directory": "import what is in it into the dataset",
+    "datasets.image_jsonl_file": "import it into the dataset", "datasets.video_jsonl_file": "import it into the dataset",
+    "datasets.cache_directory": OWN_FOLDERS, "datasets.frame_extraction": "clips are cut in the dataset; training takes their beginning",
     "datasets.source_fps": "the rate of a clip is read from its file", "datasets.control_directory": "photos are learned without a control picture",
     "datasets.max_frames": "clips take at most as many frames as are set",
 }  # fmt: skip

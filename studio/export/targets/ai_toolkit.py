@@ -40,14 +40,12 @@ Paths in config.yaml are relative to this folder.
 SCRIPTS = Scripts(
     program="AI Toolkit",
     usage="FOLDER/OF/ai-toolkit",
-    sh="""place="${1:-}"
-[ -f "$place/run.py" ] || fail "Name the folder of AI Toolkit, in which run.py lies: sh start.sh FOLDER"
+    sh="""[ -f "$place/run.py" ] || fail "Name the folder of AI Toolkit, in which run.py lies: sh start.sh FOLDER"
 python=python3
 for own in "$place/venv/bin/python" "$place/.venv/bin/python"; do [ -x "$own" ] && python="$own"; done
 exec "$python" "$place/run.py" config.yaml
 """,
-    bat="""set "place=%~1"
-if not exist "%place%\\run.py" (
+    bat="""if not exist "%place%\\run.py" (
   echo Name the folder of AI Toolkit, in which run.py lies: start.bat FOLDER
   exit /b 2
 )

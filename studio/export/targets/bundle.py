@@ -64,7 +64,7 @@ TARGET = Target(
     version=1,
     write=write,
     serves=any_model,
-    dataset="if asked",
+    dataset="asked",
     with_report=True,
     private="the LoRA files, which can draw the person, the report with clips of them, your trigger word; and your photos, clips and captions if they are in it.",
 )

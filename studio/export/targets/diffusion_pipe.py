@@ -42,11 +42,10 @@ number, so that every group is filled. It counts epochs: they are as many as mak
 SCRIPTS = Scripts(
     program="diffusion-pipe",
     usage="FOLDER/OF/diffusion-pipe FOLDER/OF/THE/BASE/MODEL",
-    sh="""place="${1:-}"; base="${2:-}"
-[ -f "$place/train.py" ] || fail "Name the folder of diffusion-pipe, in which train.py lies: sh start.sh FOLDER BASE_MODEL"
-[ -d "$base/low_noise_model" ] || fail "Name the folder of the base model, in which low_noise_model lies: sh start.sh FOLDER BASE_MODEL"
+    sh="""[ -f "$place/train.py" ] || fail "Name the folder of diffusion-pipe, in which train.py lies: sh start.sh FOLDER BASE_MODEL"
+[ -d "$files/low_noise_model" ] || fail "Name the folder of the base model, in which low_noise_model lies: sh start.sh FOLDER BASE_MODEL"
 mkdir -p started
-safe=$(printf '%s' "$base" | sed 's/[\\&|]/\\\\&/g')
+safe=$(printf '%s' "$files" | sed 's/[\\&|]/\\\\&/g')
 for config in high_noise low_noise; do
   [ -f "$config.toml" ] || continue
   sed "s|FOLDER/OF/Wan2.2-[A-Z0-9]*-A14B|$safe|" "$config.toml" > "started/$config.toml"

@@ -47,8 +47,7 @@ NEEDS_PRODIGY = "Prodigy is no part of musubi-tuner: install it in its environme
 SCRIPTS = Scripts(
     program="musubi-tuner",
     usage="FOLDER/OF/musubi-tuner FOLDER/OF/THE/MODEL/FILES",
-    sh="""place="${1:-}"; files="${2:-}"
-src="$place/src/musubi_tuner"
+    sh="""src="$place/src/musubi_tuner"
 [ -f "$src/wan_train_network.py" ] || fail "Name the folder of musubi-tuner, in which src lies: sh start.sh FOLDER MODEL_FILES"
 [ -f "$files/wan_2.1_vae.safetensors" ] || fail "Name the folder in which wan_2.1_vae.safetensors lies: sh start.sh FOLDER MODEL_FILES"
 python=python3
@@ -61,8 +60,7 @@ for expert in high_noise low_noise; do
     --dit "$files/wan2.2_@KIND@_${expert}_14B_fp16.safetensors"
 done
 """,
-    bat="""set "files=%~2"
-set "src=%~1\\src\\musubi_tuner"
+    bat="""set "src=%place%\\src\\musubi_tuner"
 if not exist "%src%\\wan_train_network.py" (
   echo Name the folder of musubi-tuner, in which src lies: start.bat FOLDER MODEL_FILES
   exit /b 2
@@ -72,8 +70,8 @@ if not exist "%files%\\wan_2.1_vae.safetensors" (
   exit /b 2
 )
 set "python=python"
-if exist "%~1\\venv\\Scripts\\python.exe" set "python=%~1\\venv\\Scripts\\python.exe"
-if exist "%~1\\.venv\\Scripts\\python.exe" set "python=%~1\\.venv\\Scripts\\python.exe"
+if exist "%place%\\venv\\Scripts\\python.exe" set "python=%place%\\venv\\Scripts\\python.exe"
+if exist "%place%\\.venv\\Scripts\\python.exe" set "python=%place%\\.venv\\Scripts\\python.exe"
 "%python%" "%src%\\wan_cache_latents.py" --dataset_config dataset.toml --vae "%files%\\wan_2.1_vae.safetensors"@CACHE@ || exit /b 1
 "%python%" "%src%\\wan_cache_text_encoder_outputs.py" --dataset_config dataset.toml --t5 "%files%\\models_t5_umt5-xxl-enc-bf16.pth" --batch_size 16 || exit /b 1
 if exist high_noise.toml call :train high_noise || exit /b 1

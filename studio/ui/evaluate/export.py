@@ -30,7 +30,7 @@ from studio.workspace import Project
 
 GOES_ALONG = {
     "always": "Photos, clips and captions always go along.",
-    "if asked": "Photos, clips and captions go along if you say so.",
+    "asked": "Photos, clips and captions go along if you say so.",
     "never": "No photos go along.",
 }
 
@@ -99,7 +99,7 @@ def start_export(project: Project) -> None:
         raise Problem("An export is being made already.")
     in_use, target = project.facts().chosen, find_target(choice.to)
     strength = in_use.strength if in_use and in_use.pair == choice.pair else None
-    with_photos = choice.photos and target.dataset == "if asked"
+    with_photos = choice.photos and target.dataset == "asked"
     job = ExportJob(to=choice.to, pair=choice.pair, strength=strength, include_photos=with_photos)
     actions.queue(project, job, f"Export for {target.title}")
 
@@ -140,7 +140,7 @@ def read_export(project: Project | None) -> list[Any]:
     return [
         gr.update(choices=targets, value=choice.to),
         gr.update(choices=pairs, value=choice.pair or None),
-        gr.update(value=choice.photos, visible=target.dataset == "if asked"),
+        gr.update(value=choice.photos, visible=target.dataset == "asked"),
         describe_target(target, bool(pairs)),
         gr.update(interactive=bool(pairs)),
         describe_newest(project),
