@@ -12,6 +12,7 @@ from training_kit import add_photo
 
 from studio.export.targets import target_names
 from studio.jobs import launcher, state
+from studio.jobs.kind import PROCESSOR
 from studio.project_facts import Permission
 from studio.training.pairs import list_pairs
 
@@ -32,7 +33,7 @@ def anna(workspace, monkeypatch):
 
 def work(project):
     """The worker takes the queue, as it does beside the window."""
-    command = [sys.executable, "-m", "studio.jobs.worker", str(project.workspace.home)]
+    command = [sys.executable, "-m", "studio.jobs.worker", str(project.workspace.home), PROCESSOR]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
 
 

@@ -213,7 +213,7 @@ def test_start_sh_starts_the_neighbour_in_this_folder(tmp_path, to):
     neighbour(place, to)
     put(tmp_path / "path/deepspeed", NOTE)
     env = {"PATH": f"{tmp_path / 'path'}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls.txt")}
-    subprocess.run(["sh", folder / "start.sh", place, place / "models"], env=env, check=True, cwd="/")
+    subprocess.run(["sh", folder / "start.sh", place.name, f"{place.name}/models"], env=env, check=True, cwd=tmp_path)
     calls = (tmp_path / "calls.txt").read_text().splitlines()
     if to == "ai-toolkit":
         assert calls == [f"{place}/venv/bin/python {place}/run.py config.yaml"]

@@ -11,7 +11,7 @@ from typing import Any
 from studio.errors import Problem
 from studio.project_facts import clean_line
 
-MAX_BYTES, MAX_VALUES, MAX_SHOWN = 256_000, 4000, 80
+MAX_VALUES, MAX_SHOWN = 4000, 80
 Setting = str | int | float | bool
 
 

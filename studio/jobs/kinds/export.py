@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from studio.jobs.kind import WORK, JobConfig, Work
+from studio.jobs.kind import PROCESSOR, JobConfig, Work
 
 TITLE = "Export"
-QUEUE = WORK
+QUEUE = PROCESSOR
 
 
 @dataclass(frozen=True, kw_only=True)
