@@ -66,9 +66,9 @@ def describe_accounts(accounts: Iterable[Account]) -> str:
     idle: dict[str, list[str]] = {}
     for entry in accounts:
         if entry.fate == Fate.LEFT_OUT:
-            missing.setdefault(entry.why, []).append(f"{entry.name} = {_show(entry.value)}")
+            missing.setdefault(entry.why, []).append(f"{entry.name} = {show_value(entry.value)}")
         elif entry.fate != Fate.WRITTEN:
-            idle.setdefault(entry.why or entry.fate.value, []).append(f"{entry.name} = {_show(entry.value)}")
+            idle.setdefault(entry.why or entry.fate.value, []).append(f"{entry.name} = {show_value(entry.value)}")
     return _list_by_reason(LEFT_OUT, missing) + _list_by_reason(NOT_NEEDED, idle)
 
 
@@ -81,7 +81,8 @@ def _in_lines(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line if line.endswith('.') else f'{line}.'}" for line in lines)
 
 
-def _show(value: Plain) -> str:
+def show_value(value: Plain) -> str:
+    """A setting's value as a person reads it."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:g}" if isinstance(value, float) else str(value)

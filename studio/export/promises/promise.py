@@ -62,13 +62,13 @@ class Promise(Facts):
         """Sentences: what it sees, how clips move, how many steps."""
         seen = f"{self.items - len(self.lost)} of {count(self.items, 'item')}"
         lost = f" It never sees {self._name_lost()}." if self.lost else ""
-        steps = " and ".join(f"{steps:,} of the {expert.replace('_', ' ')} expert" for expert, steps in self.steps.items())
+        steps = " and ".join(f"{count(steps, 'step')} of the {expert.replace('_', ' ')} expert" for expert, steps in self.steps.items())
         lines = [f"{self.program} trains on {seen}: {count(self.photos, 'picture')} and {count(self.clips, 'clip')}.{lost}"]
         if self.clips:
             lines.append(f"Of the clips it takes {self.frames:,} frames, {self.seconds:.1f} seconds of motion, {self._speed()}.")
         return (
             *lines,
-            f"It takes {steps} steps; each item is seen about {self.rounds:,.0f} times." if self.steps else "It takes no steps.",
+            f"It takes {steps}; each item is seen about {self.rounds:,.0f} times." if self.steps else "It takes no steps.",
         )
 
     def _name_lost(self) -> str:

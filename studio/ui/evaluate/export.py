@@ -11,6 +11,7 @@ import gradio as gr
 from studio.disk import read_json
 from studio.errors import Problem
 from studio.export.pairs import read_promise, settings_left_out
+from studio.export.readme import show_value
 from studio.export.target import Target
 from studio.export.targets import all_targets, find_target
 from studio.jobs import state
@@ -177,5 +178,5 @@ def describe_folder(project: Project, job: state.JobStatus, config: ExportJob, t
     promise, pair = read_promise(folder), read_json(folder / "export.json")["pair"]
     known = {pair.id for pair in list_pairs(project)}
     left = settings_left_out(find_pair(project, pair), config.to) if pair in known else ()
-    rows = tuple((entry.name, str(entry.value), entry.why) for entry in left)
+    rows = tuple((entry.name, show_value(entry.value), entry.why) for entry in left)
     return Exported(title, "done", "", None, str(folder), promise.in_words() if promise else (), target.private, rows)
