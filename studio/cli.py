@@ -313,5 +313,6 @@ _ARGUMENTS = {
             default="",
             help="number format of the LoRA files; default: fp16 for drawing, which is half the size, fp32 where another trainer goes on from them",
         ),
+        _argument("--with-photos", action="store_true", help="put photos, clips and captions into a bundle; trainers always get them"),
     ],
 }

@@ -56,6 +56,7 @@ TITLES = {
     "import": "Import",
     "curate": "Choose the best photos",
     "download": "Download",
+    "export": "Export",
 }
 
 
@@ -70,7 +71,7 @@ def folder(tmp_path, monkeypatch):
     sys.modules.pop("studio.jobs.kinds.greet", None)
 
 
-def test_the_studio_has_seven_kinds_of_jobs():
+def test_the_studio_has_eight_kinds_of_jobs():
     assert {name: kind.TITLE for name, kind in find_kinds().items()} == TITLES
 
 

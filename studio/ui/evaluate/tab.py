@@ -18,6 +18,7 @@ from studio.ui import actions
 from studio.ui.components import component
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import view as evaluate_view
+from studio.ui.evaluate.export import build_export
 from studio.ui.page import Page
 from studio.ui.settings_form import Form, build_form, show
 from studio.workspace import Project
@@ -34,6 +35,7 @@ def build(page: Page) -> None:
     page.warns(newer_sweeps, tab=ID)
     build_clips(page)
     build_choice(page)
+    build_export(page)
 
 
 def build_clips(page: Page) -> None:
