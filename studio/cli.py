@@ -40,6 +40,7 @@ COMMANDS = {
     "sweep": ("results", "sweep", "draw every checkpoint pair at every strength"),
     "verdict": ("results", "verdict", "which pair, why, how sure"),
     "export": ("results", "export", "the files of a pair for other programs"),
+    "use": ("comfyui", "use", "put a pair into ComfyUI, with workflows that draw with it"),
     "demo": ("demo", "demo", "everything at once, on the built-in model and drawn people"),
 }
 
@@ -271,5 +272,12 @@ _ARGUMENTS = {
         _argument("--to", default="comfyui", metavar="TARGET", help=f"what for: {', '.join(target_names())}"),
         _argument("--pair", default="", help="default: the verdict's, or the last one"),
         _argument("--strength", type=float, default=None),
+    ],
+    "use": [
+        _PROJECT,
+        _argument("--comfyui", default="", metavar="FOLDER", help="ComfyUI's folder, or its folder for LoRA files; it is remembered"),
+        _argument("--pair", default="", help="default: the verdict's, or the last one"),
+        _argument("--strength", type=float, default=None),
+        _argument("--take-back", action="store_true", help="take out of ComfyUI again what was put into it for this person"),
     ],
 }

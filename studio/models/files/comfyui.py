@@ -42,10 +42,11 @@ class Search:
     others: list[str] = field(default_factory=list)  # names of files that are never opened
 
 
-def find_files(paths: Sequence[Path], preset: ModelPreset) -> dict[str, Path]:
+def find_files(paths: Sequence[Path], preset: ModelPreset, where: str = "") -> dict[str, Path]:
     """{role: file} of a base model's files, from folders (ComfyUI's root, its models folder, or any other) and single files.
 
-    Problem that says in words what is missing and what the files there are instead.
+    where: what the paths are called where something is missing; "" for themselves. Problem that says in words what is missing and what the
+    files there are instead.
     """
     roles = roles_of(preset)
     search = Search(roles, {role: [] for role in roles})
@@ -56,7 +57,7 @@ def find_files(paths: Sequence[Path], preset: ModelPreset) -> dict[str, Path]:
             search.others.append(path.name)
     missing = [role for role, files in search.fitting.items() if not files]
     if missing:
-        raise _incomplete(paths, missing, preset, search)
+        raise _incomplete(where or ", ".join(map(str, paths)), missing, preset, search)
     files = {role: min(files, key=_rank).path for role, files in search.fitting.items()}
     if "transformer_2" in files:
         require_different(files["transformer"], files["transformer_2"])
@@ -84,7 +85,7 @@ def _look_at(path: Path, preset: ModelPreset, search: Search) -> None:
             return
         role = kind
         if kind == "expert":
-            role = _role_by_name(path) if "transformer_2" in search.roles else "transformer"
+            role = role_by_name(path) if "transformer_2" in search.roles else "transformer"
         reason = why_not(file, role or "transformer", preset)
         if not reason:
             file.form  # noqa: B018 - a form that can't be read is said now
@@ -99,7 +100,7 @@ def _look_at(path: Path, preset: ModelPreset, search: Search) -> None:
         search.unsorted.append(path.name)
 
 
-def _role_by_name(path: Path) -> str:
+def role_by_name(path: Path) -> str:
     """Which expert a file is, by its name, else by its folder's; "" if they don't say. The weights can't tell."""
     for name in (path.stem.lower(), path.parent.name.lower()):
         roles = [role for role, pattern in NAMES.items() if re.search(pattern, name)]
@@ -114,9 +115,8 @@ def _rank(file: WeightFile) -> tuple[bool, int, int, str]:
     return bool(DISTILLED.search(name)), EXACTNESS.index(file.form), len(name), name
 
 
-def _incomplete(paths: Sequence[Path], missing: Sequence[str], preset: ModelPreset, search: Search) -> Problem:
+def _incomplete(where: str, missing: Sequence[str], preset: ModelPreset, search: Search) -> Problem:
     roles = " and ".join(", ".join(f"the {search.roles[role]}" for role in missing).rsplit(", ", 1))
-    where = ", ".join(map(str, paths))
     parts = [f"{roles[0].upper()}{roles[1:]} of {preset.title} {'is' if len(missing) == 1 else 'are'} not in {where}."]
     if search.unsorted and {"transformer", "transformer_2"} & set(missing):
         parts.append(
