@@ -130,7 +130,8 @@ def _copy(project: Project, source: Path, target: Path, sha256: str) -> Path:
             fix="Check free space and permissions there, or name another folder.",
         ) from None
     finally:
-        unfinished.unlink(missing_ok=True)
+        if unfinished.exists():
+            unfinished.unlink()
     return target
 
 
