@@ -139,7 +139,7 @@ def read_jsonl(path: Path | str, offset: int = 0, max_bytes: int = -1) -> tuple[
 
 @contextmanager
 def finished_dir(path: Path | str) -> Iterator[Path]:
-    """A folder that appears whole or not at all: yields a temporary sibling, renamed to `path` at the end.
+    """A folder that appears whole or not at all: yields a temporary folder beside it, renamed to `path` at the end.
 
     One that is there already is renamed out of the way first, and removed last: if it can't be replaced, it stays as it was.
     """

@@ -10,22 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.disk import FORMAT as FORMAT
-from studio.disk import append_jsonl as append_jsonl
-from studio.disk import finished_dir as finished_dir
-from studio.disk import locked as locked
-from studio.disk import parse_json as parse_json
-from studio.disk import patiently as patiently
-from studio.disk import read_json as read_json
-from studio.disk import read_jsonl as read_jsonl
-from studio.disk import read_path as read_path
-from studio.disk import replace as replace
-from studio.disk import write_atomic as write_atomic
-from studio.disk import write_json as write_json
+from studio.disk import locked
 from studio.errors import Damaged, NewerFormat
 from studio.facts import read_facts, write_facts
 from studio.project_facts import Permission, ProjectFacts, WorkspaceFacts, checked
-from studio.project_facts import clean_line as clean_line
 
 MAX_SLUG_CHARACTERS = 24
 DOWNLOADS_DIR = ".downloads"

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from studio.config import EXPERTS, SweepConfig, TrainConfig, to_dict
-from studio.disk import file_sha256
+from studio.disk import file_sha256, write_json
 from studio.evaluation import sweeps
 from studio.evaluation.clip_files import write_clip, write_poster
 from studio.evaluation.sweep_facts import FIRST_SCORES, FIRST_SCORES_OF_AN_EYE
 from studio.training.pairs import pair_file_name, pair_folder
-from studio.workspace import write_json
 
 LANDSCAPE, PORTRAIT = (832, 480), (480, 832)
 NUM_FRAMES, FPS = 81, 16

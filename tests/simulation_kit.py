@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from studio.models.lora import add_lora, trainable_lora
-from studio.models.stream.activation_store import HostShelf
+from studio.models.stream.activation_store import HostActivationStore
 from studio.models.stream.storage import store_blocks_small
 from studio.models.stream.streaming import place_blocks
 from studio.training.step.block_pass import Pass, add_gradients
@@ -69,7 +69,7 @@ def simulate(model, passes, plan):
     states = [torch.empty_like(p) for p in lora for _ in range(OPTIMIZER_STATES)]
     for tensor in (*model.parameters(), *model.buffers(), *model.streamer.buffers, *states):
         memory.follow(tensor)
-    store = CountedShelf(lora[0].device, memory) if plan.inputs_in_ram else plan.make_store(lora[0].device)
+    store = CountedStore(lora[0].device, memory) if plan.inputs_in_ram else plan.make_store(lora[0].device)
     for p in lora:
         p.grad = None
     resting = memory.now
@@ -129,7 +129,7 @@ class Memory(TorchDispatchMode):
         return result
 
 
-class CountedShelf(HostShelf):
+class CountedStore(HostActivationStore):
     """A store in RAM whose host tensors are not the device's."""
 
     def __init__(self, device, memory):

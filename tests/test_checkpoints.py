@@ -12,13 +12,14 @@ from safetensors import safe_open
 from training_kit import Events, lora_bits, new_project, new_run, small_config
 
 from studio.config import EXPERTS
+from studio.disk import read_json, write_json
 from studio.errors import Problem, is_disk_full
 from studio.training import checkpoints
 from studio.training.checkpoints import empty_state, load_state, remove_leftovers, save_pair, save_state
 from studio.training.endure import waiting
 from studio.training.loop import train
 from studio.training.pairs import find_pair, list_pairs, list_run_pairs, pair_folder, read_pair, verify_pair
-from studio.workspace import Project, read_json, write_json
+from studio.workspace import Project
 
 PARTS = ("lora", "exp_avg", "exp_avg_sq")
 LORA = {f"diffusion_model.blocks.0.self_attn.q.lora_{part}.weight": (2, 3) for part in "AB"}

@@ -8,6 +8,7 @@ from training_kit import Events, lora_bits, new_project, new_run, small_config
 
 from studio.config import list_presets, load_preset
 from studio.data.cache import Cache, Sample
+from studio.disk import read_json
 from studio.errors import Problem
 from studio.models.loading import load_expert, load_text_encoder, load_vae
 from studio.models.observer import find_observer
@@ -16,7 +17,6 @@ from studio.training.class_pictures import STAGE, drawing_settings, other_people
 from studio.training.loop import train
 from studio.training.samples import Samples
 from studio.training.step.batches import Batches
-from studio.workspace import read_json
 
 PICTURES = {"preservation": {"pictures": 5, "every": 2}, "data": {"photo_size": 80}}
 

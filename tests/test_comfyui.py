@@ -11,13 +11,13 @@ from training_kit import Events, add_photo, small_config
 from transformers import UMT5EncoderModel
 
 from studio import cli
+from studio.disk import write_json
 from studio.errors import Problem
 from studio.models.catalogue import describe_model, find_model, link_model
 from studio.models.files import comfyui_folders
 from studio.models.files.comfyui import find_files
 from studio.models.loading import check_weights, load_expert, load_text_encoder, load_vae
 from studio.models.preset import model_preset
-from studio.workspace import write_json
 
 HIGH, LOW = "wan2.2_t2v_high_noise_14B_fp32.safetensors", "wan2.2_t2v_low_noise_14B_fp32.safetensors"
 A14B = "wan22-t2v-a14b"

@@ -1,4 +1,4 @@
-"""A compiled block: the gradients of the plain walk, few programs for all blocks and steps, and training that goes on where none can be made."""
+"""A compiled block: the gradients of the plain block pass, few programs for all blocks and steps, and training that goes on where none can be made."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ def test_programs_are_made_once_for_all_blocks_steps_and_experts_and_have_the_pl
         assert_equal_gradients(gradients(model), gradients(expected))
         if step == 0:
             made = num_programs()
-            assert 0 < made <= 3  # the base model's answer; what is learned, forth, and forth and back
+            assert 0 < made <= 3  # the base model's answer; what is learned, forward, and forward and backward
     other = filled(weights(seed=1), "int8")
     place_blocks(other, "cpu", 1, link=LateLink())
     accumulate_gradients(with_lora(other), group, "cpu", plan)

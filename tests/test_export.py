@@ -17,7 +17,7 @@ from PIL import Image
 
 from studio import cli
 from studio.config import PreservationConfig, TrainConfig, flatten, from_dict, nest, to_dict
-from studio.disk import file_sha256
+from studio.disk import file_sha256, finished_dir, write_json
 from studio.errors import Problem
 from studio.evaluation.clip_files import write_clip
 from studio.evaluation.judge.verdict import VERDICT_VERSION
@@ -29,9 +29,9 @@ from studio.export.pairs import export_pair
 from studio.export.targets import find_target, target_names
 from studio.export.writing import to_toml
 from studio.models import lora
+from studio.models.files import lora_files
 from studio.models.loading import load_expert, load_pipeline
 from studio.training.pairs import find_pair, pair_file_name, pair_folder
-from studio.workspace import finished_dir, write_json
 
 EXPERTS = ("high_noise", "low_noise")
 PAIR = "train-001/step-000030"
@@ -61,7 +61,7 @@ def trained(project, lora_states):
     with finished_dir(pair_folder(run_dir, 30)) as folder:
         for expert, state in lora_states.items():
             name = pair_file_name(run_dir, 30, expert)
-            lora.save_lora_file(folder / name, state, {"expert": expert})
+            lora_files.save_lora_file(folder / name, state, {"expert": expert})
             experts[expert] = {"file": name, "sha256": file_sha256(folder / name), "trained": True}
         facts = {"step": 30, "base_model": "tiny", "boundary": 0.875, "settings": to_dict(TRAIN)}
         write_json(folder / "manifest.json", facts | {"experts": experts})
@@ -168,7 +168,7 @@ def test_unknown_targets_and_pairs_are_named(trained):
 
 
 def test_a_file_with_foreign_keys_is_no_pair(tmp_path):
-    lora.save_lora_file(tmp_path / "a.safetensors", {"lora_unet_blocks_0.lora_down.weight": torch.zeros(2, 2)}, {})
+    lora_files.save_lora_file(tmp_path / "a.safetensors", {"lora_unet_blocks_0.lora_down.weight": torch.zeros(2, 2)}, {})
     with pytest.raises(Problem, match="lora_unet_blocks_0"):
         check_lora(tmp_path / "a.safetensors")
     (tmp_path / "b.safetensors").write_bytes(b"nothing")
@@ -217,7 +217,7 @@ def test_musubi_gets_its_own_key_names_with_the_same_numbers(trained, lora_state
         config = tomllib.loads((folder / f"{expert}.toml").read_text(encoding="utf-8"))
         assert (config["min_timestep"], config["max_timestep"]) == bounds
         assert config["network_dim"] == config["network_alpha"] == 2
-        state, _ = lora.read_lora_file(folder / config["network_weights"])
+        state, _ = lora_files.read_lora_file(folder / config["network_weights"])
         assert state.keys() == lora_states[expert].keys()
         assert all(torch.equal(state[key], tensor) for key, tensor in lora_states[expert].items())
         with open(folder / config["network_weights"], "rb") as file:

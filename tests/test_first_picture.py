@@ -20,6 +20,7 @@ from studio.commands.training import _require_pictures
 from studio.config import EXPERTS, SweepConfig, to_dict
 from studio.data.cache import Cache, Sample, encode_condition, plan_samples, read_first_picture, read_pixels, to_model_range
 from studio.data.dataset import kept_items, list_items, set_keep
+from studio.disk import read_json, write_json
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.clip_files import read_clip
@@ -31,9 +32,10 @@ from studio.export.pairs import export_pair
 from studio.machine import read_machine
 from studio.models.catalogue import BaseModel, link_model
 from studio.models.fetch.needed import names_of_diffusers_folder
+from studio.models.files.lora_files import read_lora_file
 from studio.models.first_picture import encode_first_picture
 from studio.models.loading import check_weights, load_expert, load_text_encoder, load_vae
-from studio.models.lora import add_lora, apply_lora, lora_off, read_lora_file, trainable_lora
+from studio.models.lora import add_lora, apply_lora, lora_off, trainable_lora
 from studio.models.preset import model_preset
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
 from studio.project_facts import Permission
@@ -51,7 +53,7 @@ from studio.ui.evaluate import sample_clips as train_samples
 from studio.ui.sidebar import CLIPS_ALONE, new_person_options
 from studio.ui.train import view as train_view
 from studio.ui.train.choice import what_prevents
-from studio.workspace import Workspace, read_json, write_json
+from studio.workspace import Workspace
 
 A14B = "wan22-i2v-a14b"
 CPU = torch.device("cpu")

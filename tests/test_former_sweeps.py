@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from comparison_kit import make_comparison
 
+from studio.disk import append_jsonl, read_json, write_json
 from studio.errors import Damaged
 from studio.evaluation import report, sweeps
 from studio.evaluation.judge.chart import clip_note, draw_chart
@@ -19,7 +20,6 @@ from studio.evaluation.judge.score import Needs
 from studio.evaluation.judge.scores import all_scores
 from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import verdict
-from studio.workspace import append_jsonl, read_json, write_json
 
 FORMER = Path(__file__).parent / "former"
 PROMPTS = ("Portrait | [trigger], a [class], smiling", "Stranger | another [class], waving")

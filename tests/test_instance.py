@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from studio.disk import write_json
 from studio.errors import Problem
 from studio.ui import instance
-from studio.workspace import Workspace, write_json
+from studio.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 HOLDER = """

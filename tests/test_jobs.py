@@ -17,6 +17,7 @@ import pytest
 
 from studio import disk
 from studio.config import EXPERTS
+from studio.disk import append_jsonl, read_json, read_jsonl, write_json
 from studio.errors import Problem
 from studio.jobs import launcher, processes, state
 from studio.jobs.kind import JobConfig, read_config
@@ -29,7 +30,6 @@ from studio.jobs.worker import run_job
 from studio.training import history
 from studio.training.curves import BandCurve, read_curves
 from studio.training.history import read_history
-from studio.workspace import append_jsonl, read_json, read_jsonl, write_json
 
 DEADLINE_SECONDS = 90
 
@@ -603,7 +603,7 @@ def test_events_wait_for_space_on_a_full_disk_and_a_job_does_not_end_for_them(pr
     assert [e.get("message") for e in state.read_events(run_dir)[0]] == ["one", "The disk is full", "two"]
 
 
-def test_a_sibling_that_cannot_start_is_said_instead_of_waited_for(project):
+def test_a_process_of_the_group_that_cannot_start_is_said_instead_of_waited_for(project):
     [run_dir] = queue_import(project, "nowhere")
     with Recorder(run_dir) as recorder:
         group = processes.GroupRecorder(run_dir, recorder)
@@ -612,7 +612,7 @@ def test_a_sibling_that_cannot_start_is_said_instead_of_waited_for(project):
             group.wait_until_all_are_here()
         group.end()
         recorder.end("failed")
-    assert not list(run_dir.glob("siblings*"))
+    assert not list(run_dir.glob("group*"))
 
 
 def test_a_full_disk_for_events_does_not_hide_how_a_job_ended(project, monkeypatch):

@@ -171,16 +171,16 @@ def test_four_processes_are_one_job_that_ends_when_one_dies_and_can_go_on(projec
 
     start(run_dir)
     wait_until(run_dir, experts_seen)
-    siblings = psutil.Process(state.read_status(run_dir).pid).children()
-    siblings[-1].kill()
+    others = psutil.Process(state.read_status(run_dir).pid).children()
+    others[-1].kill()
     job = wait_until(run_dir, lambda job: job.is_over)
     assert job.state == "failed" and "another graphics card ended without a word" in job.error.message and job.error.action == "resume"
-    assert len(siblings) == 3 and not any(process.is_running() for process in siblings)
+    assert len(others) == 3 and not any(process.is_running() for process in others)
     launcher.change_settings(run_dir, {"processes": 1})  # the card is broken
     assert run_job(launcher.resume(run_dir, foreground=True)).result["step"] == 24
     series = read_curves(run_dir)  # after a death, which expert's last steps count anew is told by their order alone
     assert sorted(series["high_noise"].step + series["low_noise"].step) == list(range(1, 25))
-    assert [pair.step for pair in list_pairs(project)] == [16, 24] and not list(run_dir.glob("siblings*"))
+    assert [pair.step for pair in list_pairs(project)] == [16, 24] and not list(run_dir.glob("group*"))
 
 
 def test_two_machines_by_accelerates_launcher_train_to_the_same_tensors_as_one_process(project, prepared, tmp_path):
@@ -204,7 +204,7 @@ def test_two_machines_by_accelerates_launcher_train_to_the_same_tensors_as_one_p
     assert "train-001 is done" in said[0] and "Process 2 of 2 takes part" in said[1] and "train-001 has ended" in said[1]
     run_dir = project.runs_dir / "train-001"
     config = read_config(TrainJob, run_dir).config
-    assert config["processes"] == 2 and not list(run_dir.glob("siblings*"))
+    assert config["processes"] == 2 and not list(run_dir.glob("group*"))
     assert sorted(steps_done(run_dir)) == list(range(1, 9))
 
     shutil.copytree(prepared.home, tmp_path / "alone")

@@ -10,8 +10,9 @@ from training_kit import Events, add_photo, lora_bits, new_project, new_run, sma
 
 from studio.config import MemoryConfig, merge
 from studio.errors import Problem
+from studio.models.files.lora_files import read_lora_file
 from studio.models.loading import load_expert
-from studio.models.lora import add_lora, read_lora_file, trainable_lora
+from studio.models.lora import add_lora, trainable_lora
 from studio.training.endure.fallback import is_out_of_memory, next_notch
 from studio.training.endure.stopping import PATIENCE_SECONDS, StopBetweenBlocks
 from studio.training.loop import train
@@ -159,7 +160,7 @@ def test_the_notches_go_from_cheap_to_dear_and_end():
     assert taken[10:] == [{"blocks_swapped": swapped} for swapped in range(5, 41, 5)]
 
 
-def test_blocks_that_travel_make_short_walks_dear_and_ram_that_is_short_is_left_alone():
+def test_blocks_that_travel_make_short_block_passes_dear_and_ram_that_is_short_is_left_alone():
     memory = MemoryConfig(blocks_swapped=20)
     assert next_notch(memory, 40, 8).memory.inputs_in_ram
     without_ram = next_notch(memory, 40, 8, ram_suffices=False).memory
@@ -207,7 +208,7 @@ def test_a_step_that_ends_soon_is_waited_for_and_a_long_one_is_not():
     StopBetweenBlocks(lambda: False, torch.device("cpu"), None)()
 
 
-def test_a_walk_that_was_left_leaves_nothing_behind(tiny_base):
+def test_a_block_pass_that_was_left_leaves_nothing_behind(tiny_base):
     draw = torch.Generator().manual_seed(0)
     latents = torch.randn(tiny_base.latent_shape(1, 32, 32), generator=draw)
     row = Row(latents, torch.randn(latents.shape, generator=draw), 0.5, torch.randn(4, tiny_base.configs["transformer"]["text_dim"]))
@@ -216,7 +217,7 @@ def test_a_walk_that_was_left_leaves_nothing_behind(tiny_base):
     def gradients(break_off_at=None):
         model = load_expert(tiny_base, "low_noise", dtype=torch.float32, device="cpu", blocks_swapped=2)
         add_lora(model, 2, seed=0)
-        shelf, seen = plan.make_store(torch.device("cpu")), []
+        store, seen = plan.make_store(torch.device("cpu")), []
 
         def before_block():
             seen.append(1)
@@ -225,12 +226,12 @@ def test_a_walk_that_was_left_leaves_nothing_behind(tiny_base):
 
         if break_off_at:
             with pytest.raises(BrokenOff):
-                accumulate_gradients(model, group, "cpu", plan, shelf, before_block)
+                accumulate_gradients(model, group, "cpu", plan, store, before_block)
             model.zero_grad()
-        accumulate_gradients(model, group, "cpu", plan, shelf)
+        accumulate_gradients(model, group, "cpu", plan, store)
         return {key: p.grad for key, p in trainable_lora(model).items()}
 
     expected = gradients()
-    for break_off_at in (3, 9):  # on the way forth, and back
+    for break_off_at in (3, 9):  # in the forward pass, and in the backward pass
         found = gradients(break_off_at)
         assert all(torch.equal(found[key], grad) for key, grad in expected.items())

@@ -5,7 +5,7 @@ import safetensors.torch
 import torch
 
 from studio.errors import Problem
-from studio.models.files.lora_files import LAYERS
+from studio.models.files.lora_files import LAYERS, read_lora_file, save_lora_file
 from studio.models.loading import load_expert, load_pipeline
 from studio.models.lora import (
     add_lora,
@@ -14,9 +14,7 @@ from studio.models.lora import (
     load_lora_state,
     lora_off,
     lora_state,
-    read_lora_file,
     remove_lora,
-    save_lora_file,
     set_strength,
     trainable_lora,
 )

@@ -9,12 +9,12 @@ import pytest
 from studio.cli import _parse
 from studio.commands.training import _resume
 from studio.config import TrainConfig, to_dict
+from studio.disk import write_json
 from studio.errors import Problem
 from studio.jobs import launcher, machines, state
 from studio.jobs.kind import read_config
 from studio.jobs.kinds.train import TrainJob
 from studio.jobs.machines import SILENT_SECONDS, Place, Pulse, Remote, find_place, network_card_towards, pulse_file
-from studio.workspace import write_json
 
 LAUNCHED = {"TORCHELASTIC_RUN_ID": "none", "RANK": "1", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2"}
 

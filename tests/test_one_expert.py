@@ -12,6 +12,7 @@ from team_kit import losses, run_team
 from training_kit import Events, add_photo, small_config
 
 from studio.config import SweepConfig, TrainConfig, to_dict
+from studio.disk import write_json
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.drawing import run_sweep
@@ -29,7 +30,6 @@ from studio.training.loop import train
 from studio.training.pairs import list_pairs
 from studio.training.plan.planner import propose
 from studio.ui.train.experts import read_lanes
-from studio.workspace import write_json
 
 FIRST = '[[experts]]\nname = "high_noise"\nwords = "layout and motion"\nnoise = [0.875, 1.0]\nguidance = 1.5\n\n'
 ONE = {FIRST: "", "noise = [0.0, 0.875]": "noise = [0.0, 1.0]"}

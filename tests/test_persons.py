@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from studio.data import curation, persons, quality
-from studio.data.dataset import Item, list_items, set_keep
+from studio.data.dataset import list_items, set_keep
 from studio.data.importer import import_media
-from studio.data.item_record import Measurements, Sighting
+from studio.data.item_record import Item, Measurements, Sighting
 
 DIMENSIONS = 96
 

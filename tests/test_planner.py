@@ -9,6 +9,7 @@ from comfyui_kit import make_true_comfyui
 from simulation_kit import Shape, simulate_step
 
 from studio.config import PRESETS_DIR, TrainConfig, from_dict, list_presets, load_preset
+from studio.disk import append_jsonl, write_json
 from studio.machine import Gpu, Machine, TorchBuild
 from studio.models.catalogue import link_model
 from studio.models.preset import model_preset
@@ -20,7 +21,6 @@ from studio.training.plan.planner import propose
 from studio.training.schedule import steps_in_turn
 from studio.training.step.block_pass import StepPlan
 from studio.ui.train.plan import time_text
-from studio.workspace import append_jsonl, write_json
 
 MACHINE = Machine(gpus=(), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cores=16)
 CARD = Gpu(0, "RTX 4090", 24, 22.1, "555", (("chrome", 1.1),))
@@ -131,7 +131,7 @@ def test_long_clips_pass_the_blocks_in_small_groups_with_their_inputs_in_ram(roo
     assert config.memory.inputs_in_ram and 1 <= config.memory.rows_per_walk < 8 and config.memory.precision == "bf16"
     assert any("pass the blocks together" in reason for reason in reasons) and "What a step keeps for its way back waits in RAM." in reasons
     rows = Rows(32_760, 32_760, 12)
-    whole, one = (with_memory(config, rows_per_walk=walk, inputs_in_ram=True) for walk in (0, 1))
+    whole, one = (with_memory(config, rows_per_walk=rows, inputs_in_ram=True) for rows in (0, 1))
     assert memory.input_bytes(FACTS, whole, rows) == 8 * 32_760 * 5120 * 2 * 40 == 8 * memory.input_bytes(FACTS, one, rows)
     assert estimates.loads_per_step(FACTS, one) == 8 * estimates.loads_per_step(FACTS, whole)
 

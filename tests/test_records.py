@@ -8,6 +8,7 @@ from test_persons import item, looks, measured_as
 
 from studio.data import dataset, persons, quality, records, remarks
 from studio.data.importer import import_media
+from studio.data.item_record import Item
 from studio.data.remarks import Decision, Remark
 from studio.errors import Problem
 
@@ -93,9 +94,9 @@ def worst_items():
     items = [item(name, row) for name, row in looks(*[0] * 8).items()]
     faults = [{"blur": 0.9}, {"blur": 0.65}, {"blown": 0.9, "blocks": 3.0}, {"blown": 0.2, "blocks": 1.5}, {"luma": 10.0}, {"luma": 250.0}]
     spoilt = [measured_as(i, **fault) for i, fault in zip(items, faults)]
-    small = dataset.Item(**vars(items[6]) | {"width": 200, "height": 200})
+    small = Item(**vars(items[6]) | {"width": 200, "height": 200})
     twins = [measured_as(items[7], phash="0" * 16, colours="00" * 48) for _ in range(2)]
-    return [*spoilt, small, twins[0], dataset.Item(**vars(twins[1]) | {"id": "0009"})]
+    return [*spoilt, small, twins[0], Item(**vars(twins[1]) | {"id": "0009"})]
 
 
 def test_a_better_wording_changes_no_decision():

@@ -7,6 +7,7 @@ from test_long_runs import BusyDevice
 from training_kit import Events, add_clip, add_photo, new_project, small_config
 
 from studio.config import to_dict
+from studio.disk import read_json, write_json
 from studio.jobs import launcher, state
 from studio.jobs.kinds.rehearse import RehearseJob
 from studio.jobs.problems import Failure
@@ -21,7 +22,6 @@ from studio.training.rehearsal import rehearse
 from studio.training.work import Work
 from studio.ui.train.rehearsals import read_rehearsal
 from studio.ui.train.view import next_step
-from studio.workspace import read_json, write_json
 
 MACHINE = Machine(gpus=(), ram_total_gb=64, ram_free_gb=58, cpu_name="", cpu_cores=16)
 

@@ -10,6 +10,7 @@ from stock_kit import draw_by_pipeline
 
 from studio.config import SweepConfig
 from studio.models import lora
+from studio.models.files import lora_files
 from studio.models.loading import load_expert, load_pipeline, load_text_encoder, load_vae
 from studio.models.render import Stopped, decode_frames, draw_stage, stage_steps, start_state
 
@@ -41,7 +42,7 @@ def pair_files(tiny_base, parts, tmp_path_factory):
         state = {k: torch.randn(t.shape, generator=generator) * 0.2 if "lora_B" in k else t for k, t in lora.lora_state(model).items()}
         lora.remove_lora(model)
         files[expert] = folder / f"{expert}.safetensors"
-        lora.save_lora_file(files[expert], state, {})
+        lora_files.save_lora_file(files[expert], state, {})
     return files
 
 
@@ -52,7 +53,7 @@ def draw(base, parts, settings, pair_files=None, strength=1.0, between=lambda st
     for expert in EXPERTS:
         model = experts[expert]
         if pair_files:
-            lora.apply_lora(model, lora.read_lora_file(pair_files[expert])[0], strength)
+            lora.apply_lora(model, lora_files.read_lora_file(pair_files[expert])[0], strength)
         try:
             state = between(draw_stage(model, base, settings, expert, state, *embeds, device=DEVICE))
         finally:

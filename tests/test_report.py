@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from studio.config import SweepConfig, to_dict
+from studio.disk import read_json, write_json
 from studio.evaluation.clip_files import write_clip, write_poster
 from studio.evaluation.judge.verdict import verdict
 from studio.evaluation.report import has_current_report, render_report, write_report
 from studio.evaluation.sweeps import read_sweep
-from studio.workspace import read_json, write_json
 
 SCORES = {"motion": 0.9, "sharpness": 1.0, "flicker": 0.0, "base_flicker": 0.0, "clipping": 0.0, "change": 0.1, "applied": True}
 PAIR = "train-001/step-000030"

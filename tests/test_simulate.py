@@ -25,7 +25,7 @@ SHAPE = Shape(frames=1, height=32, width=32, rows=2, preserved=1, prompt_tokens=
 
 
 def real_run(plan, blocks_swapped):
-    """The same walk with real numbers on the CPU, counted the same way."""
+    """The same block pass with real numbers on the CPU, counted the same way."""
     torch.manual_seed(0)
     model = WanTransformer3DModel(**CONFIG).requires_grad_(False).eval()
     for name, p in model.named_parameters():

@@ -10,7 +10,7 @@ from diffusers import WanTransformer3DModel
 
 from studio.models.forward import begin, finish
 from studio.models.lora import add_lora, lora_off, trainable_lora
-from studio.models.stream.activation_store import HostShelf, Shelf
+from studio.models.stream.activation_store import ActivationStore, HostActivationStore
 from studio.models.stream.links import Link
 from studio.models.stream.slabs import Slab, poison
 from studio.models.stream.streaming import place_blocks, swapped_indices
@@ -204,13 +204,13 @@ def test_a_swapped_block_is_loaded_twice_a_step_at_most_however_many_rows(plain,
         assert streamer.num_loads == num_swapped, "blocks that fit into the ring never travel again"
 
 
-def test_a_second_walk_loads_the_blocks_again_and_adds_up(plain, group):
+def test_a_second_block_pass_loads_the_blocks_again_and_adds_up(plain, group):
     model, streamer = placed(plain, BLOCKS)
     plan = StepPlan(rows_per_block_pass=2)
     accumulate_gradients(model, group, "cpu", plan)
-    walks = split_block_passes(group, plan)
-    assert [sum(len(part.rows) for part in walk) for walk in walks] == [2, 2, 2]
-    assert streamer.num_loads <= len(walks) * 2 * BLOCKS
+    block_passes = split_block_passes(group, plan)
+    assert [sum(len(part.rows) for part in block_pass) for block_pass in block_passes] == [2, 2, 2]
+    assert streamer.num_loads <= len(block_passes) * 2 * BLOCKS
 
 
 def test_the_next_block_is_on_its_way_while_one_computes(plain, group):
@@ -234,36 +234,36 @@ def test_evaluation_of_any_rows_gives_their_losses_and_loads_each_block_once(pla
 def test_a_step_that_broke_off_leaves_nothing_for_the_next(plain, group):
     _, expected = plain_loop(plain, group)
     model, _ = placed(plain, 3, LateLink())
-    shelf, plan = HostShelf("cpu"), StepPlan(inputs_in_ram=True)
+    store, plan = HostActivationStore("cpu"), StepPlan(inputs_in_ram=True)
     last = model.blocks[BLOCKS - 1]
     run_block, last.forward = last.forward, lambda *inputs: (_ for _ in ()).throw(torch.OutOfMemoryError("too large"))
     with pytest.raises(torch.OutOfMemoryError):
-        accumulate_gradients(model, group, "cpu", plan, shelf)
+        accumulate_gradients(model, group, "cpu", plan, store)
     last.forward = run_block
-    accumulate_gradients(model, group, "cpu", plan, shelf)
+    accumulate_gradients(model, group, "cpu", plan, store)
     assert_equal_gradients(gradients(model), expected)
 
 
 def test_ram_for_inputs_is_used_again_in_the_next_step(plain, group):
     model, _ = placed(plain, 3)
-    shelf, plan = HostShelf("cpu"), StepPlan(inputs_in_ram=True)
-    accumulate_gradients(model, group, "cpu", plan, shelf)
-    taken = shelf.num_bytes
-    accumulate_gradients(model, group, "cpu", plan, shelf)
-    assert shelf.num_bytes == taken > 0 and not shelf.kept
+    store, plan = HostActivationStore("cpu"), StepPlan(inputs_in_ram=True)
+    accumulate_gradients(model, group, "cpu", plan, store)
+    taken = store.num_bytes
+    accumulate_gradients(model, group, "cpu", plan, store)
+    assert store.num_bytes == taken > 0 and not store.kept
 
 
 def test_tensors_come_back_from_ram_as_they_were_put(tmp_path):
     tensors = {(i, n): torch.randn(3, 4 + n) for i in range(4) for n in range(2)}
-    for shelf in (Shelf(), HostShelf("cpu")):
+    for store in (ActivationStore(), HostActivationStore("cpu")):
         for key, tensor in tensors.items():
-            shelf.put(key, tensor.clone())
-        assert all(torch.equal(shelf.take(key), tensors[key]) for key in reversed(tensors))
-        assert not shelf.kept
+            store.put(key, tensor.clone())
+        assert all(torch.equal(store.take(key), tensors[key]) for key in reversed(tensors))
+        assert not store.kept
 
 
 def test_only_learning_rows_leave_something_for_the_way_back(plain, group):
-    class Counting(Shelf):
+    class Counting(ActivationStore):
         most = 0
 
         def put(self, key, tensor):
@@ -271,9 +271,9 @@ def test_only_learning_rows_leave_something_for_the_way_back(plain, group):
             self.most = max(self.most, len(self.kept))
 
     model, _ = placed(plain, 2)
-    shelf = Counting()
-    accumulate_gradients(model, group, "cpu", StepPlan(blocks_kept=1), shelf)
-    assert shelf.most == (len(group.rows) + len(group.class_rows)) * (BLOCKS - 1)
+    store = Counting()
+    accumulate_gradients(model, group, "cpu", StepPlan(blocks_kept=1), store)
+    assert store.most == (len(group.rows) + len(group.class_rows)) * (BLOCKS - 1)
 
 
 @pytest.mark.parametrize("num_swapped", [0, 2, 5])
@@ -295,9 +295,9 @@ def test_in_bf16_every_placement_and_plan_gives_the_same_bits(plain, group, num_
 def test_bf16_inputs_are_kept_in_bf16_and_lora_in_fp32(plain, group):
     model, _ = placed(plain.to(torch.bfloat16), 2)
     kept = []
-    shelf = Shelf()
-    shelf.put = lambda key, tensor: (kept.append(tensor.dtype), Shelf.put(shelf, key, tensor))
-    accumulate_gradients(model, group, "cpu", store=shelf)
+    store = ActivationStore()
+    store.put = lambda key, tensor: (kept.append(tensor.dtype), ActivationStore.put(store, key, tensor))
+    accumulate_gradients(model, group, "cpu", store=store)
     assert set(kept) == {torch.bfloat16}
     assert {p.dtype for p in trainable_lora(model).values()} == {torch.float32}
 

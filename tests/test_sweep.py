@@ -10,7 +10,7 @@ from PIL import Image
 
 from studio.config import SweepConfig, TrainConfig, to_dict
 from studio.data.captions.rules import fill
-from studio.disk import file_sha256
+from studio.disk import file_sha256, finished_dir, read_json, write_json
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.clip_files import read_clip, read_mark, write_clip, write_poster
@@ -27,13 +27,13 @@ from studio.evaluation.prompts import read_prompts_file, resolve_prompts, standa
 from studio.evaluation.sweep_facts import Prompt
 from studio.evaluation.sweep_plan import count_cells, plan_sweep
 from studio.models.catalogue import BaseModel
-from studio.models.lora import lora_state, save_lora_file
+from studio.models.files.lora_files import save_lora_file
+from studio.models.lora import lora_state
 from studio.models.preset import model_preset
 from studio.tiny import demo, world
 from studio.tiny.drawing import draw_clip, draw_photo
 from studio.training.pairs import pair_file_name, pair_folder
 from studio.training.plan.memory import block_bytes
-from studio.workspace import finished_dir, read_json, write_json
 
 EXPERTS = ("high_noise", "low_noise")
 PROMPTS = ("Portrait | [trigger], a [class], facing forward", "Other | a [class], facing forward")

@@ -14,6 +14,7 @@ from training_kit import Events, add_clip, add_photo, lora_bits, new_project, ne
 from studio.config import MemoryConfig, PreservationConfig
 from studio.data.cache import Cache, Sample, write_tensor
 from studio.data.dataset import remove_item, set_caption
+from studio.disk import read_json
 from studio.errors import Problem
 from studio.models.loading import load_expert
 from studio.models.lora import add_lora, lora_off, trainable_lora
@@ -27,7 +28,6 @@ from studio.training.step.batches import HELD_OUT_LEVELS
 from studio.training.step.block_pass import Pass, StepPlan, predict
 from studio.training.step.gradients import Group, Row, accumulate_gradients, evaluate, split_passes
 from studio.training.step.preservation import preservation_weight, preserved_pictures
-from studio.workspace import read_json
 
 
 class Killed(BaseException):
@@ -255,7 +255,7 @@ def test_an_expert_without_a_share_gets_a_lora_that_changes_nothing(project, sha
     train(small_config(steps=2, save_every=2, high_noise_share=share), run_dir, report=Events())
     pair = list_run_pairs(run_dir)[-1]
     assert [e for e, m in pair.manifest.experts.items() if not m.trained] == [untrained]
-    from studio.models.lora import read_lora_file
+    from studio.models.files.lora_files import read_lora_file
 
     state, _ = read_lora_file(pair.files[untrained])
     assert state and not any(t.any() for t in state.values())

@@ -26,6 +26,7 @@ from studio.data.importer import import_media
 from studio.data.item_record import Measurements
 from studio.data.media.thumbnails import version_of
 from studio.data.remarks import ALIKE, BLUR, Remark
+from studio.disk import read_json, write_json
 from studio.errors import Problem
 from studio.evaluation.sweep_facts import Prompt, Sweep
 from studio.evaluation.sweeps import comparison_file
@@ -53,7 +54,7 @@ from studio.ui.train import plan as train_plan
 from studio.ui.train import tab as train_tab
 from studio.ui.train import view as train_view
 from studio.ui.views import Button
-from studio.workspace import Workspace, read_json, write_json
+from studio.workspace import Workspace
 
 with suppress(ImportError):  # not on Windows
     import resource

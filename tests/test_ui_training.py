@@ -12,6 +12,7 @@ from training_kit import SMALL, add_photo
 
 from studio.config import TrainConfig, merge, to_dict
 from studio.data.dataset import kept_items, set_caption
+from studio.disk import append_jsonl, read_json, write_json
 from studio.errors import Problem
 from studio.jobs import launcher, state, worker
 from studio.jobs.kinds.train import TrainJob
@@ -30,7 +31,7 @@ from studio.ui.train import choice as train_choice
 from studio.ui.train import plan as train_plan
 from studio.ui.train import view as train_view
 from studio.ui.train.experts import Turn
-from studio.workspace import Workspace, append_jsonl, read_json, write_json
+from studio.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -13,25 +13,11 @@ import pytest
 from studio import disk
 from studio.data import dataset
 from studio.data.importer import import_media
+from studio.disk import append_jsonl, finished_dir, locked, read_json, read_jsonl, read_path, write_json
 from studio.errors import NewerFormat
 from studio.jobs import launcher
 from studio.jobs.kinds.curate import CurateJob
-from studio.workspace import (
-    Project,
-    Workspace,
-    append_jsonl,
-    default_home,
-    finished_dir,
-    locked,
-    new_numbered_dir,
-    project_of,
-    read_json,
-    read_jsonl,
-    read_path,
-    safe_join,
-    slugify,
-    write_json,
-)
+from studio.workspace import Project, Workspace, default_home, new_numbered_dir, project_of, safe_join, slugify
 
 
 @pytest.mark.parametrize(
@@ -229,7 +215,7 @@ for i in range(20):
 
 def test_a_lock_held_by_another_program_is_an_error_in_words(tmp_path):
     with locked(tmp_path / "a.json"):
-        code = "import sys; from studio.workspace import locked\nwith locked(sys.argv[1], 0.1): pass"
+        code = "import sys; from studio.disk import locked\nwith locked(sys.argv[1], 0.1): pass"
         found = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.json")], capture_output=True, text=True)
     assert found.returncode == 1 and "a.json is in use by another program" in found.stderr
 
@@ -329,7 +315,7 @@ def test_two_threads_that_write_one_file_in_the_same_tick_of_the_clock_do_not_mi
 
 
 def test_records_of_two_writers_are_all_there(tmp_path):
-    code = "import sys; from studio.workspace import append_jsonl\nfor i in range(200): append_jsonl(sys.argv[1], {'who': sys.argv[2], 'i': i})"
+    code = "import sys; from studio.disk import append_jsonl\nfor i in range(200): append_jsonl(sys.argv[1], {'who': sys.argv[2], 'i': i})"
     path = tmp_path / "votes.jsonl"
     writers = [subprocess.Popen([sys.executable, "-c", code, str(path), who]) for who in "ab"]
     assert [w.wait() for w in writers] == [0, 0]

@@ -8,7 +8,8 @@ from PIL import Image
 from safetensors import safe_open
 
 from studio.config import TrainConfig, from_dict, merge
-from studio.workspace import Workspace, write_json
+from studio.disk import write_json
+from studio.workspace import Workspace
 
 SMALL = {
     "steps": 8,

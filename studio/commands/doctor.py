@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from studio.commands.output import Output
+from studio.disk import write_json
 from studio.jobs.problems import explain
 from studio.jobs.state import list_jobs
 from studio.machine import Machine, free_disk_gb, long_paths_work, read_machine, read_torch_build
 from studio.models.fetch.fetchable import describe, list_names
 from studio.training.plan.optimizer_facts import EIGHT_BIT_LIBRARY, EIGHT_BIT_VERSION, how_to_use
 from studio.words import count
-from studio.workspace import Workspace, write_json
+from studio.workspace import Workspace
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent.parent / "requirements.txt"
 GOOD, LOOK, BAD = "good", "look", "bad"

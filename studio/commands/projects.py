@@ -14,7 +14,8 @@ from studio.data.dataset import kept_items, list_items
 from studio.errors import NewerFormat, Problem
 from studio.jobs.kinds.caption import CaptionJob
 from studio.jobs.kinds.curate import CurateJob
-from studio.models.catalogue import describe_model, model_preset
+from studio.models.catalogue import describe_model
+from studio.models.preset import model_preset
 from studio.project_facts import Permission
 from studio.training.pairs import list_pairs
 from studio.workspace import Workspace
@@ -26,9 +27,8 @@ def new(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     model_preset(args.model)  # ValueError names the models there are
     if not args.i_have_permission:
         raise Problem("a model of a person needs that person's permission", fix=f"Add --i-have-permission if this is true: {STATEMENT}")
-    problems = check_trigger(args.trigger, args.class_noun)
-    if problems:
-        raise Problem(problems[0])
+    if remarks := check_trigger(args.trigger, args.class_noun):
+        raise Problem(remarks[0].words)
     permission = Permission(granted=True, statement=STATEMENT, time=time.time())
     project = workspace.create_project(
         args.name, trigger=args.trigger, class_noun=args.class_noun, base_model=args.model, permission=permission

@@ -17,7 +17,7 @@ from studio.jobs.kinds.train import TrainJob
 from studio.jobs.machines import Place, find_place
 from studio.jobs.state import JobStatus, list_jobs
 from studio.machine import read_machine
-from studio.models.catalogue import model_preset
+from studio.models.preset import model_preset
 from studio.training.material import why_nothing_to_learn
 from studio.training.pairs import list_pairs
 from studio.training.plan.optimizer_facts import how_to_use, why_not_usable

@@ -8,8 +8,7 @@ import numpy as np
 
 from studio.config import NUM_KEPT, DataConfig
 from studio.data import dataset, persons, quality
-from studio.data.dataset import Item
-from studio.data.item_record import Measurements, Sighting
+from studio.data.item_record import Item, Measurements, Sighting
 from studio.data.quality import Proposal
 from studio.data.remarks import SEVERAL_PEOPLE
 from studio.errors import Problem

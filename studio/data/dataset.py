@@ -20,9 +20,9 @@ from studio.data.media.kinds import MediaFacts
 from studio.data.records import Curation, Seen
 from studio.data.remarks import BY_HAND, Decision, Remark
 from studio.data.undo_steps import AddChange, Change, KeepChange, RemoveChange, SwapChange, change_caption
-from studio.disk import file_sha256
+from studio.disk import file_sha256, locked, replace
 from studio.errors import Problem
-from studio.workspace import Project, locked, replace
+from studio.workspace import Project
 
 SOURCES = ("", "hand", "auto", "imported")
 Version = tuple[Project, tuple[int, ...], tuple[tuple[str, Seen], ...]]

@@ -1,6 +1,6 @@
 """curation.json: what the studio knows of each item beside its file and caption, and the history that undo walks back.
 
-Callers hold `workspace.locked(project.curation_file)` around load, change and save.
+Callers hold `disk.locked(project.curation_file)` around load, change and save.
 """
 
 import itertools
@@ -19,10 +19,10 @@ from studio.data.media.kinds import MediaFacts
 from studio.data.media.probing import probe
 from studio.data.remarks import UNREADABLE, Decision, Remark
 from studio.data.undo_steps import Step, decide
-from studio.disk import file_sha256
+from studio.disk import file_sha256, replace
 from studio.errors import Problem
 from studio.facts import Facts, read_facts, write_facts
-from studio.workspace import Project, replace, safe_join
+from studio.workspace import Project, safe_join
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif")
 CLIP_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv")

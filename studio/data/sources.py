@@ -93,11 +93,11 @@ def _from_chosen(path: Path, texts: list[Path], room: int, leave_out: Path | Non
     if not path.exists():
         return [Source(path.name or str(path), reason="there is no such file or folder; check the name")]
     if path.is_dir():
-        return _walk(path.resolve(), room, leave_out and leave_out.resolve())
+        return _find_files(path.resolve(), room, leave_out and leave_out.resolve())
     if not path.is_file():
         return [Source(path.name, reason="it is no file with a content of its own; choose photos, clips or a folder")]
     nearest_last = sorted(texts, key=lambda text: text.parent == path.parent)
-    captions = _siblings(path.resolve()) | {text.stem.casefold(): text.resolve() for text in nearest_last}
+    captions = _captions_beside(path.resolve()) | {text.stem.casefold(): text.resolve() for text in nearest_last}
     return _from_file(path.resolve(), path.name, captions, chosen=True)
 
 
@@ -172,7 +172,7 @@ def _copy(file: IO[bytes], target: Path, most: int, count: Callable[[int], None]
 # -- folders
 
 
-def _walk(root: Path, room: int, leave_out: Path | None) -> list[Source]:
+def _find_files(root: Path, room: int, leave_out: Path | None) -> list[Source]:
     """Media files below a folder. Hidden files, system files, links that lead outside and a folder to leave out are passed over."""
     found: list[Source] = []
     seen: set[Path] = set()
@@ -207,7 +207,7 @@ def _walk(root: Path, room: int, leave_out: Path | None) -> list[Source]:
     return found
 
 
-def _siblings(path: Path) -> dict[str, Path]:
+def _captions_beside(path: Path) -> dict[str, Path]:
     try:
         names = _captions_by_stem([entry.name for entry in path.parent.iterdir()])
         return {stem: path.parent / name for stem, name in names.items()}

@@ -13,9 +13,9 @@ from studio.data import limits
 from studio.data.captions.files import caption_file, text_key, write_caption
 from studio.data.item_record import Item, Record
 from studio.data.remarks import Decision
+from studio.disk import replace as move
 from studio.facts import Facts
 from studio.workspace import Project, safe_join
-from studio.workspace import replace as move
 
 GROUP_SECONDS = 600  # automatic captions written within this time of each other are one step
 

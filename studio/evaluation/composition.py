@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from studio.disk import replace
 from studio.evaluation.clip_files import METADATA, read_clip
 from studio.evaluation.report import column_title
 from studio.evaluation.sweeps import comparison_file, read_sweep
-from studio.workspace import replace
 
 if TYPE_CHECKING:
     from moviepy import VideoClip

@@ -15,7 +15,7 @@ import torch
 
 from studio.config import SweepConfig
 from studio.data.cache import encode_condition
-from studio.disk import file_sha256
+from studio.disk import file_sha256, read_json, write_json
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.clip_files import read_clip, write_clip, write_poster
@@ -29,11 +29,12 @@ from studio.evaluation.stages import StageStore
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Cell, Prompt, Sweep
 from studio.evaluation.sweeps import WAVE_CELLS
 from studio.models.catalogue import find_model
+from studio.models.files.lora_files import read_lora_file
 from studio.models.loading import dtype_of, load_expert, load_text_encoder, load_vae, pick_device, release
-from studio.models.lora import apply_lora, read_lora_file, remove_lora, set_strength
+from studio.models.lora import apply_lora, remove_lora, set_strength
 from studio.models.render import Stopped, decode_frames, draw_stage, stage_steps, start_state, to_bytes
 from studio.training.pairs import find_pair
-from studio.workspace import Project, project_of, read_json, write_json
+from studio.workspace import Project, project_of
 
 Report = Callable[..., None]  # (event, **its fields)
 

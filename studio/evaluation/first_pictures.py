@@ -6,7 +6,8 @@ from itertools import cycle, islice
 
 from studio.config import DataConfig
 from studio.data.buckets import cover_size
-from studio.data.dataset import Item, kept_items, list_items
+from studio.data.dataset import kept_items, list_items
+from studio.data.item_record import Item
 from studio.errors import Problem
 from studio.evaluation.sweep_facts import FirstPicture, Prompt
 from studio.training.material import held_out_first, share_held_out

@@ -11,7 +11,8 @@ from studio.data.captions.rules import fill
 from studio.errors import Problem
 from studio.evaluation.sweep_facts import CLASS, PERSON, Prompt
 from studio.models.preset import model_preset
-from studio.workspace import Project, clean_line
+from studio.project_facts import clean_line
+from studio.workspace import Project
 
 PICTURE = re.compile(r"\s*\[picture ([\w-]+)\]")  # in a prompt: the photo or clip that its clips begin with
 MAX_PROMPTS = 100

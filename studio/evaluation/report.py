@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 
 from studio.config import EXPERTS, SweepConfig, list_settings
+from studio.disk import read_json, write_atomic, write_json
 from studio.evaluation.clip_files import MARK
 from studio.evaluation.judge.chart import clip_note, draw_chart
 from studio.evaluation.judge.row import Row
@@ -18,7 +19,7 @@ from studio.evaluation.judge.verdict import CLEAR, NOT_MEASURED, VERDICT_VERSION
 from studio.evaluation.judge.words import decimal_or_not
 from studio.evaluation.sweep_facts import Cell, ComparedPair, Prompt, Sweep
 from studio.evaluation.sweeps import read_sweep
-from studio.workspace import Project, read_json, write_atomic, write_json
+from studio.workspace import Project
 
 MAX_EMBEDDED_BYTES = 48 * 2**20  # of clips; above that the still picture stands in
 TEMPLATE = Path(__file__).parent / "report_page.html"

@@ -6,7 +6,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from studio.workspace import write_atomic
+from studio.disk import write_atomic
 
 
 class StageStore:

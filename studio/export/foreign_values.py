@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from studio.errors import Problem
-from studio.workspace import clean_line
+from studio.project_facts import clean_line
 
 MAX_BYTES, MAX_VALUES, MAX_SHOWN = 256_000, 4000, 80
 Setting = str | int | float | bool

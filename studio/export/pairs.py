@@ -9,7 +9,7 @@ from pathlib import Path
 from studio.config import USUAL_STRENGTH, to_dict
 from studio.data.dataset import kept_items
 from studio.data.item_record import Item
-from studio.disk import file_sha256
+from studio.disk import file_sha256, finished_dir, read_json, write_json
 from studio.errors import Problem
 from studio.evaluation.report import has_current_report, write_report
 from studio.evaluation.sweeps import list_sweeps, read_sweep
@@ -22,7 +22,7 @@ from studio.export.targets import all_targets, find_target
 from studio.models.preset import model_preset
 from studio.training.material import learnable
 from studio.training.pairs import Pair, find_pair, verify_pair
-from studio.workspace import Project, finished_dir, read_json, write_json
+from studio.workspace import Project
 
 
 def export_pair(project: Project, pair: Pair | str, to: str, strength: float | None = None, *, include_photos: bool = False) -> Path:

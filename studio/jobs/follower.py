@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from studio.disk import append_jsonl
 from studio.errors import Problem, ProcessLost
 from studio.jobs import launcher, machines, state
 from studio.jobs.problems import explain
 from studio.jobs.processes import reports_file, stop_file
 from studio.jobs.signals import stop_on_signals
-from studio.workspace import Project, append_jsonl
+from studio.workspace import Project
 
 
 def main(run_dir: str, pid: str, create_time: str) -> int:

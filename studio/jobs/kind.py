@@ -1,13 +1,12 @@
 """What a kind of job is, and where the kinds are found: each is one file in studio/jobs/kinds."""
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 
+from studio.doors import members
 from studio.facts import Facts, read_facts
 from studio.jobs import kinds
 from studio.workspace import Project, project_of
@@ -106,15 +105,8 @@ class JobKind(Protocol):
 
 def find_kinds() -> dict[str, JobKind]:
     """Every kind there is, by its name. ValueError names a file that does not give what a kind gives."""
-    found = (load_kind(module.name) for module in pkgutil.iter_modules(kinds.__path__, f"{kinds.__name__}."))
+    found = cast(tuple[JobKind, ...], members(kinds.__name__, GIVES))
     return {kind.Config.KIND: kind for kind in found}
-
-
-def load_kind(module_name: str) -> JobKind:
-    module = importlib.import_module(module_name)
-    if missing := [part for part in GIVES if not hasattr(module, part)]:
-        raise ValueError(f"{module_name} gives no {missing[0]}; a kind of job gives {', '.join(GIVES)}")
-    return cast(JobKind, module)
 
 
 def find_kind(name: str) -> JobKind:

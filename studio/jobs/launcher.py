@@ -13,6 +13,7 @@ import psutil
 from filelock import BaseFileLock, FileLock
 
 from studio.config import RENDEZVOUS_FILE, merge
+from studio.disk import locked
 from studio.facts import read_facts, write_facts
 from studio.jobs import state
 from studio.jobs.kind import DOWNLOADS, JobConfig, SettingsJob, find_kind, read_config
@@ -20,7 +21,7 @@ from studio.jobs.machines import LAUNCHED, RANK_VARIABLES
 from studio.jobs.problems import Failure
 from studio.models.fetch.offers import note_wish
 from studio.surroundings import as_found
-from studio.workspace import Project, Workspace, locked, project_of
+from studio.workspace import Project, Workspace, project_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MAX_START_ATTEMPTS = 3

@@ -103,7 +103,7 @@ def network_card_towards(address: str) -> str:
 
 
 def pulse_file(run_dir: Path, rank: int) -> Path:
-    return Path(run_dir) / f"siblings-{rank}.json"
+    return Path(run_dir) / f"group-{rank}.json"
 
 
 @dataclass(frozen=True, kw_only=True)

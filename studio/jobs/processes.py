@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from studio.config import RENDEZVOUS_FILE
+from studio.disk import read_jsonl
 from studio.errors import Problem, ProcessLost
 from studio.jobs import launcher, machines, state
 from studio.jobs.problems import KEPT, Failure
 from studio.jobs.recorder import Recorder
 from studio.training.events import TRAINING
-from studio.workspace import read_jsonl
 
 ENDING_SECONDS = 120.0  # to save and end
 LOOK_SECONDS = 0.2
@@ -120,7 +120,7 @@ class GroupRecorder:
             )
 
     def _remove_files(self) -> None:
-        for file in self.run_dir.glob("siblings*"):
+        for file in self.run_dir.glob("group*"):
             with suppress(PermissionError):  # Windows: open elsewhere; the next run of the job removes it
                 file.unlink(missing_ok=True)
 
@@ -131,7 +131,7 @@ class GroupRecorder:
             self._works |= event == "phase"
             self._num_here += event == "here"
             if event == "error":
-                self.error = Failure.from_json(record, "siblings.jsonl")
+                self.error = Failure.from_json(record, "group.jsonl")
             elif self._works and event not in ("resume", "progress"):  # those of this process stand for all
                 self._tell(event, record)
 
@@ -148,11 +148,11 @@ class GroupRecorder:
 
 
 def stop_file(run_dir: Path | str) -> Path:
-    return Path(run_dir) / "siblings.stop"
+    return Path(run_dir) / "group.stop"
 
 
 def reports_file(run_dir: Path | str) -> Path:
-    return Path(run_dir) / "siblings.jsonl"
+    return Path(run_dir) / "group.jsonl"
 
 
 def rank_variables(rank: int, world_size: int, folder: Path | str) -> dict[str, str]:

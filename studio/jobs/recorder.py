@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from studio.clocks import awake_seconds
+from studio.disk import append_jsonl
 from studio.errors import is_disk_full
 from studio.jobs import state
 from studio.jobs.problems import Failure, explain
 from studio.jobs.watch import Watch
 from studio.words import duration
-from studio.workspace import append_jsonl
 
 STATUS_SECONDS = 0.5  # at most this often while there is news
 HEARTBEAT_SECONDS = 5.0  # at least this often

@@ -12,12 +12,13 @@ from typing import Any
 
 from filelock import BaseFileLock, Timeout
 
+from studio.disk import locked
 from studio.jobs import launcher, state, windows
 from studio.jobs.kind import JobConfig, Work, find_kind, read_config
 from studio.jobs.processes import process_group
 from studio.jobs.recorder import Echo, Recorder
 from studio.jobs.signals import stop_on_signals
-from studio.workspace import Workspace, locked, project_of
+from studio.workspace import Workspace, project_of
 
 LOCK_SECONDS = 5.0  # a worker that has just ended may not have let go yet
 

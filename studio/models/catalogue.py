@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.config import PRESETS_DIR
+from studio.disk import read_json, read_path, write_atomic, write_json
 from studio.errors import Problem
 from studio.models.files.comfyui import SingleFiles, find_files
 from studio.models.files.folders import SUBFOLDERS, DiffusersFolder, check_pack
@@ -16,7 +17,7 @@ from studio.models.files.layouts import Config, WeightFile, condition_channels
 from studio.models.files.weight_files import require_different, sample_of
 from studio.models.presence import Presence
 from studio.models.preset import ModelPreset, list_models, model_preset
-from studio.workspace import Workspace, read_json, read_path, write_atomic, write_json
+from studio.workspace import Workspace
 
 if TYPE_CHECKING:
     import torch

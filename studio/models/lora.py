@@ -9,24 +9,8 @@ from typing import Any
 import torch
 
 from studio.errors import Problem
-from studio.models.files.lora_files import LAYERS, LoraState, file_key, lora_rank, read_lora_file, save_lora_file
+from studio.models.files.lora_files import LAYERS, LoraState, file_key, lora_rank
 from studio.models.forward import Transformer
-
-__all__ = [
-    "ADAPTER",
-    "TARGET_MODULES",
-    "add_lora",
-    "apply_lora",
-    "check_output_changed",
-    "load_lora_state",
-    "lora_off",
-    "lora_state",
-    "read_lora_file",
-    "remove_lora",
-    "save_lora_file",
-    "set_strength",
-    "trainable_lora",
-]
 
 ADAPTER = "likeness_studio"  # long and unique: peft matches adapter names by substring
 TARGET_MODULES = r"blocks\.\d+\.(" + "|".join(name.replace(".", r"\.") for name in LAYERS.values()) + ")"

@@ -12,9 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from studio.disk import parse_json
 from studio.errors import Problem
 from studio.models.catalogue import BaseModel
-from studio.workspace import parse_json
 
 Reading = dict[str, Any]  # {attribute: name, ..., "confidence": mean probability of those names}
 KIND, FORMAT = "observer", 1

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from studio.config import EXPERTS, TrainConfig, to_dict
-from studio.disk import file_sha256
+from studio.disk import file_sha256, finished_dir, locked
 from studio.errors import DiskFull, Problem, is_disk_full
 from studio.facts import IN_MEMORY, Facts, read_facts, write_facts
 from studio.models.catalogue import BaseModel
@@ -26,7 +26,6 @@ from studio.models.files.lora_files import save_lora_file
 from studio.training.events import Report
 from studio.training.pairs import AVERAGE, LAST_STEP, Manifest, SavedExpert, SavedFile, pair_file_name, pair_folder, read_pair
 from studio.training.step.optimizers import AVERAGE_PART, CARRIED, LORA_PART, LoraOptimizer
-from studio.workspace import finished_dir, locked
 
 STATES_KEPT = 2
 SAVING_PATIENCE_SECONDS = 600.0  # for another process of the run that saves: gigabytes on a slow disk

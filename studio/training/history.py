@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from studio.config import EXPERTS
+from studio.disk import read_jsonl
 from studio.training.events import Asleep, HeldOut, Note, PhaseBegan, Resumed, StepTaken, read_event
-from studio.workspace import read_jsonl
 
 CHUNK_BYTES = 1_000_000  # read at once: a window that is opened after a long run must not need the whole file in memory
 NOTES_KEPT = 20

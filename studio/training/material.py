@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from studio.config import TrainConfig
 from studio.data.buckets import choose_num_frames
-from studio.data.dataset import Item
+from studio.data.item_record import Item
 from studio.models.preset import ModelPreset
 from studio.training.plan.estimates import count_class_pictures
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from studio.data import cache
 from studio.data.cache import Sample
 from studio.data.dataset import kept_items, list_items
+from studio.disk import read_json, write_json
 from studio.errors import Problem
 from studio.models.loading import borrowed, load_text_encoder, load_vae
 from studio.training.class_pictures import draw_class_pictures, plan_class_pictures
 from studio.training.events import say
 from studio.training.material import held_out_first, learnable, share_held_out, why_left_out, why_nothing_to_learn
 from studio.training.run import Run
-from studio.workspace import read_json, write_json
 
 
 @dataclass(frozen=True)

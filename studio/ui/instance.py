@@ -14,10 +14,11 @@ from typing import Any
 import psutil
 from filelock import BaseFileLock, FileLock, Timeout
 
+from studio.disk import read_json, write_json
 from studio.errors import Problem
 from studio.jobs.state import is_alive, own_identity
 from studio.surroundings import as_found
-from studio.workspace import Workspace, read_json, write_json
+from studio.workspace import Workspace
 
 LOOPBACK = "127.0.0.1"
 NUM_PORTS_TRIED = 20

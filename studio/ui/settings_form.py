@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.components import Component
 
 from studio.config import list_settings
-from studio.sections import Setting
+from studio.config.sections import Setting
 from studio.ui.views import View
 
 Field = gr.Checkbox | gr.Dropdown | gr.Number | gr.Textbox

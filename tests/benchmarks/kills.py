@@ -20,10 +20,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from training_kit import lora_bits, new_project, small_config  # noqa: E402
 
 from studio.config import to_dict  # noqa: E402
+from studio.disk import read_jsonl  # noqa: E402
 from studio.jobs import launcher, state  # noqa: E402
 from studio.jobs.kinds.train import TrainJob  # noqa: E402
 from studio.models.catalogue import find_model  # noqa: E402
-from studio.workspace import Workspace, read_jsonl  # noqa: E402
+from studio.workspace import Workspace  # noqa: E402
 
 LIFE_SECONDS = 600
 

@@ -11,13 +11,13 @@ from benchmarks.learning_arms import Arm, digest
 from benchmarks.learning_measures import VERSION, Artist, Judge, base_drawings
 from benchmarks.learning_people import CLASS_NOUN, TRIGGER, Amounts, Trial, open_project, project_slug
 
-from studio.disk import file_sha256
+from studio.disk import append_jsonl, file_sha256, read_jsonl, write_json
 from studio.models.catalogue import find_model
 from studio.models.observer import WEIGHTS_FILE
 from studio.models.preset import model_preset
 from studio.training.loop import train
 from studio.training.pairs import pair_folder, read_pair
-from studio.workspace import Workspace, append_jsonl, read_jsonl, write_json
+from studio.workspace import Workspace
 
 BASE_MODEL = "tiny"
 RENDER_COST = 60.0  # drawing and measuring, in the steps that an arm's cost is counted in

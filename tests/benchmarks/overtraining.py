@@ -25,11 +25,12 @@ from benchmarks.learning_measures import Artist, Judge, base_drawings  # noqa: E
 from benchmarks.learning_people import Amounts, Trial, open_project  # noqa: E402
 from benchmarks.learning_table import estimate  # noqa: E402
 
+from studio.disk import append_jsonl, read_jsonl  # noqa: E402
 from studio.models.catalogue import find_model  # noqa: E402
 from studio.models.loading import quiet_libraries  # noqa: E402
 from studio.models.preset import model_preset  # noqa: E402
 from studio.training.pairs import list_pairs  # noqa: E402
-from studio.workspace import Workspace, append_jsonl, read_jsonl  # noqa: E402
+from studio.workspace import Workspace  # noqa: E402
 
 MEASURES = ("identity", "clip_identity", "prompt", "motion", "drift", "resemblance")
 SWEPT = "motion_of_base"  # how much moves in the sweep's clips at strength 1, against the base's at the same seeds

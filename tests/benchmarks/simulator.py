@@ -60,7 +60,7 @@ def main():
 
 
 def real_step(config, shape, plan, precision, swapped):
-    """The same walk with real numbers; every storage that lives is counted."""
+    """The same block pass with real numbers; every storage that lives is counted."""
     torch.manual_seed(0)
     with torch.device("meta"):
         model = WanTransformer3DModel(**config).requires_grad_(False).eval()

@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 
 from studio.data import limits
-from studio.workspace import write_atomic
+from studio.disk import write_atomic
 
 
 def caption_file(path: Path) -> Path:

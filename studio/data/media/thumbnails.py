@@ -6,10 +6,11 @@ from pathlib import Path
 from PIL import Image
 
 from studio.data import limits
-from studio.data.dataset import Item
+from studio.data.item_record import Item
 from studio.data.media.clips import read_frames
 from studio.data.media.photos import load_photo
-from studio.workspace import Project, write_atomic
+from studio.disk import write_atomic
+from studio.workspace import Project
 
 THUMBNAIL_SIDE = 320
 PREVIEW_SIDE = 1280

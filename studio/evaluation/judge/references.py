@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from studio.data.dataset import Item, kept_items
+from studio.data.dataset import kept_items
+from studio.data.item_record import Item
 from studio.data.media.clips import read_frames
 from studio.data.media.photos import load_photo
 from studio.evaluation.judge.likeness import LEAST_GROUPS

@@ -7,13 +7,13 @@ import zipfile
 from pathlib import Path
 
 from studio.config import to_dict
+from studio.disk import write_json
 from studio.export.dataset import copy_groups
 from studio.export.readme import fill_in
 from studio.export.source import Source
 from studio.export.target import Target, any_model
 from studio.export.targets import comfyui
 from studio.export.writing import save_text
-from studio.workspace import write_json
 
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
 STORED = (".safetensors", ".mp4", ".jpg", ".png", ".webp")  # they do not shrink

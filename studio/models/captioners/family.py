@@ -5,14 +5,15 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
+from studio.disk import read_json
 from studio.doors import members
 from studio.models.captioners import families
 from studio.models.fetch.needed import ReadJson
-from studio.workspace import read_json
 
 if TYPE_CHECKING:
     from PIL import Image
 
+GIVES = ("fit", "list_missing", "choose_names", "load")
 AGAIN = "download the model's folder again, every file of it; only safetensors weights are read"
 
 
@@ -65,7 +66,7 @@ class Family(Protocol):
 
 def list_families() -> dict[str, Family]:
     """{name of its file: family}."""
-    return {module.__name__.rpartition(".")[2]: cast(Family, module) for module in members(families)}
+    return {module.__name__.rpartition(".")[2]: cast(Family, module) for module in members(families.__name__, GIVES)}
 
 
 def family_named(name: str) -> Family:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from studio.disk import read_path, write_atomic
 from studio.errors import Problem
 from studio.models.captioners.family import AGAIN, Captioner, family_of
 from studio.models.preset import list_captioners
-from studio.workspace import Workspace, read_path, write_atomic
+from studio.workspace import Workspace
 
 
 def captioner_folder(name: str, workspace: Workspace) -> Path:

@@ -5,18 +5,18 @@ A member is a file of this folder with an `EYE`. It opens only when it is asked 
 """
 
 import hashlib
-import importlib
-import pkgutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from studio.disk import file_sha256
+from studio.doors import members
 from studio.models.preset import ModelPreset
 
 if TYPE_CHECKING:
     from studio.models.catalogue import BaseModel
+    from studio.models.observer import ObserverConfig, Reading
 
 EMBEDDINGS, FACES, VIEWS, NAMES, MOTION = "embeddings", "faces", "views", "names", "motion"  # what an eye may give
 FIRST_KEYS = {("observer", 1)}  # eyes whose keys were made of their files alone: what lies in projects keeps its worth
@@ -27,6 +27,21 @@ class Sight(Protocol):
 
     def embed(self, frames: np.ndarray) -> np.ndarray:
         """(N, H, W, 3) uint8 -> (N, D) float32 rows of length 1: near 1 apart for one person, near 0 for two."""
+        ...
+
+
+@runtime_checkable
+class NamingSight(Sight, Protocol):
+    """An eye whose `gives` has NAMES and MOTION, opened: it says what a picture shows and what moves."""
+
+    config: "ObserverConfig"  # which names there are
+
+    def read(self, frames: np.ndarray) -> "list[Reading]":
+        """(N, H, W, 3) uint8 -> {attribute: name} of each frame."""
+        ...
+
+    def read_motion(self, clip: np.ndarray) -> str:
+        """The name of what moves in (F, H, W, 3) uint8 frames, evenly spaced in time."""
         ...
 
 
@@ -56,8 +71,7 @@ class Eye(Protocol):
 
 def list_eyes() -> list[Eye]:
     """Every member, in order of name."""
-    modules = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
-    return sorted((module.EYE for module in modules), key=lambda eye: eye.name)
+    return sorted((module.EYE for module in members(__name__, ["EYE"])), key=lambda eye: eye.name)
 
 
 def find_eye(preset: ModelPreset) -> Eye | None:

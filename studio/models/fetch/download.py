@@ -18,12 +18,13 @@ from io import RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from studio.disk import read_json, replace, write_json
 from studio.errors import Problem, is_disk_full
 from studio.machine import free_disk_gb
 from studio.models.fetch.fetchable import find_fetchable
 from studio.models.fetch.offers import RESERVE_GB, model_folder, require_source
 from studio.words import gigabytes
-from studio.workspace import Workspace, read_json, replace, safe_join, write_json
+from studio.workspace import Workspace, safe_join
 
 if TYPE_CHECKING:
     from studio.models.fetch.hub import Hub, RemoteFile, Repository

@@ -12,6 +12,8 @@ from studio.models.fetch.needed import ReadJson
 from studio.models.presence import Presence
 from studio.workspace import Workspace
 
+GIVES = ("WORD", "ID", "list_names", "fetchable")
+
 
 class About(Protocol):
     """What a preset says of a thing. repository: "" for one that comes from nowhere; download_gb: GB of 10^9 bytes."""
@@ -71,7 +73,7 @@ class FetchableKind(Protocol):
 
 
 def kinds() -> tuple[FetchableKind, ...]:
-    return cast(tuple[FetchableKind, ...], members(fetchables))
+    return cast(tuple[FetchableKind, ...], members(fetchables.__name__, GIVES))
 
 
 def list_names() -> Iterator[str]:

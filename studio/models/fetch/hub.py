@@ -87,7 +87,7 @@ class Hub:
 
         info = self._ask(ask, repo_id)
         try:
-            files = [_remote_file(sibling) for sibling in info.siblings or ()]
+            files = [_remote_file(listed) for listed in info.siblings or ()]
             commit = str(info.sha)
             if info.siblings is None or not re.fullmatch(r"[0-9a-f]{7,64}", commit):
                 raise ValueError(commit)
@@ -164,7 +164,7 @@ class Hub:
             return WrongBytes(repo_id)
         if status in WORTH_ANOTHER_TRY:
             words = "is asked too often (error 429)" if status == 429 else f"can't answer now (error {status})"
-            return ConnectionLost(words, _wished_wait(error.response))
+            return ConnectionLost(words, _wished_wait(error))
         if status in (401, 403):
             return self._refused(repo_id)
         if status:
@@ -221,20 +221,27 @@ def own_token(endpoint: str) -> str | None:
     return token
 
 
-def _remote_file(sibling: RepoSibling) -> RemoteFile:
+def _remote_file(listed: RepoSibling) -> RemoteFile:
     """A listed file; TypeError or ValueError if the list is not a hub's."""
-    lfs = sibling.lfs
-    size, sha256, blob_id = (lfs.size, lfs.sha256, "") if lfs else (sibling.size, "", sibling.blob_id or "")
+    lfs = listed.lfs
+    size, sha256, blob_id = (lfs.size, lfs.sha256, "") if lfs else (listed.size, "", listed.blob_id or "")
     if not isinstance(size, int) or size < 0 or not all(re.fullmatch(r"[0-9a-f]*", text) for text in (sha256, blob_id)):
-        raise ValueError(sibling.rfilename)
-    return RemoteFile(str(sibling.rfilename), size, sha256, blob_id)
+        raise ValueError(listed.rfilename)
+    return RemoteFile(str(listed.rfilename), size, sha256, blob_id)
+
+
+def _response(error: Exception) -> httpx2.Response | None:
+    """What the hub answered; None where it did not."""
+    return getattr(error, "response", None)
 
 
 def _status(error: Exception) -> int:
-    return getattr(getattr(error, "response", None), "status_code", 0)
+    response = _response(error)
+    return response.status_code if response is not None else 0
 
 
-def _wished_wait(response: httpx2.Response) -> float:
+def _wished_wait(error: Exception) -> float:
     """Seconds of a Retry-After header; 0.0 without one."""
-    text = response.headers.get("retry-after", "")
+    response = _response(error)
+    text = response.headers.get("retry-after", "") if response is not None else ""
     return min(float(text), MAX_WAIT_SECONDS) if text.isdigit() else 0.0

@@ -23,7 +23,7 @@ def list_files(paths: Iterable[Path | str]) -> list[Path]:
             continue
         places = []
         for root in _roots(path):
-            places += _walk(root, path, MAX_FILES - len(places))
+            places += _find_files(root, path, MAX_FILES - len(places))
         found += places
     return list(dict.fromkeys(found))
 
@@ -49,7 +49,7 @@ def _elsewhere(comfyui: Path) -> list[Path]:
     return [folder for folder in named if folder.is_dir()]
 
 
-def _walk(root: Path, asked: Path, most: int) -> list[Path]:
+def _find_files(root: Path, asked: Path, most: int) -> list[Path]:
     """All files under `root`. Problem behind `most` of them, in words about the folder that was asked for."""
     found = []
     for place, folders, names in os.walk(root, followlinks=True):  # models often lie on another disk

@@ -6,13 +6,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from studio.disk import file_sha256
+from studio.config.expert_names import EXPERTS
+from studio.disk import file_sha256, parse_json
 from studio.errors import Problem
-from studio.experts import EXPERTS
 from studio.models.files.layouts import Config
 from studio.models.files.weight_files import read_header
 from studio.models.preset import ModelPreset
-from studio.workspace import parse_json, safe_join
+from studio.workspace import safe_join
 
 SUBFOLDERS = dict(zip(EXPERTS, ("transformer", "transformer_2"), strict=True))  # SimpleTuner has these swapped; diffusers decides
 CONFIGS = {

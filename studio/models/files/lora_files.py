@@ -12,8 +12,8 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 
+from studio.disk import write_atomic
 from studio.errors import Problem
-from studio.workspace import write_atomic
 
 LoraState = dict[str, torch.Tensor]  # the matrices of a LoRA, by our keys
 PREFIX = "diffusion_model."
@@ -51,7 +51,7 @@ def save_lora_file(path: Path, state: LoraState, metadata: Mapping[str, str]) ->
     if bad:
         raise TypeError(f"metadata must be text to text, got another type for {bad[0]!r}")
     tensors = {key: state[key].detach().cpu().contiguous() for key in sorted(state)}
-    write_atomic(path, _with_ordered_header(safetensors.torch.save(tensors, {"format": "pt"} | metadata)))
+    write_atomic(path, _with_ordered_header(safetensors.torch.save(tensors, {"format": "pt", **metadata})))
 
 
 def read_lora_file(path: Path | str) -> tuple[LoraState, dict[str, str]]:

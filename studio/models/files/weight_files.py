@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from studio.disk import parse_json
 from studio.errors import Problem
-from studio.workspace import parse_json
 
 MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 MAX_TEXT_BYTES = 50_000_000  # UMT5's list of words has 4.5 MB

@@ -7,7 +7,7 @@ import torch
 Key = Hashable
 
 
-class Shelf:
+class ActivationStore:
     """Tensors by key, on the device. put(key, tensor); take(key) gives it back, once."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Shelf:
         self.kept.clear()
 
 
-class HostShelf(Shelf):
+class HostActivationStore(ActivationStore):
     """Tensors in RAM: copied out behind the computing, and in again one before they are needed; taken in the reverse order of being put.
 
     Host memory is kept for the next step, so that nothing is page-locked anew; num_bytes says how much there is of it.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from studio.config import DataConfig, TrainConfig, list_settings
-from studio.data.dataset import Item
+from studio.data.item_record import Item
 from studio.machine import GIB
 from studio.models.preset import Shape
 from studio.training.plan import estimates

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from studio.config import PreservationConfig, TrainConfig, from_dict, list_settings, to_dict
+from studio.config.sections import Setting
 from studio.models.preset import ModelPreset
-from studio.sections import Setting
 from studio.training.plan.estimates import count_class_pictures
 
 ORDINALS = {2: "second", 3: "third", 4: "fourth"}

@@ -8,7 +8,8 @@ from typing import Any
 
 from studio import config as settings
 from studio.config import TrainConfig, from_dict, merge
-from studio.data.dataset import Item, kept_items
+from studio.data.dataset import kept_items
+from studio.data.item_record import Item
 from studio.machine import Gpu, Machine, free_disk_gb, read_torch_build
 from studio.models.catalogue import has_small_files
 from studio.models.preset import ModelPreset, Shape, model_preset

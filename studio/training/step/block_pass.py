@@ -15,7 +15,7 @@ from studio.config import MemoryConfig
 from studio.models.compiled import call_block, compile_block
 from studio.models.forward import Context, begin, finish
 from studio.models.lora import lora_off
-from studio.models.stream.activation_store import HostShelf, Shelf
+from studio.models.stream.activation_store import ActivationStore, HostActivationStore
 from studio.training.step.preservation import preservation_loss
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class StepPlan:
         compute = compile_block() if is_compiled else call_block
         return cls(memory.rows_per_pass, memory.rows_per_walk, kept, memory.inputs_in_ram, compute)
 
-    def make_store(self, device: torch.device) -> Shelf:
-        return HostShelf(device) if self.inputs_in_ram else Shelf()
+    def make_store(self, device: torch.device) -> ActivationStore:
+        return HostActivationStore(device) if self.inputs_in_ram else ActivationStore()
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,11 @@ class Stream:
 
 @torch.no_grad()
 def add_gradients(
-    model: "WanTransformer3DModel", passes: Sequence[Pass], plan: StepPlan, store: Shelf, before_block: Callable[[], None] = do_nothing
+    model: "WanTransformer3DModel",
+    passes: Sequence[Pass],
+    plan: StepPlan,
+    store: ActivationStore,
+    before_block: Callable[[], None] = do_nothing,
 ) -> list[torch.Tensor]:
     """Add the gradients of sum(weight * mean loss) to the LoRA's parameters. Returns the mean loss of every pass, tensors on the device.
 
@@ -160,7 +164,9 @@ def begin_pass(model: "WanTransformer3DModel", batch: Pass) -> tuple[torch.Tenso
     return begin(model, batch.x_t.to(model.dtype), batch.sigma * 1000, batch.prompt.to(model.dtype))
 
 
-def _forward(block: torch.nn.Module, stream: Stream, i: int, n: int, kept: dict[tuple[int, int], Graph] | None, store: Shelf) -> None:
+def _forward(
+    block: torch.nn.Module, stream: Stream, i: int, n: int, kept: dict[tuple[int, int], Graph] | None, store: ActivationStore
+) -> None:
     """Take stream n through block i; kept: where to leave its Graph, None to keep the inputs alone, in the store."""
     if stream.is_base:
         with lora_off(block):

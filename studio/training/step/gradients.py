@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from studio.models.first_picture import with_condition
-from studio.models.stream.activation_store import Shelf
+from studio.models.stream.activation_store import ActivationStore
 from studio.training.step.block_pass import Pass, StepPlan, add_gradients, do_nothing, predict
 from studio.training.step.flow import add_noise, velocity
 
@@ -67,7 +67,7 @@ def accumulate_gradients(
     group: Group,
     device: torch.device,
     plan: StepPlan = EVERYTHING,
-    store: Shelf | None = None,
+    store: ActivationStore | None = None,
     before_block: Callable[[], None] = do_nothing,
 ) -> torch.Tensor:
     """Add the gradients of the group's mean loss to the LoRA parameters.

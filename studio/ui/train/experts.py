@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.config import EXPERTS
+from studio.disk import read_json
 from studio.jobs.kinds.train import TrainJob
 from studio.jobs.state import JobStatus
 from studio.machine import read_machine
@@ -18,7 +19,6 @@ from studio.training.events import Asleep, Note, PhaseBegan
 from studio.training.history import read_history
 from studio.ui import formatting as f
 from studio.ui.views import View
-from studio.workspace import read_json
 
 NOTES_SHOWN = 6
 MAX_POINTS = 300  # of a curve: a lane is some 500 px wide

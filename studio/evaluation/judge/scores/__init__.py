@@ -1,10 +1,9 @@
 """The scores of clips: a file each, found here. To add one, put a file with a `SCORE` beside the others: `studio.evaluation.judge.score` says of what."""
 
 import functools
-import importlib
-import pkgutil
 from typing import TypeVar
 
+from studio.doors import members
 from studio.evaluation.judge.score import Needs, Part, Score
 
 PartKind = TypeVar("PartKind", bound=Part)
@@ -13,8 +12,7 @@ PartKind = TypeVar("PartKind", bound=Part)
 @functools.cache
 def all_scores() -> tuple[Score, ...]:
     """By name."""
-    modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
-    return tuple(sorted((module.SCORE for module in modules), key=lambda score: score.name))
+    return tuple(sorted((module.SCORE for module in members(__name__, ["SCORE"])), key=lambda score: score.name))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Vision-language models that transformers loads by itself: Qwen3-VL, its tiny embedded sibling, and others of that form."""
+"""Vision-language models that transformers loads by itself: Qwen3-VL, the tiny embedded model, and others of that form."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.disk import read_json
 from studio.errors import Problem
 from studio.models.captioners.family import AGAIN, Answer, Fit
 from studio.models.fetch.needed import ReadJson, names_of_transformers_folder
 from studio.models.files.weight_files import read_header
-from studio.workspace import read_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,10 +59,11 @@ def choose_names(names: Collection[str], read_json: ReadJson) -> list[str]:
 def load(folder: Path) -> VisionLanguageModel:
     """From a transformers folder: safetensors only, no code from the folder, bf16 on a GPU (the part that does not fit waits in RAM)."""
     import torch
-    from accelerate import PartialState
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    on_gpu = PartialState().device.type == "cuda"
+    from studio.models.loading import pick_device  # loads torch
+
+    on_gpu = pick_device().type == "cuda"
     safe: dict[str, Any] = dict(local_files_only=True, trust_remote_code=False)
     try:
         processor = AutoProcessor.from_pretrained(folder, **safe)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from studio.config.drawing_config import USUAL_STRENGTH, CaptionConfig, SweepConfig, guidance_settings
+from studio.config.expert_names import EXPERTS
+from studio.config.sections import Section, flatten, from_dict, list_settings, merge, nest, setting, to_dict
 from studio.doors import member_names
-from studio.drawing_config import USUAL_STRENGTH, CaptionConfig, SweepConfig, guidance_settings
-from studio.experts import EXPERTS
-from studio.sections import Section, flatten, from_dict, list_settings, merge, nest, setting, to_dict
 
 __all__ = [
     "DISTRIBUTIONS",
@@ -42,9 +42,9 @@ __all__ = [
     "to_dict",
 ]
 
-PRESETS_DIR = Path(__file__).resolve().parent.parent / "presets"
+PRESETS_DIR = Path(__file__).resolve().parents[2] / "presets"
 # a file each in that folder; their names are enough here, none is imported
-DISTRIBUTIONS = member_names(Path(__file__).resolve().parent / "training/step/distributions", first="sigmoid")
+DISTRIBUTIONS = member_names(Path(__file__).resolve().parents[1] / "training/step/distributions", first="sigmoid")
 # environment variable of a training's processes on one computer: the file in which they find each other
 RENDEZVOUS_FILE = "STUDIO_RENDEZVOUS_FILE"
 TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):[0-5]\d")
@@ -268,7 +268,7 @@ class MemoryConfig(Section):
         0,
         "How many pictures of a step go through the blocks together; fewer take less memory, and the blocks in RAM are fetched once for each group. 0: all of them.",
         label="Pictures per fetch",
-        term="rows per walk",
+        term="rows per block pass",
         minimum=0,
         maximum=256,
     )

@@ -71,11 +71,11 @@ def to_dict(section: Section) -> dict[str, Any]:
 def flatten(section: Section) -> dict[str, Any]:
     """{"lora.rank": 8, ...} of a config, as plain JSON types: the way to a form; `nest` is the way back."""
 
-    def walk(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    def flat(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
         for key, value in node.items():
-            yield from walk(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
+            yield from flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
 
-    return dict(walk(to_dict(section), ""))
+    return dict(flat(to_dict(section), ""))
 
 
 def _to_plain(value: Any) -> Any:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from studio.experts import EXPERTS
-from studio.sections import Section, setting
+from studio.config.expert_names import EXPERTS
+from studio.config.sections import Section, setting
 
 USUAL_STRENGTH = 0.7  # of a LoRA: where to begin, and what is written down where nobody chose
 
