@@ -7,11 +7,11 @@ from comfyui_kit import make_true_comfyui, write_header
 from safetensors.numpy import save_file
 
 from studio.config import EXPERTS, TrainConfig, to_dict
-from studio.disk import file_sha256
+from studio.disk import file_sha256, write_json
 from studio.models.preset import model_preset
 from studio.project_facts import Permission
 from studio.training.pairs import find_pair, pair_file_name, pair_folder
-from studio.workspace import Project, Workspace, write_json
+from studio.workspace import Project, Workspace
 
 T2V, I2V = "wan22-t2v-a14b", "wan22-i2v-a14b"
 RUN, STEP = "train-001", 3000

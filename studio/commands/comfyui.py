@@ -7,12 +7,10 @@ from studio.commands.output import Output, find_project
 from studio.commands.results import choose_pair, list_damaged, note_damaged
 from studio.config import USUAL_STRENGTH
 from studio.evaluation import sweeps
-from studio.evaluation.sweep_facts import Sweep
 from studio.export.comfy import words
 from studio.export.comfy.placing import take_back
 from studio.export.comfy.use import choose_installation, put_into_comfyui
-from studio.training.pairs import Pair
-from studio.workspace import Project, Workspace
+from studio.workspace import Workspace
 
 
 def use(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
@@ -25,15 +23,9 @@ def use(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     comfyui = choose_installation(workspace, args.comfyui)
     pair, compared = choose_pair(project, out, args.pair)
     strength = next(known for known in (args.strength, compared, USUAL_STRENGTH) if known is not None)
-    done = put_into_comfyui(project, comfyui, pair, strength, sweep_of(project, pair))
+    done = put_into_comfyui(project, comfyui, pair, strength, sweeps.find_last_with(project, pair.id))
     for sentence in done.said:
         out.print(sentence)
     loras = {expert: str(put.path) for expert, put in done.loras.items()}
     answer = {"project": project.slug, "pair": pair.id, "strength": strength, "comfyui": done.comfyui.title, "loras": loras}
     return answer | {"folder": done.folder, "workflows": [str(path) for path in done.listed], "said": list(done.said)}
-
-
-def sweep_of(project: Project, pair: Pair) -> Sweep | None:
-    """The last comparison that holds the pair."""
-    found = [sweeps.read_sweep(folder) for folder in sweeps.list_sweeps(project, sample=False)]
-    return next((sweep for sweep in reversed(found) if any(entry.id == pair.id for entry in sweep.pairs)), None)

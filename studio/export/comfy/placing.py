@@ -27,9 +27,10 @@ class PlacedFile(Facts):
 
 @dataclass(frozen=True, kw_only=True)
 class Placed(Facts):
-    """comfyui.json. comfyui: which one, as it is called to people; said: what was told of it."""
+    """comfyui.json. pair: the id of the one that was put there last; comfyui: where, as it is called to people; said: what was told of it."""
 
     ALWAYS_WRITTEN = ("files",)
+    pair: str = ""
     comfyui: str = ""
     files: tuple[PlacedFile, ...] = ()
     workflows: tuple[str, ...] = ()
@@ -90,7 +91,7 @@ def take_back(project: Project) -> TakenBack:
     held = tuple(file for file in ours if file not in removed)
     changed = [file for file in notes.files if file not in (*gone, *ours)]
     if held:
-        write_notes(project, replace(notes, files=held, workflows=(), said=()))
+        write_notes(project, replace(notes, pair="", files=held, workflows=(), said=()))
     else:
         (project.root / NOTES).unlink(missing_ok=True)
     return TakenBack(*(tuple(Path(file.path).name for file in files) for files in (removed, changed, held, gone)))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from studio.disk import finished_dir
 from studio.errors import Problem
 from studio.evaluation.sweep_facts import Sweep
 from studio.export.comfy import words
@@ -16,7 +17,7 @@ from studio.export.pairs import export_pair
 from studio.export.targets.comfyui import IN_FILE_NAMES
 from studio.models.preset import ModelPreset, list_models, model_preset
 from studio.training.pairs import Pair
-from studio.workspace import Project, Workspace, finished_dir
+from studio.workspace import Project, Workspace
 
 UI, API = ".json", " (API).json"  # how the files of a workflow end
 
@@ -24,13 +25,14 @@ UI, API = ".json", " (API).json"  # how the files of a workflow end
 @dataclass(frozen=True, kw_only=True)
 class Used:
     """loras: {expert: where its file is}; folder: with both forms of every workflow, None if none could be written; listed: those in ComfyUI's own
-    list; said: what became of it, a sentence each."""
+    list; said: what became of it, a sentence each, of which the first `num_first` are what to know at once."""
 
     comfyui: Installation
     loras: Mapping[str, Put]
     folder: Path | None
     listed: tuple[Path, ...]
     said: tuple[str, ...]
+    num_first: int
 
 
 def choose_installation(workspace: Workspace, named: str = "") -> Installation:
@@ -50,6 +52,7 @@ def choose_installation(workspace: Workspace, named: str = "") -> Installation:
         raise Problem(
             "No ComfyUI was found on this computer.",
             fix="Name its folder: in the Evaluate tab, under ComfyUI, or with `use PROJECT --comfyui FOLDER`.",
+            action="open-comfyui",
         )
     return by_itself
 
@@ -82,9 +85,10 @@ def put_into_comfyui(project: Project, comfyui: Installation, pair: Pair, streng
     folder = _save(project, pair, written.workflows)
     listed = _list(project, comfyui, folder)
     titles = [workflow.title for workflow in written.workflows]
-    said = (*words.tell_copied(loras, comfyui.loras_folder), words.tell_workflows(titles, bool(listed), folder), *written.said)
-    write_notes(project, replace(read_notes(project), comfyui=comfyui.title, workflows=tuple(titles), said=said))
-    return Used(comfyui=comfyui, loras=loras, folder=folder, listed=listed, said=said)
+    first = (*words.tell_copied(loras, comfyui.loras_folder), words.tell_workflows(titles, bool(listed), folder))
+    said = first + written.said
+    write_notes(project, replace(read_notes(project), pair=pair.id, comfyui=comfyui.title, workflows=tuple(titles), said=said))
+    return Used(comfyui=comfyui, loras=loras, folder=folder, listed=listed, said=said, num_first=len(first))
 
 
 # -- the pair
