@@ -195,6 +195,7 @@ def test_what_this_comfyui_lacks_is_said_and_the_rest_is_written(workspace, tmp_
     for kind, word in words.items():
         missing = [sentence for sentence in done.said if sentence.startswith(f"There is no {word} workflow: The ")]
         assert bool(missing) == (kind not in kinds)
+        assert not any("is an expert of" in sentence for sentence in missing)  # of the other kind, and no news
         no_quick = [sentence for sentence in done.said if f"wan2.2_{kind}_lightx2v_4steps_lora" in sentence]
         assert bool(no_quick) == (kind in kinds)
     names = {"t2v": "text to video", "i2v": "image to video"}

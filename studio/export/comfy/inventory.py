@@ -10,7 +10,7 @@ from pathlib import Path
 from studio.errors import Problem
 from studio.export.comfy.installation import EXPERTS, LORAS, TEXT_ENCODERS, VAES, Installation
 from studio.models.files.comfyui import DISTILLED, OTHER_KINDS, find_files, role_by_name
-from studio.models.files.layouts import WeightFile
+from studio.models.files.layouts import KNOWN_EXPERTS, WeightFile
 from studio.models.preset import ModelPreset
 
 KINDS = {
@@ -45,7 +45,8 @@ def find_models(comfyui: Installation, preset: ModelPreset, linked: Mapping[str,
             return _name_models(find_files(choice, preset, comfyui.title), names)
         except Problem:  # not all of them: what is missing is said of all files, below
             continue
-    return _name_models(find_files(paths + _others(comfyui), preset, comfyui.title), names)
+    candidates = [path for path in paths if not _is_of_another(path, preset)]  # it has a right to be there, and explains nothing
+    return _name_models(find_files(candidates + _others(comfyui), preset, comfyui.title), names)
 
 
 def find_quick_loras(comfyui: Installation, preset: ModelPreset) -> tuple[str, ...]:
@@ -74,6 +75,19 @@ def _is_small(path: Path, kind: str) -> bool:
         return kind == VAES or WeightFile(path).form.startswith("fp8")
     except (Problem, ValueError):  # damaged, or of no form that is read; it is looked at again with all the others
         return False
+
+
+def _is_of_another(path: Path, preset: ModelPreset) -> bool:
+    """Whether a file is an expert of another base model that is known."""
+    file = WeightFile(path)
+    try:
+        if file.kind != "expert":
+            return False
+    except Problem:  # damaged: find_files says so
+        return False
+    channels, width, _ = file.expert_facts
+    own = (preset.expect["in_channels"], preset.expect["num_attention_heads"] * preset.expect["attention_head_dim"])
+    return (channels, width) in KNOWN_EXPERTS.keys() - {own}
 
 
 def _others(comfyui: Installation) -> list[Path]:

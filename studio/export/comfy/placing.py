@@ -132,7 +132,7 @@ def _copy(project: Project, source: Path, target: Path, sha256: str) -> Path:
         ) from None
     finally:
         if unfinished.exists():
-            unfinished.unlink()
+            patiently(unfinished.unlink, RETRY_SECONDS)
     return target
 
 
