@@ -21,6 +21,7 @@ from studio.jobs.kinds.train import TrainJob
 from studio.jobs.worker import run_job
 from studio.project_facts import Permission
 from studio.training.curves import read_curves
+from studio.training.events import PhaseBegan, StepTaken, read_events
 from studio.training.pairs import list_pairs
 from studio.workspace import Workspace
 
@@ -90,8 +91,13 @@ def run(run_dir):
     return job
 
 
+def told(run_dir, kind):
+    """A training's events of a kind."""
+    return [event for event in read_events(run_dir / "events.jsonl")[0] if isinstance(event, kind)]
+
+
 def steps_done(run_dir):
-    return [e["step"] for e in state.read_events(run_dir)[0] if e["event"] == "step"]
+    return [event.step for event in told(run_dir, StepTaken)]
 
 
 def kill(run_dir):
@@ -149,7 +155,7 @@ def test_a_shutdown_or_a_person_who_wants_the_gpu_back_need_not_wait_for_a_long_
     """A step of some ten seconds on this computer: it is broken off between two blocks, and nothing is lost but the step itself."""
     run_dir = train(project, accumulation=64, steps=20, memory={"gradient_checkpointing": True})
     start(run_dir)
-    wait_until(run_dir, lambda job: any(e["event"] == "phase" for e in state.read_events(run_dir)[0]))
+    wait_until(run_dir, lambda job: bool(told(run_dir, PhaseBegan)))
     time.sleep(1.5)  # in the middle of the first step
     worker, asked = psutil.Process(state.read_status(run_dir).pid), time.monotonic()
     if os.name == "posix":
@@ -167,7 +173,7 @@ def test_four_processes_are_one_job_that_ends_when_one_dies_and_can_go_on(projec
     run_dir = train(project, processes=4, resume_every=4, **settings)
 
     def experts_seen(job):
-        return job.is_over or {e.get("expert") for e in state.read_events(run_dir)[0] if e["event"] == "step"} == set(EXPERTS)
+        return job.is_over or {event.expert for event in told(run_dir, StepTaken)} == set(EXPERTS)
 
     start(run_dir)
     wait_until(run_dir, experts_seen)

@@ -173,11 +173,17 @@ def test_the_person_is_told_from_a_stranger_and_a_copy_from_a_picture(project, t
     scene = world.Scene("red", "sky", "facing forward", "upper body", "daylight", motion="nodding")
     text = world.caption(scene, "ohwx, a person")
     person = seen(watcher, draw_clip(demo.PERSON, scene), text, "person")
+    assert all(value == round(value, 4) for value in person.values())
+    assert all(person[name] != round(person[name], 3) for name in ("identity", "identity_fall", "memorised"))
     assert person["identity"] > 0.7 and abs(person["identity_fall"]) < 0.3 and person["memorised"] < 2 and person["follows"] > 0.8
     stranger = seen(watcher, draw_clip(demo.STRANGER, scene), text, "class")
-    assert stranger["resemblance"] < 0.5 and "identity" not in stranger
+    assert stranger["resemblance"] == round(stranger["resemblance"], 4) != round(stranger["resemblance"], 3)
+    assert stranger["resemblance"] < 0.5 and stranger.keys() == {"resemblance", "follows"}
+    assert person.keys() == {"identity", "identity_fall", "memorised", "follows"}
     copied = seen(watcher, np.stack([photos()[3]] * 9), text, "person")
     assert copied["memorised"] > 2
+    of_three = seen(watcher, draw_clip(demo.PERSON, scene), "a red shirt, daylight, walking left", "person")
+    assert of_three["follows"] == 0.6667
 
 
 def test_without_photos_obedience_is_measured_and_likeness_says_why_not(project, tiny_base):

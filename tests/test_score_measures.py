@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from studio.evaluation.judge.likeness import Copies, Likeness
 from studio.evaluation.judge.look import Look
 from studio.evaluation.judge.score import Clips
 from studio.evaluation.judge.scores import all_scores
@@ -79,6 +80,7 @@ def test_clipping_is_a_share_of_all_pixels():
     ((100, 151, 100, 151, 100), 0.4),  # there and back by a fifth of full brightness
     ((100, 110, 120, 130, 140), 0.0),  # a fade
     ((100, 100, 101, 100), 0.00588),
+    ((100, 151, 100), 0.4),
     ((100, 151), 0.0),
     ((100,), 0.0),
 ])  # fmt: skip
@@ -104,7 +106,9 @@ def test_motion_is_a_share_of_the_base_s_from_where_that_moves():
     assert of("motion", flashing(0.25), flashing(0.75)) == {"motion": 0.3333}
     assert of("motion", flashing(1.0), flashing(0.5)) == {"motion": None}, "0.5 of 1/255 is below 0.002"
     assert of("motion", flashing(1.0), flashing(0.52)) == {"motion": 1.9394}, "33 of 64 of 1/255 lie above it"
-    assert of("motion", grey([plain(0)]), grey([plain(255)])) == {"motion": None}, "one picture does not move"
+    assert of("motion", flashing(0.5)[:2], flashing(1.0)) == {"motion": 0.5}
+    assert of("motion", grey([plain(0)]), flashing(1.0)) == {"motion": 0.0}, "one picture does not move"
+    assert of("motion", flashing(1.0), grey([plain(0)])) == {"motion": None}
 
 
 def test_grain_is_not_motion():
@@ -112,7 +116,8 @@ def test_grain_is_not_motion():
     rng = np.random.default_rng(0)
     cells = np.stack([rng.permutation(np.tile([0, 60], 32)).reshape(8, 8) for _ in range(6)])
     assert of("motion", grey(100 + np.tile(cells, (1, 8, 8))), flashing(1.0)) == {"motion": 0.0}
-    assert of("motion", grey(100 + cells[:, :4, :4]), flashing(1.0, 8))["motion"] > 0, "a picture smaller than the grid is one cell"
+    for small in (cells[:, :4], cells[:, :, :4]):
+        assert of("motion", grey(100 + small), flashing(1.0, 8))["motion"] > 0, "a side shorter than a cell makes the cells smaller"
 
 
 # -- sharpness
@@ -138,6 +143,52 @@ def test_a_base_that_is_not_sharp_anywhere_says_nothing_about_sharpness(width, i
     """A single step from black to white over its width is 2 / (width - 1) of its contrast: at 2001 that is 0.001."""
     base = still(spotted(0.5, 0, 255, width), 1)
     assert (of("sharpness", base, base)["sharpness"] is not None) == is_measured
+
+
+# -- what an eye sees
+
+
+class ColourWatcher:
+    """Whose eye takes a picture's mean colour for the person, who is red."""
+
+    namer = None
+
+    def __init__(self, likeness, copies):
+        self.sight, self.likeness, self.copies = self, likeness, copies
+
+    def embed(self, frames):
+        colours = frames.mean((1, 2))
+        return colours / np.linalg.norm(colours, axis=1, keepdims=True)
+
+
+def clip_of(*colours):
+    return np.stack([np.full((8, 8, 3), colour, np.uint8) for colour in colours])
+
+
+RED = ColourWatcher(Likeness(np.eye(3)[[0, 0, 0]]), Copies(clip_of((0,) * 3, (100,) * 3, (200,) * 3)))
+TURNING = clip_of(*[(200, 0, 0)] * 3, *[(200, 200, 0)] * 3, *[(100, 200, 0)] * 3)  # shares of 1, 1 / sqrt(2), 1 / sqrt(5)
+
+
+@pytest.mark.parametrize(("kind", "name", "values"), [
+    ("person", "identity", {"identity": 0.7071, "identity_fall": 0.5528}),
+    ("class", "identity", {}),
+    ("class", "resemblance", {"resemblance": 0.7071}),
+    ("person", "resemblance", {}),
+    ("class", "memorised", {}),
+    ("person", "follows", {}),
+])  # fmt: skip
+def test_the_person_is_looked_for_in_the_clips_that_ask_for_it(kind, name, values):
+    prompt = Prompt(label="", text="", kind=kind)
+    assert SCORES[name].measure(Look(TURNING, prompt, RED)) == values
+    assert SCORES[name].measure(Look(TURNING, prompt)) == {}
+    assert SCORES[name].measure(Look(TURNING, prompt, ColourWatcher(None, None))) == {}
+
+
+@pytest.mark.parametrize(("level", "nearness"), [(70, 3.3333), (50, 2.0), (100, 10.0)])
+def test_a_copy_is_as_many_times_nearer_to_a_picture_as_those_are_to_each_other(level, nearness):
+    """The pictures are 100 levels apart."""
+    look = Look(clip_of((level,) * 3), Prompt(label="", text="", kind="person"), RED)
+    assert SCORES["memorised"].measure(look) == {"memorised": nearness}
 
 
 # -- rows

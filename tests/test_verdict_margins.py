@@ -61,11 +61,13 @@ def test_less_like_than_a_stranger_counts_as_nothing(project, resemblance, fault
     assert row.faults == faults
 
 
-@pytest.mark.parametrize(("count", "faults"), [(1, []), (2, ["frozen"])])
-def test_a_finding_is_a_fault_from_half_of_the_person_s_clips(project, count, faults):
-    sweep = rescored(one(), lambda cell: {**cell.scores, "motion": 0.3} if cell.pair and cell.prompt < count else cell.scores)
+@pytest.mark.parametrize(("count", "prompts", "faults"), [(1, 4, []), (2, 4, ["frozen"]), (2, 5, []), (3, 5, ["frozen"])])
+def test_a_finding_is_a_fault_from_half_of_the_person_s_clips(project, count, prompts, faults):
+    sweep = rescored(one(prompts), lambda cell: {**cell.scores, "motion": 0.3} if cell.pair and cell.prompt < count else cell.scores)
     (row,) = verdict(project, sweep).table
-    assert (row.faults, dict(row.findings)) == (faults, {"frozen": count})
+    words = f"{count} of {prompts} clips stand still where the base moves"
+    assert (row.faults, row.problems, dict(row.findings)) == (faults, [words] if faults else [], {"frozen": count})
+    assert row.few == (() if faults else (words,))
 
 
 def test_faults_stand_in_their_order(project):

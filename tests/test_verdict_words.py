@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from verdict_kit import FROZEN, GOOD, make_seen_sweep, make_sweep, name, of_strangers, one, record_held_out, rescored, two, with_base
 
+from studio.evaluation.judge.chart import clip_note
 from studio.evaluation.judge.scores import all_scores
 from studio.evaluation.judge.verdict import CLEAR, CLOSE, NOT_MEASURED, VERDICT_VERSION, verdict
 
@@ -87,6 +88,43 @@ def test_what_could_not_be_measured_is_said(project):
     found = verdict(project, one(motion=None, **of_strangers(change=None)))
     still = "Motion could not be compared: the base's clips hardly move."
     assert found.why == ["Identity 90 % of your photos.", LIKENESS, PROMPT, STRANGERS, NO_COPIES, still, CLEAN, NO_OTHERS, ALONE]
+
+
+@pytest.mark.parametrize(("name", "sentence"), [("identity", LIKENESS), ("follows", PROMPT), ("resemblance", STRANGERS)])
+def test_what_the_base_s_clips_lack_is_not_told(project, name, sentence):
+    sweep = rescored(one(), lambda cell: {key: value for key, value in cell.scores.items() if cell.pair or key != name})
+    assert verdict(project, sweep).reasons == tuple(said for said in USUAL if said != sentence)
+
+
+@pytest.mark.parametrize(("name", "sentence"), [("follows", PROMPT), ("resemblance", STRANGERS), ("memorised", NO_COPIES)])
+def test_what_the_pair_s_clips_lack_is_not_told(project, name, sentence):
+    sweep = rescored(one(), lambda cell: {key: value for key, value in cell.scores.items() if not cell.pair or key != name})
+    assert verdict(project, sweep).reasons == tuple(said for said in USUAL if said != sentence)
+
+
+def test_all_that_a_later_pair_lost_is_told_in_its_order(project):
+    record_held_out(project, {100: (0.25, 0.2), 200: (0.3, 0.24)})
+    late = {"identity": 0.87, "follows": 0.88, "motion": 0.7}
+    found = verdict(project, two(late | of_strangers(resemblance=0.17, follows=0.88, change=0.05)))
+    lost = (
+        "identity 87 % against 90 %; strangers look 17 % like the person, against 10 %; 88 % of what prompts say is seen, against 95 %; "
+        "motion 70 % of the base's against 95 %; people who are not asked for change 50 % as much as yours, against 20 %; "
+        "its loss on the set-aside pictures is 20 % higher"
+    )
+    assert f"Step 200 of train-001 is over-trained: {lost}." in found.why
+
+
+NOTES = [
+    ({"identity": 0.91, "memorised": 2.0, "follows": 0.95}, "identity 91 %, prompt 95 %"),
+    ({"identity": 0.91, "memorised": 2.04, "follows": 0.95}, "identity 91 %, prompt 95 %, near a training picture (2.0 times)"),
+    ({"resemblance": 0.1, "follows": 0.8}, "like the person 10 %, prompt 80 %"),
+    (GOOD, ""),
+]
+
+
+@pytest.mark.parametrize(("scores", "words"), NOTES)
+def test_what_stands_under_a_clip(scores, words):
+    assert clip_note(scores) == words
 
 
 STEADY = [

@@ -12,6 +12,7 @@ from studio.jobs import launcher, recorder, state, watch, windows
 from studio.jobs.kinds.train import TrainJob
 from studio.jobs.recorder import Recorder
 from studio.jobs.watch import BESIDE_STEPS_SECONDS, LEAST_SECONDS, Watch
+from studio.training.events import Asleep, read_events
 from studio.words import duration
 
 
@@ -119,7 +120,7 @@ def test_a_job_that_slept_tells_it_in_its_events_and_log(run_dir):
         clock.asleep = 3600.0
         job._look_around()
         job.end("done")
-    assert [(e["event"], e["seconds"]) for e in state.read_events(run_dir)[0]] == [("asleep", 3600)]
+    assert [event.seconds for event in read_events(run_dir / "events.jsonl")[0] if isinstance(event, Asleep)] == [3600]
     assert "slept for 1 h;" in state.read_log_tail(run_dir)
 
 

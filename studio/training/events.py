@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from studio.disk import read_jsonl
 from studio.facts import Facts
 
 
@@ -151,8 +153,16 @@ def say(report: Report, message: str) -> None:
     tell(report, Note(message=message))
 
 
-def read_event(record: Mapping[str, Any]) -> Event | None:
-    """The event of a line of events.jsonl; None for one that is damaged, or of a kind that is none of the training's."""
+def read_events(path: Path, offset: int = 0, max_bytes: int = -1) -> tuple[list[Event], int]:
+    """(events, next offset) of an events.jsonl, from a byte offset on; an event that is being written is left for the next time.
+
+    Events that are damaged, or of a kind that is none of the training's, are left out.
+    """
+    records, offset = read_jsonl(path, offset, max_bytes)
+    return [event for event in map(_read_event, records) if event is not None], offset
+
+
+def _read_event(record: Mapping[str, Any]) -> Event | None:
     kind = KINDS.get(str(record.get("event")))
     if kind is None:
         return None

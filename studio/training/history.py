@@ -8,13 +8,11 @@ from collections import deque
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from studio.config import EXPERTS
-from studio.disk import read_jsonl
-from studio.training.events import Asleep, HeldOut, Note, PhaseBegan, Resumed, StepTaken, read_event
+from studio.training.events import Asleep, Event, HeldOut, Note, PhaseBegan, Resumed, StepTaken, read_events
 
 CHUNK_BYTES = 1_000_000  # read at once: a window that is opened after a long run must not need the whole file in memory
 NOTES_KEPT = 20
@@ -97,15 +95,15 @@ class _Reader:
         except FileNotFoundError:
             self._start()
         while True:
-            records, offset = read_jsonl(self.path, self._offset, CHUNK_BYTES)
+            told, offset = read_events(self.path, self._offset, CHUNK_BYTES)
             if offset == self._offset:
                 return
             self._offset, self._history = offset, None
-            for record in records:
-                self._add(record)
+            for event in told:
+                self._add(event)
 
-    def _add(self, record: dict[str, Any]) -> None:
-        match read_event(record):
+    def _add(self, event: Event) -> None:
+        match event:
             case StepTaken() as taken:
                 self._add_step(taken)
             case HeldOut(expert=expert) as check if expert in EXPERTS:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.jobs.kind import WORK, JobConfig, Work
+from studio.jobs.kind import PROCESSOR, JobConfig, Work
 from studio.words import count
 
 TITLE = "Import"
-QUEUE = WORK
+QUEUE = PROCESSOR
 
 
 @dataclass(frozen=True, kw_only=True)

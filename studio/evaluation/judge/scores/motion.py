@@ -19,7 +19,7 @@ def measure(look: Look) -> Values:
 
 def _motion(luma: np.ndarray) -> float:
     """Mean brightness change from frame to frame, of averages over a coarse grid."""
-    size = max(1, min(GRID, *luma.shape[1:]))
+    size = min(GRID, *luma.shape[1:])
     rows, columns = luma.shape[1] // size, luma.shape[2] // size
     coarse = luma[:, : rows * size, : columns * size].reshape(len(luma), rows, size, columns, size).mean((2, 4))
     return float(np.abs(np.diff(coarse, axis=0)).mean()) if len(luma) > 1 else 0.0
