@@ -39,7 +39,7 @@ class Installation:
         """{what ComfyUI calls it: file} of the models of a kind. Of two files of one name it only ever finds the first."""
         found: dict[str, Path] = {}
         for folder in self.folders_of(kind):
-            for path in _walk(folder):
+            for path in _list_weights(folder):
                 found.setdefault(self.separator.join(path.relative_to(folder).parts), path)
         return found
 
@@ -162,7 +162,7 @@ def _desktop_lists() -> list[Path]:
     return [place / name for place in settings for name in DESKTOP_LISTS if (place / name).is_file()]
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _list_weights(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder, followlinks=True):  # models often lie on another disk
         folders[:] = sorted(name for name in folders if name != ".git")
         if len(Path(place).relative_to(folder).parts) >= MAX_DEPTH:

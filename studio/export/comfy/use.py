@@ -51,7 +51,7 @@ def choose_installation(workspace: Workspace, named: str = "") -> Installation:
     if by_itself is None:
         raise Problem(
             "No ComfyUI was found on this computer.",
-            fix="Name its folder: in the Evaluate tab, under ComfyUI, or with `use PROJECT --comfyui FOLDER`.",
+            fix="Name its folder under ComfyUI, below the clips, or with `use PROJECT --comfyui FOLDER`.",
             action="open-comfyui",
         )
     return by_itself
