@@ -113,6 +113,7 @@ class WorkspaceFacts(Facts):
     queue_held: bool = False  # no waiting job begins
     hub_mirror: str = ""  # the address that stands in for huggingface.co
     hub_offline: bool = False
+    comfyui: str = ""  # the folder that a person named as their ComfyUI's
     demo_created: bool = False  # somebody who deleted the project "Demo" does not want it back
 
 
