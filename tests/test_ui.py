@@ -428,7 +428,7 @@ def test_equal_files_of_one_drop_are_taken_once_and_the_other_is_named(project, 
     dataset_tab.take_uploads(project, send_at(project, ("photo (1).jpg", content), (second, content), ("photo (3).jpg", other)))
     result = run_import(project)
     assert result["added"] == ["0001", "0002"] and result["rejected"] == []
-    assert [name for name, _ in result["duplicates"]] in (["photo (1).jpg"], [second])
+    assert [Path(name).name for name, _ in result["duplicates"]] in (["photo (1).jpg"], [second])
     assert nothing_sent_is_left(project)
 
 
@@ -467,6 +467,50 @@ def test_a_caption_stays_with_the_photo_of_its_drop(project, media, idle):
     dataset_tab.take_uploads(project, send_at(project, *files))
     assert run_import(project)["rejected"] == []
     assert [item.caption for item in dataset.list_items(project)] == ["ohwx, no 1", "ohwx, no 2"]
+
+
+def test_a_text_of_which_nobody_can_tell_whose_it_is_goes_to_no_photo(project, media, idle):
+    photos = [(media / f"person_a_{n}.jpg").read_bytes() for n in (1, 2)]
+    files = [("001.jpg", photos[0]), ("001.jpg", photos[1]), ("001.txt", b"ohwx, of one of them")]
+    dataset_tab.take_uploads(project, send_at(project, *files))
+    result = run_import(project)
+    assert [item.caption for item in dataset.list_items(project)] == ["", ""] and len(result["added"]) == 2
+    assert [Path(group["name"]).name for group in result["left_out"]] == ["001.txt"] and "their folders" in result["left_out"][0]["words"]
+
+
+def test_a_dropped_folder_keeps_its_folders_and_what_it_asks_about_waits(project, media, idle):
+    photos = [(media / name).read_bytes() for name in ("person_a_1.jpg", "person_a_2.jpg", "person_b_1.jpg")]
+    files = [("set/a/001.jpg", photos[0]), ("set/b/001.jpg", photos[1]), ("set/b/001.txt", b"ohwx, in b"), ("set/masks/x.jpg", photos[2])]
+    dataset_tab.take_uploads(project, send_at(project, *files))
+    run_import(project)
+    assert [item.caption for item in dataset.list_items(project)] == ["", "ohwx, in b"]
+    uploads.clear_leftovers(project.workspace)  # a studio that was closed meanwhile
+    [report] = results_view.read_results(project)["reports"]
+    [line] = report["groups"][0]["lines"]
+    assert "set/masks" in line["text"] and [choice["label"] for choice in line["answers"]] == ["They show Anna", "Leave them out"]
+    results_view.answer(project, report["job"], line["answers"][0]["name"], True)
+    run_all(project)
+    assert len(dataset.list_items(project)) == 3 and nothing_sent_is_left(project)
+    [report] = results_view.read_results(project)["reports"]
+    assert report["text"] == "Imported 3 items." and report["groups"] == []
+
+
+def test_dismissing_a_question_deletes_what_waited_for_its_answer(project, media, idle):
+    dataset_tab.take_uploads(project, send_at(project, ("set/masks/x.jpg", (media / "person_a_1.jpg").read_bytes())))
+    run_import(project)
+    uploads.clear(project)
+    assert not nothing_sent_is_left(project)
+    results_view.dismiss(project, results_view.read_results(project)["reports"][0]["job"])
+    uploads.clear(project)
+    assert nothing_sent_is_left(project)
+
+
+def run_all(project):
+    for run in project.list_runs("import"):
+        if state.read_status(run).state == "queued":
+            assert worker._claim(run)
+            worker.execute(run)
+            assert state.read_status(run).state == "done"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on file size for a process")

@@ -16,7 +16,7 @@ from studio.evaluation.first_pictures import describe_first_pictures
 from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import NOT_MEASURED, Verdict
 from studio.evaluation.judge.verdict import verdict as judge
-from studio.evaluation.prompts import read_prompts_file
+from studio.evaluation.prompts import flags_in, read_prompts_file
 from studio.evaluation.rest import Rest, what_is_left
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Sweep
 from studio.evaluation.sweep_plan import select_pairs
@@ -48,6 +48,8 @@ def sweep(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     overrides = parse_settings(args.set) | {"strengths": args.strengths}
     if args.prompts:
         overrides["prompts"] = read_prompts_file(args.prompts)
+        for flags in flags_in(args.prompts):
+            out.print(f"Left aside: {flags} (size, length, seed and steps are the comparison's own settings)")
     folder = sweeps.open_sweep(project, make_sweep_config(project, overrides), _choose_pairs(project, args.pairs))
     return {"project": project.slug} | asdict(draw(project, folder, out))
 
@@ -153,19 +155,22 @@ def export(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]
     note_damaged(list_damaged(project), out)
     pair, strength = choose_pair(project, out, args.pair)
     strength = strength if args.strength is None else args.strength
-    folder = pairs.export_pair(project, pair, target.name, strength=strength, include_photos=args.with_photos)
-    left_out, promise = pairs.settings_left_out(pair, target.name), pairs.read_promise(folder)
+    folder = pairs.export_pair(project, pair, target.name, strength=strength, include_photos=args.with_photos, lora_format=args.lora_format)
+    left_out, record = pairs.settings_left_out(pair, target.name), pairs.read_export(folder)
+    promise = record.promise
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     out.print(f"Exported {pair.id} for {args.to} to {folder}:")
     for name in files:
         out.print(f"  {name}")
-    for line in promise.in_words() if promise else ():
-        out.print(line)
+    for line in (record.in_words, *(promise.in_words() if promise else ())):
+        if line:
+            out.print(line)
     if left_out:
         out.print(f"Settings of the training run that {target.title} does not get:")
         out.table([list(entry) for entry in left_out], ["setting", "value", "why"])
     out.print(f"Private in this folder: {target.private}")
     answer = {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files, "private": target.private}
+    answer |= {"lora_format": record.lora_format, "difference": record.difference}
     settings = [entry.to_json() for entry in pairs.settings_accounts(pair, target.name)]
     promised = {"promise": promise.to_answer()} if promise else {}
     return answer | {"left_out": [list(entry) for entry in left_out], "settings": settings} | promised

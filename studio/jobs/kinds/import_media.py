@@ -2,59 +2,98 @@
 
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from studio.data.incoming.report import FileNote, ImportReport
+from studio.data.incoming.sorting import Answers
 from studio.jobs.kind import PROCESSOR, JobConfig, Work
+from studio.jobs.state import read_status
 from studio.words import count
 
 TITLE = "Import"
+LOOSE = "loose"  # folder of an upload: texts of which nobody can tell whose they are
 QUEUE = PROCESSOR
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportJob(JobConfig):
-    """delete_after: they are copies that a browser sent; left_out: (name, reason) of what did not even get here."""
+    """delete_after: they are copies that a browser sent; left_out: (name, reason) of what did not even get here.
+
+    take, leave: what the person said of files that an import left out or asked about; earlier: the run of that import, whose report this
+    one takes up.
+    """
 
     KIND = "import"
     ALWAYS_WRITTEN = (*JobConfig.ALWAYS_WRITTEN, "paths")
     paths: tuple[str, ...]
     delete_after: bool = False
     left_out: tuple[tuple[str, ...], ...] = ()
+    take: tuple[str, ...] = ()
+    leave: tuple[str, ...] = ()
+    encoding: str = ""
+    earlier: str = ""
 
 
 Config = ImportJob
 
 
 def run(config: ImportJob, work: Work) -> Mapping[str, Any]:
-    from studio.data.importer import FileNote, import_media  # reads clips: start-up time
+    from studio.data.importer import import_media  # reads clips: start-up time
 
     project, paths = work.project, [Path(path) for path in config.paths]
     sent = config.delete_after  # a person's own folders are never touched
+    waits = False
     try:
         given = list(_contents(paths)) if sent else paths
-        found = import_media(project, given, report=work.recorder.report, should_stop=work.recorder.should_stop)
+        answers = Answers(take=frozenset(config.take), leave=frozenset(config.leave), encoding=config.encoding)
+        recorder = work.recorder
+        found = import_media(
+            project, given, answers=answers, earlier=_report_of(work, config), report=recorder.report, should_stop=recorder.should_stop
+        )
+        waits = found.can_be_answered() and not found.stopped
     finally:
-        if sent:
+        if sent and not waits:
             for path in paths:
                 if path.is_relative_to(project.root):
                     shutil.rmtree(path, ignore_errors=True)
-    found.rejected[:0] = [FileNote(name, reason) for name, reason in config.left_out]
-    return found.to_json()
+    if not config.earlier:
+        found.rejected[:0] = [FileNote(name, reason) for name, reason in config.left_out]
+    return replace(found, num_given=found.num_given + len(config.left_out)).to_json()
+
+
+def _report_of(work: Work, config: ImportJob) -> ImportReport | None:
+    """What the import before it told, if it is about one."""
+    if not config.earlier:
+        return None
+    before = read_status(work.project.run_dir(config.earlier))
+    return ImportReport.from_json(before.result, "the earlier import's result") if before and before.result else None
 
 
 def _contents(folders: Iterable[Path]) -> Iterable[Path]:
-    """The files in the folders of an upload, one by one: so they are called by the names that the person knows."""
+    """What lies in the folders of an upload, one by one: so it is called by the names that the person knows. Folders that were dropped stay
+    folders; the files of one drop that had equal names lie in folders beside each other."""
     for folder in folders:
-        yield from _files_in(folder) if folder.is_dir() else [folder]
+        places = [folder] if folder.is_file() else sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name))
+        for place in places:
+            yield from _things_in(place) if place.is_dir() else [place]
 
 
-def _files_in(folder: Path) -> list[Path]:
-    return sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: (len(path.parts), path))
+def _things_in(folder: Path) -> list[Path]:
+    """Files before folders; of loose texts all."""
+    inner = [path for path in folder.iterdir() if folder.name == LOOSE and path.is_dir()]
+    if inner:
+        return [path for part in sorted(inner) for path in _things_in(part)]
+    return sorted(folder.iterdir(), key=lambda path: (path.is_dir(), path.name))
 
 
 def describe_end(result: Mapping[str, Any]) -> str:
-    added, rejected = len(result["added"]), len(result["rejected"])
-    missed = f" {count(rejected, 'file')} could not be used." if rejected else ""
-    return (f"Imported {count(added, 'item')}." if added else "Nothing new was imported.") + missed
+    report = ImportReport.from_json(result, "the import's result")
+    parts = [f"Imported {count(len(report.added), 'item')}." if report.added else "Nothing new was imported."]
+    num_left = sum(len(group.files) for group in report.left_out)
+    num_asked = sum(len(question.files) for question in report.asked)
+    parts += [f"{count(len(report.rejected), 'file')} could not be used."] if report.rejected else []
+    parts += [f"Left out: {count(num_left, 'file')}."] if num_left else []
+    parts += [f"Waiting for your answer: {count(num_asked, 'file')}."] if num_asked else []
+    return " ".join(parts)

@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from studio.disk import read_json
 from studio.errors import Problem
-from studio.export.pairs import read_promise, settings_left_out
+from studio.export.pairs import read_export as read_record
+from studio.export.pairs import settings_left_out
 from studio.export.readme import show_value
 from studio.export.target import Target
 from studio.export.targets import all_targets, find_target
@@ -175,8 +175,9 @@ def describe_folder(project: Project, job: state.JobStatus, config: ExportJob, t
     folder, target = folder_of(project, job), find_target(config.to)
     if folder is None:
         return Exported(title, "bad", "Its folder is gone. Export again.")
-    promise, pair = read_promise(folder), read_json(folder / "export.json")["pair"]
+    record = read_record(folder)
     known = {pair.id for pair in list_pairs(project)}
-    left = settings_left_out(find_pair(project, pair), config.to) if pair in known else ()
+    left = settings_left_out(find_pair(project, record.pair), config.to) if record.pair in known else ()
+    lines = tuple(line for line in (*(record.promise.in_words() if record.promise else ()), record.in_words) if line)
     rows = tuple((entry.name, show_value(entry.value), entry.why) for entry in left)
-    return Exported(title, "done", "", None, str(folder), promise.in_words() if promise else (), target.private, rows)
+    return Exported(title, "done", "", None, str(folder), lines, target.private, rows)
