@@ -267,7 +267,12 @@ _ARGUMENTS = {
         _argument("--anyway", action="store_true", help="start even if the plan says that it does not fit"),
         _argument("--background", action="store_true", help="put it into the queue and return"),
     ],
-    "jobs": [_argument("project", nargs="?", default="", metavar="PROJECT")],
+    "jobs": [
+        _argument("project", nargs="?", default="", metavar="PROJECT"),
+        _argument("--up", default="", metavar="JOB", help="move a waiting job of that project up in its queue"),
+        _argument("--down", default="", metavar="JOB", help="move it down"),
+        _argument("--remove", default="", metavar="JOB", help="take it out of the queue; a running one saves and stops"),
+    ],
     "sweep": [
         _PROJECT,
         _argument("--prompts", type=Path, metavar="FILE", help="a text file with one prompt a line; [trigger] stands for the person"),

@@ -81,6 +81,7 @@ class ProjectFacts(Person):
     train_choice: TrainChoice = TrainChoice()
     train_import: TakenOver | None = None
     sweep_choice: SweepChoice = SweepChoice()
+    caption_choice: dict[str, Any] = field(default_factory=dict)  # settings of captions that a person changed
     sample_prompt: str = ""  # the test prompt of sample clips; "" for the first one
     chosen: ChosenPair | None = None
     dismissed: tuple[str, ...] = ()  # jobs whose result was read

@@ -13,6 +13,7 @@ import torch
 import yaml
 from export_kit import make_source
 from house_kit import House
+from model_kit import load_pipeline, lora_state
 from PIL import Image
 
 from studio import cli
@@ -30,7 +31,7 @@ from studio.export.targets import find_target, target_names
 from studio.export.writing import to_toml
 from studio.models import lora
 from studio.models.files import lora_files
-from studio.models.loading import load_expert, load_pipeline
+from studio.models.loading import load_expert
 from studio.training.pairs import find_pair, pair_file_name, pair_folder
 
 EXPERTS = ("high_noise", "low_noise")
@@ -47,7 +48,7 @@ def lora_states(tiny_base):
         model = load_expert(tiny_base, expert, dtype=torch.float32, device=torch.device("cpu"))
         lora.add_lora(model, 2, seed=number)
         generator = torch.Generator().manual_seed(number)
-        states[expert] = {k: torch.randn(t.shape, generator=generator) * 0.2 for k, t in lora.lora_state(model).items()}
+        states[expert] = {k: torch.randn(t.shape, generator=generator) * 0.2 for k, t in lora_state(model).items()}
     return states
 
 

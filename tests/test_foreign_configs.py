@@ -77,7 +77,7 @@ def test_what_is_exported_to_ai_toolkit_is_read_back_the_same(tmp_path, optimize
         if name != "optimizer.learning_rate" or train.optimizer.name != "prodigy":
             assert got[name] == expected[name], name
     told = {name: why for name, _, why in found.without}
-    assert "next save" in told["train.switch_boundary_every"] and "Dataset tab" in told["trigger_word"]
+    assert "next save" in told["train.switch_boundary_every"] and "project's" in told["trigger_word"]
 
 
 @pytest.mark.parametrize(("share", "name"), [(0.5, "adamw"), (0.75, "adamw8bit")])

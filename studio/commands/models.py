@@ -87,7 +87,7 @@ def download(args: Namespace, workspace: Workspace, out: Output) -> dict[str, An
 def _require_none_running(name: str, title: str, workspace: Workspace) -> None:
     running = next((job for job in list_jobs(workspace.downloads, workspace.download_jobs(name)) if not job.is_over), None)
     if running:
-        raise Problem(f"{title} is being downloaded already ({running.name})", fix="See `python -m studio jobs`, or the Train tab.")
+        raise Problem(f"{title} is being downloaded already ({running.name})", fix="See `python -m studio jobs`, or the window.")
 
 
 def _say_needed(name: str, needed: Needed, workspace: Workspace, out: Output) -> dict[str, Any]:

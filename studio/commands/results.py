@@ -17,14 +17,14 @@ from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import NOT_MEASURED, Verdict
 from studio.evaluation.judge.verdict import verdict as judge
 from studio.evaluation.prompts import flags_in, read_prompts_file
-from studio.evaluation.report import has_current_report
+from studio.evaluation.rest import Rest, what_is_left
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Sweep
 from studio.evaluation.sweep_plan import select_pairs
 from studio.jobs.kinds.sweep import SweepJob
 from studio.machine import read_machine
 from studio.models.preset import model_preset
 from studio.training.pairs import Pair, damaged_pairs, list_pairs
-from studio.words import duration
+from studio.words import count, duration
 from studio.workspace import Project, Workspace
 
 
@@ -74,11 +74,11 @@ def draw(project: Project, folder: Path, out: Output) -> Drawn:
     plan = sweeps.read_sweep(folder)
     counts = plan.count_states()
     report = folder / "report.html"
-    stale = sweeps.count_unmeasured(project, plan)
-    if not counts[WAITING] and not stale and has_current_report(folder):
+    rest = what_is_left(project, folder)
+    if rest.is_nothing:
         out.print(f"All {counts[DONE]} clips of {folder.name} are there already; nothing was drawn.")
         return Drawn(folder.name, report, "done", reused=counts[DONE], failed=counts[FAILED], total=len(plan.cells))
-    _announce(project, plan, folder.name, stale, out)
+    _announce(project, plan, folder.name, rest, out)
     pairs = [pair.id for pair in plan.pairs]
     job = run_here(project, SweepJob(config=dict(plan.settings), pairs=tuple(pairs), sweep=folder.name), out)
     numbers = {name: job.result[name] for name in ("rendered", "reused", "failed", "total", "stopped") if name in job.result}
@@ -87,11 +87,12 @@ def draw(project: Project, folder: Path, out: Output) -> Drawn:
     return drawn
 
 
-def _announce(project: Project, plan: Sweep, name: str, stale: int, out: Output) -> None:
+def _announce(project: Project, plan: Sweep, name: str, rest: Rest, out: Output) -> None:
     """What is about to be done, and for how long."""
     counts = plan.count_states()
-    measure = f"; {stale} of them are measured anew" if stale else ""
-    out.note(f"{name}: {counts[WAITING]} clips to draw, {counts[DONE]} are there already{measure}")
+    measure = f"; {rest.unmeasured} of them are measured anew" if rest.unmeasured else ""
+    videos = f"; {count(rest.videos, 'side-by-side video')} to make" if rest.videos and not rest.clips else ""
+    out.note(f"{name}: {counts[WAITING]} clips to draw, {counts[DONE]} are there already{measure}{videos}")
     if counts[WAITING]:
         found = estimate_drawing(project, plan, read_machine())
         known = found.seconds is not None

@@ -74,7 +74,7 @@ def _read_source(project: Project, pair: Pair, target: Target, strength: float |
     items: list[Item] = []
     if target.dataset == "always":
         items = learnable(kept_items(project), preset)
-    elif target.dataset == "if asked" and include_photos:
+    elif target.dataset == "asked" and include_photos:
         items = kept_items(project)
     return Source(
         pair=pair,

@@ -71,7 +71,7 @@ class Target:
     version: int  # raise it when the same source gives other files: exports made before are then no longer the same
     write: Callable[[Source, Path], None]  # into an empty folder
     serves: Callable[[ModelPreset], bool]  # whether a LoRA of this base model's preset can be used there
-    dataset: Literal["always", "if asked", "never"] = "never"
+    dataset: Literal["always", "asked", "never"] = "never"
     with_report: bool = False  # whether a comparison that holds the pair goes along
     settings: Settings | None = None  # None: the pair alone is handed over, or all settings are
     recognises: Callable[[str, Config], bool] | None = None  # (file name, data): whether a file is a config of this program

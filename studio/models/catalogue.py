@@ -278,6 +278,6 @@ def _files_file(name: str, workspace: Workspace) -> Path:
 
 def _how_to_get(name: str, preset: ModelPreset) -> str:
     return (
-        f"Download {preset.repository} in the Train tab or with `python -m studio download {name}`. If you have it already, for ComfyUI or as "
-        f"a diffusers folder, name that folder in the Dataset tab, under About this person, or with `python -m studio models --link {name} FOLDER`."
+        f"Download {preset.repository} in the window or with `python -m studio download {name}`. If you have it already, for ComfyUI or as "
+        f"a diffusers folder, name that folder under About this person, or with `python -m studio models --link {name} FOLDER`."
     )

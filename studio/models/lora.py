@@ -33,11 +33,6 @@ def trainable_lora(model: Transformer) -> dict[str, torch.nn.Parameter]:
     return _named_lora(model)
 
 
-def lora_state(model: Transformer) -> LoraState:
-    """{file key: fp32 tensor on the CPU}, copies: what a file holds."""
-    return {key: p.detach().float().cpu().clone() for key, p in _named_lora(model).items()}
-
-
 @torch.no_grad()
 def load_lora_state(model: Transformer, state: LoraState, strict: bool = True) -> None:
     """Copy a state into the adapter. Problem that names a key of another model or shape; if strict, also any missing key."""
@@ -102,15 +97,6 @@ def remove_lora(model: Transformer) -> None:
     """Take the adapter out; the model is the base again. Nothing happens if there is none."""
     if _lora_layers(model):
         model.unload_lora()
-
-
-def check_output_changed(with_lora, base):
-    """Problem if a LoRA made no difference to an output: wrong file, wrong expert or strength 0."""
-    if torch.equal(with_lora, base):
-        raise Problem(
-            "The LoRA changed nothing: the output equals the base model's to the last bit.",
-            fix="Check that the file belongs to this base model and that its training got past its first step.",
-        )
 
 
 def _inject(model: Transformer, rank: int) -> None:

@@ -16,11 +16,12 @@ from fastapi.responses import Response
 from studio.data import limits
 from studio.jobs.launcher import ensure_worker
 from studio.models.fetch.offers import note_wish
-from studio.ui import components, sidebar, uploads
+from studio.ui import components, uploads
 from studio.ui.instance import open_in_browser
 from studio.ui.page import Page
 from studio.ui.serving.security import Guard
 from studio.ui.serving.served_files import media_routes
+from studio.ui.side import chooser
 from studio.ui.tabs import find_tabs
 from studio.ui.theme import ICON, make_theme
 from studio.workspace import Workspace
@@ -35,7 +36,7 @@ def build(workspace: Workspace) -> gr.Blocks:
         page = Page(workspace)
         with gr.Row(elem_id="studio"):
             with gr.Column(elem_id="side", scale=0, min_width=0):
-                sidebar.build(page)
+                chooser.build(page)
             with gr.Column(elem_id="main", scale=1, min_width=0):
                 page.notice.render()
                 page.news.render()
@@ -43,7 +44,7 @@ def build(workspace: Workspace) -> gr.Blocks:
                 page.sent_from.render()
                 page.trouble.render()
                 tabs = build_tabs(page)
-        sidebar.restore(page, demo, tabs)
+        chooser.restore(page, demo, tabs)
         page.connect()
     return demo
 

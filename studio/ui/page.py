@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import logging
 import threading
@@ -111,6 +112,7 @@ class Page:
         self.failures: dict[tuple[int, str | None], str] = {}  # (number of a reader, slug) -> what the log holds of it already
         self.tab_items: list[gr.Tab] = []
         self.done: list[Any] = []  # events after which everything is read again
+        self.numbers = itertools.count(1)  # of messages
         self.acting = threading.Lock()  # one action after the other, in the order of the clicks: a slow save can't undo the one after it
 
     def find(self, slug: str | None) -> Project | None:
@@ -169,12 +171,16 @@ class Page:
                     said = act(project, files) or ""
             except Exception as error:
                 forget(files)
-                return None, replace(describe_error(error), project=slug or "").to_json()
+                return None, self.say(replace(describe_error(error), project=slug or ""))
             if project.slug != slug:
                 said = f"Taken for {self.name_of(project.slug)}, where they were dropped. {said}".strip()
-            return None, Notice(said, "done").to_json() if said else NOTHING
+            return None, self.say(Notice(said, "done")) if said else NOTHING
 
         self.done.append(quietly(control.upload, handle, [self.project, self.sent_from, control], [control, self.notice]))
+
+    def say(self, notice: Notice) -> dict[str, Any]:
+        """A message as the page gets it, told from the one before even where the words are the same."""
+        return replace(notice, number=next(self.numbers)).to_json()
 
     def sender(self, shown: dict[str, Any] | None) -> Project:
         """The project that a page showed when files were sent from it. Problem if it is gone, or another one is in its place."""
@@ -206,11 +212,11 @@ class Page:
                     known = self.recall(controls, values, slug)
                     answer = act(self.find(slug), *known, **({"event": event_data} if wants_event(act) else {}))
             except Exception as error:
-                notice = replace(describe_error(error), project=slug or "").to_json()
+                notice = self.say(replace(describe_error(error), project=slug or ""))
                 return (*[gr.skip()] * len(changes), notice) if changes else notice
             if changes:
                 return (*self.keep(changes, answer, slug), NOTHING)
-            return Notice(answer, "done").to_json() if isinstance(answer, str) else NOTHING
+            return self.say(Notice(answer, "done")) if isinstance(answer, str) else NOTHING
 
         self.done.append(quietly(event, handle, [self.project, self.shows, *controls], [*changes, self.notice]))
 

@@ -64,6 +64,6 @@ TARGET = Target(
     version=1,
     write=write,
     serves=any_model,
-    dataset="if asked",
+    dataset="asked",
     with_report=True,
 )

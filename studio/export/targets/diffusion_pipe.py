@@ -161,8 +161,8 @@ CHOICES = {
 }
 REASONS = {
     "output_dir": "the studio has its own folders",
-    "dataset": "what is learned is chosen on the Dataset tab",
-    "directory.path": "import what is in it on the Dataset tab",
+    "dataset": "what is learned is chosen in the dataset",
+    "directory.path": "import what is in it into the dataset",
     "directory.num_repeats": "every photo and clip is seen equally often",
     "model": "the base model is the project's; how it fits the GPU is planned for this computer",
     "model.min_t": "where an expert begins is the base model's own",
@@ -176,7 +176,7 @@ REASONS = {
     "checkpoint_every_n_epochs": "safety copies are written every few steps",
     "save_dtype": BY_ITSELF,
     "caching_batch_size": BY_ITSELF,
-    "video_clip_mode": "clips are cut on the Dataset tab",
+    "video_clip_mode": "clips are cut in the dataset",
     "eval_datasets": "photos to check with are set aside by the studio",
     "enable_ar_bucket": "photos keep their shape, always",
     "min_ar": "photos keep their shape, always",

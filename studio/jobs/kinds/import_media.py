@@ -8,13 +8,13 @@ from typing import Any
 
 from studio.data.incoming.report import FileNote, ImportReport
 from studio.data.incoming.sorting import Answers
-from studio.jobs.kind import WORK, JobConfig, Work
+from studio.jobs.kind import PROCESSOR, JobConfig, Work
 from studio.jobs.state import read_status
 from studio.words import count
 
 TITLE = "Import"
 LOOSE = "loose"  # folder of an upload: texts of which nobody can tell whose they are
-QUEUE = WORK
+QUEUE = PROCESSOR
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,12 +55,12 @@ def load_captioner(folder: Path) -> Captioner:
 
 
 def _not_here(folder: Path) -> Problem:
-    by_hand = "or write the captions by hand in the Dataset tab"
+    by_hand = "or write the captions by hand"
     if folder.name in list_captioners():
         return Problem(
             f"the captioner {folder.name!r} is not on this computer",
             cost="Nothing was changed.",
-            fix=f"download it in the Dataset tab or with `python -m studio download {folder.name}`, put its folder at {folder} if you have it, {by_hand}",
+            fix=f"download it in the window or with `python -m studio download {folder.name}`, put its folder at {folder} if you have it, {by_hand}",
             action="download-captioner",
         )
     return Problem(

@@ -8,7 +8,7 @@ from gradio.components import Component
 
 from studio.config import SweepConfig
 from studio.evaluation.sweep_plan import select_pairs
-from studio.evaluation.sweeps import check_compared, damaged_sweeps
+from studio.evaluation.sweeps import check_compared, damaged_sweeps, newer_sweeps
 from studio.export.pairs import export_pair
 from studio.project_facts import ChosenPair
 from studio.training.pairs import damaged_pairs
@@ -29,6 +29,7 @@ def build(page: Page) -> None:
     page.reads(lambda project: [evaluate_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
     page.warns(damaged_pairs, tab=ID)
     page.warns(damaged_sweeps, tab=ID)
+    page.warns(newer_sweeps, tab=ID)
     build_clips(page)
     build_choice(page)
 

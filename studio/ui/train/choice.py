@@ -11,6 +11,7 @@ from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.export import taking_over
 from studio.jobs import state
+from studio.jobs.kind import GPU
 from studio.jobs.kinds.rehearse import RehearseJob
 from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
@@ -128,6 +129,8 @@ def start(project: Project) -> str:
     reason, action = what_prevents(project, plan)
     if reason:
         raise Problem(reason, action=action)
-    busy = state.current_job(project.workspace)
-    actions.queue(project, TrainJob(**plan.job_config(project)), f"Train {project.facts().name}")
+    busy = state.current_job(project.workspace, GPU)
+    hours = plan.predicted.hours
+    seconds = None if hours is None else hours * 3600
+    actions.queue(project, TrainJob(**plan.job_config(project)), f"Train {project.facts().name}", seconds)
     return f"Added to the queue, after: {busy.title}." if busy else "Training starts now; you may close this window, it goes on."
