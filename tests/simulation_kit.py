@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 from studio.models.lora import add_lora, trainable_lora
 from studio.models.stream.activation_store import HostActivationStore
 from studio.models.stream.precision import STORED, block_size
-from studio.models.stream.storage import is_stored_small, replace_by_small
+from studio.models.stream.storage import linears_stored_small, replace_by_small
 from studio.models.stream.streaming import place_blocks
 from studio.training.step.block_pass import Pass, add_gradients
 
@@ -160,7 +160,6 @@ class FlashAttention(TorchFunctionMode):
 def store_blocks_small(model: torch.nn.Module, precision: str) -> torch.nn.Module:
     """Make the block's Linears of an empty transformer 8 bits large, for counting: shapes alone. Nothing happens for other precisions."""
     if precision in STORED:
-        for name, module in list(model.named_modules()):
-            if is_stored_small(name, module):
-                replace_by_small(model, name, STORED[precision], module.in_features // block_size(module.in_features))
+        for name, linear in list(linears_stored_small(model)):
+            replace_by_small(model, name, linear, STORED[precision], linear.in_features // block_size(linear.in_features))
     return model

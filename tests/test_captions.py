@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from studio.data.captions import rules
 from studio.data.captions.rules import audit, check_caption, check_trigger, class_prompt, compose_caption, suggest_trigger
 from studio.data.item_record import Item
 
@@ -22,32 +23,33 @@ def test_an_invented_word_is_a_good_trigger(trigger):
 
 
 @pytest.mark.parametrize(
-    ("trigger", "said"),
+    ("trigger", "code", "said"),
     [
-        ("", "empty"),
-        ("  ", "empty"),
-        ("oh wx", "space"),
-        ("oh.wx", "letters and digits"),
-        ("12345", "digits"),
-        ("ox", "too short"),
-        ("x" * 40, "at most"),
-        ("person", "real word"),
-        ("sks", "real word"),
-        ("anna", "real word or name"),
-        ("Anna", "real word or name"),
-        ("anna2", "real word or name"),
-        ("müller", "real word"),
-        ("мария", "real word"),
-        ("voiture", "real word"),
-        ("OHWX", "write ohwx"),
+        ("", rules.EMPTY, "empty"),
+        ("  ", rules.EMPTY, "empty"),
+        ("oh wx", rules.SPACE, "space"),
+        ("oh.wx", rules.SIGNS, "letters and digits"),
+        ("12345", rules.DIGITS, "digits"),
+        ("ox", rules.SHORT, "too short"),
+        ("x" * 40, rules.LONG, "at most"),
+        ("person", rules.REAL_WORD, "real word"),
+        ("sks", rules.REAL_WORD, "real word"),
+        ("anna", rules.REAL_WORD, "real word or name"),
+        ("Anna", rules.REAL_WORD, "real word or name"),
+        ("anna2", rules.REAL_WORD, "real word or name"),
+        ("müller", rules.REAL_WORD, "real word"),
+        ("мария", rules.REAL_WORD, "real word"),
+        ("voiture", rules.REAL_WORD, "real word"),
+        ("OHWX", rules.CAPITALS, "write ohwx"),
     ],
 )
-def test_a_trigger_that_means_something_else_is_refused_with_the_reason(trigger, said):
-    assert said in check_trigger(trigger)[0]
+def test_a_trigger_that_means_something_else_is_refused_with_the_reason(trigger, code, said):
+    worst = check_trigger(trigger)[0]
+    assert worst.code == code and said in worst.words
 
 
 def test_the_class_noun_is_no_trigger():
-    assert "class noun" in check_trigger("zorblax", "Zorblax")[0]
+    assert [remark.code for remark in check_trigger("zorblax", "Zorblax")] == [rules.CLASS_NOUN]
 
 
 def test_a_suggested_trigger_is_always_the_same_and_always_good():
@@ -58,23 +60,25 @@ def test_a_suggested_trigger_is_always_the_same_and_always_good():
 
 
 @pytest.mark.parametrize(
-    ("caption", "said"),
+    ("caption", "code", "said"),
     [
-        ("", "empty"),
-        ("   ", "empty"),
-        ("a person in a park", "missing"),
-        ("ohwxy, in a park", "missing"),
-        ("photo of ohwx in a park", "does not begin"),
-        ("Ohwx, in a park", "written Ohwx"),
-        ("ohwx", "nothing but"),
-        ("ohwx, ", "nothing but"),
-        ("ohwx, a person", "nothing about the scene"),
-        ("ohwx person.", "nothing about the scene"),
-        ("ohwx, [trigger] in a park", "placeholder"),
+        ("", rules.NO_CAPTION, "empty"),
+        ("   ", rules.NO_CAPTION, "empty"),
+        ("a person in a park", rules.NO_TRIGGER, "missing"),
+        ("ohwxy, in a park", rules.NO_TRIGGER, "missing"),
+        ("photo of ohwx in a park", rules.TRIGGER_LATER, "does not begin"),
+        ("Ohwx, in a park", rules.SPELLING, "written Ohwx"),
+        ("ohwx", rules.ONLY_TRIGGER, "nothing but"),
+        ("ohwx, ", rules.ONLY_TRIGGER, "nothing but"),
+        ("ohwx, a person", rules.PLAIN, "nothing about the scene"),
+        ("ohwx person.", rules.PLAIN, "nothing about the scene"),
+        ("ohwx, [trigger] in a park", rules.PLACEHOLDER, "placeholder"),
+        ("ohwx, in a park" * 1000, rules.LONG, "characters; use at most"),
     ],
 )
-def test_a_caption_that_will_not_do_says_why(caption, said):
-    assert said in " ".join(check_caption(caption, "ohwx", "person"))
+def test_a_caption_that_will_not_do_says_why(caption, code, said):
+    remarks = {remark.code: remark.words for remark in check_caption(caption, "ohwx", "person")}
+    assert said in remarks[code]
 
 
 def test_a_good_caption_has_no_remark():

@@ -17,7 +17,7 @@ from studio.models.files.weights import fill
 from studio.models.loading import load_expert
 from studio.models.lora import lora_off
 from studio.models.stream.precision import FrozenLinear, dequantize, multiply_small, quantize, relative_error
-from studio.models.stream.storage import SmallStorage, is_stored_small
+from studio.models.stream.storage import SmallStorage, linears_stored_small
 from studio.models.stream.streaming import place_blocks
 from studio.training.loop import train
 from studio.training.step.block_pass import StepPlan
@@ -183,7 +183,7 @@ def test_lora_off_is_the_base_to_the_last_bit(filled):
 def test_every_linear_of_the_blocks_is_small_and_nothing_else(filled):
     model = filled(weights(), "int8", torch.bfloat16)
     small = {name for name, module in model.named_modules() if isinstance(module, FrozenLinear)}
-    assert small == {name for name, module in model.named_modules() if is_stored_small(name, module)} == set(model.storage.errors)
+    assert small == {name for name, _ in linears_stored_small(model)} == set(model.storage.errors)
     assert len(small) == 10 * BLOCKS
     assert {p.dtype for name, p in model.named_parameters() if "norm2" in name} == {torch.float32}
     assert model.dtype == torch.bfloat16 == model.proj_out.weight.dtype

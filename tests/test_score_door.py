@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 from comparison_kit import make_comparison
+from test_former_sweeps import put_former
+
+from studio.disk import read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZE, PROMPTS = (32, 32), ("Portrait | [trigger], a [class], smiling", "Stranger | another [class], waving")
 BRIGHTNESS = '''"""How bright a clip is."""
 
-from studio.evaluation.judge.score import Column, Fault, Needs, Score, median_of_all
+from studio.evaluation.judge.score import Column, Fault, Finding, Needs, Score, median_of_all
 from studio.evaluation.judge.words import percent_or_not
 
 SCORE = Score(
@@ -26,6 +29,7 @@ SCORE = Score(
     summarize=median_of_all("brightness"),
     parts=(
         Column(title="Brightness", place=55, words=lambda row: percent_or_not(row.number("brightness"))),
+        Finding(name="dark", of="brightness", reads=("brightness",), is_wrong=lambda share: share < 0.01, words="are black"),
         Fault(name="dim", place=60, reads=("brightness",), is_wrong=lambda share: share < 1, words=lambda share: f"only {share:.1f} bright"),
     ),
 )
@@ -77,6 +81,20 @@ def test_a_score_that_is_added_as_one_file_is_measured_judged_and_shown(program,
     assert "dim" in row["faults"] and f"only {row['brightness']:.1f} bright" in row["problems"]
     report = (project.sweeps_dir / drawn["sweep"] / "report.html").read_text(encoding="utf-8")
     assert '<th scope="col">Brightness</th>' in report
+
+
+@pytest.mark.parametrize(("brightness", "words"), [
+    (1.0, "Brightness, clipping, flicker and sharpness stay near the base's in every clip."),
+    (None, "Clipping, flicker and sharpness stay near the base's in every clip."),
+])  # fmt: skip
+def test_what_a_new_score_finds_nothing_wrong_with_is_among_what_stays_near_the_base_s(program, run, project, brightness, words):
+    (program / "studio/evaluation/judge/scores/brightness.py").write_text(BRIGHTNESS, encoding="utf-8")
+    folder = put_former(project, "seen")
+    sweep = read_json(folder / "sweep.json")
+    for cell in sweep["cells"]:
+        cell["scores"]["brightness"] = brightness
+    write_json(folder / "sweep.json", sweep)
+    assert words in run("verdict", project.slug)[0]
 
 
 def test_a_raised_version_measures_anew_and_draws_nothing_where_the_base_model_has_no_observer(program, run, project, ask_again):

@@ -27,9 +27,8 @@ def new(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     model_preset(args.model)  # ValueError names the models there are
     if not args.i_have_permission:
         raise Problem("a model of a person needs that person's permission", fix=f"Add --i-have-permission if this is true: {STATEMENT}")
-    problems = check_trigger(args.trigger, args.class_noun)
-    if problems:
-        raise Problem(problems[0])
+    if remarks := check_trigger(args.trigger, args.class_noun):
+        raise Problem(remarks[0].words)
     permission = Permission(granted=True, statement=STATEMENT, time=time.time())
     project = workspace.create_project(
         args.name, trigger=args.trigger, class_noun=args.class_noun, base_model=args.model, permission=permission

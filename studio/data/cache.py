@@ -24,26 +24,20 @@ from studio.disk import write_atomic
 from studio.errors import Problem
 from studio.facts import Facts
 from studio.models.catalogue import BaseModel
-from studio.models.first_picture import encode_first_picture
+from studio.models.first_picture import PixelEncoder, encode_first_picture
 from studio.workspace import Project
 
 CODE_VERSION = 1  # raise it when the same input gives other numbers: old files are then made again
 DAMAGED = (OSError, ValueError, KeyError, SafetensorError)
 
 
-class Vae(Protocol):
-    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(B, 3, F, H, W) in [-1, 1] -> latents (B, C, f, h, w)."""
-        ...
-
-
 class TextEncoder(Protocol):
-    def encode(self, prompts: list[str]) -> list[torch.Tensor]:
-        """An embedding (L, D) for each prompt."""
+    def encode(self, prompts: list[str]) -> torch.Tensor:
+        """(N, L, D): an embedding for each prompt."""
         ...
 
 
-LoadVae = Callable[[], AbstractContextManager[Vae]]
+LoadVae = Callable[[], AbstractContextManager[PixelEncoder]]
 LoadTextEncoder = Callable[[], AbstractContextManager[TextEncoder]]
 
 
@@ -108,21 +102,24 @@ class Cache:
     def prompt_file(self, key: str) -> Path:
         return self.folder / "prompts" / f"{key}.safetensors"
 
-    def load(self, sample: Sample) -> tuple[torch.Tensor, ...]:
+    def load(self, sample: Sample) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(latents (C, F, h, w), prompt embedding (L, D), class prompt embedding (L, D)) on the CPU; encode_samples has checked them.
 
         Problem if one was deleted or damaged since.
         """
         files = self.latents_file(sample), self.prompt_file(sample.prompt_key), self.prompt_file(sample.class_prompt_key)
-        return _read_all(files, f"{sample.kind} {sample.item_id}")
+        latents, prompt, class_prompt = _read_all(files, f"{sample.kind} {sample.item_id}")
+        return latents, prompt, class_prompt
 
     def load_condition(self, sample: Sample) -> torch.Tensor | None:
         """What the base model is given of the sample's first picture, (channels, F, h, w) on the CPU; None where it takes none. Problem as of `load`."""
         return _read_all((self.condition_file(sample),), f"{sample.kind} {sample.item_id}")[0] if sample.condition_key else None
 
-    def load_class_picture(self, picture: ClassPicture) -> tuple[torch.Tensor, ...]:
+    def load_class_picture(self, picture: ClassPicture) -> tuple[torch.Tensor, torch.Tensor]:
         """(latents (C, 1, h, w), prompt embedding (L, D)) on the CPU; Problem as of `load`."""
-        return _read_all((self.latents_file(picture), self.prompt_file(picture.prompt_key)), f"a picture of {picture.prompt!r}")
+        files = self.latents_file(picture), self.prompt_file(picture.prompt_key)
+        latents, prompt = _read_all(files, f"a picture of {picture.prompt!r}")
+        return latents, prompt
 
     def load_prompt(self, key: str) -> torch.Tensor:
         """Embedding (L, D) on the CPU; Problem as of `load`."""
@@ -161,7 +158,7 @@ def encode_samples(
     for _, sample in latents.values():
         _require_source(sample, sources)
 
-    def encode(vae: Vae, source: tuple[Callable[..., torch.Tensor], Sample]) -> torch.Tensor:
+    def encode(vae: PixelEncoder, source: tuple[Callable[..., torch.Tensor], Sample]) -> torch.Tensor:
         how, sample = source
         return how(vae, sources[sample.item_id], sample, base)
 
@@ -175,13 +172,13 @@ def encode_samples(
     return all(_encode_missing(*step, report, should_stop) for step in steps)
 
 
-def encode_item(vae: Vae, item: Item, sample: Sample, base: BaseModel) -> torch.Tensor:
+def encode_item(vae: PixelEncoder, item: Item, sample: Sample, base: BaseModel) -> torch.Tensor:
     """Latents (C, F, h, w) of one item."""
     pixels = read_pixels(item, sample, base.fps)
     return vae.encode(to_model_range(pixels))[0]
 
 
-def encode_condition(vae: Vae, item: Item, size: tuple[int, int], num_frames: int, base: BaseModel) -> torch.Tensor:
+def encode_condition(vae: PixelEncoder, item: Item, size: tuple[int, int], num_frames: int, base: BaseModel) -> torch.Tensor:
     """What the base model is given of an item's first picture, (1, channels, F, h, w), for a clip of that size (width, height)."""
     pixels = to_model_range(read_first_picture(item, size, base.fps))
     return encode_first_picture(vae, pixels, num_frames, base.temporal_factor)
@@ -274,7 +271,7 @@ def _class_prompt(prompt: str, trigger: str, class_noun: str) -> str:
     return text if text and text != prompt else class_noun
 
 
-def _encode_condition_of(vae: Vae, item: Item, sample: Sample, base: BaseModel) -> torch.Tensor:
+def _encode_condition_of(vae: PixelEncoder, item: Item, sample: Sample, base: BaseModel) -> torch.Tensor:
     return encode_condition(vae, item, sample.bucket, sample.num_frames, base)[0]
 
 
@@ -283,7 +280,8 @@ def _key(*parts: Any) -> str:
 
 
 def _digest(tensor: torch.Tensor) -> str:
-    return hashlib.sha256(tensor.view(torch.uint8).numpy() if tensor.ndim else tensor[None].view(torch.uint8).numpy()).hexdigest()
+    content = tensor if tensor.ndim else tensor[None]
+    return hashlib.sha256(content.view(torch.uint8).numpy().data).hexdigest()
 
 
 def _read_all(files: Iterable[Path], what: str) -> tuple[torch.Tensor, ...]:

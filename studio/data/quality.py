@@ -224,7 +224,7 @@ def _measure_picture(image: Image.Image) -> Measurements:
     large = min(image.size) >= MIN_MEASURED_SIDE
     small = crop.convert("L").resize((256, 256), Image.Resampling.LANCZOS)
     return Measurements(
-        blur=float(blur_effect(np.asarray(small), h_size=11)) if large else None,
+        blur=float(blur_effect(np.asarray(small), h_size=11)) if large else None,  # pyright: ignore[reportArgumentType] a list only with reduce_func=None
         luma=float(np.asarray(crop.convert("L"), np.float32).mean()),
         blown=float((pixels.min(axis=-1) >= 250).mean()),
         blocks=_blockiness(np.asarray(image.convert("L"), np.float32)) if large else None,

@@ -5,6 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import OutputContainer
+from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from PIL import Image
@@ -61,7 +62,7 @@ def read_clip(path: Path | str) -> np.ndarray:
     try:
         with av.open(str(path)) as container:
             frames = [f.to_ndarray(format="rgb24", src_colorspace=Colorspace.ITU709) for f in container.decode(video=0)]
-    except (av.error.FFmpegError, IndexError) as e:
+    except (FFmpegError, IndexError) as e:
         raise ValueError(f"the clip {Path(path).name} is damaged ({e}); run the comparison again, it is drawn anew") from None
     if not frames:
         raise ValueError(f"the clip {Path(path).name} is empty; run the comparison again, it is drawn anew")

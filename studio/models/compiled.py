@@ -25,7 +25,7 @@ def compile_block(backend: str = "inductor") -> Callable[..., torch.Tensor]:
     from diffusers.models.transformers.transformer_wan import WanTransformerBlock
 
     # not block.forward: a swapped block's own borrows the device, block by block, and a program would be made for each
-    return torch.compile(WanTransformerBlock.forward, backend=backend, fullgraph=True, recompile_limit=MOST_PROGRAMS)
+    return torch.compile(WanTransformerBlock.forward, backend=backend, fullgraph=True, recompile_limit=MOST_PROGRAMS)  # pyright: ignore[reportCallIssue] missing in torch's overloads
 
 
 def is_compiler_failure(error: BaseException) -> bool:

@@ -3,15 +3,20 @@
 As `diffusers.WanImageToVideoPipeline` makes them for WAN 2.2, which has no image encoder.
 """
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 
-if TYPE_CHECKING:
-    from studio.models.loading import Vae
+
+class PixelEncoder(Protocol):
+    """A VAE, as far as pixels are made latents."""
+
+    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(B, 3, F, H, W) in [-1, 1] -> latents (B, C, f, h, w)."""
+        ...
 
 
-def encode_first_picture(vae: "Vae", pixels: torch.Tensor, num_frames: int, temporal_factor: int) -> torch.Tensor:
+def encode_first_picture(vae: PixelEncoder, pixels: torch.Tensor, num_frames: int, temporal_factor: int) -> torch.Tensor:
     """(1, temporal_factor + C, F, h, w): a mask that is 1 in the first latent frame, then the latents of the picture with nothing behind it.
 
     pixels: (1, 3, 1, H, W) in [-1, 1]; nothing is 0 there, a grey. The mask has a channel for each frame of a latent frame.

@@ -38,7 +38,8 @@ def begin(model: Transformer, x_t: torch.Tensor, timestep: torch.Tensor, prompt:
     hidden = model.patch_embedding(x_t).flatten(2).transpose(1, 2).contiguous()
     length = timestep.shape[1] if timestep.ndim == 2 else None
     embedding, time, text, _ = model.condition_embedder(timestep.flatten(), prompt, None, timestep_seq_len=length)
-    return hidden, Context(text, time.unflatten(-1, (6, -1)), rope, embedding, tuple(x_t.shape[2:]))
+    _, _, num_frames, height, width = x_t.shape
+    return hidden, Context(text, time.unflatten(-1, (6, -1)), rope, embedding, (num_frames, height, width))
 
 
 def finish(model: Transformer, hidden: torch.Tensor, context: Context) -> torch.Tensor:

@@ -28,7 +28,9 @@ def pick_device() -> torch.device:
     """The device to compute on, as accelerate sees it: this process's GPU, else the CPU."""
     from accelerate import PartialState
 
-    return PartialState().device
+    device = PartialState().device
+    assert device is not None  # it is set by the line above, which accelerate's types do not say
+    return device
 
 
 def why_no_gpu() -> str:

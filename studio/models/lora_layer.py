@@ -21,7 +21,7 @@ class LoraLinear(Linear):
             return result
         for name in self.active_adapters:
             a, b = self.lora_A[name].weight.to(x.dtype), self.lora_B[name].weight.to(x.dtype)
-            result = result + F.linear(F.linear(x, a), b) * self.scaling[name]
+            result = result + F.linear(F.linear(x, a), b) * self.scaling[name]  # pyright: ignore[reportArgumentType] peft's ModuleDicts hold Linears alone
         return result
 
 

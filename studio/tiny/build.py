@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -25,7 +26,11 @@ from studio.tiny.vae import build_vae
 from studio.tiny.words.captioner_training import build_captioner
 from studio.tiny.words.text_training import train_text_encoder
 
-TRAININGS = ("text_encoder", "base", *EXPERTS)
+if TYPE_CHECKING:
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+    from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
+
+TRAININGS = ("base", *EXPERTS)  # of the denoisers
 STAGES = ("text_encoder", "base", "high_noise", "low_noise", "observer", "captioner", "pack", "measure")
 
 
@@ -51,17 +56,20 @@ class Builder:
         """The studio's Vae around the hand-set network."""
         return Vae(build_vae(draw_groups(self.seed))[0])
 
-    def train(self, stage: str) -> tuple[torch.nn.Module | None, torch.nn.Module]:
+    def text_encoder(self) -> tuple[PreTrainedTokenizerFast, UMT5EncoderModel]:
+        """Train the text encoder; what is finished costs nothing again. Returns it behind its tokenizer."""
+        tokenizer, text_encoder, _ = train_text_encoder(self.work, seed=self.seed, report=self.report)
+        return tokenizer, text_encoder
+
+    def train(self, stage: str) -> tuple[WanTransformer3DModel, UMT5EncoderModel]:
         """Train the base, or an expert from it; what is finished costs nothing again. Returns (transformer, text encoder)."""
         vae = self.vae()
-        options = dict(seed=self.seed, report=self.report)
-        tokenizer, text_encoder, _ = train_text_encoder(self.work, **options)
-        options |= {"device": self.device}
-        if stage == "text_encoder":
-            return None, text_encoder
-        model, _ = train_base(self.work, tokenizer, text_encoder, vae, **options)
+        tokenizer, text_encoder = self.text_encoder()
+        model, _ = train_base(self.work, tokenizer, text_encoder, vae, seed=self.seed, report=self.report, device=self.device)
         if stage in EXPERTS:
-            model, _ = train_expert(self.work, stage, model, tokenizer, text_encoder, vae, **options)
+            model, _ = train_expert(
+                self.work, stage, model, tokenizer, text_encoder, vae, seed=self.seed, report=self.report, device=self.device
+            )
         return model, text_encoder
 
     def observer(self) -> None:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageFilter
 
 from studio.data.importer import import_media
 from studio.disk import locked
@@ -77,16 +78,23 @@ def scene_of(number: int, motion: str = "") -> world.Scene:
 
 def _draw_faults(folder: Path) -> None:
     """One blurred, one copy of a good photo as a messenger sends it, one of somebody else, one too dark."""
-    from PIL import Image, ImageFilter
-
     blurred, copied, strange, dark = (
         draw_photo(who, scene_of(i), SCALE) for who, i in ((PERSON, 20), (PERSON, 4), (STRANGER, 21), (PERSON, 23))
     )
     blurred.filter(ImageFilter.GaussianBlur(BLUR_PIXELS)).save(folder / "photo-13-blurred.png")
-    copied = copied.resize((COPY_SIDE, COPY_SIDE), Image.Resampling.BICUBIC).point(lambda value: min(255, round(value * BRIGHTER)))
-    copied.save(folder / "photo-14-saved-again.jpg", quality=85)
+    copied = copied.resize((COPY_SIDE, COPY_SIDE), Image.Resampling.BICUBIC)
+    _lit(copied, BRIGHTER).save(folder / "photo-14-saved-again.jpg", quality=85)
     strange.save(folder / "photo-15-somebody-else.png")
-    dark.point(lambda value: round(value * DARKER)).save(folder / "photo-16-too-dark.png")
+    _lit(dark, DARKER).save(folder / "photo-16-too-dark.png")
+
+
+def _lit(picture: Image.Image, factor: float) -> Image.Image:
+    """The picture with all its colours times the factor."""
+
+    def times(value: int) -> int:
+        return min(255, round(value * factor))
+
+    return picture.point(times)
 
 
 def _write_caption(path: Path, scene: world.Scene, wanted: bool) -> None:

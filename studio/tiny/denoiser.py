@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from diffusers import WanTransformer3DModel
-    from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
-
-    from studio.models.loading import Vae
-
-
 import functools
 import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 
 from studio.config import TimestepConfig
 from studio.tiny.samples import CAPTIONS, Codec, Pool
-from studio.tiny.stage import muon_and_adamw, run_stage
+from studio.tiny.stage import Interruption, Plan, muon_and_adamw, run_stage
 from studio.tiny.words.text import encode_prompts
 from studio.training.step.flow import Timesteps, add_noise, velocity
 from studio.training.step.randomness import generator
 
-TRANSFORMER = dict(
+if TYPE_CHECKING:
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+    from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
+
+    from studio.models.loading import Vae
+
+TRANSFORMER: dict[str, Any] = dict(  # as diffusers takes it, and writes it into config.json
     patch_size=(1, 2, 2),
     num_attention_heads=4,
     attention_head_dim=48,
@@ -47,30 +45,32 @@ WHOLE_CAPTIONS = CAPTIONS | dict(nobody=0.12, partly=0.12, phrase=0.05)
 # Noise levels are uniform with a shift towards noise, where captions are needed. What tells views, eyes and gestures is a few cells, so that the
 # plain mean square error hardly speaks of them: the person's cells weigh more. (More still for the cells
 # that another word would change was tried, and was no better.)
-COMMON = dict(
+COMMON: Plan = dict(
     learning_rate=2e-3, average=0.998, num_photos=40_000, num_clips=10_000, person_weight=4.0, clip_share=0.4, captions=WHOLE_CAPTIONS
 )
-EXPERT = COMMON | dict(steps=4000, warm_up=20, down=0.6, clip_share=0.5)
-PLANS = {
+EXPERT: Plan = COMMON | dict(steps=4000, warm_up=20, down=0.6, clip_share=0.5)
+PLANS: dict[str, Plan] = {
     # The base keeps its learning rate to the end, and its averaged weights are what the experts begin with; theirs goes down.
     "base": COMMON | dict(steps=700, warm_up=60, down=0.0, shift=4.0),
     "high_noise": EXPERT | dict(shift=8.0),
     "low_noise": EXPERT | dict(shift=4.0),
 }
 # What a whole training leaves uncertain, a second one from its weights settles: which way a person looks, and their skin's tone.
-SECOND_ROUND = {"low_noise": COMMON | dict(steps=2400, warm_up=40, down=1.0, learning_rate=1e-3, clip_share=0.35, shift=4.0)}
+SECOND_ROUND: dict[str, Plan] = {
+    "low_noise": COMMON | dict(steps=2400, warm_up=40, down=1.0, learning_rate=1e-3, clip_share=0.35, shift=4.0)
+}
 
 
 def build_transformer(seed: int = 0) -> WanTransformer3DModel:
     """An untrained WanTransformer3DModel whose blocks' gates stand open: they learn from the first step."""
-    from diffusers import WanTransformer3DModel
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = WanTransformer3DModel(**TRANSFORMER)
     with torch.no_grad():
         for block in model.blocks:
-            block.scale_shift_table[:, (2, 5)] += 0.5  # the gates of self-attention and of the feed-forward part
+            block.get_parameter("scale_shift_table")[:, (2, 5)] += 0.5  # the gates of self-attention and of the feed-forward part
     return model
 
 
@@ -84,7 +84,7 @@ def train_base(
     report: Callable[[str], None] = print,
     device: str | torch.device = "cpu",
     steps: int | None = None,
-    **stage: Any,
+    **stage: Unpack[Interruption],
 ) -> tuple[WanTransformer3DModel, bool]:
     """(transformer, finished): trained over all noise levels, on captions that the text encoder can read already; `vae` is the studio's Vae."""
     plan = PLANS["base"] | {"name": "base", "seed": seed, "reads": _fingerprint(text_encoder)} | ({"steps": steps} if steps else {})
@@ -104,7 +104,7 @@ def train_expert(
     report: Callable[[str], None] = print,
     device: str | torch.device = "cpu",
     steps: int | None = None,
-    **stage: Any,
+    **stage: Unpack[Interruption],
 ) -> tuple[WanTransformer3DModel, bool]:
     """(transformer, finished): the base network, trained on in the range of one expert, in one or two rounds."""
     model, finished = build_transformer(seed), True
@@ -119,16 +119,16 @@ def train_expert(
 
 def _run(
     work_dir: Path,
-    plan: dict[str, Any],
+    plan: Plan,
     model: WanTransformer3DModel,
     tokenizer: PreTrainedTokenizerFast,
     text_encoder: UMT5EncoderModel,
     vae: Vae,
     report: Callable[[str], None],
     device: str | torch.device,
-    stage: dict[str, Any],
+    stage: Interruption,
 ) -> bool:
-    text_encoder, model = text_encoder.to(device), model.to(device)
+    _place(device, text_encoder, model)
 
     @torch.no_grad()
     def embed(texts: list[str]) -> torch.Tensor:
@@ -140,8 +140,13 @@ def _run(
     finished = run_stage(
         work_dir / plan.get("folder", plan["name"]), plan, modules, optimizers, train_step, average=plan["average"], report=report, **stage
     )
-    text_encoder.cpu(), model.cpu()
+    _place("cpu", text_encoder, model)
     return finished
+
+
+def _place(device: str | torch.device, *networks: torch.nn.Module) -> None:
+    for network in networks:
+        network.to(device)
 
 
 class _DenoisingStep:
@@ -150,8 +155,8 @@ class _DenoisingStep:
     def __init__(
         self,
         work_dir: Path,
-        plan: dict[str, Any],
-        model: WanTransformer3DModel,
+        plan: Plan,
+        model: torch.nn.Module,
         embed: Callable[[list[str]], torch.Tensor],
         codec: Codec,
         device: str | torch.device,
@@ -180,7 +185,7 @@ class _DenoisingStep:
         return ((answer - target).square() * weights).mean()
 
 
-def _fingerprint(model: WanTransformer3DModel) -> str:
+def _fingerprint(model: torch.nn.Module) -> str:
     """A short hash of a model's weights."""
     import hashlib
 

@@ -19,7 +19,7 @@ PHOTO_MOMENT = 0.5
 def draw_photo(identity: Identity, scene: Scene, scale: int = 1) -> Image.Image:
     """The picture in the middle of the scene's motion: a PIL image of 80 x 80 pixels, times `scale` with hard edges."""
     size = PIXELS * scale
-    return Image.fromarray(draw_cells(identity, scene, PHOTO_MOMENT)).resize((size, size), Image.NEAREST)
+    return Image.fromarray(draw_cells(identity, scene, PHOTO_MOMENT)).resize((size, size), Image.Resampling.NEAREST)
 
 
 def draw_clip(identity: Identity, scene: Scene, num_frames: int = 9, scale: int = 1) -> np.ndarray:
@@ -42,7 +42,7 @@ def draw_cells(identity: Identity, scene: Scene, u: float) -> np.ndarray:
         _draw_arm(draw, identity, scene, x, y, r, u)
     _draw_head(draw, identity, x, y + dy * 0.7, r)
     _draw_face(draw, identity, x, y + dy * 0.7, r, yaw, scene.glasses)
-    cells = np.asarray(image.resize((CELLS, CELLS), Image.BOX), np.float32) * LIGHT[scene.light]
+    cells = np.asarray(image.resize((CELLS, CELLS), Image.Resampling.BOX), np.float32) * LIGHT[scene.light]
     return cells.round().astype(np.uint8)
 
 

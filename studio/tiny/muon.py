@@ -27,20 +27,20 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:
         for group in self.param_groups:
-            shapes = {}
+            shapes: dict[torch.Size, list[tuple[torch.Tensor, torch.Tensor]]] = {}  # parameters with their gradients
             for p in group["params"]:
                 if p.grad is not None:
-                    shapes.setdefault(p.shape, []).append(p)
+                    shapes.setdefault(p.shape, []).append((p, p.grad))
             for shape, parameters in shapes.items():
-                updates = _orthogonal(torch.stack([self._momentum(p, group["momentum"]) for p in parameters]))
-                for p, update in zip(parameters, updates):
+                updates = _orthogonal(torch.stack([self._momentum(p, gradient, group["momentum"]) for p, gradient in parameters]))
+                for (p, _), update in zip(parameters, updates):
                     p.add_(update, alpha=-0.2 * group["lr"] * max(shape) ** 0.5)
 
-    def _momentum(self, p: torch.Tensor, momentum: float) -> torch.Tensor:
+    def _momentum(self, p: torch.Tensor, gradient: torch.Tensor, momentum: float) -> torch.Tensor:
         """Nesterov's look ahead."""
         average = self.state[p].setdefault("average", torch.zeros_like(p))
-        average.lerp_(p.grad, 1 - momentum)
-        return p.grad.lerp(average, momentum)
+        average.lerp_(gradient, 1 - momentum)
+        return gradient.lerp(average, momentum)
 
 
 def _orthogonal(matrices: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -16,6 +16,10 @@ from studio.models.loading import Vae
 from studio.tiny.denoiser import BOUNDARY, PLANS
 from studio.tiny.words.text import build_tokenizer
 from studio.tiny.words.text_training import PLAN as TEXT_PLAN
+
+if TYPE_CHECKING:
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+    from transformers import UMT5EncoderModel
 
 MEASURES_FILE = "measures.json"
 CARD = Path(__file__).parent / "model_card.md"
@@ -30,22 +34,24 @@ class Trained(Protocol):
 
     def vae(self) -> Vae: ...
 
-    def train(self, stage: str) -> tuple[torch.nn.Module | None, torch.nn.Module]: ...
+    def train(self, stage: str) -> tuple[WanTransformer3DModel, UMT5EncoderModel]: ...
 
 
 def write_pack(builder: Trained, out: Path) -> None:
     """Put the results of all finished stages into the folder `out`, in place of what is there. Files of the measures stay."""
-    from diffusers import UniPCMultistepScheduler, WanPipeline
+    from diffusers.pipelines.wan.pipeline_wan import WanPipeline
+    from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
     out = Path(out)
     (high, text_encoder), (low, _) = (builder.train(expert) for expert in EXPERTS)  # first: a stage that fails costs nothing that is there
+    scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0)
     pipeline = WanPipeline(
-        tokenizer=build_tokenizer(builder.seed),
+        tokenizer=build_tokenizer(builder.seed),  # pyright: ignore[reportArgumentType]: diffusers names the factory of tokenizers
         text_encoder=text_encoder.eval(),
         vae=builder.vae().model,
         transformer=_rounded(high),
         transformer_2=_rounded(low),
-        scheduler=UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0),
+        scheduler=scheduler,  # pyright: ignore[reportArgumentType]: Wan's own pipelines come with this one, and diffusers names another
         boundary_ratio=BOUNDARY,
     )
     for sub in ("transformer", "transformer_2", "vae", "text_encoder", "tokenizer", "scheduler", "observer", "captioner"):
@@ -56,7 +62,7 @@ def write_pack(builder: Trained, out: Path) -> None:
     seal_pack(out, {"seed": builder.seed, "plans": {"text_encoder": TEXT_PLAN} | PLANS})
 
 
-def _rounded(model: torch.nn.Module) -> torch.nn.Module:
+def _rounded(model: WanTransformer3DModel) -> WanTransformer3DModel:
     """The expert with its matrices in bf16; what diffusers keeps in fp32 stays so."""
     for name, p in model.named_parameters():
         if not any(kept in name for kept in model._keep_in_fp32_modules):

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from studio.models.loading import Vae
-
-
 import multiprocessing
 import os
 import random
 import string
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -22,6 +17,10 @@ import torch
 from studio.tiny import world
 from studio.tiny.drawing import CELL, PHOTO_MOMENT, draw_cells, draw_clip, person_mask
 
+if TYPE_CHECKING:
+    from studio.models.loading import Vae
+
+Shown: TypeAlias = tuple[world.Identity, world.Scene]  # who and what a picture shows
 CLIP_FRAMES = 9
 FRAMES_PER_LATENT = 4
 DRAWN_AT_ONCE = 500  # pictures, by one process
@@ -36,8 +35,8 @@ class Pool:
     Drawn by all processors once, kept in `folder` for the stages that follow.
     """
 
-    def __init__(self, folder: Path, seed: int, num_photos: int, num_clips: int) -> None:
-        self.kinds = []
+    def __init__(self, folder: Path, seed: int | str, num_photos: int, num_clips: int) -> None:
+        self.kinds: list[tuple[list[Shown], np.ndarray]] = []
         for kind, count, num_frames in (("photos", num_photos, 1), ("clips", num_clips, CLIP_FRAMES)):
             rng = random.Random(f"{seed} {kind}")
             people = [(world.draw_identity(rng), world.draw_scene(rng, None if num_frames > 1 else "")) for _ in range(count)]
@@ -59,7 +58,7 @@ class Pool:
         return torch.from_numpy(np.concatenate([masks[:, :1], later], 1)).float()
 
 
-def _draw_all(path: Path, people: list[tuple[world.Identity, world.Scene]], num_frames: int) -> np.ndarray:
+def _draw_all(path: Path, people: list[Shown], num_frames: int) -> np.ndarray:
     """(N, F, 20, 20, 3) uint8 cells, from the file or drawn and put there."""
     try:
         return np.load(path)
@@ -76,7 +75,7 @@ def _draw_all(path: Path, people: list[tuple[world.Identity, world.Scene]], num_
     return cells
 
 
-def _draw_chunk(people: list[tuple[world.Identity, world.Scene]], num_frames: int) -> np.ndarray:
+def _draw_chunk(people: list[Shown], num_frames: int) -> np.ndarray:
     return np.stack([draw_frames(*p, num_frames) for p in people])
 
 
@@ -91,7 +90,11 @@ def moments(num_frames: int) -> list[float]:
 
 
 def vary_caption(
-    identity: world.Identity, scene: world.Scene, rng: random.Random, shares: Mapping[str, float] = CAPTIONS, said: Any = None
+    identity: world.Identity,
+    scene: world.Scene,
+    rng: random.Random,
+    shares: Mapping[str, float] = CAPTIONS,
+    said: set[str] | None = None,
 ) -> str:
     """One of the captions that a picture may have: whole, short, without the person's looks, with a name in front, or empty.
 
@@ -114,7 +117,7 @@ def vary_caption(
     return world.caption(scene, subject, omit=omit)
 
 
-def draw_groups(seed: int, num_photos: int = 96, num_clips: int = 24) -> list[torch.Tensor]:
+def draw_groups(seed: int | str, num_photos: int = 96, num_clips: int = 24) -> list[torch.Tensor]:
     """[photos (N, 3, 1, 80, 80), clips (M, 3, 9, 80, 80)] float in [-1, 1]: what the VAE's normalisation is measured on."""
     rng = random.Random(f"{seed} groups")
     groups = []

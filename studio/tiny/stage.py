@@ -11,9 +11,9 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypedDict
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,13 +21,21 @@ from safetensors.torch import save_file
 
 from studio.tiny.muon import Muon
 
+Plan: TypeAlias = dict[str, Any]  # JSON, kept beside a state: all that decides what a stage ends with
 SAVE_SECONDS = 120
 REPORT_SECONDS = 30
 
 
+class Interruption(TypedDict, total=False):
+    """When a stage is saved and stopped, as `run_stage` takes it."""
+
+    save_seconds: float
+    should_stop: Callable[[], bool]
+
+
 def run_stage(
     folder: Path,
-    plan: dict[str, Any],
+    plan: Plan,
     modules: Mapping[str, torch.nn.Module],
     optimizers: Mapping[str, torch.optim.Optimizer],
     train_step: Callable[[int], torch.Tensor],
@@ -91,7 +99,7 @@ class StageState:
     def __init__(
         self,
         folder: Path,
-        plan: dict[str, Any],
+        plan: Plan,
         modules: Mapping[str, torch.nn.Module],
         optimizers: Mapping[str, torch.optim.Optimizer],
         average: float,
@@ -170,7 +178,7 @@ def _read_head(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def muon_and_adamw(modules: Iterable[torch.nn.Module], *, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
+def muon_and_adamw(modules: Mapping[str, torch.nn.Module], *, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
     """{"muon": for the matrices inside blocks and layers, "adamw": for everything else} over the trainable parameters of the modules."""
     matrices, others = [], []
     for module in modules.values():

@@ -19,7 +19,7 @@ from studio.facts import Facts
 from studio.models.catalogue import BaseModel
 from studio.models.loading import borrowed, load_expert
 from studio.models.render import Stopped, draw_stage, start_state
-from studio.training.events import Progress, Report, tell
+from studio.training.events import Progressed, Report, tell
 from studio.training.plan.estimates import count_class_pictures
 from studio.training.run import Run
 
@@ -127,4 +127,4 @@ class _Progress:
     def add(self, steps: int) -> None:
         self.done += steps
         words = "The base model draws other people, to keep them as they are"
-        tell(self.report, Progress(stage=STAGE, done=self.done, total=self.total, unit="steps", message=words))
+        tell(self.report, Progressed(stage=STAGE, done=self.done, total=self.total, unit="steps", message=words))

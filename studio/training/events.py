@@ -125,7 +125,7 @@ TRAINING, REHEARSAL = "training", "rehearsal"  # codes of the stages that take o
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress(Event):
+class Progressed(Event):
     """How far a stage is; it refreshes the job's status and is not kept. stage: in words; code: which stage it is, for programs, or ""."""
 
     NAME = "progress"

@@ -18,7 +18,7 @@ from studio.models.catalogue import BaseModel
 from studio.models.preset import model_preset
 from studio.training.checkpoints import empty_state, remove_resume
 from studio.training.class_pictures import drawing_settings, plan_class_pictures
-from studio.training.events import MEMORY, REHEARSAL, Note, Progress, Report
+from studio.training.events import MEMORY, REHEARSAL, Note, Progressed, Report
 from studio.training.loop import never, open_run
 from studio.training.material import fit_to_material
 from studio.training.plan.measured import REHEARSAL_FILE, Measured
@@ -76,7 +76,7 @@ def _only_what_matters(report: Report) -> Report:
     """Progress, notes, and what memory was given up; the steps themselves are no training."""
 
     def report_some(event: str, /, **fields: Any) -> None:
-        if event in (Progress.NAME, Note.NAME, MEMORY):
+        if event in (Progressed.NAME, Note.NAME, MEMORY):
             report(event, **fields)
 
     return report_some

@@ -9,23 +9,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from studio.models.compiled import call_block, compile_block, why_not_compiled
-from studio.models.forward import begin
+from studio.models.forward import Transformer, begin
 from studio.models.lora import add_lora, trainable_lora
 from studio.models.stream.links import make_link
 from studio.models.stream.precision import STORED, FrozenLinear, quantize, why_not_multiplied
 from studio.models.stream.streaming import place_blocks
 from studio.training.step.block_pass import StepPlan
 from studio.training.step.gradients import Group, Row, accumulate_gradients
-
-if TYPE_CHECKING:
-    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
 GOOD, LOOK, BAD = "good", "look", "bad"
 WIDE = dict(num_attention_heads=40, ffn_dim=13824, text_dim=4096, freq_dim=256)  # a block of WAN 2.2 A14B
@@ -46,7 +43,7 @@ class Finding:
     numbers: dict[str, Any] = field(default_factory=dict)
 
 
-def check_device(device: str, say: Callable[[str], None] = lambda text: None) -> Iterator[Finding]:
+def check_device(device: torch.device | str, say: Callable[[str], None] = lambda text: None) -> Iterator[Finding]:
     """Every Finding about a torch device, in turn. A check that cannot be carried out is a finding too: the others go on."""
     place = torch.device(device)
     checks = (
@@ -70,7 +67,7 @@ def check_device(device: str, say: Callable[[str], None] = lambda text: None) ->
                 torch.cuda.empty_cache()
 
 
-def describe_system(device: str) -> dict[str, Any]:
+def describe_system(device: torch.device | str) -> dict[str, Any]:
     """What a bug report needs to know: versions and the GPU's facts; no names of people or folders."""
     names = ("torch", "diffusers", "transformers", "peft", "accelerate", "safetensors")
     facts: dict[str, Any] = {"system": f"{platform.system()} {platform.release()}", "python": platform.python_version()}
@@ -134,9 +131,7 @@ def check_gradients(device: torch.device) -> Finding:
             losses.append(F.mse_loss(plain(x_t, sigma, prompt, return_dict=False)[0], noise - latents))
         torch.stack(losses).mean().backward()
     expected = trainable_lora(plain)
-    error = max(
-        ((p.grad - expected[k].grad).norm() / expected[k].grad.norm().clamp(min=1e-12)).item() for k, p in trainable_lora(model).items()
-    )
+    error = max(_relative_error(_gradient(p), _gradient(expected[name])) for name, p in trainable_lora(model).items())
     numbers = {"largest_relative_error": error}
     if error <= GRADIENT_TOLERANCE:
         return Finding("gradients", GOOD, f"a step learns what a plain one does (gradients within {error:.1e})", numbers)
@@ -222,7 +217,7 @@ def check_compiled(device: torch.device) -> Finding:
                 output = compute(model.blocks[0], start, *context.block_inputs)
                 output.float().square().mean().backward()
         answers[name] = [output.detach(), start.grad, *(p.grad for p in trainable_lora(model).values())]
-    error = max(((a - b).float().norm() / b.float().norm().clamp(min=1e-12)).item() for a, b in zip(answers["compiled"], answers["plain"]))
+    error = max(_relative_error(a, b) for a, b in zip(answers["compiled"], answers["plain"]))
     numbers = {"backend": backend, "seconds": seconds, "largest_relative_error": error}
     if not error <= (COMPILED_TOLERANCE if wide else GRADIENT_TOLERANCE):
         return Finding("compiled blocks", BAD, f"a compiled block is off by {error:.1e}: leave that off, and please report it", numbers)
@@ -275,11 +270,11 @@ def check_arithmetic(device: torch.device) -> Finding:
     """TFLOP/s of a large matrix product in the training's number format."""
     size, dtype = (8192, torch.bfloat16) if device.type == "cuda" else (512, torch.float32)
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    a @ b
+    _ = a @ b
     seconds = {}
     with _timed(device, seconds, "product"):
         for _ in range(10):
-            a @ b
+            _ = a @ b
     tflops = 10 * 2 * size**3 / seconds["product"] / 1e12
     return Finding("arithmetic", GOOD, f"{tflops:.1f} TFLOP/s in {str(dtype).removeprefix('torch.')}", {"tflops": tflops})
 
@@ -287,7 +282,16 @@ def check_arithmetic(device: torch.device) -> Finding:
 # -- what the checks are made of
 
 
-def _model(config: Mapping[str, Any], dtype: torch.dtype) -> "WanTransformer3DModel":
+def _gradient(parameter: torch.nn.Parameter) -> torch.Tensor:
+    assert parameter.grad is not None  # a backward pass has come through it
+    return parameter.grad
+
+
+def _relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
+    return ((found - expected).float().norm() / expected.float().norm().clamp(min=1e-12)).item()
+
+
+def _model(config: Mapping[str, Any], dtype: torch.dtype) -> Transformer:
     from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
     with torch.random.fork_rng(devices=[]):
@@ -313,7 +317,7 @@ def _row(draw: torch.Generator, sigma: float) -> Row:
     return Row(latents, noise, sigma, torch.randn(8, NARROW["text_dim"], generator=draw))
 
 
-def _with_lora(model: "WanTransformer3DModel") -> None:
+def _with_lora(model: Transformer) -> None:
     add_lora(model, 4, seed=0)
     draw = torch.Generator().manual_seed(4)
     for key, p in trainable_lora(model).items():

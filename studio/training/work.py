@@ -24,7 +24,7 @@ from studio.training.endure.fallback import is_out_of_memory
 from studio.training.endure.monitor import LossMonitor
 from studio.training.endure.stopping import StopBetweenBlocks
 from studio.training.endure.waiting import when_there_is_space
-from studio.training.events import HeldOut, Progress, Resumed, RolledBack, StepTaken, say, tell
+from studio.training.events import HeldOut, Progressed, Resumed, RolledBack, StepTaken, say, tell
 from studio.training.pairs import list_run_pairs
 from studio.training.run import Run
 from studio.training.samples import Samples
@@ -207,7 +207,7 @@ class Work:
         message = f"{run.words.doing} {run.base.preset.words_of(self.expert)}" if len(run.base.experts) > 1 else run.words.doing
         tell(
             run.report,
-            Progress(
+            Progressed(
                 stage=run.words.stage, code=run.words.code, done=self.step, total=total, unit="steps", message=message, seconds_left=left
             ),
         )
@@ -312,7 +312,7 @@ def opened_expert(run: Run, expert: str, state: State, samples: Samples) -> Iter
     memory, total = run.fallback.memory, run.config.steps
     tell(
         run.report,
-        Progress(stage=run.words.stage, code=run.words.code, done=state.step, total=total, unit="steps", message=f"Loading {expert}"),
+        Progressed(stage=run.words.stage, code=run.words.code, done=state.step, total=total, unit="steps", message=f"Loading {expert}"),
     )
     with run.deadline.measure("loading_seconds"):
         model = load_expert(

@@ -195,7 +195,8 @@ def start_download(workspace: Workspace, event: gr.EventData) -> str:
 
 def check_trigger_live(trigger: str) -> list[str]:
     """What is wrong with a trigger, while it is typed; [] when it is good."""
-    return check_trigger(str(trigger or "").strip()) if str(trigger or "").strip() else []
+    text = str(trigger or "").strip()
+    return [remark.words for remark in check_trigger(text)] if text else []
 
 
 def suggest_trigger_live(name: str) -> str:
@@ -212,8 +213,8 @@ def open_new(workspace: Workspace, event: gr.EventData) -> list[Any]:
 def create(workspace: Workspace, event: gr.EventData) -> str:
     """A project from the dialog's answers; its slug."""
     name, trigger, noun, base = (str(getattr(event, part)).strip() for part in ("name", "trigger", "class_noun", "base_model"))
-    if problems := check_trigger(trigger):
-        raise Problem(f"{problems[0]}", fix="Choose another trigger word.")
+    if remarks := check_trigger(trigger):
+        raise Problem(remarks[0].words, fix="Choose another trigger word.")
     if event.permission is not True:
         raise Problem("A model of a person needs that person's permission.", fix="Tick the box if you have it.")
     if base not in list_models():

@@ -9,12 +9,22 @@ from dataclasses import dataclass
 
 from studio.data import limits
 from studio.data.item_record import Item
+from studio.data.remarks import Remark
 from studio.facts import Facts
 
 ERROR, WARNING = "error", "warning"
 TRIGGER, NO_CAPTION, NO_TRIGGER, TRIGGER_LATER = "trigger", "no-caption", "no-trigger", "trigger-later"  # codes of findings
 PLAIN, TYPO, SAME, FUSED = "plain", "typo", "same-caption", "fused"
+SPELLING, PLACEHOLDER, ONLY_TRIGGER, LONG = (
+    "spelling",
+    "placeholder",
+    "only-trigger",
+    "long",
+)  # codes of what is wrong with one caption, besides those
+EMPTY, SPACE, SIGNS, DIGITS, SHORT = "empty", "space", "signs", "digits", "short"  # codes of what is wrong with a trigger, LONG among them
+CLASS_NOUN, REAL_WORD, CAPITALS = "class-noun", "real-word", "capitals"
 MIN_TRIGGER, MAX_TRIGGER = 3, 24
+_ADD = "add what may change: clothes, pose, place, light"
 FUSED_SHARE = 0.85  # of the captions: a word that stands in so many is learned as part of the person
 MIN_CAPTIONS_FOR_FUSED = 5
 # Rarer words of English are flagged too; of other languages the common ones. Scripts that wordfreq must cut into words first are looked up whole.
@@ -56,32 +66,41 @@ _STOPWORDS = frozenset(
 )
 
 
-def check_trigger(text: str, class_noun: str = "") -> list[str]:
-    """What is wrong with a trigger word, as sentences, the worst first; [] when it is good."""
+def check_trigger(text: str, class_noun: str = "") -> list[Remark]:
+    """What is wrong with a trigger word, the worst first; [] when it is good."""
     text = text.strip()
+    unusable = _why_unusable(text, class_noun)
+    return [unusable] if unusable else _doubts_of_trigger(text)
+
+
+def _why_unusable(text: str, class_noun: str) -> Remark | None:
+    """Why a word can't be a trigger at all."""
     if not text:
-        return ["The trigger is empty; invent a word that stands for the person, for example ohwx."]
+        return _remark(EMPTY, "The trigger is empty; invent a word that stands for the person, for example ohwx.")
     if re.search(r"\s", text):
-        return ["The trigger holds a space; use one word."]
+        return _remark(SPACE, "The trigger holds a space; use one word.")
     if not re.fullmatch(r"\w+", text):
-        return ["The trigger holds signs; use letters and digits only, so that it is found as a whole word."]
+        return _remark(SIGNS, "The trigger holds signs; use letters and digits only, so that it is found as a whole word.")
     if text.replace("_", "").isdigit():
-        return ["The trigger is only digits; numbers mean something else in captions. Use letters, for example ohwx."]
+        return _remark(DIGITS, "The trigger is only digits; numbers mean something else in captions. Use letters, for example ohwx.")
     if len(text) < MIN_TRIGGER:
-        return [f"The trigger is too short; use at least {MIN_TRIGGER} letters, so that it means nothing else."]
+        return _remark(SHORT, f"The trigger is too short; use at least {MIN_TRIGGER} letters, so that it means nothing else.")
     if len(text) > MAX_TRIGGER:
-        return [f"The trigger has {len(text)} letters; use at most {MAX_TRIGGER}."]
+        return _remark(LONG, f"The trigger has {len(text)} letters; use at most {MAX_TRIGGER}.")
     if class_noun and text.casefold() == class_noun.strip().casefold():
-        return [f'The trigger is the class noun itself; "{class_noun}" stands for everyone. Invent another word.']
-    problems = []
-    word = _real_word(text)
-    if word:
-        problems.append(
-            f'"{word}" is a real word or name, which the model already has a picture of; invent one, for example {suggest_trigger(text)}.'
-        )
+        return _remark(CLASS_NOUN, f'The trigger is the class noun itself; "{class_noun}" stands for everyone. Invent another word.')
+    return None
+
+
+def _doubts_of_trigger(text: str) -> list[Remark]:
+    """What a word already means to the model."""
+    doubts = []
+    if word := _real_word(text):
+        known = f'"{word}" is a real word or name, which the model already has a picture of'
+        doubts.append(_remark(REAL_WORD, f"{known}; invent one, for example {suggest_trigger(text)}."))
     if text != text.lower():
-        problems.append(f"The trigger has capital letters, which are read as another word; write {text.lower()}.")
-    return problems
+        doubts.append(_remark(CAPITALS, f"The trigger has capital letters, which are read as another word; write {text.lower()}."))
+    return doubts
 
 
 def suggest_trigger(name: str, taken: Collection[str] = ()) -> str:
@@ -97,30 +116,35 @@ def suggest_trigger(name: str, taken: Collection[str] = ()) -> str:
         number += 1
 
 
-def check_caption(caption: str, trigger: str, class_noun: str = "") -> list[str]:
-    """What is wrong with one caption, as sentences; [] when it is good."""
+def check_caption(caption: str, trigger: str, class_noun: str = "") -> list[Remark]:
+    """What is wrong with one caption; [] when it is good."""
     caption = caption.strip()
     if not caption:
-        return [f"The caption is empty; write {trigger or 'the trigger'}, then what the person wears and does, then the place and light."]
+        begin = f"write {trigger or 'the trigger'}, then what the person wears and does, then the place and light"
+        return [_remark(NO_CAPTION, f"The caption is empty; {begin}.")]
     if not trigger:
         return []
     found = _whole_word(trigger).search(caption)
     if not found:
-        return [f"The trigger is missing; begin with {trigger}."]
-    problems = []
+        return [_remark(NO_TRIGGER, f"The trigger is missing; begin with {trigger}.")]
+    remarks = []
     if found.start() > 0:
-        problems.append(f"The caption does not begin with the trigger; move {trigger} to the front.")
+        remarks.append(_remark(TRIGGER_LATER, f"The caption does not begin with the trigger; move {trigger} to the front."))
     if found.group() != trigger:
-        problems.append(f"The trigger is written {found.group()}; write {trigger}, as everywhere.")
+        remarks.append(_remark(SPELLING, f"The trigger is written {found.group()}; write {trigger}, as everywhere."))
     if "[trigger]" in caption:
-        problems.append(f"[trigger] is a placeholder of another program; write {trigger}.")
+        remarks.append(_remark(PLACEHOLDER, f"[trigger] is a placeholder of another program; write {trigger}."))
     if not _whole_word(trigger).sub("", caption).strip(" ,.;:-"):
-        problems.append("The caption says nothing but the trigger; add what may change: clothes, pose, place, light.")
+        remarks.append(_remark(ONLY_TRIGGER, f"The caption says nothing but the trigger; {_ADD}."))
     elif says_nothing(caption, trigger, class_noun):
-        problems.append("The caption says nothing about the scene; add what may change: clothes, pose, place, light.")
+        remarks.append(_remark(PLAIN, f"The caption says nothing about the scene; {_ADD}."))
     if len(caption) > limits.MAX_CAPTION_CHARACTERS:
-        problems.append(f"The caption has {len(caption)} characters; use at most {limits.MAX_CAPTION_CHARACTERS}.")
-    return problems
+        remarks.append(_remark(LONG, f"The caption has {len(caption)} characters; use at most {limits.MAX_CAPTION_CHARACTERS}."))
+    return remarks
+
+
+def _remark(code: str, words: str) -> Remark:
+    return Remark(code=code, words=words)
 
 
 def says_nothing(caption: str, trigger: str, class_noun: str) -> bool:
@@ -167,7 +191,7 @@ def audit(items: Sequence[Item], trigger: str, class_noun: str) -> list[Finding]
     items = [item for item in items if item.keep]
     captioned = [item for item in items if item.caption]
     fix = "Change the trigger in the project's settings."
-    findings = [_finding(TRIGGER, ERROR, text, [], fix) for text in check_trigger(trigger, class_noun)]
+    findings = [_finding(TRIGGER, ERROR, remark.words, [], fix) for remark in check_trigger(trigger, class_noun)]
     findings += _find_empty(items) + _find_missing_trigger(captioned, trigger) + _find_typos(captioned, trigger)
     findings += _find_plain(captioned, trigger, class_noun)
     findings += _find_duplicates(captioned) + _find_fused(captioned, trigger, class_noun)

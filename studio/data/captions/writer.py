@@ -1,16 +1,27 @@
 """Writes captions with a captioner of any family: reads the pictures, asks, composes, writes."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from studio.config import load_preset
+from studio.config import CaptionConfig, load_preset
 from studio.data import dataset
 from studio.data.captions import rules as captions
-from studio.data.captions.answer import read_answer
+from studio.data.captions.answer import Answer, read_answer
+from studio.data.item_record import Item
 from studio.errors import Problem
+from studio.models.captioners.family import Captioner
 from studio.models.captioners.places import captioner_folder, check_captioner, load_captioner
+from studio.models.catalogue import BaseModel
+from studio.workspace import Project, Workspace
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 PHOTO_PIXELS = 768 * 768  # about 600 tokens of Qwen3-VL
 FRAME_PIXELS = 384 * 384
@@ -22,17 +33,26 @@ DEFAULT_CAPTIONER = "Qwen3-VL-8B-Instruct"
 log = logging.getLogger(__name__)
 
 
-def find_captioner(name, base, workspace):
+def find_captioner(name: str, base: BaseModel | None, workspace: Workspace) -> Path:
     """The folder of a captioner: the one named (a folder of the models folder, or a path), else the base model's own.
 
     models/<name>.path, one line of text, may say where the folder really is. Problem in words if it is not there or not whole.
     """
-    folder = captioner_folder((name or "").strip() or str(base.captioner if base else DEFAULT_CAPTIONER), workspace)
+    folder = captioner_folder(name.strip() or str(base.captioner if base else DEFAULT_CAPTIONER), workspace)
     check_captioner(folder)
     return folder
 
 
-def write_captions(project, *, captioner_path, config, only=None, overwrite_auto=False, report, should_stop):
+def write_captions(
+    project: Project,
+    *,
+    captioner_path: Path | Callable[[], Path],
+    config: CaptionConfig,
+    only: Collection[str] | None = None,
+    overwrite_auto: bool = False,
+    report: Callable[..., None],
+    should_stop: Callable[[], bool],
+) -> dict[str, Any]:
     """Caption the kept items that have none (or the items `only` names). Captions by hand or imported are never replaced.
 
     captioner_path: a folder, or a function that gives one, called only if there is something to write. overwrite_auto: also rewrite
@@ -69,7 +89,7 @@ def write_captions(project, *, captioner_path, config, only=None, overwrite_auto
     return result
 
 
-def _choose_items(project, only, overwrite_auto):
+def _choose_items(project: Project, only: Collection[str] | None, overwrite_auto: bool) -> tuple[list[Item], int]:
     """(items to caption, number of those that stay as they are)."""
     items = dataset.list_items(project)
     if only is None:
@@ -83,7 +103,7 @@ def _choose_items(project, only, overwrite_auto):
     return todo, len(items) - len(todo)
 
 
-def _is_free(item, overwrite_auto):
+def _is_free(item: Item, overwrite_auto: bool) -> bool:
     return not item.caption or (overwrite_auto and item.caption_source == "auto")
 
 
@@ -91,16 +111,16 @@ def _is_free(item, overwrite_auto):
 class _Writer:
     """Captions one item after another and keeps the counts."""
 
-    project: object
+    project: Project
     trigger: str
     noun: str  # with its article: "a person"
-    style: dict
-    config: object
+    style: Mapping[str, Any]  # a preset of captions
+    config: CaptionConfig
     overwrite_auto: bool
-    report: object
-    result: dict
+    report: Callable[..., None]
+    result: dict[str, Any]
 
-    def write(self, captioner, item):
+    def write(self, captioner: Captioner, item: Item) -> None:
         """One item: read, describe, compose, write. A file that can't be read is reported by name and passed over."""
         try:
             caption, problem = self._describe(captioner, item)
@@ -118,7 +138,7 @@ class _Writer:
             self._note(item, f"{problem}; the caption says only {caption!r}, please look at it")
         return None
 
-    def _describe(self, captioner, item):
+    def _describe(self, captioner: Captioner, item: Item) -> tuple[str, str]:
         """(caption, why it is only the plain one or "")."""
         pictures, fps = _read_pictures(item)
         instruction = self.style[item.kind].strip()
@@ -126,23 +146,23 @@ class _Writer:
         bounds = {key: self.style[key] for key in ("leave_out", "max_words")}
         return self._compose(read_answer(answer.text, trigger=self.trigger, instruction=instruction, complete=answer.is_complete, **bounds))
 
-    def _store(self, item, caption):
+    def _store(self, item: Item, caption: str) -> bool:
         """Write the caption unless the person wrote one while the model was thinking; whether it stands."""
         if not _is_free(item, self.overwrite_auto):
             return False
         changed = dataset.set_caption(self.project, item.id, caption, source="auto")
         return changed or dataset.get_item(self.project, item.id).caption == caption
 
-    def _compose(self, answer):
+    def _compose(self, answer: Answer) -> tuple[str, str]:
         """(a legal caption, why it is only the plain one or "")."""
         plain = captions.compose_caption(self.trigger, self.noun, "")
         if answer.problem:
             return plain, answer.problem
         caption = captions.compose_caption(self.trigger, f"{self.noun}, {answer.person}", answer.scene)
         faults = captions.check_caption(caption, self.trigger)
-        return (plain, f"the captioner's answer made no legal caption ({faults[0]})") if faults else (caption, "")
+        return (plain, f"the captioner's answer made no legal caption ({faults[0].words})") if faults else (caption, "")
 
-    def _note(self, item, text):
+    def _note(self, item: Item, text: str) -> None:
         self.result["notes"].append({"id": item.id, "file": item.path.name, "text": text})
         self.report("note", message=f"{item.path.name}: {text}", item=item.id)
 
@@ -157,7 +177,7 @@ def _with_article(noun: str) -> str:
 # -- pictures
 
 
-def _read_pictures(item):
+def _read_pictures(item: Item) -> tuple[list[Image.Image], float]:
     """(PIL images, their rate in frames a second): a photo's one, or frames spread over a clip, bounded in size.
 
     ValueError or OSError if the file can't be read.
@@ -178,7 +198,7 @@ def _read_pictures(item):
     return [Image.fromarray(frame) for frame in frames], fps
 
 
-def _bounded_size(width, height, max_pixels):
+def _bounded_size(width: int, height: int, max_pixels: int) -> tuple[int, int]:
     """(width, height) of the same shape with at most about max_pixels; never larger."""
     if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
         raise ValueError(f"{width} x {height} px is too narrow to describe; crop it")
@@ -190,13 +210,13 @@ def _bounded_size(width, height, max_pixels):
 
 
 @contextlib.contextmanager
-def _loaded(folder):
+def _loaded(folder: Path) -> Iterator[Captioner]:
     """A Captioner while the block runs; its memory is free again afterwards."""
     import torch
 
     captioner = None
     try:
-        captioner = load_captioner(Path(folder))
+        captioner = load_captioner(folder)
         yield captioner
     except torch.cuda.OutOfMemoryError as e:
         raise Problem(

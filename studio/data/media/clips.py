@@ -45,6 +45,8 @@ def open_clip(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     A playlist in disguise can then not make the decoder open other files or addresses.
     """
     import av
+    from av.error import FFmpegError
+    from av.stream import Disposition
 
     with open(path, "rb") as file:
         matroska = file.read(4) == b"\x1a\x45\xdf\xa3"
@@ -52,14 +54,14 @@ def open_clip(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if not matroska and sniff_file(path) != "clip":
             raise ValueError("its content is no clip that can be read; use MP4, MOV, WebM or MKV")
         try:
-            with av.open(file, format="matroska" if matroska else "mp4", metadata_errors="ignore") as container:
-                streams = [s for s in container.streams.video if av.stream.Disposition.attached_pic not in s.disposition]
+            with av.open(file, "r", format="matroska" if matroska else "mp4", metadata_errors="ignore") as container:
+                streams = [s for s in container.streams.video if Disposition.attached_pic not in s.disposition]
                 if not streams:
                     raise ValueError("it holds no video, only sound or pictures; choose another clip")
                 if streams[0].codec_context is None:
                     raise ValueError("its pictures are encoded in a way that can't be read; save it as H.264 MP4")
                 yield container, streams[0]
-        except av.FFmpegError as e:
+        except FFmpegError as e:
             full = OSError(e.errno, "the disk is full")
             if is_disk_full(full):  # from what is written meanwhile
                 raise full from e
@@ -75,7 +77,7 @@ def probe_clip(path: Path) -> ClipInfo:
         expected = _stated_seconds(container, stream)
         if expected and expected > limits.MAX_CLIP_SECONDS * 1.05:
             raise ValueError(_too_long(expected))
-        times, end, trimmed, ordered = _read_times(stream)
+        times, end, trimmed, ordered = _read_times(container, stream)
         container.seek(0)
         frame = _first_frame(container, stream)
         info = _describe(stream, frame, times, end, trimmed=trimmed, ordered=ordered)
@@ -155,16 +157,16 @@ def _colorspace(frame: VideoFrame) -> str | None:
 
 def timed_frames(container: InputContainer, stream: VideoStream, start: float = 0.0) -> Iterator[tuple[float, VideoFrame]]:
     """(seconds since the clip's first frame, frame) in order of showing; broken packets are passed over."""
-    import av
+    from av.error import InvalidDataError
 
     first = first_pts(container, stream)
-    base = stream.time_base
+    base = _time_base(stream)
     container.seek(int(max(start - 0.5, 0) / base) + first, stream=stream, backward=True)
     last = -1.0
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
-        except av.InvalidDataError:
+        except InvalidDataError:
             continue
         for frame in frames:
             if frame.pts is None:
@@ -189,10 +191,10 @@ def first_pts(container: InputContainer, stream: VideoStream) -> int:
     return min(shown)
 
 
-def _read_times(stream: VideoStream) -> tuple[list[int], float, bool, bool]:
+def _read_times(container: InputContainer, stream: VideoStream) -> tuple[list[int], float, bool, bool]:
     """(sorted timestamps of the frames shown, end of the last, whether some are hidden, whether all tell their order), nothing decoded."""
     times, hidden, ordered, durations = [], False, True, {}
-    for packet in stream.container.demux(stream):
+    for packet in container.demux(stream):
         if packet.size and (packet.pts is None or packet.dts is None):
             ordered = False
         if packet.pts is None:
@@ -218,7 +220,7 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
 
 
 def _describe(stream: VideoStream, frame: VideoFrame, times: list[int], end: float, *, trimmed: bool, ordered: bool) -> ClipInfo:
-    seconds = float((end - times[0]) * stream.time_base)
+    seconds = float((end - times[0]) * _time_base(stream))
     if len(times) < 2 or times[-1] == times[0] or seconds <= 0:
         raise ValueError("it shows a single picture, not a moving clip; save that picture as a photo and import it")
     if seconds > limits.MAX_CLIP_SECONDS:
@@ -237,9 +239,16 @@ def _describe(stream: VideoStream, frame: VideoFrame, times: list[int], end: flo
     )  # fmt: skip
 
 
+def _time_base(stream: VideoStream) -> Fraction:
+    """Seconds that one unit of a stream's timestamps lasts."""
+    if stream.time_base is None:
+        raise ValueError(_DAMAGED)
+    return stream.time_base
+
+
 def _stated_seconds(container: InputContainer, stream: VideoStream) -> float:
     """The length that the file claims, or 0.0; the shorter claim where stream and container differ."""
-    claims = [float(stream.duration * stream.time_base)] if stream.duration else []
+    claims = [float(stream.duration * _time_base(stream))] if stream.duration else []
     claims += [container.duration / 1_000_000] if container.duration else []
     return min((c for c in claims if c > 0), default=0.0)
 

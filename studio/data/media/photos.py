@@ -131,9 +131,11 @@ def _to_8_bit(image: Image.Image) -> Image.Image:
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.profileToProfile(image, source, _srgb(), outputMode="RGB")
+        converted = ImageCms.profileToProfile(image, source, _srgb(), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return image  # a damaged profile, or one for other channels: colours as they are
+    assert converted is not None  # it gives nothing back only where it converts in place
+    return converted
 
 
 @functools.cache

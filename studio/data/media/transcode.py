@@ -47,6 +47,7 @@ def _is_ready(info: clips.ClipInfo) -> bool:
 def _copy_frames(source: Path, target: Path, should_stop: Callable[[], bool]) -> int:
     """Packets copied, sound and metadata left behind; every frame is decoded once to see that it can be. Number of readable frames."""
     import av
+    from av.error import InvalidDataError
 
     decoded = 0
     with clips.open_clip(source) as (container, stream):
@@ -58,7 +59,7 @@ def _copy_frames(source: Path, target: Path, should_stop: Callable[[], bool]) ->
                 _check_stop(should_stop)
                 try:
                     decoded += len(packet.decode())
-                except av.InvalidDataError:
+                except InvalidDataError:
                     continue  # a frame that no player shows either
                 if packet.dts is None or packet.pts is None:
                     continue
@@ -82,8 +83,8 @@ def _encode(source: Path, target: Path, info: clips.ClipInfo, should_stop: Calla
         for time, frame in clips.timed_frames(container, stream):
             _check_stop(should_stop)
             graph = graph or _make_graph(stream, frame, info, width, height)
-            graph.push(frame)
-            upright = graph.pull()
+            graph.vpush(frame)
+            upright = graph.vpull()
             if not written:
                 encoder.codec_context.colorspace, encoder.codec_context.color_range = upright.colorspace, upright.color_range
             upright.pts, upright.time_base = round(time / base), base
@@ -105,7 +106,7 @@ def _make_graph(stream: VideoStream, frame: VideoFrame, info: clips.ClipInfo, wi
         steps += [("format", "yuv420p10le"), ("colorspace", "iall=bt2020:all=bt709:format=yuv420p")]
     steps += [("format", "yuv420p"), ("setsar", "1")]
     graph = av.filter.Graph()
-    nodes = [graph.add_buffer(template=stream, width=frame.width, height=frame.height, format=frame.format.name)]
+    nodes = [graph.add_buffer(template=stream, width=frame.width, height=frame.height, format=frame.format)]
     nodes += [graph.add(name, arguments) for name, arguments in steps] + [graph.add("buffersink")]
     graph.link_nodes(*nodes).configure()
     return graph

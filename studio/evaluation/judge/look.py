@@ -9,7 +9,7 @@ import numpy as np
 
 from studio.evaluation.judge.likeness import Copies, Likeness
 from studio.evaluation.sweep_facts import Prompt
-from studio.models.eyes import Sight
+from studio.models.eyes import NamingSight, Sight
 
 WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in what the eye takes for brightness
 
@@ -21,7 +21,7 @@ class Watching(Protocol):
     def sight(self) -> Sight | None: ...
 
     @property
-    def can_name(self) -> bool: ...
+    def namer(self) -> NamingSight | None: ...
 
     @property
     def likeness(self) -> Likeness | None: ...

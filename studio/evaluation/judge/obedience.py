@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from studio.models.observer import MIN_FRAMES, Observer
+from studio.models.eyes import NamingSight
+from studio.models.observer import MIN_FRAMES
 from studio.models.observer_prompts import named_in
 
 
-def prompt_accuracy(observer: Observer, text: str, frames: np.ndarray) -> float | None:
+def prompt_accuracy(observer: NamingSight, text: str, frames: np.ndarray) -> float | None:
     """Share (0..1) of what the text says that is seen in frames (F, H, W, 3) uint8; None if it says nothing that can be seen.
 
     What a clip shows is read in its middle third, where a movement passes what the caption says; its motion from the whole of it.

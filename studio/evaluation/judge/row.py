@@ -19,6 +19,11 @@ def number(values: Values, name: str) -> float | None:
     return None if value is None or isinstance(value, bool) else float(value)
 
 
+def lead(own: float, other: float) -> float:
+    """How far a value lies above another, to the four digits that they have: what floats add must not decide at a margin."""
+    return round(own - other, 4)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FoundFault:
     """What is wrong, in words. is_too_little: it comes of learning too little; is_told_apart: a sentence of its own tells it."""
@@ -33,8 +38,8 @@ class FoundFault:
 class Row:
     """values: {name: number} of the scores; base: the same of the base's clips, of scores that look at those too.
 
-    findings: {name: number of clips with it}; held_out: {expert: loss}; held_out_excess: how far that lies above the best of the run, None
-    where it can't be compared.
+    findings: {name: number of clips with it}; few: in words, those that too few clips have for a fault; steady: what stays near the base's in every
+    clip of the person; held_out: {expert: loss}; held_out_excess: how far that lies above the best of the run, None where it can't be compared.
     """
 
     pair: str
@@ -47,6 +52,8 @@ class Row:
     base: Values
     findings: Mapping[str, int]
     found: tuple[FoundFault, ...]
+    few: tuple[str, ...]
+    steady: tuple[str, ...]
     held_out: Mapping[str, float]
     held_out_excess: float | None = None
 

@@ -8,7 +8,7 @@ from enum import Enum
 from statistics import mean, median
 
 from studio.evaluation.judge.look import Look
-from studio.evaluation.judge.row import FoundFault, Row, number
+from studio.evaluation.judge.row import FoundFault, Row, lead, number
 from studio.evaluation.sweep_facts import Values
 
 
@@ -80,17 +80,24 @@ def no_summary(clips: Clips) -> Values:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What may be wrong with a clip. It is a fault of a row in which half of the person's clips have it."""
+    """What may be wrong with a clip. It is a fault of a row in which half of the person's clips have it.
+
+    of: what is said to stay near the base's where no clip has it, "" where another sentence tells of that.
+    """
 
     name: str
+    of: str
     reads: tuple[str, ...]
     is_wrong: Callable[..., bool]  # the values that it reads
     words: str  # "4 of 6 clips ..."
     place: int = 50  # among the faults of a row
 
     def is_in(self, scores: Values) -> bool:
-        values = [number(scores, name) for name in self.reads]
-        return None not in values and self.is_wrong(*values)
+        return self.can_tell(scores) and self.is_wrong(*[number(scores, name) for name in self.reads])
+
+    def can_tell(self, scores: Values) -> bool:
+        """Whether all that it reads was measured."""
+        return all(number(scores, name) is not None for name in self.reads)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +140,7 @@ class Loss:
     told_by: str
 
     def is_in(self, own: float, best: float) -> bool:
-        return self.sign * (best - own) > self.margin
+        return self.sign * lead(best, own) > self.margin
 
 
 @dataclass(frozen=True, kw_only=True)

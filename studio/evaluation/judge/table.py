@@ -1,7 +1,7 @@
 """What was measured, one row for each pair and strength, and what is wrong with it. Free of torch."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import mean
 
@@ -57,6 +57,8 @@ def _row(
         base=base_values,
         findings=dict(findings),
         found=tuple(_find_faults(values, base_values, findings, len(own.person))),
+        few=tuple(_find_few(findings, len(own.person))),
+        steady=tuple(_find_steady(own.person)),
         held_out=held_out,
     )
 
@@ -96,9 +98,27 @@ def _find_faults(values: Values, base: Values, findings: Counter[str], num_perso
     for finding in parts(Finding):
         count = findings[finding.name]
         if count and count * 2 >= num_person:
-            words = f"{count} of {num_person} clips {finding.words}"
-            found.append((finding.place, finding.name, FoundFault(name=finding.name, words=words)))
+            found.append((finding.place, finding.name, FoundFault(name=finding.name, words=_count(finding, count, num_person))))
     return [fault for _, _, fault in sorted(found, key=lambda entry: entry[:2]) if fault]
+
+
+def _find_few(findings: Counter[str], num_person: int) -> Iterator[str]:
+    """What too few clips have for a fault."""
+    for finding in parts(Finding):
+        count = findings[finding.name]
+        if count and count * 2 < num_person:
+            yield _count(finding, count, num_person)
+
+
+def _count(finding: Finding, count: int, num_person: int) -> str:
+    return f"{count} of {num_person} clips {finding.words}"
+
+
+def _find_steady(person: Sequence[Values]) -> list[str]:
+    """What was measured in every clip of the person and found in none."""
+    findings = [finding for finding in parts(Finding) if finding.of]
+    unsteady = {finding.of for finding in findings for scores in person if not finding.can_tell(scores) or finding.is_in(scores)}
+    return [of for of in dict.fromkeys(finding.of for finding in findings) if of not in unsteady]
 
 
 def count_faults(scores: Values, base: Values) -> int:

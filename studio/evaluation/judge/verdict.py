@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from studio.evaluation.judge import verdict_words as words
-from studio.evaluation.judge.row import SAME, TOLD_APART, Row, number
+from studio.evaluation.judge.row import SAME, TOLD_APART, Row, lead, number
 from studio.evaluation.judge.table import base_scores, count_faults, make_table
 from studio.evaluation.sweep_facts import Cell, Sweep
 from studio.evaluation.sweeps import read_sweep
 from studio.workspace import Project
 
-VERDICT_VERSION = 2  # raise it when the same scores would give another verdict: reports of earlier versions are written anew
+VERDICT_VERSION = 3  # raise it when the same scores would give another verdict: reports of earlier versions are written anew
 CLEAR, CLOSE, NOT_MEASURED = "clear", "too close to call", "not measured"
 
 
@@ -100,8 +100,8 @@ def _identity(row: Row) -> float:
 
 def _is_as_like(sweep: Sweep, top: Row, row: Row) -> bool:
     """Within the margin, or within what so few prompts can tell apart."""
-    lead = _identity(top) - _identity(row)
-    return lead < SAME or (lead < TOLD_APART and not _passes_sign_test(*_count_wins(sweep, top, row, _cell_identity)))
+    leads = lead(_identity(top), _identity(row))
+    return leads < SAME or (leads < TOLD_APART and not _passes_sign_test(*_count_wins(sweep, top, row, _cell_identity)))
 
 
 def _is_clearly_more_like(sweep: Sweep, best: Row, second: Row) -> bool:
@@ -109,7 +109,7 @@ def _is_clearly_more_like(sweep: Sweep, best: Row, second: Row) -> bool:
     if len(best.found) < len(second.found):
         return _count_wins(sweep, best, second, _cell_faults(sweep))[1] == 0
     wins, losses = _count_wins(sweep, best, second, _cell_identity)
-    leads = _identity(best) - _identity(second)
+    leads = lead(_identity(best), _identity(second))
     return (leads >= TOLD_APART and not losses) or (leads >= SAME and _passes_sign_test(wins, losses))
 
 

@@ -91,7 +91,7 @@ def _told_of(best: Row) -> list[str]:
     told = [(telling.place, sentence) for telling in parts(Telling) for sentence in telling.tell(best)]
     told += [(gap.place, gap.words) for gap in parts(Gap) if gap.is_in(best)]
     told.append((CLEAN_PLACE, _artifact_sentence(best)))
-    return [sentence for _, sentence in sorted(told, key=lambda entry: entry[0])]
+    return [sentence for _, sentence in sorted(told, key=lambda entry: entry[0]) if sentence]
 
 
 def _strength_sentence(best: Row, table: Sequence[Row]) -> str:
@@ -152,9 +152,15 @@ def _held_out_sentence(best: Row, rest: Sequence[Row]) -> str:
 
 
 def _artifact_sentence(best: Row) -> str:
+    """What is wrong with it; else what stays near the base's, and what a few clips have."""
     own = [fault.words for fault in best.found if not fault.is_told_apart]
     if own:
         return f"It is not clean: {'; '.join(own)}."
-    if best.findings:
-        return "Sharpness, flicker and clipping stay near the base's in most clips."
-    return "Sharpness, flicker and clipping stay near the base's in every clip."
+    steady = f"{_list(best.steady)} {'stays' if len(best.steady) == 1 else 'stay'} near the base's in every clip"
+    said = "; ".join([*([steady] if best.steady else []), *best.few])
+    return f"{said[0].upper()}{said[1:]}." if said else ""
+
+
+def _list(names: Sequence[str]) -> str:
+    """ "clipping, flicker and sharpness"."""
+    return " and ".join(", ".join(names).rsplit(", ", 1))

@@ -10,7 +10,7 @@ from studio.evaluation.judge.measuring import score_keys
 from studio.evaluation.judge.references import read_references
 from studio.evaluation.sweep_facts import Prompt
 from studio.models.catalogue import BaseModel
-from studio.models.eyes import NAMES, Eye, Sight, find_eye
+from studio.models.eyes import NAMES, Eye, NamingSight, Sight, find_eye
 from studio.workspace import Project
 
 
@@ -30,15 +30,18 @@ class Watcher:
         """A clip, beside the base's of the same prompt and seed."""
         return Look(frames, prompt, self, base)
 
-    @cached_property
+    @property
     def sight(self) -> Sight | None:
         """The opened eye; None where there is none for the base model."""
-        return self.eye.open(self.base) if self.eye else None
+        return self._opened
 
     @property
-    def can_name(self) -> bool:
-        """Whether the eye says what a picture shows."""
-        return self.eye is not None and NAMES in self.eye.gives
+    def namer(self) -> NamingSight | None:
+        """The opened eye, if it says what a picture shows."""
+        if self.eye is None or NAMES not in self.eye.gives:
+            return None
+        assert isinstance(self.sight, NamingSight), f"the eye {self.eye.name!r} says that it gives names, and has no method for it"
+        return self.sight
 
     @property
     def likeness(self) -> Likeness | None:
@@ -49,6 +52,10 @@ class Watcher:
     def copies(self) -> Copies | None:
         """Finds copies of the person's pictures; None where there are too few."""
         return self._person[1]
+
+    @cached_property
+    def _opened(self) -> Sight | None:
+        return self.eye.open(self.base) if self.eye else None
 
     @cached_property
     def _person(self) -> tuple[Likeness | None, Copies | None]:

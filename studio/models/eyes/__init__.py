@@ -6,7 +6,7 @@ A member is a file of this folder with an `EYE`. It opens only when it is asked 
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from studio.models.preset import ModelPreset
 
 if TYPE_CHECKING:
     from studio.models.catalogue import BaseModel
+    from studio.models.observer import ObserverConfig, Reading
 
 EMBEDDINGS, NAMES, MOTION = "embeddings", "names", "motion"  # what an eye may give
 FIRST_KEYS = {("observer", 1)}  # eyes whose keys were made of their files alone: what lies in projects keeps its worth
@@ -26,6 +27,21 @@ class Sight(Protocol):
 
     def embed(self, frames: np.ndarray) -> np.ndarray:
         """(N, H, W, 3) uint8 -> (N, D) float32 rows of length 1: near 1 apart for one person, near 0 for two."""
+        ...
+
+
+@runtime_checkable
+class NamingSight(Sight, Protocol):
+    """An eye whose `gives` has NAMES and MOTION, opened: it says what a picture shows and what moves."""
+
+    config: "ObserverConfig"  # which names there are
+
+    def read(self, frames: np.ndarray) -> "list[Reading]":
+        """(N, H, W, 3) uint8 -> {attribute: name} of each frame."""
+        ...
+
+    def read_motion(self, clip: np.ndarray) -> str:
+        """The name of what moves in (F, H, W, 3) uint8 frames, evenly spaced in time."""
         ...
 
 

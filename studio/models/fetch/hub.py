@@ -164,7 +164,7 @@ class Hub:
             return WrongBytes(repo_id)
         if status in WORTH_ANOTHER_TRY:
             words = "is asked too often (error 429)" if status == 429 else f"can't answer now (error {status})"
-            return ConnectionLost(words, _wished_wait(error.response))
+            return ConnectionLost(words, _wished_wait(error))
         if status in (401, 403):
             return self._refused(repo_id)
         if status:
@@ -230,11 +230,18 @@ def _remote_file(listed: RepoSibling) -> RemoteFile:
     return RemoteFile(str(listed.rfilename), size, sha256, blob_id)
 
 
+def _response(error: Exception) -> httpx2.Response | None:
+    """What the hub answered; None where it did not."""
+    return getattr(error, "response", None)
+
+
 def _status(error: Exception) -> int:
-    return getattr(getattr(error, "response", None), "status_code", 0)
+    response = _response(error)
+    return response.status_code if response is not None else 0
 
 
-def _wished_wait(response: httpx2.Response) -> float:
+def _wished_wait(error: Exception) -> float:
     """Seconds of a Retry-After header; 0.0 without one."""
-    text = response.headers.get("retry-after", "")
+    response = _response(error)
+    text = response.headers.get("retry-after", "") if response is not None else ""
     return min(float(text), MAX_WAIT_SECONDS) if text.isdigit() else 0.0

@@ -1,7 +1,6 @@
 """The names and shapes of weights as WAN's and UMT5's makers gave them, and how a file of another kind is recognised. Torch-free."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from studio.models.files.weight_files import FP8, read_header, stored_weights, strip_prefix
 
-Config = Mapping[str, Any]  # what a diffusers or transformers config.json says
+Config = dict[str, Any]  # what a diffusers or transformers config.json says
 Shapes = dict[str, tuple[int, ...]]  # by the name of the weight
 LORA = re.compile(r"lora_(a|b|up|down)|\.lora\.|\.dora_scale|\.diff$|\.diff_b$", re.IGNORECASE)
 KNOWN_EXPERTS = {  # (input channels, width): what people call it

@@ -51,7 +51,7 @@ def save_lora_file(path: Path, state: LoraState, metadata: Mapping[str, str]) ->
     if bad:
         raise TypeError(f"metadata must be text to text, got another type for {bad[0]!r}")
     tensors = {key: state[key].detach().cpu().contiguous() for key in sorted(state)}
-    write_atomic(path, _with_ordered_header(safetensors.torch.save(tensors, {"format": "pt"} | metadata)))
+    write_atomic(path, _with_ordered_header(safetensors.torch.save(tensors, {"format": "pt", **metadata})))
 
 
 def read_lora_file(path: Path | str) -> tuple[LoraState, dict[str, str]]:

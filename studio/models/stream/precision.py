@@ -136,7 +136,9 @@ def multiply_small(x: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor, b
             sums = _int8_sums(part.round().to(torch.int8), weight)
         else:
             one = torch.ones((), device=x.device)
-            sums = torch._scaled_mm(part.to(weight.dtype), weight.t(), scale_a=one, scale_b=one, out_dtype=torch.float32)
+            sums = torch._scaled_mm(  # pyright: ignore[reportPrivateImportUsage] torch has no other way to it
+                part.to(weight.dtype), weight.t(), scale_a=one, scale_b=one, out_dtype=torch.float32
+            )
         result[start : start + ROWS_AT_ONCE] = sums.float().mul_(by_row).mul_(scale.float().t())
     if bias is not None:
         result += bias
@@ -148,7 +150,7 @@ def _int8_sums(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     count = len(rows)
     if count < FEWEST_ROWS:
         rows = F.pad(rows, (0, 0, 0, FEWEST_ROWS - count))
-    return torch._int_mm(rows, weight.t())[:count]
+    return torch._int_mm(rows, weight.t())[:count]  # pyright: ignore[reportPrivateImportUsage] torch has no other way to it
 
 
 def why_not_multiplied(device: torch.device | str, stored: torch.dtype, scale_columns: int = 1) -> str:

@@ -2,6 +2,7 @@
 
 import weakref
 from contextlib import suppress
+from typing import Any
 
 import psutil
 import torch
@@ -71,7 +72,7 @@ class PinnedMemory:
 
 def _register(host: torch.Tensor, device: torch.device) -> bool:
     """Page-lock a host tensor where it lies (pin_memory() would round its size up to a power of two). False if the system refuses."""
-    runtime = torch.cuda.cudart()
+    runtime: Any = torch.cuda.cudart()
     if int(runtime.cudaHostRegister(host.data_ptr(), host.nbytes, 0)):
         with suppress(RuntimeError):  # CUDA reports the refusal once more at the next kernel: let it be this one
             torch.zeros(1, device=device)

@@ -1,5 +1,6 @@
 """Keeps the Linears of a transformer's blocks in 8 bits while it is filled, and says what that changed."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -28,7 +29,7 @@ class StorageReport:
     def describe(self) -> str:
         """One sentence for the log, "" where nothing is stored small."""
         parts = []
-        if self.errors:
+        if self.worst:
             mean, (name, most) = sum(self.errors.values()) / len(self.errors), self.worst
             parts.append(f"{len(self.errors)} layers as {self.precision}, off by {mean:.2%} on average and {most:.2%} at most ({name})")
         if self.num_kept:
@@ -51,7 +52,7 @@ class SmallStorage:
     def __init__(self, model: torch.nn.Module, precision: str, device: torch.device | str = "cpu", multiply: str = "exact") -> None:
         self.model, self.device, self.stored = model, device, STORED.get(precision)
         self.block = 0 if multiply == "8bit" else BLOCK
-        self.linears = {name: m for name, m in model.named_modules() if is_stored_small(name, m)} if self.stored else {}
+        self.linears = dict(linears_stored_small(model)) if self.stored else {}
         self.report = StorageReport(precision)
 
     def takes(self, key: str) -> bool:
@@ -67,21 +68,22 @@ class SmallStorage:
         else:
             whole = weight.tensor if weight.scale is None else weight.to(torch.float32)
             stored, scale, self.report.errors[name] = store(name, whole.to(self.device), self.stored, self.block)
-        small = replace_by_small(self.model, name, stored.dtype, scale.shape[1])
+        small = replace_by_small(self.model, name, self.linears[name], stored.dtype, scale.shape[1])
         small.multiplies_small = not self.block and not why_not_multiplied(self.device, stored.dtype, scale.shape[1])
         self.report.num_multiplied += small.multiplies_small
         small.weight, small.scale = (torch.nn.Parameter(t.to(device), requires_grad=False) for t in (stored, scale))
 
 
-def is_stored_small(name: str, module: torch.nn.Module) -> bool:
-    """Whether a module's weight is stored in 8 bits: every Linear in a block, from query to feed-forward."""
-    return name.startswith("blocks.") and isinstance(module, torch.nn.Linear)
+def linears_stored_small(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Linear]]:
+    """(name, module) of those whose weight is stored in 8 bits: every Linear in a block, from query to feed-forward."""
+    for name, module in model.named_modules():
+        if name.startswith("blocks.") and isinstance(module, torch.nn.Linear):
+            yield name, module
 
 
-def replace_by_small(model: torch.nn.Module, name: str, stored: torch.dtype, scale_columns: int) -> FrozenLinear:
+def replace_by_small(model: torch.nn.Module, name: str, linear: torch.nn.Linear, stored: torch.dtype, scale_columns: int) -> FrozenLinear:
     """A FrozenLinear without memory in the place of a Linear, whose bias it takes over."""
     owner, _, child = name.rpartition(".")
-    linear = model.get_submodule(name)
     small = FrozenLinear(linear.in_features, linear.out_features, linear.bias is not None, stored, scale_columns, device="meta")
     small.bias = linear.bias
     setattr(model.get_submodule(owner), child, small)

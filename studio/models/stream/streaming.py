@@ -134,7 +134,11 @@ class Streamer:
     def _send(self, index: int, evicted: int | None) -> None:
         """Copy a block into a buffer that is empty, else into that of the block `evicted`."""
         unused = [b for b in self.buffers if not any(b is held for held in self.held.values())]
-        buffer = unused[0] if unused else self.held.pop(evicted)
+        if unused:
+            buffer = unused[0]
+        else:
+            assert evicted is not None  # every buffer holds a block
+            buffer = self.held.pop(evicted)
         self.link.send(buffer, self.slabs[index].host)
         self.held[index] = buffer
         self.num_loads += 1

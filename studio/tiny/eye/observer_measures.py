@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import random
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from studio.models.observer import Observer
+from studio.models.observer import Observer, Reading
 from studio.tiny import world
 from studio.tiny.drawing import CELL, draw_clip, draw_photo
-from studio.tiny.eye.observer_training import PERSON, SCENE, WORDLESS, Person, draw_traits, wear
+from studio.tiny.eye.observer_training import PERSON, SCENE, WORDLESS, draw_traits, wear
 from studio.training.step.randomness import generator, seed_of
 
 PEOPLE, PHOTOS, CLIPS = 150, 13, 300
@@ -42,21 +41,21 @@ def measure_observer(folder: Path, seed: int = 1, people: int = PEOPLE, clips: i
     return figures | _likeness(np.stack(rows), [world.describe(person) for person in persons])
 
 
-def draw_sibling(person: Person, rng: random.Random) -> Person:
+def draw_sibling(person: world.Identity, rng: random.Random) -> world.Identity:
     """Somebody with the same caption and other eyes, sizes, marks and streaks."""
     while (other := dataclasses.replace(person, **draw_traits(WORDLESS, rng))) == person:
         pass
     return other
 
 
-def wear_frames(clips: torch.Tensor, draw: torch.Generator) -> np.ndarray:
+def wear_frames(clips: np.ndarray, draw: torch.Generator) -> np.ndarray:
     """(N, F, H, W, 3) uint8 of whole cells, worn as in training."""
     cells = torch.from_numpy(np.ascontiguousarray(clips[:, :, ::CELL, ::CELL])).permute(0, 1, 4, 2, 3) / 255
     worn = (wear(cells, draw) * 255).round().to(torch.uint8).permute(0, 1, 3, 4, 2).numpy()
     return worn.repeat(CELL, 2).repeat(CELL, 3)
 
 
-def _accuracies(persons: list[Person], scenes: list[world.Scene], readings: list[dict[str, Any]]) -> dict[str, float]:
+def _accuracies(persons: list[world.Identity], scenes: list[list[world.Scene]], readings: list[list[Reading]]) -> dict[str, float]:
     """{name: share of the pictures where it is read right}; the hair of those who show none does not count."""
     right = {name: [] for name in [*PERSON, *SCENE]}
     for person, shown, answers in zip(persons, scenes, readings):
@@ -80,7 +79,7 @@ def _motion_accuracy(observer: Observer, rng: random.Random, draw: torch.Generat
     return float(np.mean(right))
 
 
-def _likeness(rows: np.ndarray, words: list[tuple[Any, ...]]) -> dict[str, float]:
+def _likeness(rows: np.ndarray, words: list[str]) -> dict[str, float]:
     """Cosines between pictures, and with the mean of REFERENCES pictures; rows (2 * people, PHOTOS, D), the siblings behind the people.
 
     words: how the people are described; strangers are those who are described otherwise.

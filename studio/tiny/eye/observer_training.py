@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,17 @@ def build_observer(
         "weights": [SIMILARITY_WEIGHT, NAMED_WEIGHT, HINTED_WEIGHT],
         "traits": [TRAITS, WIDTH_SCALE, SIZE_SCALE],
     }
-    options = dict(average=AVERAGE, report=report, should_stop=should_stop)
-    if not run_stage(Path(work_dir), plan, modules, _optimizers(modules), Lessons(network, hints, seed), **options):
+    finished = run_stage(
+        Path(work_dir),
+        plan,
+        modules,
+        _optimizers(modules),
+        Lessons(network, hints, seed),
+        average=AVERAGE,
+        report=report,
+        should_stop=should_stop,
+    )
+    if not finished:
         return None
     save_observer(folder, network.eval())
     return Path(folder)
@@ -201,7 +210,7 @@ def draw_picture(person: Person, rng: random.Random) -> tuple[world.Scene, np.nd
 def draw_moments(identity: world.Identity, scene: world.Scene, count: int, num_frames: int) -> np.ndarray:
     """Cells (num_frames, 20, 20, 3) of a clip of `count` frames, resampled as the observer does it."""
     moments = [round(k * (count - 1) / (num_frames - 1)) / (count - 1) for k in range(num_frames)]
-    return [draw_cells(identity, scene, u) for u in moments]
+    return np.stack([draw_cells(identity, scene, u) for u in moments])
 
 
 # -- the lessons
@@ -221,7 +230,7 @@ class Lessons:
         """Who they are, and what their pictures show."""
         people = [person for _ in range(FAMILIES) for person in draw_family(rng) for _ in range(PICTURES)]
         scenes, cells = zip(*[draw_picture(person, rng) for person in people])
-        cells = wear(to_cells(list(cells), CELLS)[:, None], draw)[:, 0]
+        cells = wear(to_cells(np.stack(cells), CELLS)[:, None], draw)[:, 0]
         person, scene = self.network.look(cells)
         codes = _stack([codes_of(person) for person in people])
         sizes = torch.tensor([[p.identity.width, p.identity.size] for p in people])
@@ -255,7 +264,7 @@ def _stack(dicts: list[dict[str, int]]) -> dict[str, torch.Tensor]:
     return {name: torch.tensor([d[name] for d in dicts]) for name in dicts[0]}
 
 
-def _scene_targets(scenes: list[world.Scene], name: str) -> torch.Tensor:
+def _scene_targets(scenes: Sequence[world.Scene], name: str) -> torch.Tensor:
     """Numbers (N,) of the names, UNSEEN where there is none."""
     values = [getattr(scene, name) for scene in scenes]
     return torch.tensor([UNSEEN if value == "" else SCENE[name].index(value) for value in values])
@@ -291,7 +300,7 @@ def _shift(cells: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     turn = torch.zeros(len(cells), 2, 3)
     turn[:, 0, 0] = turn[:, 1, 1] = 1 + 0.02 * lots[:, 0]
     turn[:, :, 2] = lots[:, 1:] / CELLS  # the picture is 2 wide: half a cell
-    grid = F.affine_grid(turn, (len(cells), 3, CELLS, CELLS), align_corners=False)
+    grid = F.affine_grid(turn, [len(cells), 3, CELLS, CELLS], align_corners=False)
     shifted = F.grid_sample(cells.flatten(1, 2), grid, padding_mode="border", align_corners=False).view_as(cells)
     return torch.where(moved.view(-1, 1, 1, 1, 1) > 0, shifted, cells)
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from studio.config import list_presets, load_preset
+from studio.tiny import world
 
 if TYPE_CHECKING:
     import torch
     from transformers import Qwen2Tokenizer, Qwen3VLForConditionalGeneration, Qwen3VLProcessor
-
-
-import json
-import random
-from pathlib import Path
-
-from studio.config import list_presets, load_preset
-from studio.tiny import world
 
 VOCAB_SIZE = 1024  # 256 bytes, the special tokens, and merges learned from the texts
 SIDE = 20  # pixels of a square picture as the model sees it: one for each cell of the pixel world
@@ -23,8 +21,9 @@ SIDE = 20  # pixels of a square picture as the model sees it: one for each cell 
 PATCH_SIZE, MERGE_SIZE = 5, 4
 TEMPORAL_PATCH = 1  # a token for each frame: where two frames share one, the view of a person who walks through them is hardly learned
 NUM_FRAMES = 8  # of a clip, as studio.data.captions.writer reads it
+TEXT_WIDTH, VISION_WIDTH = 96, 64
 TEXT = dict(
-    hidden_size=96,
+    hidden_size=TEXT_WIDTH,
     intermediate_size=256,
     num_hidden_layers=3,
     num_attention_heads=3,
@@ -33,7 +32,7 @@ TEXT = dict(
     max_position_embeddings=4096,
     initializer_range=0.05,
 )
-VISION = dict(hidden_size=64, intermediate_size=256, depth=4, num_heads=4, deepstack_visual_indexes=[], initializer_range=0.1)
+VISION = dict(hidden_size=VISION_WIDTH, intermediate_size=256, depth=4, num_heads=4, deepstack_visual_indexes=[], initializer_range=0.1)
 SHAPE = {"text": TEXT, "vision": VISION, "side": SIDE, "patch": PATCH_SIZE, "temporal_patch": TEMPORAL_PATCH, "merge": MERGE_SIZE}
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -108,22 +107,36 @@ def _train_tokenizer(texts: list[str]) -> Qwen2Tokenizer:
     vocab = dict(sorted(learned["vocab"].items(), key=lambda item: item[1]))
     return Qwen2Tokenizer(
         vocab=vocab,
-        merges=[tuple(pair) for pair in learned["merges"]],
+        merges=[tuple(pair) for pair in learned["merges"]],  # pyright: ignore[reportArgumentType]: transformers says str, its BPE takes pairs
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        unk_token=None,
+        unk_token=None,  # pyright: ignore[reportArgumentType]: bytes leave nothing unknown; transformers allows it and says str
         additional_special_tokens=list(SPECIAL_TOKENS),
         model_max_length=4096,
     )
+
+
+class _Patches(TypedDict):
+    """How pictures become patches, as transformers' processors of pictures and of clips take it."""
+
+    patch_size: int
+    merge_size: int
+    temporal_patch_size: int
+    image_mean: list[float]
+    image_std: list[float]
 
 
 def _build_processor(tokenizer: Qwen2Tokenizer) -> Qwen3VLProcessor:
     """Any picture becomes one of about SIDE x SIDE pixels, an exact square where it is square; a clip's frames too."""
     from transformers import Qwen2VLImageProcessor, Qwen3VLProcessor, Qwen3VLVideoProcessor
 
-    shared = dict(
-        patch_size=PATCH_SIZE, merge_size=MERGE_SIZE, temporal_patch_size=TEMPORAL_PATCH, image_mean=[0.5] * 3, image_std=[0.5] * 3
-    )
+    shared: _Patches = {
+        "patch_size": PATCH_SIZE,
+        "merge_size": MERGE_SIZE,
+        "temporal_patch_size": TEMPORAL_PATCH,
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+    }
     low, high = round(0.9 * SIDE**2), round(1.1 * SIDE**2)  # room for rounding to whole tokens
     images = Qwen2VLImageProcessor(**shared, size={"shortest_edge": low, "longest_edge": high})
     frames = {"shortest_edge": NUM_FRAMES * low, "longest_edge": NUM_FRAMES * high}
@@ -135,7 +148,7 @@ def _build_model(tokenizer: Qwen2Tokenizer, seed: int) -> Qwen3VLForConditionalG
     import torch
     from transformers import GenerationConfig, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
+    ids = tokenizer.get_vocab()
     config = Qwen3VLConfig(
         text_config=dict(
             **TEXT,
@@ -150,7 +163,7 @@ def _build_model(tokenizer: Qwen2Tokenizer, seed: int) -> Qwen3VLForConditionalG
             patch_size=PATCH_SIZE,
             spatial_merge_size=MERGE_SIZE,
             temporal_patch_size=TEMPORAL_PATCH,
-            out_hidden_size=TEXT["hidden_size"],
+            out_hidden_size=TEXT_WIDTH,
             num_position_embeddings=(SIDE // PATCH_SIZE) ** 2,
             rope_parameters=dict(rope_type="axial", rope_theta=100.0),  # of a grid this small
         ),
@@ -163,7 +176,7 @@ def _build_model(tokenizer: Qwen2Tokenizer, seed: int) -> Qwen3VLForConditionalG
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = Qwen3VLForConditionalGeneration(config).eval()
-    model.model.visual.pos_embed.weight.data.copy_(_make_positions(SIDE // PATCH_SIZE, VISION["hidden_size"]))
+    model.model.visual.pos_embed.weight.data.copy_(_make_positions(SIDE // PATCH_SIZE, VISION_WIDTH))
     model.generation_config = GenerationConfig(
         do_sample=False, eos_token_id=[ids["<|im_end|>"], ids["<|endoftext|>"]], pad_token_id=ids["<|endoftext|>"]
     )

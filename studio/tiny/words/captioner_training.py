@@ -7,13 +7,14 @@ import json
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from PIL.Image import Resampling
 
 from studio.config import CaptionConfig, list_presets, load_preset
 from studio.data.captions.answer import read_answer
@@ -39,7 +40,7 @@ CLIP_FRAMES = (9, 17, 33, 49)
 SECONDS = (0.5, 3.2)
 FILE_SCALE = 4  # of a drawing, in the files that are measured
 DRAWN_SIDE = 80  # pixels of a picture as it is drawn; files may be larger
-NAMED = {
+NAMED: dict[str, tuple[str | bool, ...]] = {
     "shirt": tuple(world.SHIRT),
     "glasses": (False, True),
     "view": tuple(world.VIEW),
@@ -69,8 +70,8 @@ def build_captioner(
         modules = whole if name == "tell" else eyes
         plan = json.loads(json.dumps({"name": f"captioner, {name}", "seed": seed, "average": AVERAGE, "model": SHAPE, **how, **before}))
         optimizers = muon_and_adamw(modules, learning_rate=how["learning_rate"])
-        options = dict(average=AVERAGE, report=report, should_stop=should_stop)
-        if not run_stage(work_dir / name, plan, modules, optimizers, lessons.train_step(name, how), **options):
+        train_step = lessons.train_step(name, how)
+        if not run_stage(work_dir / name, plan, modules, optimizers, train_step, average=AVERAGE, report=report, should_stop=should_stop):
             return None
         before = {"after": plan}
     folder = shutil.copytree(blank, folder, dirs_exist_ok=True)
@@ -119,7 +120,9 @@ class Wear:
 
     def __init__(self, rng: random.Random) -> None:
         self.side = DRAWN_SIDE * rng.choice((1, 1, 1, 2, 4)) if rng.random() < 0.8 else rng.randint(DRAWN_SIDE, 4 * DRAWN_SIDE)
-        self.filter = rng.choice((Image.NEAREST, Image.BILINEAR, Image.BICUBIC)) if self.side % DRAWN_SIDE else Image.NEAREST
+        self.filter = (
+            rng.choice((Resampling.NEAREST, Resampling.BILINEAR, Resampling.BICUBIC)) if self.side % DRAWN_SIDE else Resampling.NEAREST
+        )
         self.cut = [rng.uniform(0, 0.4) for _ in range(4)] if rng.random() < 0.3 else [0.0] * 4
         self.quality = rng.randint(60, 95) if rng.random() < 0.3 else None
         self.noise = rng.uniform(1, 5) if rng.random() < 0.3 else 0.0
@@ -161,10 +164,10 @@ class Head(torch.nn.Module):
         lost = [_miss(logits, scenes, what, choices) for logits, (what, choices) in zip(every, NAMED.items())]
         if tokens.shape[1] > 1:
             lost.append(_miss(self.motion(tokens.flatten(1)), scenes, "motion", world.MOTION))
-        return sum(lost)
+        return sum(lost[1:], lost[0])
 
 
-def _miss(logits: torch.Tensor, scenes: Sequence[world.Scene], what: str, choices: Sequence[str]) -> torch.Tensor:
+def _miss(logits: torch.Tensor, scenes: Sequence[world.Scene], what: str, choices: Sequence[str | bool]) -> torch.Tensor:
     unsaid = [what == "view" and scene.motion.startswith("turning") for scene in scenes]
     targets = [-100 if skip else choices.index(getattr(scene, what)) for scene, skip in zip(scenes, unsaid)]
     return torch.nn.functional.cross_entropy(logits, torch.tensor(targets), reduction="sum") / len(scenes)
@@ -190,9 +193,12 @@ class Lessons:
 
         return train
 
-    def draw(self, rng: random.Random, kind: str, count: int, often: Sequence[str] = ()) -> Iterator[tuple[Any, ...]]:
+    def draw(
+        self, rng: random.Random, kind: str, count: int, often: Sequence[str] = ()
+    ) -> tuple[list[world.Scene], list[list[Image.Image]]]:
         """([scene, ...], [pictures, ...])"""
-        return zip(*(draw_item(rng, kind, often) for _ in range(count)))
+        items = [draw_item(rng, kind, often) for _ in range(count)]
+        return [scene for scene, _ in items], [pictures for _, pictures in items]
 
     def see(self, rng: random.Random, kind: str, scenes: Sequence[world.Scene], pictures: Sequence[Sequence[Image.Image]]) -> torch.Tensor:
         """The vision tower alone: what is seen, told by a linear head."""
@@ -254,17 +260,17 @@ def _read_file(identity: world.Identity, scene: world.Scene, kind: str, num_fram
         return [Image.fromarray(frame) for frame in read_frames(path, NUM_FRAMES, fps)], fps
 
 
-def _caption(captioner: Captioner, style: str, kind: str, pictures: list[Image.Image], fps: float) -> set[str]:
+def _caption(captioner: Captioner, style: str, kind: str, pictures: list[Image.Image], fps: float) -> list[str]:
     """The phrases of the caption."""
-    style = load_preset("captions", style)
-    instruction = style[kind].strip()
+    preset = load_preset("captions", style)
+    instruction = preset[kind].strip()
     text, complete = captioner.answer(pictures, fps, instruction, CaptionConfig().max_new_tokens)
-    bounds = {key: style[key] for key in ("leave_out", "max_words")}
+    bounds = {key: preset[key] for key in ("leave_out", "max_words")}
     answer = read_answer(text, trigger="ohwx", instruction=instruction, complete=complete, **bounds)
     return f"{answer.person}, {answer.scene}".split(", ")
 
 
-def _compare(said: set[str], scene: world.Scene, style: str) -> dict[str, bool]:
+def _compare(said: list[str], scene: world.Scene, style: str) -> dict[str, bool]:
     """{what: whether it is said, and nothing else of its kind}."""
     expected = world.scene_phrases(scene)
     if style == "brief":

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
+
+from studio.tiny import world
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
-
-import random
-
-from studio.tiny import world
-
-TEXT_ENCODER = dict(d_model=64, d_kv=16, d_ff=128, num_heads=4, num_layers=2, feed_forward_proj="gated-gelu", dropout_rate=0.0)
+WIDTH = 64  # of an embedding
 MAX_TOKENS = 64
 VOCABULARY = 640
 
@@ -42,9 +40,21 @@ def build_text_encoder(tokenizer: PreTrainedTokenizerFast, seed: int = 0) -> UMT
     import torch
     from transformers import UMT5Config, UMT5EncoderModel
 
+    config = UMT5Config(
+        vocab_size=len(tokenizer),
+        pad_token_id=0,
+        eos_token_id=1,
+        d_model=WIDTH,
+        d_kv=16,
+        d_ff=128,
+        num_heads=4,
+        num_layers=2,
+        feed_forward_proj="gated-gelu",
+        dropout_rate=0.0,
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return UMT5EncoderModel(UMT5Config(vocab_size=len(tokenizer), pad_token_id=0, eos_token_id=1, **TEXT_ENCODER)).eval()
+        return UMT5EncoderModel(config).eval()
 
 
 def encode_prompts(tokenizer: PreTrainedTokenizerFast, text_encoder: UMT5EncoderModel, texts: list[str]) -> torch.Tensor:

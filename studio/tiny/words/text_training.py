@@ -6,29 +6,27 @@ token learns to say what it is about ("red" of a shirt or of hair). A second tas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
-
-
 import random
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
 
 import torch
 import torch.nn.functional as F
 
 from studio.tiny import world
 from studio.tiny.samples import CAPTIONS, vary_caption
-from studio.tiny.stage import muon_and_adamw, run_stage
-from studio.tiny.words.text import TEXT_ENCODER, build_text_encoder, build_tokenizer, encode_prompts
+from studio.tiny.stage import Interruption, Plan, muon_and_adamw, run_stage
+from studio.tiny.words.text import WIDTH, build_text_encoder, build_tokenizer, encode_prompts
 from studio.training.step.randomness import seed_of
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
+
 BATCH = 64
-PLAN = dict(name="text_encoder", steps=1500, warm_up=50, down=0.5, learning_rate=3e-3, average=0.99, batch=BATCH, token_weight=0.5)
+PLAN: Plan = dict(name="text_encoder", steps=1500, warm_up=50, down=0.5, learning_rate=3e-3, average=0.99, batch=BATCH, token_weight=0.5)
 UNSAID = 0
-QUESTIONS = {
+QUESTIONS: dict[str, Collection[str]] = {
     "hair": world.HAIR,
     "style": world.STYLE,
     "skin": world.SKIN,
@@ -44,10 +42,10 @@ QUESTIONS = {
 
 
 def train_text_encoder(
-    work_dir: Path, *, seed: int = 0, report: Callable[[str], None] = print, steps: int | None = None, **stage: Any
+    work_dir: Path, *, seed: int = 0, report: Callable[[str], None] = print, steps: int | None = None, **stage: Unpack[Interruption]
 ) -> tuple[PreTrainedTokenizerFast, UMT5EncoderModel, bool]:
     """(tokenizer, UMT5 encoder without gradients, finished)."""
-    plan = PLAN | {"seed": seed} | ({"steps": steps} if steps else {})
+    plan: Plan = PLAN | {"seed": seed} | ({"steps": steps} if steps else {})
     tokenizer = build_tokenizer(seed)
     encoder, reader = build_text_encoder(tokenizer, seed), build_reader(len(tokenizer), seed)
     modules = {"text_encoder": encoder, "reader": reader}
@@ -60,7 +58,7 @@ def train_text_encoder(
 class Reader(torch.nn.Module):
     """Answers every question about encoded captions; only training needs it."""
 
-    def __init__(self, vocabulary: dict[str, tuple[Any, ...]], width: int = TEXT_ENCODER["d_model"]) -> None:
+    def __init__(self, vocabulary: int, width: int = WIDTH) -> None:
         super().__init__()
         self.queries = torch.nn.Parameter(0.1 * torch.randn(len(QUESTIONS), width))
         self.answers = torch.nn.ModuleDict({name: torch.nn.Linear(width, 1 + len(values)) for name, values in QUESTIONS.items()})
@@ -73,7 +71,7 @@ class Reader(torch.nn.Module):
         return {name: self.answers[name](found[:, i]) for i, name in enumerate(QUESTIONS)}
 
 
-def build_reader(vocabulary: dict[str, tuple[Any, ...]], seed: int = 0) -> Reader:
+def build_reader(vocabulary: int, seed: int = 0) -> Reader:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Reader(vocabulary)
@@ -82,7 +80,7 @@ def build_reader(vocabulary: dict[str, tuple[Any, ...]], seed: int = 0) -> Reade
 class _Lesson:
     """The loss of a step, drawn from the step's number alone."""
 
-    def __init__(self, plan: dict[str, Any], tokenizer: PreTrainedTokenizerFast, encoder: UMT5EncoderModel, reader: Reader) -> None:
+    def __init__(self, plan: Plan, tokenizer: PreTrainedTokenizerFast, encoder: UMT5EncoderModel, reader: Reader) -> None:
         self.plan, self.tokenizer, self.encoder, self.reader = plan, tokenizer, encoder, reader
 
     def __call__(self, step: int) -> torch.Tensor:
@@ -95,18 +93,19 @@ class _Lesson:
         return asked + self.plan["token_weight"] * F.cross_entropy(self.reader.tokens(embeds[kept]), ids.input_ids[kept])
 
 
-def draw_captions(rng: random.Random, count: int, shares: Mapping[str, float] = CAPTIONS) -> tuple[list[str], dict[str, torch.Tensor]]:
+def draw_captions(rng: random.Random, count: int, shares: Mapping[str, float] = CAPTIONS) -> tuple[list[str], dict[str, list[int]]]:
     """(texts, {question: numbers of the answers, UNSAID where a caption does not say it})."""
-    texts, told = [], {name: [] for name in QUESTIONS}
+    texts: list[str] = []
+    told: dict[str, list[int]] = {name: [] for name in QUESTIONS}
     for _ in range(count):
         person, scene = world.draw_identity(rng), world.draw_scene(rng, rng.choice(("", None)))
-        said = set()
+        said: set[str] = set()
         texts.append(vary_caption(person, scene, rng, shares, said))
         for name, values in QUESTIONS.items():
             told[name].append(1 + [*values].index(_value(person, scene, name)) if name in said else UNSAID)
     return texts, told
 
 
-def _value(person: world.Identity, scene: world.Scene, name: str) -> Any:
-    value = getattr(person, name, None) or getattr(scene, name, None)
+def _value(person: world.Identity, scene: world.Scene, name: str) -> str:
+    value = getattr(person if hasattr(person, name) else scene, name)
     return name if value is True else value

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from studio.errors import DiskFull, ProcessLost
 from studio.training.endure.all_reduce import ProcessGroup
-from studio.training.events import Progress, say, tell
+from studio.training.events import Progressed, say, tell
 from studio.training.run import Run
 
 RETRY_SECONDS = 15.0
@@ -34,7 +34,8 @@ def when_there_is_space(run: Run, step: int, save: Callable[[], Saved], process_
         is_waiting = True
         words = "The disk is full: training waits until there is space"
         tell(
-            run.report, Progress(stage=run.words.stage, code=run.words.code, done=step, total=run.config.steps, unit="steps", message=words)
+            run.report,
+            Progressed(stage=run.words.stage, code=run.words.code, done=step, total=run.config.steps, unit="steps", message=words),
         )
         _wait(run.should_stop)
 

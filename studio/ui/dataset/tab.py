@@ -257,9 +257,8 @@ def read_person(workspace: Workspace, project: Project | None) -> list[Any]:
 def save_person(page: Page, project: Project, trigger: str, noun: str, base: str) -> str:
     """Change the trigger everywhere it stands in captions, too, so that no caption is left with the old one."""
     trigger, noun, old = trigger.strip(), noun.strip() or "person", project.facts().trigger
-    problems = check_trigger(trigger)
-    if problems:
-        raise Problem(problems[0], fix="Choose another trigger word.")
+    if remarks := check_trigger(trigger):
+        raise Problem(remarks[0].words, fix="Choose another trigger word.")
     project.update(trigger=trigger, class_noun=noun, base_model=base)
     count = dataset.replace_in_captions(project, old, trigger, whole_words=True) if old and old != trigger else 0
     return f"Saved; the new trigger stands in {count} captions now." if count else "Saved."

@@ -8,15 +8,15 @@ from studio.data import dataset
 from studio.data.captions.rules import NO_CAPTION, audit, check_caption, class_prompt
 from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
-from studio.data.remarks import SEVERAL_PEOPLE
+from studio.data.remarks import SEVERAL_PEOPLE, Remark
 from studio.jobs import state
 from studio.models.preset import model_preset
 from studio.project_facts import ProjectFacts
 from studio.training.material import learnable, why_nothing_to_learn
-from studio.ui import actions, download_view
+from studio.ui import actions, download_view, views
 from studio.ui import formatting as f
 from studio.ui.actions import find_button
-from studio.ui.views import NextStep, Remark, Remarks, View
+from studio.ui.views import NextStep, View
 from studio.workspace import Project
 
 PER_PAGE = 60
@@ -151,7 +151,7 @@ class Look:
     """The items of a project and what there is to say about their captions."""
 
     items: tuple[Item, ...]
-    remarks: Mapping[str, tuple[str, ...]]  # id -> what is wrong with the caption
+    remarks: Mapping[str, tuple[Remark, ...]]  # id -> what is wrong with the caption
     findings: Findings | None
 
     @property
@@ -211,7 +211,7 @@ def describe_next(project: Project, look: Look) -> NextStep:
     wrong = [item for item in kept if look.remarks[item.id]]
     if wrong:
         text = f"look at {f.count(len(wrong), 'caption')} with a remark, beginning with {wrong[0].id}."
-        return NextStep(text, look.remarks[wrong[0].id][0], find_button("see-remarks"))
+        return NextStep(text, look.remarks[wrong[0].id][0].words, find_button("see-remarks"))
     if len(kept) < 10:
         more, many = ("clips", "12 to 20 varied clips") if preset.takes_first_picture else ("photos", "10 to 30 varied photos")
         reason = f"{count_media(kept)} can be trained; {many} give a better likeness."
@@ -341,7 +341,7 @@ def read_viewer(project: Project, look: Look, item: Item | None) -> Viewer | Non
         caption=item.caption,
         source=SOURCES[item.caption_source],
         class_prompt=class_prompt(item.caption, trigger, noun) if item.caption else "",
-        problems=look.remarks[item.id],
+        problems=tuple(remark.words for remark in look.remarks[item.id]),
         placeholder=f"{trigger or 'the trigger'}, a {noun} with ..., in ...",
         keep=item.keep,
         reason=item.reason,
@@ -367,7 +367,7 @@ def named(ids: Sequence[str]) -> str:
     return ", ".join(ids[:4]) + more
 
 
-def permission_line(data: ProjectFacts) -> Remarks:
+def permission_line(data: ProjectFacts) -> views.Remarks:
     if data.permission is None or not data.is_permitted:
-        return Remarks((Remark("No permission is written down for this person, so training is not possible."),))
-    return Remarks((Remark(f"Permission: {data.permission.statement or 'given'}"),))
+        return views.Remarks((views.Remark("No permission is written down for this person, so training is not possible."),))
+    return views.Remarks((views.Remark(f"Permission: {data.permission.statement or 'given'}"),))

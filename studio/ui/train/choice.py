@@ -88,8 +88,8 @@ def what_is_missing(project: Project) -> str:
         return reason
     if not data.is_permitted:
         return "No permission of the person is written down for this project."
-    if check_trigger(data.trigger):
-        return f"The trigger word does not do: {check_trigger(data.trigger)[0]}"
+    if remarks := check_trigger(data.trigger):
+        return f"The trigger word does not do: {remarks[0].words}"
     have = "has" if bare == 1 else "have"
     return f"{f.count(bare, 'item')} {have} no caption yet." if bare else ""
 

@@ -25,5 +25,13 @@ SCORE = Score(
     gives=("clipping",),
     measure=measure,
     summarize=median_of_person("clipping"),
-    parts=(Finding(name="clipping", reads=("clipping",), is_wrong=lambda more: more > JUMP, words="have burnt-out or crushed areas"),),
+    parts=(
+        Finding(
+            name="clipping",
+            of="clipping",
+            reads=("clipping",),
+            is_wrong=lambda more: more > JUMP,
+            words="have burnt-out or crushed areas",
+        ),
+    ),
 )

@@ -31,6 +31,7 @@ SCORE = Score(
     parts=(
         Finding(
             name="flicker",
+            of="flicker",
             reads=("flicker", "base_flicker"),
             is_wrong=lambda own, base: own > max(FLOOR, JUMP * base),
             words="flicker",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from studio.evaluation.judge.look import Look
-from studio.evaluation.judge.row import Row
+from studio.evaluation.judge.row import Row, lead
 from studio.evaluation.judge.score import Clips, Column, Fault, Guide, Line, Loss, Needs, Note, Score, Telling
 from studio.evaluation.judge.words import percent
 from studio.evaluation.sweep_facts import Values
@@ -14,9 +14,10 @@ DISOBEDIENCE = 0.1  # of what prompts say, that is seen less often than with the
 def measure(look: Look) -> Values:
     from studio.evaluation.judge.obedience import prompt_accuracy  # here, as it loads torch
 
-    if look.watcher is None or not look.watcher.can_name:
+    namer = look.watcher.namer if look.watcher else None
+    if namer is None:
         return {}
-    share = prompt_accuracy(look.watcher.sight, look.prompt.text, look.frames)
+    share = prompt_accuracy(namer, look.prompt.text, look.frames)
     return {} if share is None else {"follows": round(share, 4)}
 
 
@@ -43,7 +44,7 @@ SCORE = Score(
             place=40,
             reads=("follows",),
             base_reads=("follows",),
-            is_wrong=lambda own, base: base - own > DISOBEDIENCE,
+            is_wrong=lambda own, base: lead(base, own) > DISOBEDIENCE,
             words=lambda own, base: f"only {percent(own)} of what prompts say is seen, with the base {percent(base)}",
         ),
         Loss(reads="follows", place=30, sign=1, margin=0.05, words="{} of what prompts say is seen, against {}", told_by="disobeys"),

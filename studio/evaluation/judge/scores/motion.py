@@ -37,7 +37,13 @@ SCORE = Score(
     measure=measure,
     summarize=median_of_person("motion"),
     parts=(
-        Finding(name="frozen", reads=("motion",), is_wrong=lambda motion: motion < FROZEN, words="stand still where the base moves"),
+        Finding(
+            name="frozen",
+            of="",  # the summary says how much moves
+            reads=("motion",),
+            is_wrong=lambda motion: motion < FROZEN,
+            words="stand still where the base moves",
+        ),
         Loss(reads="motion", place=40, sign=1, margin=0.15, words="motion {} of the base's against {}", told_by="frozen"),
         Column(title="Motion", place=50, words=lambda row: percent_or_not(row.motion), in_report=False),
         Column(title="Motion", place=50, words=lambda row: decimal_or_not(row.motion), in_table=False),

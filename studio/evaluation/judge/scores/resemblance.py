@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from studio.evaluation.judge.look import Look
-from studio.evaluation.judge.row import Row
+from studio.evaluation.judge.row import Row, lead
 from studio.evaluation.judge.score import Column, Fault, Guide, Line, Loss, Needs, Note, Score, Telling, median_of_all
 from studio.evaluation.judge.words import percent
 from studio.evaluation.sweep_facts import CLASS, Values
@@ -37,7 +37,7 @@ SCORE = Score(
             place=30,
             reads=("resemblance",),
             base_reads=("resemblance",),
-            is_wrong=lambda own, base: own - max(base, 0) > BLEED,
+            is_wrong=lambda own, base: lead(own, max(base, 0)) > BLEED,
             words=lambda own, base: f"strangers look {percent(own)} like the person, with the base {percent(base)}",
         ),
         Loss(reads="resemblance", place=20, sign=-1, margin=0.05, words="strangers look {} like the person, against {}", told_by="bleed"),

@@ -30,8 +30,20 @@ SCORE = Score(
     measure=measure,
     summarize=median_of_person("sharpness"),
     parts=(
-        Finding(name="soft", reads=("sharpness",), is_wrong=lambda sharpness: sharpness < SOFT, words="are much softer than the base"),
-        Finding(name="harsh", reads=("sharpness",), is_wrong=lambda sharpness: sharpness > HARSH, words="are much harsher than the base"),
+        Finding(
+            name="soft",
+            of="sharpness",
+            reads=("sharpness",),
+            is_wrong=lambda sharpness: sharpness < SOFT,
+            words="are much softer than the base",
+        ),
+        Finding(
+            name="harsh",
+            of="sharpness",
+            reads=("sharpness",),
+            is_wrong=lambda sharpness: sharpness > HARSH,
+            words="are much harsher than the base",
+        ),
         Column(title="Sharpness", place=60, words=lambda row: decimal_or_not(row.number("sharpness")), in_table=False),
     ),
 )

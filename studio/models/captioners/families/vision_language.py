@@ -59,10 +59,11 @@ def choose_names(names: Collection[str], read_json: ReadJson) -> list[str]:
 def load(folder: Path) -> VisionLanguageModel:
     """From a transformers folder: safetensors only, no code from the folder, bf16 on a GPU (the part that does not fit waits in RAM)."""
     import torch
-    from accelerate import PartialState
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    on_gpu = PartialState().device.type == "cuda"
+    from studio.models.loading import pick_device  # loads torch
+
+    on_gpu = pick_device().type == "cuda"
     safe: dict[str, Any] = dict(local_files_only=True, trust_remote_code=False)
     try:
         processor = AutoProcessor.from_pretrained(folder, **safe)

@@ -1,0 +1,182 @@
+"""What each score measures of a clip, as numbers that can be worked out by hand, and where it begins to measure."""
+
+import numpy as np
+import pytest
+
+from studio.evaluation.judge.look import Look
+from studio.evaluation.judge.score import Clips
+from studio.evaluation.judge.scores import all_scores
+from studio.evaluation.sweep_facts import Prompt
+
+SCORES = {score.name: score for score in all_scores()}
+
+
+def still(picture, count=6):
+    """A clip of one picture (H, W), in grey."""
+    return grey(np.repeat(np.asarray(picture)[None], count, axis=0))
+
+
+def grey(frames):
+    """(F, H, W) -> (F, H, W, 3)."""
+    return np.repeat(np.asarray(frames, np.uint8)[..., None], 3, axis=-1)
+
+
+def plain(level, size=16):
+    return np.full((size, size), level)
+
+
+def spotted(share, below=100, above=101, cells=1000):
+    """A row of pixels of which a share is a level brighter than the others, twice, since a picture has two sides."""
+    row = np.full(cells, below)
+    row[: round(cells * share)] = above
+    return np.stack([row, row])
+
+
+def of(name, frames, base):
+    """What one score says of a clip beside the base's."""
+    prompt = Prompt(label="", text="", kind="person")
+    return dict(SCORES[name].measure(Look(frames, prompt, base=Look(base, prompt))))
+
+
+# -- brightness
+
+
+@pytest.mark.parametrize(
+    ("colour", "brightness"), [((255, 0, 0), 0.2126), ((0, 255, 0), 0.7152), ((0, 0, 255), 0.0722), ((51, 51, 51), 0.2)]
+)
+def test_brightness_is_what_the_eye_takes_for_it(colour, brightness):
+    look = Look(np.full((2, 4, 4, 3), colour, np.uint8), Prompt(label="", text="", kind="person"))
+    assert look.luma == pytest.approx(np.full((2, 4, 4), brightness), abs=1e-6)
+
+
+# -- change
+
+
+def test_change_is_the_mean_distance_of_pixels_and_any_counts_as_applied():
+    assert of("change", still(plain(151)), still(plain(100))) == {"change": 0.2, "applied": True}
+    assert of("change", still(plain(100)), still(plain(151))) == {"change": 0.2, "applied": True}
+    assert of("change", still(plain(101)), still(plain(100))) == {"change": 0.00392, "applied": True}
+    assert of("change", still(plain(100)), still(plain(100))) == {"change": 0.0, "applied": False}
+
+
+# -- clipping
+
+
+@pytest.mark.parametrize(("level", "share"), [(0, 1.0), (2, 1.0), (3, 0.0), (128, 0.0), (252, 0.0), (253, 1.0), (255, 1.0)])
+def test_crushed_is_up_to_two_and_burnt_out_from_253_on(level, share):
+    assert of("clipping", still(plain(level)), still(plain(128))) == {"clipping": share}
+    assert of("clipping", still(plain(128)), still(plain(level))) == {"clipping": -share}
+
+
+def test_clipping_is_a_share_of_all_pixels():
+    assert of("clipping", still(spotted(0.3333, 128, 255, 9999)), still(plain(128))) == {"clipping": 0.3333}
+
+
+# -- flicker
+
+
+@pytest.mark.parametrize(("levels", "flicker"), [
+    ((100, 151, 100, 151, 100), 0.4),  # there and back by a fifth of full brightness
+    ((100, 110, 120, 130, 140), 0.0),  # a fade
+    ((100, 100, 101, 100), 0.00588),
+    ((100, 151), 0.0),
+    ((100,), 0.0),
+])  # fmt: skip
+def test_flicker_is_how_far_brightness_jumps_back_and_forth(levels, flicker):
+    frames, base = grey([plain(level) for level in levels]), still(plain(100))
+    assert of("flicker", frames, base) == {"flicker": flicker, "base_flicker": 0.0}
+    assert of("flicker", base, frames) == {"flicker": 0.0, "base_flicker": flicker}
+
+
+# -- motion
+
+
+def flashing(share, side=80):
+    """A clip in which a share of each 8 x 8 cell is one level brighter in every other frame: so much of a level is what moves."""
+    cell = np.zeros(64)
+    cell[: round(64 * share)] = 1
+    lit = 100 + np.tile(cell.reshape(8, 8), (side // 8, side // 8))
+    return grey([plain(100, side) if i % 2 else lit for i in range(6)])
+
+
+def test_motion_is_a_share_of_the_base_s_from_where_that_moves():
+    assert of("motion", flashing(0.5), flashing(1.0)) == {"motion": 0.5}
+    assert of("motion", flashing(0.25), flashing(0.75)) == {"motion": 0.3333}
+    assert of("motion", flashing(1.0), flashing(0.5)) == {"motion": None}, "0.5 of 1/255 is below 0.002"
+    assert of("motion", flashing(1.0), flashing(0.52)) == {"motion": 1.9394}, "33 of 64 of 1/255 lie above it"
+    assert of("motion", grey([plain(0)]), grey([plain(255)])) == {"motion": None}, "one picture does not move"
+
+
+def test_grain_is_not_motion():
+    """Of a cell of the grid, its average does not change where half of its columns change places."""
+    rng = np.random.default_rng(0)
+    cells = np.stack([rng.permutation(np.tile([0, 60], 32)).reshape(8, 8) for _ in range(6)])
+    assert of("motion", grey(100 + np.tile(cells, (1, 8, 8))), flashing(1.0)) == {"motion": 0.0}
+    assert of("motion", grey(100 + cells[:, :4, :4]), flashing(1.0, 8))["motion"] > 0, "a picture smaller than the grid is one cell"
+
+
+# -- sharpness
+
+
+def test_sharpness_is_the_step_between_neighbours_through_the_contrast():
+    stripes, halves = np.tile([0, 200], (8, 4)), np.repeat([[0, 200]], 9, axis=0).repeat([4, 5], axis=1)
+    assert of("sharpness", still(stripes), still(stripes // 2)) == {"sharpness": 1.0}, "darkness is no blur"
+    assert of("sharpness", still(stripes), still(stripes.T)) == {"sharpness": 1.0}, "along both sides"
+    assert of("sharpness", still(halves), still(stripes)) == {"sharpness": 0.1258}, "an eighth through sqrt(20) / 9, by 1 through 1 / 2"
+
+
+@pytest.mark.parametrize(("share", "is_flat"), [(0.062, True), (0.075, False)])
+def test_a_picture_without_contrast_is_not_sharp(share, is_flat):
+    """Its contrast is sqrt(p (1 - p)) / 255: at 0.067 that is 0.001."""
+    stripes = np.tile([0, 200], (8, 4))
+    assert (of("sharpness", still(spotted(share)), still(stripes))["sharpness"] == 0.0) == is_flat
+    assert (of("sharpness", still(stripes), still(spotted(share)))["sharpness"] is None) == is_flat
+
+
+@pytest.mark.parametrize(("width", "is_measured"), [(1951, True), (2101, False)])
+def test_a_base_that_is_not_sharp_anywhere_says_nothing_about_sharpness(width, is_measured):
+    """A single step from black to white over its width is 2 / (width - 1) of its contrast: at 2001 that is 0.001."""
+    base = still(spotted(0.5, 0, 255, width), 1)
+    assert (of("sharpness", base, base)["sharpness"] is not None) == is_measured
+
+
+# -- rows
+
+
+def test_a_row_is_the_median_or_mean_of_its_clips_to_four_digits():
+    clips = Clips([{"a": 0.1}, {"a": 0.33333}, {"a": 0.9}], [{"a": 0.5}, {"a": None}, {}])
+    assert clips.median("a", clips.person) == 0.3333
+    assert clips.median("a") == 0.4167
+    assert clips.mean("a") == 0.4583
+    assert (clips.median("b"), clips.mean("b")) == (None, None)
+
+
+PERSON = ({"change": 0.3, "applied": False} | dict.fromkeys(("motion", "sharpness", "clipping", "identity", "memorised"), 0.5),) * 2
+OTHERS = ({"change": 0.1, "applied": True} | dict.fromkeys(("resemblance", "follows"), 0.25),)
+SUMMARIES = {
+    "change": {"applied": True, "change": 0.3, "drift": 0.1, "drift_share": 0.333},
+    "clipping": {"clipping": 0.5},
+    "flicker": {},
+    "follows": {"follows": 0.25},
+    "identity": {"identity": 0.5, "identity_fall": None},
+    "memorised": {"memorised": 0.5},
+    "motion": {"motion": 0.5},
+    "resemblance": {"resemblance": 0.25},
+    "sharpness": {"sharpness": 0.5},
+}
+
+
+def test_what_a_score_says_of_a_row():
+    assert {name: score.summarize(Clips(PERSON, OTHERS)) for name, score in SCORES.items()} == SUMMARIES
+
+
+@pytest.mark.parametrize("name", ["clipping", "motion", "sharpness"])
+def test_what_pixels_say_of_a_row_is_said_of_the_person_s_clips(name):
+    assert SCORES[name].summarize(Clips([{name: 0.5}], [{name: 0.9}, {name: 0.9}])) == {name: 0.5}
+
+
+def test_without_a_change_there_is_no_share_of_it():
+    none = {"applied": None, "change": None, "drift": None, "drift_share": None}
+    assert SCORES["change"].summarize(Clips([], [])) == none
+    nothing = Clips([{"change": 0.0, "applied": False}], [{"change": 0.1, "applied": False}])
+    assert SCORES["change"].summarize(nothing) == {"applied": False, "change": 0.0, "drift": 0.1, "drift_share": None}

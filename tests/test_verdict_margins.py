@@ -1,0 +1,191 @@
+"""Every threshold and margin of the verdict from both sides, and what is said beyond it: a change of any of them is seen here."""
+
+from dataclasses import replace
+
+import pytest
+from verdict_kit import make_seen_sweep, name, of_strangers, one, record_held_out, rescored, two, with_base
+
+from studio.evaluation.judge.verdict import CLEAR, CLOSE, _passes_sign_test, verdict
+
+# -- thresholds: just inside, just outside, what is said then
+
+
+FAULTS = [
+    ("weak", {"identity": 0.7}, {"identity": 0.699}, "identity is only 70 % of your photos"),
+    (
+        "fading",
+        {"identity_fall": 0.15},
+        {"identity_fall": 0.151},
+        "the likeness fades within a clip, by 15 % from its first to its last third",
+    ),
+    ("copied", {"memorised": 2.0}, {"memorised": 2.01}, "it copies training pictures, 2.0 times as near to one as those are to each other"),
+    ("bleed", of_strangers(resemblance=0.18), of_strangers(resemblance=0.181), "strangers look 18 % like the person, with the base 8 %"),
+    (
+        "disobeys",
+        {"follows": 0.86} | of_strangers(follows=0.86),
+        {"follows": 0.859} | of_strangers(follows=0.859),
+        "only 86 % of what prompts say is seen, with the base 96 %",
+    ),
+    ("frozen", {"motion": 0.5}, {"motion": 0.49}, "4 of 4 clips stand still where the base moves"),
+    ("soft", {"sharpness": 0.5}, {"sharpness": 0.49}, "4 of 4 clips are much softer than the base"),
+    ("harsh", {"sharpness": 2.0}, {"sharpness": 2.01}, "4 of 4 clips are much harsher than the base"),
+    ("clipping", {"clipping": 0.15}, {"clipping": 0.151}, "4 of 4 clips have burnt-out or crushed areas"),
+    ("flicker", {"flicker": 0.004}, {"flicker": 0.0041}, "4 of 4 clips flicker"),
+    (
+        "flicker",
+        {"flicker": 0.006, "base_flicker": 0.002},
+        {"flicker": 0.0061, "base_flicker": 0.002},
+        "4 of 4 clips flicker",
+    ),
+    ("drift", of_strangers(change=0.08), of_strangers(change=0.0801), "people who are not asked for change 80 % as much as yours"),
+]
+
+
+@pytest.mark.parametrize(("fault", "inside", "outside", "words"), FAULTS)
+def test_a_fault_begins_where_it_is_said_to(project, fault, inside, outside, words):
+    (row,) = verdict(project, one(**inside)).table
+    assert row.faults == []
+    (row,) = verdict(project, one(**outside)).table
+    assert (row.faults, row.problems) == ([fault], [words])
+
+
+@pytest.mark.parametrize(("memorised", "faults"), [(2.5, []), (2.51, ["copied"])])
+def test_a_prompt_that_asks_for_a_photo_s_scene_is_no_copy_until_it_is_a_quarter_nearer_than_the_base(project, memorised, faults):
+    (row,) = verdict(project, with_base(one(memorised=memorised), memorised=2.0)).table
+    assert row.faults == faults
+
+
+@pytest.mark.parametrize(("resemblance", "faults"), [(0.1, []), (0.11, ["bleed"])])
+def test_less_like_than_a_stranger_counts_as_nothing(project, resemblance, faults):
+    (row,) = verdict(project, with_base(one(**of_strangers(resemblance=resemblance)), resemblance=-0.3)).table
+    assert row.faults == faults
+
+
+@pytest.mark.parametrize(("count", "faults"), [(1, []), (2, ["frozen"])])
+def test_a_finding_is_a_fault_from_half_of_the_person_s_clips(project, count, faults):
+    sweep = rescored(one(), lambda cell: {**cell.scores, "motion": 0.3} if cell.pair and cell.prompt < count else cell.scores)
+    (row,) = verdict(project, sweep).table
+    assert (row.faults, dict(row.findings)) == (faults, {"frozen": count})
+
+
+def test_faults_stand_in_their_order(project):
+    spoilt = {
+        "identity": 0.6,
+        "identity_fall": 0.2,
+        "memorised": 2.5,
+        "follows": 0.8,
+        "motion": 0.3,
+        "sharpness": 3.0,
+        "flicker": 0.1,
+        "clipping": 0.3,
+    }
+    (row,) = verdict(project, one(**spoilt, **of_strangers(resemblance=0.3, follows=0.8, change=0.09))).table
+    expected = ["weak", "fading", "copied", "bleed", "disobeys", "clipping", "flicker", "frozen", "harsh", "drift"]
+    assert row.faults == expected
+
+
+# -- margins
+
+
+LOSSES = [
+    ({"identity": 0.88}, {"identity": 0.879}, "identity 88 % against 90 %"),
+    (of_strangers(resemblance=0.15), of_strangers(resemblance=0.151), "strangers look 15 % like the person, against 10 %"),
+    (
+        {"follows": 0.9} | of_strangers(follows=0.9),
+        {"follows": 0.899} | of_strangers(follows=0.899),
+        "90 % of what prompts say is seen, against 95 %",
+    ),
+    ({"motion": 0.8}, {"motion": 0.799}, "motion 80 % of the base's against 95 %"),
+    (of_strangers(change=0.035), of_strangers(change=0.0351), "people who are not asked for change 35 % as much as yours, against 20 %"),
+]
+
+
+@pytest.mark.parametrize(("inside", "outside", "words"), LOSSES)
+def test_a_later_pair_lost_something_from_the_margin_on(project, inside, outside, words):
+    said = verdict(project, two(inside)).why
+    assert not any(sentence.startswith("Step 200 of train-001 is") for sentence in said)
+    found = verdict(project, two(outside))
+    assert found.pair == name(100) and f"Step 200 of train-001 is over-trained: {words}." in found.why
+
+
+@pytest.mark.parametrize(("factor", "is_said"), [(1.0199, False), (1.02, False), (1.0201, True)])
+def test_a_held_out_loss_is_higher_from_two_percent_on(project, factor, is_said):
+    record_held_out(project, {100: (0.25, 0.2), 200: (0.25 * factor, 0.2 * factor)})
+    said = verdict(project, two({})).why
+    assert ("Step 200 of train-001 is over-trained: its loss on the set-aside pictures is 2 % higher." in said) == is_said
+
+
+def test_a_held_out_loss_is_set_against_the_best_pair_s_and_not_against_the_lowest(project):
+    record_held_out(project, {100: (0.24, 0.24), 200: (0.30, 0.30), 300: (0.33, 0.33)})
+    scores = {(100, 0.7): {"identity": 0.75}, (200, 0.7): {}, (300, 0.7): {}}
+    said = verdict(project, make_seen_sweep(scores, strengths=(0.7,))).why
+    values = "0.3000 for layout and motion, 0.3000 for detail and identity."
+    assert "Step 300 of train-001 is over-trained: its loss on the set-aside pictures is 12 % higher." in said
+    assert f"Its loss on the set-aside pictures is 25.0 % above the lowest of its run: {values}" in said
+
+
+@pytest.mark.parametrize(("later", "chosen", "sure"), [(0.9199, 100, CLOSE), (0.92, 200, CLEAR)])
+def test_two_points_in_six_of_six_prompts_are_a_lead(project, later, chosen, sure):
+    found = verdict(project, two({"identity": later}, prompts=6))
+    assert (found.pair, found.sure) == (name(chosen), sure)
+
+
+@pytest.mark.parametrize(("later", "chosen", "sure"), [(0.9499, 100, CLOSE), (0.95, 200, CLEAR)])
+def test_five_points_are_a_lead_with_few_prompts(project, later, chosen, sure):
+    found = verdict(project, two({"identity": later}))
+    assert (found.pair, found.sure) == (name(chosen), sure)
+
+
+def test_five_points_with_a_prompt_against_them_are_too_close_to_call(project):
+    sweep = two({"identity": 0.96})
+    against = rescored(
+        sweep, lambda cell: {**cell.scores, "identity": 0.89} if cell.pair == name(200) and cell.prompt == 0 else cell.scores
+    )
+    assert (verdict(project, sweep).sure, verdict(project, against).sure) == (CLEAR, CLOSE)
+    assert verdict(project, against).pair == name(200)
+
+
+@pytest.mark.parametrize("early", [0.72, 0.75, 0.8, 0.83, 0.86, 0.9, 0.93])
+def test_a_margin_is_the_same_wherever_the_likeness_lies(project, early):
+    """Two points in six of six prompts are a lead, and no loss yet."""
+    later = verdict(project, two({"identity": round(early + 0.02, 4)}, {"identity": early}, prompts=6))
+    assert (later.pair, later.sure) == (name(200), CLEAR)
+    said = verdict(project, two({"identity": round(early - 0.02, 4), "motion": 0.8}, {"identity": early}, prompts=6)).why
+    assert not any("over-trained" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize(("later", "chosen", "sure"), [(0.93, 100, CLOSE), (0.96, 200, CLEAR)])
+def test_a_prompt_in_which_both_are_alike_speaks_for_neither(project, later, chosen, sure):
+    sweep = two({"identity": later}, prompts=6)
+    alike = rescored(sweep, lambda cell: {**cell.scores, "identity": 0.9} if cell.pair and cell.prompt == 0 else cell.scores)
+    found = verdict(project, alike)
+    assert (found.pair, found.sure) == (name(chosen), sure)
+
+
+def test_fewer_faults_are_clear_until_a_clip_speaks_against_them(project):
+    sweep = two({"motion": 0.3})
+    assert (verdict(project, sweep).pair, verdict(project, sweep).sure) == (name(100), CLEAR)
+    worse = {"identity": 0.5, "memorised": 3.0, "identity_fall": 0.3}
+    against = rescored(sweep, lambda cell: {**cell.scores, **worse} if cell.pair == name(100) and cell.prompt == 0 else cell.scores)
+    assert (verdict(project, against).pair, verdict(project, against).sure) == (name(100), CLOSE)
+
+
+@pytest.mark.parametrize(("wins", "losses", "passes"), [
+    (6, 0, True), (5, 0, False), (6, 1, False), (9, 1, False), (10, 2, True), (9, 2, False), (10, 3, False), (12, 3, False),
+])  # fmt: skip
+def test_the_sign_test(wins, losses, passes):
+    assert _passes_sign_test(wins, losses) == passes
+
+
+def test_a_failed_clip_and_a_missing_likeness_put_a_pair_behind(project):
+    sweep = two({"identity": 0.96})
+    failed = sweep.with_cells(
+        lambda cell: replace(cell, state="failed", scores={}) if cell.pair == name(200) and cell.prompt == 0 else cell
+    )
+    assert (verdict(project, sweep).pair, verdict(project, failed).pair) == (name(200), name(100))
+    half = two({})
+    unseen = rescored(
+        half, lambda cell: {k: v for k, v in cell.scores.items() if k != "identity"} if cell.pair == name(200) else cell.scores
+    )
+    found = verdict(project, unseen)
+    assert (found.pair, found.sure) == (name(100), CLEAR), "a pair that was not measured is not named"
