@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from model_kit import find_observer
 from training_kit import Events, lora_bits, new_project, new_run, small_config
 
 from studio.config import list_presets, load_preset
@@ -11,7 +12,6 @@ from studio.data.cache import Cache, Sample
 from studio.disk import read_json
 from studio.errors import Problem
 from studio.models.loading import load_expert, load_text_encoder, load_vae
-from studio.models.observer import find_observer
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
 from studio.training.class_pictures import STAGE, drawing_settings, other_people, plan_class_pictures
 from studio.training.loop import train

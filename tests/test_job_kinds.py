@@ -46,7 +46,7 @@ WORKER = """
 import sys
 from studio.jobs import kinds, worker
 kinds.__path__.append(sys.argv[1])
-worker.main(sys.argv[2])
+worker.main(sys.argv[2], "processor")
 """
 TITLES = {
     "train": "Train",
