@@ -6,47 +6,21 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from studio.data import dataset, limits, sources
 from studio.data.dataset import NewMedia
 from studio.data.media import kinds as media
 from studio.data.media import photos, transcode
 from studio.data.media.kinds import MediaFacts
+from studio.data.reports.import_report import Duplicate, FileNote, ImportReport
 from studio.errors import Problem, is_disk_full
-from studio.facts import Facts
 from studio.workspace import Project
 
 log = logging.getLogger(__name__)
 _SPARE_BYTES = 256 * 1024**2  # left free on the disk
 _TRIGGER_PLACEHOLDER = re.compile(r"\[trigger\]", re.IGNORECASE)  # of AI Toolkit
-
-
-class Duplicate(NamedTuple):
-    name: str
-    item_id: str  # of the item with the same content
-
-
-class FileNote(NamedTuple):
-    name: str
-    words: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportReport(Facts):
-    """What became of each file, by the name it was shown with. The result of an import job."""
-
-    ALWAYS_WRITTEN = ("added", "duplicates", "rejected", "notes", "stopped")
-    added: list[str] = field(default_factory=list)  # ids
-    duplicates: list[Duplicate] = field(default_factory=list)
-    rejected: list[FileNote] = field(default_factory=list)  # why it can't be used
-    notes: list[FileNote] = field(default_factory=list)  # what to know of one that is in
-    stopped: bool = False
-
-    def num_files(self) -> int:
-        return len(self.added) + len(self.duplicates) + len(self.rejected)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Import: photos, clips, folders and zips come into the dataset."""
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from studio.data.reports.import_report import FileNote, ImportReport
 from studio.jobs.kind import PROCESSOR, JobConfig, Work
 from studio.words import count
 
@@ -25,10 +25,11 @@ class ImportJob(JobConfig):
 
 
 Config = ImportJob
+Result = ImportReport
 
 
-def run(config: ImportJob, work: Work) -> Mapping[str, Any]:
-    from studio.data.importer import FileNote, import_media  # reads clips: start-up time
+def run(config: ImportJob, work: Work) -> ImportReport:
+    from studio.data.importer import import_media  # reads clips: start-up time
 
     project, paths = work.project, [Path(path) for path in config.paths]
     sent = config.delete_after  # a person's own folders are never touched
@@ -41,7 +42,7 @@ def run(config: ImportJob, work: Work) -> Mapping[str, Any]:
                 if path.is_relative_to(project.root):
                     shutil.rmtree(path, ignore_errors=True)
     found.rejected[:0] = [FileNote(name, reason) for name, reason in config.left_out]
-    return found.to_json()
+    return found
 
 
 def _contents(folders: Iterable[Path]) -> Iterable[Path]:
@@ -54,7 +55,7 @@ def _files_in(folder: Path) -> list[Path]:
     return sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: (len(path.parts), path))
 
 
-def describe_end(result: Mapping[str, Any]) -> str:
-    added, rejected = len(result["added"]), len(result["rejected"])
+def describe_end(result: ImportReport) -> str:
+    added, rejected = len(result.added), len(result.rejected)
     missed = f" {count(rejected, 'file')} could not be used." if rejected else ""
     return (f"Imported {count(added, 'item')}." if added else "Nothing new was imported.") + missed

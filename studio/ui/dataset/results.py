@@ -1,10 +1,12 @@
 """How the last import, captioning and check of photos ended, in words: from the jobs' results on disk, until the person dismisses it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from studio.data.importer import ImportReport
+from studio.data.reports.caption_report import CaptionReport
+from studio.data.reports.import_report import ImportReport
+from studio.facts import Facts
 from studio.jobs import state
 from studio.jobs.kind import find_kind, read_config
 from studio.jobs.kinds.import_media import ImportJob
@@ -76,9 +78,13 @@ def stamp(job: JobStatus) -> str:
 
 
 def describe(project: Project, job: JobStatus) -> Report:
-    report = Report(stamp(job), job.name, job.title, groups=tuple(GROUPS[job.kind](job.result)))
+    kind = find_kind(job.kind)
+    result = job.read_result(kind.Result)
+    report = Report(stamp(job), job.name, job.title, groups=tuple(groups_of(result)))
+    if job.state == "done" and result is not None:
+        return replace(report, text=kind.describe_end(result))
     if job.state == "done":
-        return replace(report, text=find_kind(job.kind).describe_end(job.result))
+        return replace(report, text=f"{job.title}: {f.STATES[job.state]}.")
     if job.error:
         rest = [f.sentence(part) for part in (job.error.cost, job.error.fix) if part]
         report = replace(report, text=f.sentence(job.error.message), fix=" ".join(rest), tone="bad")
@@ -95,8 +101,14 @@ def with_button(project: Project, job: JobStatus, report: Report) -> Report:
     return replace(report, button=find_button("resume", job.name, "Try again"))
 
 
-def import_groups(result: Mapping[str, Any]) -> list[Group]:
-    report = ImportReport.from_json(result, "the import's result")
+def groups_of(result: Facts | None) -> list[Group]:
+    """What to know of what a job did; nothing where the dataset itself shows it."""
+    if isinstance(result, ImportReport):
+        return import_groups(result)
+    return caption_groups(result) if isinstance(result, CaptionReport) else []
+
+
+def import_groups(report: ImportReport) -> list[Group]:
     return [
         *group("Could not be used", [Line(f"{file.name}: {f.sentence(file.words)}") for file in report.rejected]),
         *group("Already there", [Line(f"{same.name} is the same as item {same.item_id}.", same.item_id) for same in report.duplicates]),
@@ -104,14 +116,10 @@ def import_groups(result: Mapping[str, Any]) -> list[Group]:
     ]
 
 
-def caption_groups(result: Mapping[str, Any]) -> list[Group]:
-    notes = result.get("notes", [])
-    return group("Please look at these", [Line(f"{note['id']}: {f.sentence(note['text'])}", note["id"]) for note in notes])
+def caption_groups(report: CaptionReport) -> list[Group]:
+    return group("Please look at these", [Line(f"{note.id}: {f.sentence(note.text)}", note.id) for note in report.notes])
 
 
 def group(title: str, lines: Sequence[Line]) -> list[Group]:
     """A group of lines; none where there are none."""
     return [Group(title, len(lines), tuple(lines[:MOST_LINES]), max(0, len(lines) - MOST_LINES))] if lines else []
-
-
-GROUPS = {"import": import_groups, "caption": caption_groups, "curate": lambda result: []}
