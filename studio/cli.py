@@ -40,6 +40,7 @@ COMMANDS = {
     "sweep": ("results", "sweep", "draw every checkpoint pair at every strength"),
     "verdict": ("results", "verdict", "which pair, why, how sure"),
     "export": ("results", "export", "the files of a pair for other programs"),
+    "lora": ("loras", "lora", "what a LoRA file holds, whoever made it; or a pair in one file as two"),
     "demo": ("demo", "demo", "everything at once, on the built-in model and drawn people"),
 }
 
@@ -193,6 +194,17 @@ _ARGUMENTS = {
             metavar=("NAME", "FOLDER"),
             help="use the base model or captioner NAME that is on this computer already: its folder, or for a base model ComfyUI's (or several folders or files of it)",
         ),
+        _argument(
+            "--high-noise", default="", metavar="FILE", help="with --link: the file of the high-noise expert, where the names don't say"
+        ),
+        _argument(
+            "--tell-apart",
+            nargs="+",
+            metavar=("NAME", "PATH"),
+            help="look which of two files is the high-noise expert, by what each predicts: the files, and the folder with text encoder and VAE",
+        ),
+        _argument("--picture", type=Path, metavar="FILE", help="with --tell-apart: a photo or drawing of the kind that the model knows"),
+        _argument("--caption", default="", help="with --tell-apart: what is in the picture"),
         _argument("--mirror", metavar="URL", help="fetch from this address from now on; huggingface.co: back to the hub itself"),
         _argument("--offline", choices=("on", "off"), help="on: nothing is fetched, whoever asks"),
     ],
@@ -213,7 +225,17 @@ _ARGUMENTS = {
         _argument("--model", default="wan22-t2v-a14b", help="the base model"),
         _argument("--i-have-permission", action="store_true", help="you are this person, or they agreed to be trained"),
     ],
-    "import": [_PROJECT, _argument("paths", nargs="+", type=Path, metavar="PATH", help="photos, clips, folders, zips")],
+    "import": [
+        _PROJECT,
+        _argument("paths", nargs="+", type=Path, metavar="PATH", help="photos, clips, folders, zips"),
+        _argument(
+            "--take", action="append", default=[], metavar="NAME", help="import this folder or file too, which was left out or asked about"
+        ),
+        _argument("--leave", action="append", default=[], metavar="NAME", help="leave this folder or file out"),
+        _argument(
+            "--encoding", default="", metavar="NAME", help="of captions that are not marked and not UTF-8, for example GBK or EUC-KR"
+        ),
+    ],
     "curate": [_PROJECT, _argument("--keep", type=int, default=NUM_KEPT, help="how many to keep at most")],
     "caption": [
         _PROJECT,
@@ -223,6 +245,15 @@ _ARGUMENTS = {
         ),
         _argument("--longest", type=int, metavar="TOKENS", help="where an answer of the captioner is cut off; default: 120 tokens"),
         _argument("--overwrite-auto", action="store_true", help="write captions again that a model wrote; yours are never touched"),
+    ],
+    "lora": [
+        _argument("files", nargs="+", type=Path, metavar="FILE", help="LoRA files of any trainer, .safetensors"),
+        _argument(
+            "--write",
+            type=Path,
+            metavar="FOLDER",
+            help="write each expert's LoRA there as a file of its own, under the names that ComfyUI reads",
+        ),
     ],
     "demo": [
         _argument("--steps", type=int, help="learning steps in all; fewer are quicker and learn less"),
@@ -276,5 +307,11 @@ _ARGUMENTS = {
         _argument("--to", default="comfyui", metavar="TARGET", help=f"what for: {', '.join(target_names())}"),
         _argument("--pair", default="", help="default: the verdict's, or the last one"),
         _argument("--strength", type=float, default=None),
+        _argument(
+            "--lora-format",
+            choices=("fp16", "bf16", "fp32"),
+            default="",
+            help="number format of the LoRA files; default: fp16 for drawing, which is half the size, fp32 where another trainer goes on from them",
+        ),
     ],
 }

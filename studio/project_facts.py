@@ -84,6 +84,7 @@ class ProjectFacts(Person):
     caption_choice: dict[str, Any] = field(default_factory=dict)  # settings of captions that a person changed
     sample_prompt: str = ""  # the test prompt of sample clips; "" for the first one
     chosen: ChosenPair | None = None
+    lora_format: str = ""  # of exported LoRA files; "" for what suits the program they are for
     dismissed: tuple[str, ...] = ()  # jobs whose result was read
     demo_version: int | None = None  # how far the project "Demo" was filled; None: this is a person's own project
 

@@ -98,6 +98,7 @@ TORCH_FREE = {
     "data/dataset.py",
     "data/captions/rules.py",
     "data/importer.py",
+    "data/incoming/survey.py",
     "data/media/thumbnails.py",
     "data/quality.py",
     "data/persons.py",

@@ -565,7 +565,7 @@ def let_through(words):
 
 def test_comfyuis_folder_is_named_in_the_window_and_a_wrong_one_is_told_in_words(browser, tmp_path):
     preset, home, port = model_preset("wan22-t2v-a14b"), tmp_path / "home", free_port()
-    Workspace(home).create_project(
+    project = Workspace(home).create_project(
         "Anna", trigger="ohwx", class_noun="person", base_model="wan22-t2v-a14b", permission=Permission(granted=True)
     )
     right, wrong = make_true_comfyui(tmp_path / "Comfy UI", preset), make_true_comfyui(tmp_path / "other", preset, "i2v", in_channels=36)
@@ -582,8 +582,33 @@ def test_comfyuis_folder_is_named_in_the_window_and_a_wrong_one_is_told_in_words
             page.click("#link-model")
             expect(notice).to_contain_text("WAN 2.2 T2V A14B is ready to use. High-noise expert: wan2.2_t2v_high_noise")
             expect(notice).to_contain_text("told by the files' names")
+            high = say_which_expert_is_which(page, right)
+            expect(notice).to_contain_text(f"High-noise expert: {high.name}")
+            choose_a_number_format(page, project)
     finally:
         stop_studio(process)
+
+
+def say_which_expert_is_which(page, comfyui):
+    """With files whose names say nothing; returns the one that was named."""
+    low, high = sorted((comfyui / "models/diffusion_models").glob("*.safetensors"), key=lambda path: "high" in path.name)
+    low, high = low.rename(low.with_name("a.safetensors")), high.rename(high.with_name("b.safetensors"))
+    page.click("#link-model")
+    expect(page.locator("#studio-notice")).to_contain_text("a.safetensors, b.safetensors can be either expert")
+    page.locator("#model-high-noise").locator("textarea, input").fill(str(high))
+    page.click("#link-model")
+    return high
+
+
+def choose_a_number_format(page, project):
+    """It is remembered for the person."""
+    open_tab(page, "evaluate")
+    page.locator("#lora-format input").click()
+    page.get_by_role("option", name="bf16").click()
+    deadline = time.monotonic() + 20
+    while project.facts().lora_format != "bf16" and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert project.facts().lora_format == "bf16"
 
 
 COMPARISONS = {

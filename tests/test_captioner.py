@@ -11,7 +11,7 @@ import pytest
 from studio.config import CaptionConfig, list_presets, load_preset
 from studio.data import dataset
 from studio.data.captions.answer import read_answer
-from studio.data.reports.caption_report import CaptionReport
+from studio.data.captions.report import CaptionReport
 from studio.errors import Problem
 
 STYLE = load_preset("captions", "standard")

@@ -33,10 +33,10 @@ from studio.export.pairs import export_pair
 from studio.machine import read_machine
 from studio.models.catalogue import BaseModel, link_model
 from studio.models.fetch.needed import names_of_diffusers_folder
-from studio.models.files.lora_files import read_lora_file
 from studio.models.first_picture import encode_first_picture
 from studio.models.loading import load_expert, load_text_encoder, load_vae
 from studio.models.lora import add_lora, apply_lora, lora_off, trainable_lora
+from studio.models.loras.reading import read_lora_file
 from studio.models.preset import model_preset
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
 from studio.project_facts import Permission

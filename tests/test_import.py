@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from studio.data import dataset, limits, sources
+from studio.data import dataset, limits
 from studio.data.importer import import_media
+from studio.data.incoming.survey import survey
 from studio.data.records import portable_name
 from studio.errors import Problem
 
@@ -293,7 +294,15 @@ def test_folders_of_other_trainers_bring_their_captions(project, tmp_path):
     items = dataset.list_items(project)
     assert [i.caption for i in items[:5]] == ["ohwx, with a hat", "ohwx, am Meer zweite Zeile", "ohwx, schön", "ohwx, wide", ""]
     assert [i.caption_source for i in items[:5]] == ["imported"] * 4 + [""]
-    assert items[5].caption.endswith("very") and len(items[5].caption) <= limits.MAX_CAPTION_CHARACTERS and len(result.notes) == 1
+    assert items[5].caption.endswith("very") and len(items[5].caption) <= limits.MAX_CAPTION_CHARACTERS
+    said = " ".join(words for _, words in result.notes)
+    assert (
+        len(result.notes) == 4
+        and "studio's own folder" in said
+        and "read as Windows-1252: ohwx, schön" in said
+        and "joined to one" in said
+        and "was cut to" in said
+    )
     assert not dataset.set_caption(project, "0001", "ohwx, a guess", source="auto")
     assert (project.dataset_dir / "0001.txt").read_text(encoding="utf-8") == "ohwx, with a hat"
 
@@ -305,10 +314,11 @@ def test_photos_and_texts_chosen_one_by_one_belong_together(project, tmp_path):
         (tmp_path / name).write_text("ohwx, chosen", encoding="utf-8")
     result = import_media(project, [photo, tmp_path / "2" / "a.txt", tmp_path / "3" / "stray.txt"])
     assert dataset.list_items(project)[0].caption == "ohwx, chosen"
-    assert [name for name, _ in result.rejected] == ["stray.txt"] and "text without a photo" in result.rejected[0][1]
+    assert [(group.name, group.code) for group in result.left_out] == [("stray.txt", "text")]
+    assert "text without a photo" in result.left_out[0].words and result.rejected == []
 
 
-def test_hidden_files_system_folders_and_links_outside_are_passed_over(project, tmp_path):
+def test_hidden_files_are_named_and_links_are_followed_in_bounds(project, tmp_path):
     root = tmp_path / "in"
     for number, name in enumerate(["sub/deep/ok.png", ".hidden.png", ".git/x.png", "__MACOSX/._a.png", "sub/Thumbs.db"]):
         save(root / name, halves((96, 64 + number)), format="PNG")
@@ -321,7 +331,13 @@ def test_hidden_files_system_folders_and_links_outside_are_passed_over(project, 
     except OSError:  # Windows without the right to make links
         pass
     result = import_media(project, [root])
-    assert len(result.added) == 1 and dataset.list_items(project)[0].original == "ok.png" and result.rejected == []
+    has_links = (root / "link.png").is_symlink()
+    assert {item.original for item in dataset.list_items(project)} == ({"ok.png", "link.png"} if has_links else {"ok.png"})
+    assert [Path(name).name for name, _ in result.rejected] == (["dangling.png", "loop", "round.png"] if has_links else [])
+    assert {name for group in result.left_out for name in group.files} == {
+        f"in/{name}" for name in (".hidden.png", ".git/x.png", "__MACOSX/._a.png", "sub/Thumbs.db")
+    }
+    assert result.num_accounted() == result.num_given
 
 
 def test_too_many_files_are_refused_before_anything_is_copied(project, tmp_path, monkeypatch):
@@ -547,7 +563,7 @@ def test_the_real_photos_and_clip_come_in(project, media):
 def test_sources_read_nothing_twice_and_list_in_order(tmp_path):
     for name in ("b.png", "a.png", "sub/c.png"):
         save(tmp_path / name, halves())
-    assert [Path(s.name).name for s in sources.find_sources([tmp_path])] == ["a.png", "b.png", "c.png"]
+    assert [Path(s.name).name for s in survey([tmp_path]).sources] == ["a.png", "b.png", "c.png"]
 
 
 def test_a_folder_that_holds_the_workspace_gives_only_what_is_outside_it(project, tmp_path):
@@ -569,7 +585,7 @@ def test_equal_files_and_equal_names_in_one_import_are_taken_once_and_named(proj
     here, there = save(tmp_path / "a" / "face.png", halves((96, 70))), save(tmp_path / "b" / "face.png", halves((96, 80)))
     result = import_media(project, [first, tmp_path / "in" / "photo (2).png", here, there, there])
     assert result.added == ["0001", "0002", "0003"] and result.rejected == []
-    assert result.duplicates == [("photo (2).png", "0001"), ("face.png", "0003")]
+    assert result.duplicates == [("photo (2).png", "0001"), ("b/face.png", "0003")]
 
 
 def test_captions_chosen_with_photos_of_equal_names_go_by_their_folder(project, tmp_path):
@@ -607,11 +623,11 @@ def test_a_file_that_becomes_a_folder_is_named_and_the_others_come_in(project, t
     assert len(result.added) == 2 and [name for name, _ in result.rejected] == ["in/b.png"]
 
 
-def test_a_caption_that_vanishes_costs_no_photo(project, tmp_path):
+def test_a_caption_that_vanishes_while_photos_come_in_is_kept(project, tmp_path):
     folder = three_photos(tmp_path / "in")
     (folder / "b.txt").write_text("ohwx, a person", encoding="utf-8")
     result = import_media(project, [folder], report=at("a.png", (folder / "b.txt").unlink))
-    assert len(result.added) == 3 and [name for name, _ in result.notes] == ["in/b.png"] and "caption" in result.notes[0][1]
+    assert len(result.added) == 3 and [item.caption for item in dataset.list_items(project)] == ["", "ohwx, a person", ""]
 
 
 @pytest.mark.parametrize("change", ["gone", "damaged", "another"])

@@ -6,7 +6,7 @@ import torch
 from model_kit import load_pipeline, lora_state
 
 from studio.errors import Problem
-from studio.models.files.lora_files import LAYERS, read_lora_file, save_lora_file
+from studio.models.files.lora_files import save_lora_file
 from studio.models.loading import load_expert
 from studio.models.lora import (
     add_lora,
@@ -17,6 +17,8 @@ from studio.models.lora import (
     set_strength,
     trainable_lora,
 )
+from studio.models.loras.names import LAYERS
+from studio.models.loras.reading import read_lora_file
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from studio.config import SweepConfig
 from studio.models import lora
 from studio.models.files import lora_files
 from studio.models.loading import load_expert, load_text_encoder, load_vae
+from studio.models.loras.reading import read_lora_file
 from studio.models.render import Stopped, decode_frames, draw_stage, stage_steps, start_state
 
 EXPERTS = ("high_noise", "low_noise")
@@ -54,7 +55,7 @@ def draw(base, parts, settings, pair_files=None, strength=1.0, between=lambda st
     for expert in EXPERTS:
         model = experts[expert]
         if pair_files:
-            lora.apply_lora(model, lora_files.read_lora_file(pair_files[expert])[0], strength)
+            lora.apply_lora(model, read_lora_file(pair_files[expert])[0], strength)
         try:
             state = between(draw_stage(model, base, settings, expert, state, *embeds, device=DEVICE))
         finally:

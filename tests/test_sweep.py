@@ -24,7 +24,7 @@ from studio.evaluation.judge.score import Needs
 from studio.evaluation.judge.scores import all_scores
 from studio.evaluation.judge.table import findings_in
 from studio.evaluation.judge.verdict import verdict
-from studio.evaluation.prompts import read_prompts_file, resolve_prompts, standard_prompts
+from studio.evaluation.prompts import flags_in, read_prompts_file, resolve_prompts, standard_prompts
 from studio.evaluation.sweep_facts import Prompt
 from studio.evaluation.sweep_plan import plan_sweep
 from studio.models.catalogue import BaseModel
@@ -106,6 +106,15 @@ def test_a_prompt_that_needs_a_trigger_without_one_is_a_problem_with_the_way_out
     with pytest.raises(Problem) as e:
         resolve_prompts(("[trigger] smiling",), "", "person")
     assert e.value.action == "open-dataset"
+
+
+def test_the_flags_of_other_trainers_test_prompts_are_told_and_no_part_of_a_prompt(tmp_path):
+    path = tmp_path / "prompts.txt"
+    path.write_text(
+        "# musubi\n[trigger], a woman, on a beach --w 832 --h 480 --n blurry, ugly\nLabel | a man -- in a park --d 1\n", encoding="utf-8"
+    )
+    assert read_prompts_file(path) == ("[trigger], a woman, on a beach", "Label | a man -- in a park")
+    assert flags_in(path) == ("--w 832 --h 480 --n blurry, ugly", "--d 1")
 
 
 def test_standard_prompts_fit_the_base_model_and_a_file_in_the_project_goes_first(project):

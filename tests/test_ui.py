@@ -352,8 +352,8 @@ def test_uploads_are_deleted_by_the_job_itself_however_it_ends(project, media, i
     assert worker._claim(run)
     worker.execute(run)
     assert state.read_status(run).state == end and not folder.exists()
-    button = results_view.read_results(project)["reports"][0]["button"]
-    assert button is None if end == "done" else button["action"] == "upload"  # resuming it would find no files
+    button = results_view.read_results(project).reports[0].button
+    assert button is None if end == "done" else button.action == "upload"  # resuming it would find no files
 
 
 def test_uploads_are_deleted_when_the_import_is_taken_out_of_the_queue(project, media, idle):
@@ -428,7 +428,7 @@ def test_equal_files_of_one_drop_are_taken_once_and_the_other_is_named(project, 
     dataset_tab.take_uploads(project, send_at(project, ("photo (1).jpg", content), (second, content), ("photo (3).jpg", other)))
     result = run_import(project)
     assert result["added"] == ["0001", "0002"] and result["rejected"] == []
-    assert [name for name, _ in result["duplicates"]] in (["photo (1).jpg"], [second])
+    assert [Path(name).name for name, _ in result["duplicates"]] in (["photo (1).jpg"], [second])
     assert nothing_sent_is_left(project)
 
 
@@ -469,6 +469,50 @@ def test_a_caption_stays_with_the_photo_of_its_drop(project, media, idle):
     assert [item.caption for item in dataset.list_items(project)] == ["ohwx, no 1", "ohwx, no 2"]
 
 
+def test_a_text_of_which_nobody_can_tell_whose_it_is_goes_to_no_photo(project, media, idle):
+    photos = [(media / f"person_a_{n}.jpg").read_bytes() for n in (1, 2)]
+    files = [("001.jpg", photos[0]), ("001.jpg", photos[1]), ("001.txt", b"ohwx, of one of them")]
+    dataset_tab.take_uploads(project, send_at(project, *files))
+    result = run_import(project)
+    assert [item.caption for item in dataset.list_items(project)] == ["", ""] and len(result["added"]) == 2
+    assert [Path(group["name"]).name for group in result["left_out"]] == ["001.txt"] and "their folders" in result["left_out"][0]["words"]
+
+
+def test_a_dropped_folder_keeps_its_folders_and_what_it_asks_about_waits(project, media, idle):
+    photos = [(media / name).read_bytes() for name in ("person_a_1.jpg", "person_a_2.jpg", "person_b_1.jpg")]
+    files = [("set/a/001.jpg", photos[0]), ("set/b/001.jpg", photos[1]), ("set/b/001.txt", b"ohwx, in b"), ("set/masks/x.jpg", photos[2])]
+    dataset_tab.take_uploads(project, send_at(project, *files))
+    run_import(project)
+    assert [item.caption for item in dataset.list_items(project)] == ["", "ohwx, in b"]
+    uploads.clear_leftovers(project.workspace)  # a studio that was closed meanwhile
+    [report] = results_view.read_results(project).reports
+    [line] = report.groups[0].lines
+    assert "set/masks" in line.text and [choice.label for choice in line.answers] == ["They show Anna", "Leave them out"]
+    results_view.answer(project, report.job, line.answers[0].name, True)
+    run_all(project)
+    assert len(dataset.list_items(project)) == 3 and nothing_sent_is_left(project)
+    [report] = results_view.read_results(project).reports
+    assert report.text == "Imported 3 items." and report.groups == ()
+
+
+def test_dismissing_a_question_deletes_what_waited_for_its_answer(project, media, idle):
+    dataset_tab.take_uploads(project, send_at(project, ("set/masks/x.jpg", (media / "person_a_1.jpg").read_bytes())))
+    run_import(project)
+    uploads.clear(project)
+    assert not nothing_sent_is_left(project)
+    results_view.dismiss(project, results_view.read_results(project).reports[0].job)
+    uploads.clear(project)
+    assert nothing_sent_is_left(project)
+
+
+def run_all(project):
+    for run in project.list_runs("import"):
+        if state.read_status(run).state == "queued":
+            assert worker._claim(run)
+            worker.execute(run)
+            assert state.read_status(run).state == "done"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on file size for a process")
 def test_a_drop_that_finds_no_place_in_the_queue_leaves_nothing(project, media, idle):
     sent = send_at(project, ("a.jpg", (media / "person_a_1.jpg").read_bytes()))
@@ -505,9 +549,9 @@ def test_an_import_tells_what_was_rejected_what_was_there_and_what_to_know(fille
         "notes": [("long.jpg", "its caption was cut to 2000 characters")],
     }
     finish(filled, NOTHING_GIVEN, result)
-    [report] = results_view.read_results(filled)["reports"]
-    lines = [line["text"] for group in report["groups"] for line in group["lines"]]
-    assert report["text"] == "Imported 1 item. 1 file could not be used."
+    [report] = results_view.read_results(filled).reports
+    lines = [line.text for group in report.groups for line in group.lines]
+    assert report.text == "Imported 1 item. 1 file could not be used."
     assert lines == [
         "notes.jpg: It is no picture.",
         "copy.jpg is the same as item 0001.",
@@ -518,21 +562,21 @@ def test_an_import_tells_what_was_rejected_what_was_there_and_what_to_know(fille
 def test_a_result_stays_until_it_is_dismissed_in_any_window(filled, idle):
     finish(filled, NOTHING_GIVEN, {"added": [], "rejected": [("a.txt", "it is no picture")]})
     finish(filled, CurateJob(), {})
-    reports = results_view.read_results(filled)["reports"]
-    assert [report["title"] for report in reports] == ["Choose the best photos", "Import"]
-    results_view.dismiss(filled, reports[1]["job"])
-    assert [report["title"] for report in results_view.read_results(filled)["reports"]] == ["Choose the best photos"]
-    results_view.dismiss(filled, reports[0]["job"])
-    assert results_view.read_results(filled) == {}
+    reports = results_view.read_results(filled).reports
+    assert [report.title for report in reports] == ["Choose the best photos", "Import"]
+    results_view.dismiss(filled, reports[1].job)
+    assert [report.title for report in results_view.read_results(filled).reports] == ["Choose the best photos"]
+    results_view.dismiss(filled, reports[0].job)
+    assert results_view.read_results(filled) is None
     finish(filled, NOTHING_GIVEN, {"added": ["0009"], "rejected": []})
-    assert results_view.read_results(filled)["reports"][0]["text"] == "Imported 1 item."
+    assert results_view.read_results(filled).reports[0].text == "Imported 1 item."
 
 
 def test_captions_that_say_too_little_are_named_and_lead_to_their_picture(filled, idle):
     note = {"id": "0002", "file": "0002.jpg", "text": "the answer was no use; the caption says only 'ohwx, a person', please look at it"}
     finish(filled, CaptionJob(config={}), {"written": 2, "plain": 1, "kept": 1, "failed": 0, "notes": [note]})
-    [report] = results_view.read_results(filled)["reports"]
-    assert "2 captions were written" in report["text"] and report["groups"][0]["lines"][0]["item"] == "0002"
+    [report] = results_view.read_results(filled).reports
+    assert "2 captions were written" in report.text and report.groups[0].lines[0].item == "0002"
     dataset.set_caption(filled, "0002", "ohwx, a person")
     step = dataset_view.next_step(filled)
     assert "1 caption with a remark, beginning with 0002" in step.text and "nothing about the scene" in step.reason

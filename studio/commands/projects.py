@@ -2,6 +2,7 @@
 that `list` takes to start.
 """
 
+import shlex
 import time
 from argparse import Namespace
 from typing import Any
@@ -11,6 +12,8 @@ from studio.commands.output import Output, find_project, run_here
 from studio.commands.results import list_damaged
 from studio.data.captions.rules import audit, check_trigger
 from studio.data.dataset import kept_items, list_items
+from studio.data.incoming.report import LeftOut, Question, describe_group
+from studio.data.incoming.sorting import Answers
 from studio.errors import NewerFormat, Problem
 from studio.jobs.kinds.caption import CaptionJob
 from studio.jobs.kinds.curate import CurateJob
@@ -18,8 +21,10 @@ from studio.models.catalogue import describe_model
 from studio.models.preset import model_preset
 from studio.project_facts import Permission
 from studio.training.pairs import list_pairs
+from studio.words import count as number
 from studio.workspace import Workspace
 
+MOST_NAMES = 20  # of files, printed in one line; --json names all
 STATEMENT = "I am this person, or they agreed that I train a model of them and make pictures with it."
 
 
@@ -66,13 +71,23 @@ def import_media(args: Namespace, workspace: Workspace, out: Output) -> dict[str
     from studio.data.importer import import_media as run
 
     project = find_project(workspace, args.project, out)
-    found = run(project, args.paths, report=out.report)
-    count = "1 picture or clip" if len(found.added) == 1 else f"{len(found.added)} pictures and clips"
-    out.print(f"Added {count} to {project.facts().name}.")
+    answers = Answers(take=frozenset(args.take), leave=frozenset(args.leave), encoding=args.encoding)
+    found = run(project, args.paths, answers=answers, report=out.report)
+    num_texts = f"; captions came from {number(len(found.texts), 'file')}" if found.texts else ""
+    added = "1 picture or clip" if len(found.added) == 1 else f"{len(found.added)} pictures and clips"
+    out.print(f"Added {added} to {project.facts().name}{num_texts}.")
     for same in found.duplicates:
         out.print(f"  {same.name} is the same as {same.item_id}; not added again.")
     for left_out in found.rejected:
         out.print(f"  {left_out.name} was left out: {left_out.words}")
+    for group in found.left_out:
+        out.print(f"  {describe_group(group)} was left out: {group.words}{_names(group)}")
+        if group.can_come:
+            out.print(f"    To take it in, import again with: --take {shlex.quote(group.name)}")
+    for question in found.asked:
+        out.print(f"  {describe_group(question)} was not imported: {question.words}{_names(question)}.")
+        name = shlex.quote(question.name)
+        out.print(f"    Import again and say which: --take {name} or --leave {name}")
     for note in found.notes:
         out.print(f"  {note.name}: {note.words}.")
     if not (found.added or found.duplicates) and found.rejected:
@@ -80,6 +95,14 @@ def import_media(args: Namespace, workspace: Workspace, out: Output) -> dict[str
             f"nothing could be imported: {found.rejected[0].name}: {found.rejected[0].words}", fix="Give photos or clips of the person."
         )
     return {"project": project.slug} | found.to_json()
+
+
+def _names(group: LeftOut | Question) -> str:
+    """The files of a group, where its name does not name them."""
+    if group.files == (group.name,):
+        return ""
+    more = f" and {len(group.files) - MOST_NAMES} more" if len(group.files) > MOST_NAMES else ""
+    return f": {', '.join(group.files[:MOST_NAMES])}{more}"
 
 
 def curate(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:

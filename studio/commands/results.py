@@ -16,7 +16,7 @@ from studio.evaluation.first_pictures import describe_first_pictures
 from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import NOT_MEASURED, Verdict
 from studio.evaluation.judge.verdict import verdict as judge
-from studio.evaluation.prompts import read_prompts_file
+from studio.evaluation.prompts import flags_in, read_prompts_file
 from studio.evaluation.rest import Rest, what_is_left
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Sweep, SweepReport
 from studio.evaluation.sweep_plan import select_pairs
@@ -48,6 +48,8 @@ def sweep(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     overrides = parse_settings(args.set) | {"strengths": args.strengths}
     if args.prompts:
         overrides["prompts"] = read_prompts_file(args.prompts)
+        for flags in flags_in(args.prompts):
+            out.print(f"Left aside: {flags} (size, length, seed and steps are the comparison's own settings)")
     folder = sweeps.open_sweep(project, make_sweep_config(project, overrides), _choose_pairs(project, args.pairs))
     return {"project": project.slug} | asdict(draw(project, folder, out))
 
@@ -146,22 +148,30 @@ def say_verdict(project: Project, folder: Path, out: Output) -> Verdict:
 
 
 def export(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
-    from studio.export.pairs import export_pair, settings_left_out  # as the command needs it: a window and the other commands start without
+    from studio.export.pairs import (  # as the command needs it: a window and the other commands start without
+        export_pair,
+        read_export,
+        settings_left_out,
+    )
     from studio.export.targets import find_target
 
     project, target = find_project(workspace, args.project, out), find_target(args.to)
     note_damaged(list_damaged(project), out)
     pair, strength = choose_pair(project, out, args.pair)
     strength = strength if args.strength is None else args.strength
-    folder, left_out = export_pair(project, pair, target.name, strength=strength), settings_left_out(pair, target.name)
+    folder = export_pair(project, pair, target.name, strength=strength, lora_format=args.lora_format)
+    record, left_out = read_export(folder), settings_left_out(pair, target.name)
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     out.print(f"Exported {pair.id} for {args.to} to {folder}:")
     for name in files:
         out.print(f"  {name}")
+    if record.in_words:
+        out.print(record.in_words)
     if left_out:
         out.print(f"Settings of the training run that {target.title} does not get:")
         out.table([list(entry) for entry in left_out], ["setting", "value", "why"])
     answer = {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files}
+    answer |= {"lora_format": record.lora_format, "difference": record.difference}
     return answer | {"left_out": [list(entry) for entry in left_out]}
 
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from studio.config import NUM_KEPT, DataConfig
 from studio.data import dataset, persons, quality
+from studio.data.curate_report import CurateReport, Proposal
 from studio.data.item_record import Item, Measurements, Sighting
 from studio.data.remarks import SEVERAL_PEOPLE
-from studio.data.reports.curate_report import CurateReport, Proposal
 from studio.errors import Problem
 from studio.models import eyes
 from studio.models.catalogue import BaseModel, describe_model, find_model

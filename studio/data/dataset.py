@@ -15,6 +15,7 @@ from typing import Any
 
 from studio.data import records, undo_steps
 from studio.data.captions.files import caption_file, clean_caption, read_text, text_key, write_caption
+from studio.data.captions.whole_words import whole_word
 from studio.data.item_record import NOT_MEASURED, Item, Measurements, Record
 from studio.data.media.kinds import MediaFacts
 from studio.data.records import Curation, Seen
@@ -98,7 +99,7 @@ def replace_in_captions(project: Project, find: str, replace_with: str, whole_wo
     """Replace text in every caption, upper and lower case as written; how many captions changed. One step of undo."""
     if not find:
         raise ValueError("the text to find is empty; type what should be replaced")
-    pattern = re.compile(rf"(?<!\w){re.escape(find)}(?!\w)" if whole_words else re.escape(find))
+    pattern = whole_word(find) if whole_words else re.compile(re.escape(find))
     with _editing(project) as (data, items):
         texts = {i.id: clean_caption(pattern.sub(lambda _: replace_with, i.caption)) for i in items.values() if i.caption}
         texts = {item_id: text for item_id, text in texts.items() if text != items[item_id].caption}
@@ -231,6 +232,7 @@ class NewMedia:
     original_sha256: str
     caption: str = ""
     caption_source: str = ""
+    other_captions: tuple[str, ...] = ()  # that came with it and are not used
 
 
 def add_media(project: Project, new: NewMedia) -> tuple[str, str]:
@@ -252,7 +254,8 @@ def add_media(project: Project, new: NewMedia) -> tuple[str, str]:
         path = project.dataset_dir / (item_id + new.media.suffix)
         data.items[item_id] = Record(
             file=path.name, sha256=new.original_sha256, original=name, original_sha256=new.original_sha256, added=time.time(),
-            caption_source=new.caption_source if caption else "", caption_key=text_key(caption), **new.facts.media_fields(), **file_fields,
+            caption_source=new.caption_source if caption else "", caption_key=text_key(caption),
+            other_captions=new.other_captions, **new.facts.media_fields(), **file_fields,
         )  # fmt: skip
         records.save(project, data)
         project.dataset_dir.mkdir(exist_ok=True)
@@ -337,7 +340,7 @@ def _item(project: Project, item_id: str, record: Record, files: Mapping[str, Se
     return Item(
         id=item_id, path=path, caption=caption, caption_source=source if caption else "", original=record.original, sha256=record.sha256,
         measurements=record.measurements, problem=record.problem, keep=record.keep, reasons=record.reasons, decided_by=record.decided_by,
-        **record.media_fields(),
+        other_captions=record.other_captions, **record.media_fields(),
     )  # fmt: skip
 
 

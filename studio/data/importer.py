@@ -9,18 +9,25 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from studio.data import dataset, limits, sources
+from studio.data import dataset, limits
+from studio.data.captions.files import clean_caption
 from studio.data.dataset import NewMedia
+from studio.data.incoming.found import Archives, open_archives, why_unreadable
+from studio.data.incoming.matching import split_variants
+from studio.data.incoming.report import Duplicate, FileNote, ImportReport
+from studio.data.incoming.sorting import Answers, Person
+from studio.data.incoming.survey import Source, survey
 from studio.data.media import kinds as media
 from studio.data.media import photos, transcode
 from studio.data.media.kinds import MediaFacts
-from studio.data.reports.import_report import Duplicate, FileNote, ImportReport
 from studio.errors import Problem, is_disk_full
 from studio.workspace import Project
 
 log = logging.getLogger(__name__)
 _SPARE_BYTES = 256 * 1024**2  # left free on the disk
-_TRIGGER_PLACEHOLDER = re.compile(r"\[trigger\]", re.IGNORECASE)  # of AI Toolkit
+_TRIGGER_PLACEHOLDER = re.compile(
+    r"\[(?:trigger|name)\]|\{trigger\}|<trigger>", re.IGNORECASE
+)  # of AI Toolkit, and what people write for it
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,9 @@ class _Import:
 
     project: Project
     folder: Path  # for what is on its way in
-    archives: sources.Archives
+    archives: Archives
     result: ImportReport
+    captions_only: frozenset[str]  # names of files that were taken in before: they may have been removed since
     should_stop: Callable[[], bool]
 
 
@@ -38,37 +46,66 @@ def import_media(
     project: Project,
     paths: Sequence[Path | str],
     *,
+    answers: Answers | None = None,
+    earlier: ImportReport | None = None,
     report: Callable[..., None] = lambda event, **fields: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ImportReport:
     """Import files, folders and zips; ImportReport. What can't be used is reported with a reason, and costs nothing else.
 
-    May be stopped or killed at any moment and run again: what is there already is recognised by its content.
-    Problem if there is nothing to import, or when the disk is full (what was done is kept).
+    answers: what the person said of files that an import left out or asked about; earlier: the report of that import, which is taken up:
+    then only what the answers are about is imported. May be stopped or killed at any moment and run again: what is there already is
+    recognised by its content. Problem if there is nothing to import, or when the disk is full (what was done is kept).
     """
     project.require_ours()
-    found = sources.find_sources(paths, leave_out=project.workspace.home)  # a folder above the workspace holds copies of everybody
-    if not found:
+    facts, answers = project.facts(), answers or Answers()
+    # a folder above the workspace holds copies of everybody
+    found = survey(paths, project.workspace.home, Person(facts.trigger, facts.class_noun), answers)
+    if not found.sources and not found.asked and not any(group.can_come for group in found.left_out):
         names = ", ".join(Path(path).name or str(path) for path in paths) or "what was given"
         raise Problem(f"There are no photos or clips in {names}.", fix=f"Choose a folder with {media.SUPPORTED}.")
-    result = ImportReport()
-    stopped = False
-    with dataset.incoming(project) as folder, sources.open_archives() as archives:
-        taking = _Import(project, folder, archives, result, should_stop)
-        for number, source in enumerate(found):
-            if stopped or should_stop():
-                stopped = True
-                break
-            report("progress", stage="import", done=number, total=len(found), unit="files", message=source.name)
-            with _explain_full_disk(number, len(found)):
-                stopped = not _import_one(taking, source)
-    done = result.num_files() if stopped else len(found)
+    todo, captions_only = (found.sources, frozenset[str]()) if earlier is None else _answered(found.sources, earlier)
+    result = ImportReport(num_given=found.num_given, left_out=found.left_out, asked=found.asked, texts=found.texts, notes=list(found.notes))
+    with dataset.incoming(project) as folder, open_archives() as archives:
+        stopped = _import_all(_Import(project, folder, archives, result, captions_only, should_stop), todo, report)
     result = replace(result, stopped=stopped)
-    report("progress", stage="import", done=done, total=len(found), unit="files", message=_summary(result))
-    return result
+    done = result.num_files() if stopped else len(todo)
+    report("progress", stage="import", done=done, total=len(todo), unit="files", message=_summary(result))
+    return result if earlier is None else _taken_up(earlier, result)
 
 
-def _import_one(taking: _Import, source: sources.Source) -> bool:
+def _import_all(taking: _Import, todo: Sequence[Source], report: Callable[..., None]) -> bool:
+    """Take in one file after the other; whether it was stopped."""
+    for number, source in enumerate(todo):
+        if taking.should_stop():
+            return True
+        report("progress", stage="import", done=number, total=len(todo), unit="files", message=source.name)
+        with _explain_full_disk(number, len(todo)):
+            if not _import_one(taking, source):
+                return True
+    return False
+
+
+def _answered(found: Sequence[Source], earlier: ImportReport) -> tuple[list[Source], frozenset[str]]:
+    """(the files that the earlier import did not take in, or that have other captions now; the names of the latter)."""
+    waiting = {name for group in (*earlier.left_out, *earlier.asked) for name in group.files}
+    fresh = [source for source in found if source.name in waiting]
+    known = [source for source in found if source.name not in waiting and any(part.source.shown in waiting for part in source.captions)]
+    return fresh + known, frozenset(source.name for source in known)
+
+
+def _taken_up(earlier: ImportReport, result: ImportReport) -> ImportReport:
+    """The report of both together: what the earlier import took in is no duplicate of itself."""
+    return replace(
+        result,
+        added=earlier.added + result.added,
+        duplicates=earlier.duplicates + [same for same in result.duplicates if same.item_id not in earlier.added],
+        rejected=earlier.rejected + result.rejected,
+        notes=earlier.notes + [note for note in result.notes if note not in earlier.notes],
+    )
+
+
+def _import_one(taking: _Import, source: Source) -> bool:
     """Take one file in, or note why not; False if it was stopped on the way."""
     name, result = _shown(source.name), taking.result
     if source.reason:
@@ -76,6 +113,8 @@ def _import_one(taking: _Import, source: sources.Source) -> bool:
         return True
     try:
         item_id, known = _take_in(taking, source)
+        if not known and not item_id:
+            return True
         if known:
             result.duplicates.append(Duplicate(name, known))
         else:
@@ -89,7 +128,7 @@ def _import_one(taking: _Import, source: sources.Source) -> bool:
     except OSError as e:
         if is_disk_full(e):
             raise
-        result.rejected.append(FileNote(name, sources.why_unreadable(e)))
+        result.rejected.append(FileNote(name, why_unreadable(e)))
     except Exception as e:  # ours or a library's; it costs this file and no other
         log.exception("%s could not be taken in", name)
         result.rejected.append(FileNote(name, f"the studio could not take it in ({type(e).__name__}); the log says more"))
@@ -100,25 +139,39 @@ def _import_one(taking: _Import, source: sources.Source) -> bool:
     return True
 
 
-def _take_in(taking: _Import, source: sources.Source) -> tuple[str, str]:
-    """(id of the new item, ""), or ("", id of the item that has the same content)."""
+def _take_in(taking: _Import, source: Source) -> tuple[str, str]:
+    """(id of the new item, ""), ("", id of the item that has the same content), or ("", "") if only captions were to come in."""
     project, original = taking.project, taking.folder / "original"
     if known := dataset.find_content(project, source.sha256()):
+        _caption_known(taking, source, known)
         return "", known
     _check_free_space(project, source.size())
-    sha256 = sources.copy_source(source, original, taking.archives)
+    sha256 = taking.archives.copy(source.found, original)
     if known := dataset.find_content(project, sha256):
+        _caption_known(taking, source, known)
         return "", known
+    if source.name in taking.captions_only:
+        return "", ""
     ready, facts = _prepare(original, taking)
-    caption = _caption(project, _read_caption(source, taking))
-    if len(caption) > limits.MAX_CAPTION_CHARACTERS:
-        caption = caption[: limits.MAX_CAPTION_CHARACTERS].rsplit(" ", 1)[0]
-        taking.result.notes.append(FileNote(_shown(source.name), f"its caption was cut to {limits.MAX_CAPTION_CHARACTERS} characters"))
+    caption, *others = _captions(taking, source) or [""]
     new = NewMedia(
         media=ready, facts=facts, original=original, original_name=source.file_name(), original_sha256=sha256, caption=caption,
-        caption_source="imported",
+        caption_source="imported", other_captions=tuple(others),
     )  # fmt: skip
     return dataset.add_media(project, new)
+
+
+def _caption_known(taking: _Import, source: Source, item_id: str) -> None:
+    """A file that is here already may bring the caption that its item is missing; another caption is told, and stays outside."""
+    captions = _captions(taking, source)
+    if not captions:
+        return
+    item = dataset.get_item(taking.project, item_id)
+    if not item.caption:
+        dataset.set_caption(taking.project, item_id, captions[0], "imported")
+        _note(taking, source, f"{item_id} had no caption and took the one that came with it")
+    elif item.caption != captions[0]:
+        _note(taking, source, f"its caption is another one than that of {item_id}, which stays: {captions[0][:200]}")
 
 
 def _prepare(original: Path, taking: _Import) -> tuple[Path, MediaFacts]:
@@ -132,19 +185,35 @@ def _prepare(original: Path, taking: _Import) -> tuple[Path, MediaFacts]:
     return ready, MediaFacts(kind="photo", width=image.width, height=image.height)
 
 
-def _read_caption(source: sources.Source, taking: _Import) -> str:
-    try:
-        return sources.read_caption(source, taking.archives)
-    except (OSError, sources.Refused) as e:
-        why = sources.why_unreadable(e) if isinstance(e, OSError) else str(e)
-        taking.result.notes.append(FileNote(_shown(source.name), f"it came in without its caption: {why}"))
-        return ""
+def _captions(taking: _Import, source: Source) -> list[str]:
+    """The captions of a photo, the first of which is used; what was done to them is noted."""
+    trigger = taking.project.facts().trigger
+    found: list[str] = []
+    for part in source.captions:
+        lines, is_joined = split_variants(part.text, trigger)
+        if is_joined:
+            _note(taking, source, f"the lines of {part.source.name} were joined to one caption")
+        found += [_cut(taking, source, _fill(line, trigger)) for line in lines]
+    found = list(dict.fromkeys(caption for caption in found if caption))
+    if len(found) > 1:
+        _note(taking, source, f"the first of its {len(found)} captions is used; the others are kept with it")
+    return found
 
 
-def _caption(project: Project, text: str) -> str:
-    trigger = project.facts().trigger
-    text = " ".join(text.split())
-    return _TRIGGER_PLACEHOLDER.sub(lambda _: trigger, text) if trigger else text
+def _fill(text: str, trigger: str) -> str:
+    text = _TRIGGER_PLACEHOLDER.sub(lambda _: trigger, text) if trigger else text
+    return clean_caption(text, most=0)
+
+
+def _cut(taking: _Import, source: Source, caption: str) -> str:
+    if len(caption) <= limits.MAX_CAPTION_CHARACTERS:
+        return caption
+    _note(taking, source, f"its caption was cut to {limits.MAX_CAPTION_CHARACTERS} characters")
+    return caption[: limits.MAX_CAPTION_CHARACTERS].rsplit(" ", 1)[0]
+
+
+def _note(taking: _Import, source: Source, words: str) -> None:
+    taking.result.notes.append(FileNote(_shown(source.name), words))
 
 
 def _check_free_space(project: Project, size: int) -> None:
@@ -177,4 +246,5 @@ def _summary(result: ImportReport) -> str:
     parts = [f"{len(result.added)} imported"]
     parts += [f"{len(result.duplicates)} already there"] if result.duplicates else []
     parts += [f"{len(result.rejected)} not usable"] if result.rejected else []
+    parts += [f"{sum(len(group.files) for group in result.left_out)} left out"] if result.left_out else []
     return ", ".join(parts) + (", stopped" if result.stopped else "")

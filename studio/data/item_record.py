@@ -55,6 +55,7 @@ class Record(MediaFacts, Decision):
     original: str = ""  # file name in originals/; "" for a file put into dataset/ by hand
     original_sha256: str = ""
     caption_source: str = ""
+    other_captions: tuple[str, ...] = ()  # that came with it and are not used
     caption_key: str = ""  # of the caption that the studio wrote: another one was written by hand
     problem: str = ""  # why the file can't be read, or ""
     measurements: Measurements = NOT_MEASURED
@@ -101,3 +102,4 @@ class Item(MediaFacts, Decision):
     sha256: str
     measurements: Measurements = NOT_MEASURED
     problem: str = ""  # why the file can't be read, or ""
+    other_captions: tuple[str, ...] = ()  # that came with it and are not used

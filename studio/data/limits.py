@@ -2,7 +2,8 @@
 
 GB = 1024**3
 
-MAX_FILES = 5_000  # looked at in one import, folders and archives together
+MAX_FILES = 5_000  # photos and clips of one import, folders and archives together
+MAX_LOOKED_AT = 100_000  # files of any kind in one import
 MAX_FOLDER_DEPTH = 16
 
 MAX_PHOTO_BYTES = 200 * 1024**2
@@ -22,6 +23,7 @@ MAX_ZIP_RATIO = 200  # unpacked bytes for each packed one; photos and clips hard
 ZIP_RATIO_FLOOR = 4 * 1024**2  # below this size any ratio is harmless
 
 MAX_CAPTION_BYTES = 64 * 1024
+MAX_LIST_BYTES = 16 * 1024**2  # of a file that holds the captions of many
 MAX_CAPTION_CHARACTERS = 2_000
 MAX_NAME_CHARACTERS = 80
 

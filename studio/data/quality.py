@@ -11,11 +11,11 @@ from PIL import Image
 
 from studio.data import persons
 from studio.data import remarks as said
+from studio.data.curate_report import Proposal
 from studio.data.item_record import Item, Measurements
 from studio.data.media.clips import read_frames
 from studio.data.media.photos import load_photo
 from studio.data.remarks import Remark
-from studio.data.reports.curate_report import Proposal
 
 VERSION = 1  # of the measurements
 # blur_effect, 0 sharp to 1 blurred. Looser than the limits known for face crops, since the middle may hold soft background.

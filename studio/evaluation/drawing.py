@@ -29,9 +29,9 @@ from studio.evaluation.stages import StageStore
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Cell, Prompt, Sweep, SweepReport
 from studio.evaluation.sweeps import WAVE_CELLS
 from studio.models.catalogue import find_model
-from studio.models.files.lora_files import read_lora_file
 from studio.models.loading import dtype_of, load_expert, load_text_encoder, load_vae, pick_device, release
 from studio.models.lora import apply_lora, remove_lora, set_strength
+from studio.models.loras.reading import read_lora_file
 from studio.models.render import Stopped, decode_frames, draw_stage, stage_steps, start_state, to_bytes
 from studio.training.pairs import find_pair, verify_file
 from studio.workspace import Project, project_of

@@ -8,6 +8,8 @@ from typing import Any
 
 from studio.config import list_presets, load_preset
 from studio.data.captions.rules import fill
+from studio.data.captions.whole_words import whole_word
+from studio.data.incoming.matching import TEST_FLAGS
 from studio.errors import Problem
 from studio.evaluation.sweep_facts import CLASS, PERSON, Prompt
 from studio.models.preset import model_preset
@@ -31,23 +33,39 @@ def standard_prompts(project: Project, base_model: str) -> tuple[str, ...]:
 
 
 def read_prompts_file(path: Path | str) -> tuple[str, ...]:
-    """Prompts of a text file (one a line, "Label | text" or text, # for remarks) or of a TOML file with [[prompts]] label, text."""
+    """Prompts of a text file (one a line, "Label | text" or text, # for remarks) or of a TOML file with [[prompts]] label, text.
+
+    Flags of kohya's and musubi's test prompts (--w 832) are no part of a prompt; `flags_in` tells them.
+    """
     path = Path(path)
+    text = _read(path)
+    if path.suffix.lower() == ".toml":
+        try:
+            return _from_toml(tomllib.loads(text), path.name)
+        except (tomllib.TOMLDecodeError, RecursionError) as e:
+            raise ValueError(f"{path.name} is not readable as TOML: {e}") from None
+    return _checked(tuple(TEST_FLAGS.sub("", line).strip() for line in _prompt_lines(text)), path.name)
+
+
+def flags_in(path: Path | str) -> tuple[str, ...]:
+    """What a text file asks for beside the prompts, in the way of kohya and musubi; a comparison has settings of its own for it."""
+    found = [match[0].strip() for line in _prompt_lines(_read(Path(path))) if (match := TEST_FLAGS.search(line))]
+    return () if Path(path).suffix.lower() == ".toml" else tuple(dict.fromkeys(found))
+
+
+def _prompt_lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _read(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ValueError(f"there is no prompts file {path.name!r}; give a text file with one prompt a line") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path.name} is not a text file; save it as UTF-8 with one prompt a line") from None
     except OSError as e:
         raise ValueError(f"{path.name} can't be read ({e.strerror or e}); give a text file with one prompt a line") from None
-    if path.suffix.lower() == ".toml":
-        try:
-            return _from_toml(tomllib.loads(text), path.name)
-        except (tomllib.TOMLDecodeError, RecursionError) as e:
-            raise ValueError(f"{path.name} is not readable as TOML: {e}") from None
-    lines = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
-    return _checked(lines, path.name)
 
 
 def resolve_prompts(prompts: Sequence[str], trigger: str, class_noun: str) -> tuple[Prompt, ...]:
@@ -64,7 +82,7 @@ def resolve_prompts(prompts: Sequence[str], trigger: str, class_noun: str) -> tu
                 action="open-dataset",
             )
         text = fill(text, trigger, class_noun)
-        kind = PERSON if trigger and re.search(rf"(?<!\w){re.escape(trigger)}(?!\w)", text, re.IGNORECASE) else CLASS
+        kind = PERSON if trigger and whole_word(trigger, any_case=True).search(text) else CLASS
         resolved.append(Prompt(label=label or _short(text), text=text, kind=kind, picture=named[1] if named else ""))
     return tuple(resolved)
 

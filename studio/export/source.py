@@ -7,6 +7,7 @@ from pathlib import Path
 
 from studio.config import USUAL_STRENGTH, TrainConfig
 from studio.export.dataset import Group
+from studio.export.lora_format import Written
 from studio.models.preset import ModelPreset
 from studio.project_facts import Person
 from studio.training.pairs import Pair
@@ -37,6 +38,7 @@ class Source:
     strength: float | None
     groups: tuple[Group, ...]
     report: Report | None = None
+    written: Written | None = None  # how the pair's files were written; None: they are the ones that training saved
 
     @property
     def boundary(self) -> float:

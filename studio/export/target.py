@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from studio.export.foreign_values import Found
+from studio.export.lora_format import LoraFormat
 from studio.export.source import Source
 from studio.models.preset import ModelPreset
 
@@ -72,6 +73,7 @@ class Target:
     write: Callable[[Source, Path], None]  # into an empty folder
     serves: Callable[[ModelPreset], bool]  # whether a LoRA of this base model's preset can be used there
     dataset: Literal["always", "asked", "never"] = "never"
+    lora_format: LoraFormat = "fp32"  # of the pair's files where the person asks for none: fp32 where training goes on from them
     with_report: bool = False  # whether a comparison that holds the pair goes along
     settings: Settings | None = None  # None: the pair alone is handed over, or all settings are
     recognises: Callable[[str, Config], bool] | None = None  # (file name, data): whether a file is a config of this program

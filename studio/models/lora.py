@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from studio.errors import Problem
-from studio.models.files.lora_files import LAYERS, LoraState, file_key, lora_rank
+from studio.models.files.lora_files import LoraState, lora_rank
 from studio.models.forward import Transformer
+from studio.models.loras.names import LAYERS, file_key
 
 ADAPTER = "likeness_studio"  # long and unique: peft matches adapter names by substring
 TARGET_MODULES = r"blocks\.\d+\.(" + "|".join(name.replace(".", r"\.") for name in LAYERS.values()) + ")"

@@ -23,7 +23,6 @@ from studio.ui.views import News, Notice, Shows, Troubles, View, as_json
 from studio.workspace import Project, Workspace, safe_join
 
 log = logging.getLogger(__name__)
-POLL_SECONDS = 2.0
 MOST_TROUBLES = 4  # at once above the tabs; when one is mended, the next one comes
 NOTHING: dict[str, Any] = {}  # what a component of ours holds while it shows nothing
 
@@ -89,7 +88,7 @@ class Seen:
 
 
 class Page:
-    """Built once. Readers registered with `reads` run at page load, every two seconds and after each action; nothing else draws state.
+    """Built once. Readers registered with `reads` run at page load, when a file has changed and after each action; nothing else draws state.
 
     A reader that fails empties its own part, and its sentence stands above the tabs; the others go on. An action carries what its page showed
     when it was pressed (`shows`, which lies in the browser): one that was meant for another project is refused.
@@ -307,7 +306,8 @@ class Page:
         return Troubles((*told[:MOST_TROUBLES], *more)) if told else None
 
     def look_for_news(self, *values: Any) -> Any:
-        """Another number if `read_all` would send anything. gradio takes its time for every output, changed or not: the poll has one."""
+        """Another number if `read_all` would send anything. gradio takes its time for every output, changed or not: this has one. A page asks
+        when a file has changed (studio.ui.serving.fingerprint), and now and then for what lies in no file."""
         is_news = any(value != gr.skip() for value in self.read_all(*values)[1:])
         return News(time.monotonic_ns()).to_json() if is_news else gr.skip()
 
@@ -324,7 +324,7 @@ class Page:
         shown = [output for reader in self.readers for output in reader.outputs]
         outputs = [self.seen, *shown, *self.memories.values(), self.trouble, self.shows]
         self.sent_from.value = {"controls": self.controls}
-        quietly(gr.Timer(POLL_SECONDS).tick, self.look_for_news, inputs, self.news)
+        quietly(self.news.look, self.look_for_news, inputs, self.news)
         for event in (self.news.arrived, self.project.change, *(done.then for done in self.done)):
             quietly(event, self.read_all, inputs, outputs)
 

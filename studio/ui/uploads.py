@@ -1,25 +1,32 @@
-"""Files that a browser sent: moved into the project for the import job, and deleted as soon as it is over, however it ended."""
+"""Files that a browser sent: moved into the project for the import job, and deleted as soon as it is over, however it ended; while it asks
+about some of them, as soon as that is answered or dismissed."""
 
 import itertools
 import logging
 import os
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.data.incoming.found import fold, stem_of, why_unreadable
+from studio.data.incoming.matching import TEXT_SUFFIXES
+from studio.data.incoming.report import ImportReport
+from studio.data.media.kinds import looks_like_media
 from studio.data.records import portable_name
-from studio.data.sources import why_unreadable
 from studio.errors import Problem, is_disk_full
 from studio.jobs import state
 from studio.jobs.kind import read_config
-from studio.jobs.kinds.import_media import ImportJob
+from studio.jobs.kinds.import_media import LOOSE, ImportJob
+from studio.jobs.state import JobStatus
 from studio.workspace import Project, Workspace, new_numbered_dir
 
 log = logging.getLogger(__name__)
 CLEAN_SECONDS = 3.0
+DROP = "drop"  # name of the folders of an upload
 
 
 def incoming_dir(project: Project) -> Path:
@@ -36,7 +43,7 @@ class Sent:
     """One file that a browser sent. gradio files it by its content: equal files share a folder, and those of one name share the place."""
 
     path: Path
-    name: str  # as the person knows it; gradio's own is poorer by the signs that it does not like
+    name: str  # as the person knows it, with / where its folder was dropped; gradio's own is poorer by the signs that it does not like
 
 
 @dataclass(frozen=True)
@@ -72,8 +79,12 @@ def give_up(taken: Taken) -> None:
 
 def _move_all(files: list[Sent], folder: Path, left_out: list[tuple[str, str]]) -> None:
     moved = {}  # place -> where its content is now
+    doubtful = _doubtful_names(files)
     for file in files:
-        target = _free_place(folder, "".join(portable_name(file.name)))
+        parts = ["".join(portable_name(part)) for part in file.name.replace("\\", "/").split("/") if part not in ("", ".", "..")] or [
+            "file"
+        ]
+        target = _free_place(folder / LOOSE if file.name in doubtful else folder, parts)
         try:
             if file.path.is_dir():
                 left_out.append((file.name, "it is a folder; drop the files in it, or name the folder beside the drop zone"))
@@ -90,10 +101,25 @@ def _move_all(files: list[Sent], folder: Path, left_out: list[tuple[str, str]]) 
             left_out.append((file.name, why_unreadable(e)))
 
 
-def _free_place(folder: Path, name: str) -> Path:
-    """The first file of a name goes into the folder 1, the second into 2: a caption stays with the photo that was sent with it."""
-    target = next(place for number in itertools.count(1) if not (place := folder / str(number) / name).exists())
-    target.parent.mkdir(exist_ok=True)
+def _doubtful_names(files: list[Sent]) -> set[str]:
+    """Texts of which nobody can tell whose they are: a browser sends no folders, and there are more photos of that name, or fewer."""
+    bare = [file.name for file in files if "/" not in file.name]
+    texts = Counter(fold(name) for name in bare if fold(name).endswith(TEXT_SUFFIXES))
+    photos = Counter(fold(stem_of(name)) for name in bare if looks_like_media(name))
+    return {
+        name
+        for name in bare
+        if fold(name) in texts
+        and photos[stem := fold(stem_of(name))] != texts[fold(name)]
+        and max(photos[stem], texts[fold(name)]) > 1 <= photos[stem]
+    }
+
+
+def _free_place(folder: Path, parts: list[str]) -> Path:
+    """The first file of a name goes into the folder "drop 1", the second into "drop 2": a caption stays with the photo sent with it."""
+    names = (folder / f"{DROP} {number}" for number in itertools.count(1))
+    target = next(place for name in names if not (place := name.joinpath(*parts)).exists())
+    target.parent.mkdir(parents=True, exist_ok=True)
     return target
 
 
@@ -131,15 +157,28 @@ def is_upload(project: Project, paths: Iterable[str]) -> bool:
 
 
 def clear(project: Project, *, at_start: bool = False) -> None:
-    """Delete what no waiting or running import needs any more; at the start of a studio also what never reached the queue."""
+    """Delete what no import needs any more; at the start of a studio also what never reached the queue."""
     folders = list(incoming_dir(project).glob("import-*"))
     jobs = [job for job in state.list_jobs(project.workspace, project) if job.kind == "import"] if folders else []
     paths = {job.name: set(map(Path, read_config(ImportJob, job.run_dir).paths)) for job in jobs}
-    needed = set().union(*(paths[job.name] for job in jobs if not job.is_over))
+    needed = set().union(*(paths[job.name] for job in jobs if not job.is_over or (job == jobs[0] and waits_for_answer(project, job))))
     known = set().union(*paths.values())
     for folder in folders:
         if folder not in needed and (at_start or folder in known):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def waits_for_answer(project: Project, job: JobStatus) -> bool:
+    """Whether an import that is over left files that the person may still take in: until it is dismissed, or another import comes."""
+    if job.state != "done" or stamp(job) in project.facts().dismissed:
+        return False
+    report = job.read_result(ImportReport)
+    return report is not None and report.can_be_answered()
+
+
+def stamp(job: JobStatus) -> str:
+    """One end of a job: a job that runs again ends anew."""
+    return f"{job.name}@{job.queued_at:.3f}"
 
 
 def clear_leftovers(workspace: Workspace) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.data import limits
+from studio.data.captions.whole_words import whole_word
 
 MAX_ANSWER_CHARACTERS = 4_000
 MIN_KNOWN_WORDS = 0.6  # share of the words that are English
@@ -219,7 +220,7 @@ def _clean_phrase(phrase: str, trigger: str) -> str:
     phrase = _PICTURE.sub("", phrase)
     phrase = _SUBJECT.sub("", phrase)
     if trigger:
-        phrase = re.sub(rf"(?<!\w){re.escape(trigger)}(?!\w)", " ", phrase, flags=re.IGNORECASE)
+        phrase = whole_word(trigger, any_case=True).sub(" ", phrase)
     phrase = re.sub(r"^(?:and |also |who |while |is |are )+", "", " ".join(phrase.split()), flags=re.IGNORECASE)
     phrase = re.sub(r"\b(\w+)(?: \1\b)+", r"\1", phrase).strip(" .:!?-'()/&")
     first, _, rest = phrase.partition(" ")

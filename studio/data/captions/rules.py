@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from studio.data import limits
+from studio.data.captions.whole_words import whole_word, words_in
 from studio.data.item_record import Item
 from studio.data.remarks import Remark
 from studio.facts import Facts
@@ -284,12 +285,11 @@ def _count(items: Sequence[Item]) -> str:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+(?:['’-]\w+)*", text.casefold())
+    return words_in(text)
 
 
-@functools.lru_cache(maxsize=16)
 def _whole_word(trigger: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w){re.escape(trigger)}(?!\w)", re.IGNORECASE)
+    return whole_word(trigger, any_case=True)
 
 
 def _is_slip(word: str, target: str) -> bool:

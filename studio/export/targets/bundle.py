@@ -37,7 +37,7 @@ def write(source: Source, folder: Path) -> None:
     (parts / "lora").mkdir(parents=True)
     comfyui.write(source, parts / "lora")
     (parts / "lora" / "README.txt").rename(parts / "lora" / "README-ComfyUI.txt")
-    shutil.copyfile(source.pair.folder / "manifest.json", parts / "manifest.json")
+    write_json(parts / "manifest.json", source.pair.manifest.to_json())
     write_json(parts / "settings.json", source.person.to_json() | {"train": to_dict(source.train)})
     if source.report:
         for path in source.report.files:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from studio.config import NUM_KEPT
-from studio.data.reports.curate_report import CurateReport
+from studio.data.curate_report import CurateReport
 from studio.jobs.kind import PROCESSOR, JobConfig, Work
 
 TITLE = "Choose the best photos"

@@ -13,15 +13,15 @@ def captioner_folder(name: str, workspace: Workspace) -> Path:
     """Where a captioner lies, or would: models/<name>, else where the one line of text in models/<name>.path says. An absolute name is its own place."""
     folder = workspace.models_dir / name
     link = _link_file(folder.name, workspace)
-    return read_path(link) if not folder.is_dir() and link.is_file() else folder
+    return read_path(link) if not folder.is_dir() and link.exists() else folder
 
 
 def why_not_here(name: str, workspace: Workspace) -> str:
     """A sentence where a captioner is not on this computer, or not whole; "" where it is ready."""
     try:
         check_captioner(captioner_folder(name, workspace))
-    except (Problem, ValueError) as e:
-        return f"{e}"
+    except Problem as e:
+        return e.message
     return ""
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
-from studio.data.reports.caption_report import CaptionReport
-from studio.data.reports.import_report import ImportReport
+from studio.data.captions.report import CaptionReport
+from studio.data.incoming.report import ImportReport, LeftOut, Question, describe_group
+from studio.data.incoming.survey import FOR_ALL
+from studio.errors import Problem
 from studio.facts import Facts
 from studio.jobs import state
 from studio.jobs.kind import find_kind, read_config
@@ -13,7 +15,8 @@ from studio.jobs.kinds.import_media import ImportJob
 from studio.jobs.state import JobStatus
 from studio.ui import formatting as f
 from studio.ui import uploads
-from studio.ui.actions import find_button
+from studio.ui.actions import find_button, queue
+from studio.ui.uploads import stamp
 from studio.ui.views import Button, View
 from studio.workspace import Project
 
@@ -23,10 +26,21 @@ MOST_LINES = 200  # of one group; the rest is counted
 
 @dataclass(frozen=True)
 class Line(View):
-    """One line; with an item it can be pressed to see that item."""
+    """One line; with an item it can be pressed to see that item, with answers it waits for one of them."""
 
     text: str
     item: str = ""
+    files: tuple[str, ...] = ()  # that it is about
+    answers: tuple["Choice", ...] = ()
+
+
+@dataclass(frozen=True)
+class Choice(View):
+    """A button that answers what an import asked. name: of what it asked about; take: whether it comes in."""
+
+    label: str
+    name: str
+    take: bool
 
 
 @dataclass(frozen=True)
@@ -51,18 +65,25 @@ class Report(View):
     button: Button | None = None
 
 
-def read_results(project: Project | None) -> dict[str, Any]:
-    """{"reports": [...]} of the newest job of each kind, the newest first; {} if there is nothing to say (any more)."""
+@dataclass(frozen=True)
+class Reports(View):
+    """How the newest job of each kind ended, the newest first."""
+
+    reports: tuple[Report, ...]
+
+
+def read_results(project: Project | None) -> Reports | None:
+    """None if there is nothing to say (any more)."""
     if project is None:
-        return {}
+        return None
     jobs = [job for job in state.list_jobs(project.workspace, project) if job.kind in KINDS]
     newest = {job.kind: job for job in reversed(jobs)}
     over = sorted((job for job in newest.values() if job.is_over), key=lambda job: -job.queued_at)
     dismissed = set(project.facts().dismissed) if over else set()
     reports = [describe(project, job) for job in over if stamp(job) not in dismissed]
     # a plain success is news until the next job; what a person should look at stays until they dismiss it
-    reports = [report for report in reports if report.groups or report.tone == "bad" or report.name == jobs[0].name]
-    return {"reports": [report.to_json() for report in reports]} if reports else {}
+    told = tuple(report for report in reports if report.groups or report.tone == "bad" or report.name == jobs[0].name)
+    return Reports(told) if told else None
 
 
 def dismiss(project: Project, job: str) -> None:
@@ -73,14 +94,10 @@ def dismiss(project: Project, job: str) -> None:
         project.update(dismissed=(*kept, job))
 
 
-def stamp(job: JobStatus) -> str:
-    return f"{job.name}@{job.queued_at:.3f}"
-
-
 def describe(project: Project, job: JobStatus) -> Report:
     kind = find_kind(job.kind)
     result = job.read_result(kind.Result)
-    report = Report(stamp(job), job.name, job.title, groups=tuple(groups_of(result)))
+    report = Report(stamp(job), job.name, job.title, groups=tuple(groups_of(project, result)))
     if job.state == "done" and result is not None:
         return replace(report, text=kind.describe_end(result))
     if job.state == "done":
@@ -101,19 +118,65 @@ def with_button(project: Project, job: JobStatus, report: Report) -> Report:
     return replace(report, button=find_button("resume", job.name, "Try again"))
 
 
-def groups_of(result: Facts | None) -> list[Group]:
+def groups_of(project: Project, result: Facts | None) -> list[Group]:
     """What to know of what a job did; nothing where the dataset itself shows it."""
     if isinstance(result, ImportReport):
-        return import_groups(result)
+        return import_groups(result, project.facts().name)
     return caption_groups(result) if isinstance(result, CaptionReport) else []
 
 
-def import_groups(report: ImportReport) -> list[Group]:
+def import_groups(report: ImportReport, name: str) -> list[Group]:
     return [
+        *group("Please say what these are", [question_line(question, name) for question in report.asked]),
         *group("Could not be used", [Line(f"{file.name}: {f.sentence(file.words)}") for file in report.rejected]),
+        *group("Left out", [left_out_line(part) for part in report.left_out]),
         *group("Already there", [Line(f"{same.name} is the same as item {same.item_id}.", same.item_id) for same in report.duplicates]),
         *group("Good to know", [Line(f"{file.name}: {f.sentence(file.words)}") for file in report.notes]),
     ]
+
+
+def question_line(question: Question, name: str) -> Line:
+    is_text = question.code == FOR_ALL
+    yes, no = ("It is their caption", "Leave it out") if is_text else (f"They show {name}", "Leave them out")
+    choices = (Choice(yes, question.name, True), Choice(no, question.name, False))
+    return Line(f"{describe_group(question)}: {question.words}.", files=names_of(question), answers=choices)
+
+
+def left_out_line(part: LeftOut) -> Line:
+    choices = (Choice("Take them in", part.name, True),) if part.can_come else ()
+    return Line(f"{describe_group(part)}: {f.sentence(part.words)}", files=names_of(part), answers=choices)
+
+
+def names_of(part: LeftOut | Question) -> tuple[str, ...]:
+    """The files of a line that does not name them itself."""
+    if part.files == (part.name,):
+        return ()
+    more = len(part.files) - MOST_LINES
+    return (*part.files[:MOST_LINES], *([f"and {more:,} more"] if more > 0 else []))
+
+
+def answer(project: Project, job: str, name: str, take: bool) -> str:
+    """Go on with what an import left out or asked about, as the person says. `job` is the stamp of the report that they saw."""
+    shown = next((other for other in state.list_jobs(project.workspace, project) if stamp(other) == job), None)
+    if shown is None or shown.kind != "import":
+        raise Problem("That import is not the last one any more.", fix="Look at the page, then do it again.")
+    config, chosen = read_config(ImportJob, shown.run_dir), (name,)
+    if not all(Path(path).exists() for path in config.paths):
+        raise Problem("The files are not there any more.", fix="Import them again.")
+    take_now, leave_now = (chosen, ()) if take else ((), chosen)
+    config = replace(
+        config,
+        take=_with(config.take, take_now, leave_now),
+        leave=_with(config.leave, leave_now, take_now),
+        earlier=shown.name,
+        created=0.0,
+    )
+    queue(project, config)
+    return "They are being imported." if take else "They stay outside."
+
+
+def _with(said: tuple[str, ...], more: tuple[str, ...], not_any_more: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in (*said, *more) if name not in not_any_more))
 
 
 def caption_groups(report: CaptionReport) -> list[Group]:

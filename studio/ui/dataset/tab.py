@@ -81,6 +81,7 @@ def build_results(page: Page, place: gr.State) -> None:
     results = component("results", elem_id="last-job")
     page.acts(results.act, lambda project, event: actions.act(page, project, event.action))
     page.acts(results.dismiss, lambda project, event: results_view.dismiss(project, str(event.job)))
+    page.acts(results.answer, lambda project, event: results_view.answer(project, str(event.job), str(event.name), bool(event.take)))
     page.acts(results.pick, lambda project, place, event: [replace(place, item=str(event.id), show="all")], [place], [place])
     page.reads(lambda project: [results_view.read_results(project)], [results], tab=ID)
 
@@ -227,15 +228,18 @@ def build_person(page: Page) -> None:
         button = gr.Button("Save", elem_id="save-person")
         info = "If you have it already: ComfyUI's folder, or the one with the model's model_index.json (a diffusers folder)."
         folder = gr.Textbox(label="Folder of the base model", info=info, elem_id="model-folder")
+        info = "Only where the files' names don't say which expert is which: the file of the high-noise one."
+        high_noise = gr.Textbox(label="High-noise expert", info=info, elem_id="model-high-noise")
         link = gr.Button("Use this folder", elem_id="link-model")
-    page.acts(link.click, link_folder, [base, folder])
+    page.acts(link.click, link_folder, [base, folder, high_noise])
     page.acts(button.click, lambda project, *values: save_person(page, project, *values), [trigger, noun, base])
     page.reads(lambda project: read_person(page.workspace, project), [trigger, noun, base, permission], tab=ID)
 
 
-def link_folder(project: Project, base: str, folder: str) -> str:
-    """Use a base model that is on this computer already, where it is."""
-    found = link_model(base, uploads.check_folder(folder), project.workspace)
+def link_folder(project: Project, base: str, folder: str, high_noise: str = "") -> str:
+    """Use a base model that is on this computer already, where it is; high_noise: the person's word on which expert is which, or empty."""
+    chosen = uploads.check_folder(high_noise) if (high_noise or "").strip() else None
+    found = link_model(base, uploads.check_folder(folder), project.workspace, chosen)
     files = "; ".join(found.source.describe())
     return f"{found.title} is ready to use. {files[:1].upper()}{files[1:]}".strip()
 

@@ -9,11 +9,12 @@ from studio.data import remarks as said
 from studio.data.captions.rules import NO_CAPTION, audit, check_caption, class_prompt
 from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
-from studio.data.remarks import SEVERAL_PEOPLE
+from studio.data.remarks import CUT, SEVERAL_PEOPLE
 from studio.jobs import state
 from studio.jobs.waiting import find_turn
 from studio.models.eyes import find_eye
-from studio.models.preset import ModelPreset, model_preset
+from studio.models.preset import ModelPreset, list_models, model_preset
+from studio.models.prompt_length import PromptReader, find_prompt_reader, may_be_cut
 from studio.project_facts import ProjectFacts
 from studio.training.material import learnable, why_nothing_to_learn
 from studio.ui import actions, download_view
@@ -114,7 +115,10 @@ class Grid(View):
 
 @dataclass(frozen=True)
 class Viewer(View):
-    """The large picture with its caption. version: of its file; problems: what is wrong with the caption; problem: why it can't be used."""
+    """The large picture with its caption. version: of its file; problems: what is wrong with the caption; problem: why it can't be used.
+
+    unread: the end of the caption, which the base model does not see; others: captions that came with it beside the first.
+    """
 
     id: str
     project: str
@@ -130,6 +134,8 @@ class Viewer(View):
     source: str
     class_prompt: str
     problems: tuple[str, ...]
+    unread: str
+    others: tuple[str, ...]
     placeholder: str
     keep: bool
     reason: str
@@ -161,6 +167,7 @@ class Look:
     items: tuple[Item, ...]
     remarks: Mapping[str, tuple[said.Remark, ...]]  # id -> what is wrong with the caption
     findings: Findings | None
+    unread: Mapping[str, str]  # id -> the end of the caption that the base model does not see
 
     @property
     def kept(self) -> list[Item]:
@@ -173,15 +180,29 @@ def doubts_of(item: Item) -> list[str]:
 
 
 def look_at(project: Project) -> Look:
-    """The Look of a project; made anew only when a file of its dataset, or its trigger, has changed."""
-    return _look_at(dataset.version(project), words_of(project))
+    """The Look of a project; made anew only when a file of its dataset, its trigger or its base model has changed."""
+    return _look_at(dataset.version(project), words_of(project), find_reader(project))
 
 
 @functools.lru_cache(maxsize=4)
-def _look_at(version: dataset.Version, words: tuple[str, str]) -> Look:
+def _look_at(version: dataset.Version, words: tuple[str, str], reader: PromptReader | None) -> Look:
     items = dataset.list_items(version[0])
+    unread = {item.id: rest for item in items if reader and (rest := item.caption[reader.num_characters_read(item.caption) :])}
     remarks = {item.id: tuple(check_caption(item.caption, *words)) for item in items}
-    return Look(tuple(items), remarks, describe_findings(items, *words))
+    if reader:
+        cut = said.Remark(code=CUT, words=f"The model reads {reader.prompt_tokens} tokens and does not see the end.")
+        remarks |= {item_id: (*remarks[item_id], cut) for item_id in unread}
+    return Look(tuple(items), remarks, describe_findings(items, *words), unread)
+
+
+def find_reader(project: Project) -> PromptReader | None:
+    """What counts the tokens of the project's base model; None where no caption can be too long for it, or the model is not here."""
+    base_model = project.facts().base_model
+    if base_model not in list_models():
+        return None
+    most = model_preset(base_model).max_prompt_tokens
+    is_needed = any(may_be_cut(item.caption, most) for item in dataset.list_items(project))
+    return find_prompt_reader(base_model, project.workspace) if is_needed else None
 
 
 def next_step(project: Project | None) -> NextStep:
@@ -358,6 +379,8 @@ def read_viewer(project: Project, look: Look, item: Item | None) -> Viewer | Non
         source=SOURCES[item.caption_source],
         class_prompt=class_prompt(item.caption, trigger, noun) if item.caption else "",
         problems=tuple(remark.words for remark in look.remarks[item.id]),
+        unread=look.unread.get(item.id, ""),
+        others=tuple(item.other_captions),
         placeholder=f"{trigger or 'the trigger'}, a {noun} with ..., in ...",
         keep=item.keep,
         reason=item.reason,

@@ -1,10 +1,25 @@
 const lineView = (line) =>
   line.item ? html`<button class="line" data-do="pick" data-item="${line.item}">${line.text}</button>` : line.text;
+const answerView = (report, line, choice) => html`<button class="small" data-do="answer" data-job="${report.job}"
+  data-name="${choice.name}" data-take="${choice.take ? "yes" : ""}"
+  aria-label="${choice.label}: ${choice.name}">${choice.label}</button>`;
+const filesView = (line) =>
+  line.files.length
+    ? html`<details data-key="files-${line.text}"><summary>Which</summary>
+      <ul>${line.files.map((name) => html`<li>${name}</li>`)}</ul></details>`
+    : "";
+const choicesView = (report, line) =>
+  line.answers.length
+    ? html`<div class="answers">${line.answers.map((choice) => answerView(report, line, choice))}</div>`
+    : "";
+const itemView = (report, line) =>
+  html`<li>${lineView(line)}${choicesView(report, line)}${filesView(line)}</li>`;
+const isOpen = (group) => group.count <= 5 || group.lines.some((line) => line.answers.length);
 const groupView = (report, group) => html`<details
-  data-key="${report.job}-${group.title}" ${given(group.count <= 5, "open")}>
+  data-key="${report.job}-${group.title}" ${given(isOpen(group), "open")}>
   <summary>${group.title} <small>${group.count}</small></summary>
   <ul>${group.lines.map(
-    (line) => html`<li>${lineView(line)}</li>`,
+    (line) => itemView(report, line),
   )}${group.more ? html`<li>and ${group.more} more</li>` : ""}</ul>
 </details>`;
 const groupsView = (report) =>
@@ -25,6 +40,7 @@ mount(
   {
     act: (button) => doAction(button),
     dismiss: (button) => trigger("dismiss", { job: button.dataset.job }),
+    answer: ({ dataset }) => trigger("answer", { job: dataset.job, name: dataset.name, take: Boolean(dataset.take) }),
     pick: (button) => {
       trigger("pick", { id: button.dataset.item });
       if (window.innerWidth < 821) document.querySelector("#viewer-column")?.scrollIntoView({ block: "start" });

@@ -26,6 +26,11 @@ const cutView = (v) => html`<details class="cut"><summary>Cut this clip</summary
     <button data-do="cut" id="cut-clip">Cut</button>
   </div></details>`;
 
+const unreadView = (v) =>
+  html`<p class="remark unread">Not read by the model: <s>${v.unread}</s></p>`;
+const othersView = (v) => html`<details class="other-captions"><summary>Other captions that came with it
+  <small>${v.others.length}</small></summary><ul>${v.others.map((text) => html`<li>${text}</li>`)}</ul></details>`;
+
 mount(
   (v) => {
     if (!v.id) return "";
@@ -41,6 +46,8 @@ mount(
       <textarea id="caption-text" data-key="${keyOf(v)}" rows="4" spellcheck="true" placeholder="${v.placeholder}"
         >${text}</textarea>
       ${v.problems.map((p) => html`<p class="remark">${p}</p>`)}
+      ${v.unread ? unreadView(v) : ""}
+      ${v.others.length ? othersView(v) : ""}
       ${v.class_prompt ? classPromptView(v) : ""}
       <div class="viewer-buttons">
         <button data-do="save" id="save-caption">Save caption</button>

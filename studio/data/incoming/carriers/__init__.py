@@ -1,0 +1,1 @@
+"""Files that hold the captions of many photos. Each file in this folder reads one kind: `read(text, shelf)` gives its Listing, or None for another."""

@@ -1,0 +1,64 @@
+"""A folder dropped on the window, in a real browser: its folders stay apart, and what is asked about is answered with one press."""
+
+import pytest
+import test_browser as browser
+from test_browser import JOB_MS, choose_project, expect, free_port, make_person, start_studio, stop_jobs, stop_studio, window
+
+from studio.data import dataset
+from studio.workspace import Workspace
+
+engine = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; it is in tests/requirements.txt")
+PHOTOS = {"person_a_2.jpg": "ohwx, at the beach", "person_b_1.jpg": "ohwx, in the street"}
+
+
+def lay_out(folder):
+    """Two photos of one name with a caption each, a folder that may hold masks, and a mask of OneTrainer's."""
+    for (photo, caption), place in zip(PHOTOS.items(), ("beach", "street")):
+        (folder / place).mkdir(parents=True)
+        (folder / place / "001.jpg").write_bytes((browser.ROOT / "tests" / "media" / photo).read_bytes())
+        (folder / place / "001.txt").write_text(caption, encoding="utf-8")
+    (folder / "masks").mkdir()
+    (folder / "masks" / "venice.jpg").write_bytes((browser.ROOT / "tests" / "media" / "impostor_1.jpg").read_bytes())
+    (folder / "beach" / "001-masklabel.png").write_bytes((browser.ROOT / "tests" / "media" / "astronaut.png").read_bytes())
+    return folder
+
+
+def drop(page, folder):
+    """What the system does when a person lets a folder go over the drop zone."""
+    if not page.locator("#upload input[type=file]").count():
+        page.click("#add-media > button")
+    box = page.locator("#upload button").first.bounding_box()
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    devtools = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+        devtools.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+
+
+def test_a_folder_dropped_on_the_window_keeps_its_folders_and_asks_once(tmp_path):
+    workspace, port = Workspace(tmp_path / "home"), free_port()
+    (tmp_path / "home").mkdir()
+    kim = make_person(workspace, "Kim", "person_a_1.jpg")
+    process = start_studio(tmp_path / "home", port)
+    try:
+        with engine.sync_playwright() as play:
+            chromium = play.chromium.launch(executable_path=browser.CHROMIUM, args=browser.FLAGS)
+            with window(chromium, f"http://127.0.0.1:{port}", 1280, 860) as page:
+                choose_project(page, "Kim")
+                expect(page.locator(".thumb")).to_have_count(1)
+                drop(page, lay_out(tmp_path / "holiday"))
+                expect(page.locator(".thumb")).to_have_count(3, timeout=JOB_MS)
+                results = page.locator("#last-job")
+                expect(results).to_contain_text("holiday/masks (1 file): this may be masks, not photos")
+                expect(results).to_contain_text("holiday/beach (masks)")
+                assert sorted(item.caption for item in dataset.list_items(kim)) == ["ohwx, Kim by a window", *PHOTOS.values()]
+                results.get_by_role("button", name="They show Kim: holiday/masks").click()
+                expect(page.locator(".thumb")).to_have_count(4, timeout=JOB_MS)
+                expect(results).not_to_contain_text("Please say what these are")
+                results.get_by_role("button", name="Take them in: holiday/beach (masks)").click()
+                expect(page.locator(".thumb")).to_have_count(5, timeout=JOB_MS)
+            chromium.close()
+        assert not [path for path in (kim.root / "uploads").rglob("*") if path.is_file()]
+    finally:
+        stop_jobs(workspace)
+        stop_studio(process)
