@@ -179,11 +179,11 @@ def test_a_side_by_side_video_is_offered_once_it_is_made_and_can_be_watched(clie
     facts = {"created": 0.0, "base_model": "tiny", "base_key": "k", "fps": 16, "settings": {"seeds": [42]}}
     sweep = Sweep(**facts, prompts=prompts, pairs=(), cells=())
     address = f"/media/{served.slug}/sweeps/sweep-001"
-    assert evaluate_view.describe_row(folder, address, sweep, 0)["video"] == ""
+    assert evaluate_view.describe_row(folder, address, sweep, 0).video == ""
     comparison_file(folder, 0, 42).write_bytes(b"video")
     row = evaluate_view.describe_row(folder, address, sweep, 0)
-    assert row["label"] == "Portrait"
-    assert client.get(row["video"]).content == b"video"
+    assert row.label == "Portrait"
+    assert client.get(row.video).content == b"video"
 
 
 def test_gradios_own_file_route_does_not_reach_the_workspace(client, served):
@@ -861,7 +861,7 @@ def test_without_pairs_evaluate_points_to_training(filled):
     with gr.Blocks():
         form = build_form(SweepConfig, "sweep", skip=evaluate_choice.ASKED_APART)
     assert "train first" in evaluate_choice.what_prevents(filled)
-    assert evaluate_view.read_clips(filled, "") == {} and form.fields
+    assert evaluate_view.read_clips(filled, "") is None and form.fields
 
 
 def make_seen_sweep(project):
@@ -906,15 +906,15 @@ def make_seen_sweep(project):
 def test_evaluate_shows_likeness_in_a_line_under_the_clips_in_a_chart_and_a_table(filled):
     make_seen_sweep(filled)
     shown = evaluate_view.read_clips(filled, "")
-    assert shown["verdict"]["text"] == "Use step 1,000 at 0.7. Identity 91 % of your photos; motion 90 % of the base."
-    assert [cell["note"] for cell in shown["cells"]] == [f"identity {share} %, prompt 95 %" for share in (6, 91, 60)]
-    (chart,) = shown["verdict"]["charts"]
-    assert [(point["column"], point["label"].split(":")[0]) for point in chart["points"]] == [
+    assert shown.verdict.text == "Use step 1,000 at 0.7. Identity 91 % of your photos; motion 90 % of the base."
+    assert [cell.note for cell in shown.cells] == [f"identity {share} %, prompt 95 %" for share in (6, 91, 60)]
+    (chart,) = shown.verdict.charts
+    assert [(point.column, point.label.split(":")[0]) for point in chart.points] == [
         (1, "Step 1,000 at 0.7"),
         (2, "Step 2,000 at 0.7"),
     ]
-    assert "<svg" in chart["svg"] and 'role="img"' in chart["svg"] and shown["verdict"]["rows"][0][2] == "91 % (base 6 %)"
-    assert any("Step 2000 of train-001 is over-trained" in sentence for sentence in shown["verdict"]["why"])
+    assert "<svg" in chart.svg and 'role="img"' in chart.svg and shown.verdict.rows[0][2] == "91 % (base 6 %)"
+    assert any("Step 2000 of train-001 is over-trained" in sentence for sentence in shown.verdict.why)
 
 
 def test_the_train_tab_s_values_fit_its_fields(filled):
