@@ -41,6 +41,7 @@ COMMANDS = {
     "verdict": ("results", "verdict", "which pair, why, how sure"),
     "export": ("results", "export", "the files of a pair for other programs"),
     "lora": ("loras", "lora", "what a LoRA file holds, whoever made it; or a pair in one file as two"),
+    "use": ("comfyui", "use", "put a pair into ComfyUI, with workflows that draw with it"),
     "demo": ("demo", "demo", "everything at once, on the built-in model and drawn people"),
 }
 
@@ -313,5 +314,13 @@ _ARGUMENTS = {
             default="",
             help="number format of the LoRA files; default: fp16 for drawing, which is half the size, fp32 where another trainer goes on from them",
         ),
+        _argument("--with-photos", action="store_true", help="put photos, clips and captions into a bundle; trainers always get them"),
+    ],
+    "use": [
+        _PROJECT,
+        _argument("--comfyui", default="", metavar="FOLDER", help="ComfyUI's folder, or its folder for LoRA files; it is remembered"),
+        _argument("--pair", default="", help="default: the verdict's, or the last one"),
+        _argument("--strength", type=float, default=None),
+        _argument("--take-back", action="store_true", help="take out of ComfyUI again what was put into it for this person"),
     ],
 }

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from comfy_kit import HIGH, make_project, make_whole_comfyui, pair_of
 from comfyui_kit import make_true_comfyui
 from comparison_kit import LANDSCAPE, PORTRAIT, make_comparison
 
@@ -18,7 +19,7 @@ from studio.data.dataset import set_caption
 from studio.data.importer import import_media
 from studio.evaluation.report import write_report
 from studio.models.preset import model_preset
-from studio.project_facts import Permission
+from studio.project_facts import ChosenPair, Permission
 from studio.workspace import Workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -609,6 +610,32 @@ def choose_a_number_format(page, project):
     while project.facts().lora_format != "bf16" and time.monotonic() < deadline:
         time.sleep(0.2)
     assert project.facts().lora_format == "bf16"
+
+
+def test_the_chosen_pair_goes_into_comfyui_from_the_window_and_out_again(browser, tmp_path):
+    home, port, root = tmp_path / "home", free_port(), make_whole_comfyui(tmp_path / "Comfy UI", ("t2v",))
+    project = make_project(Workspace(home))
+    project.update(chosen=ChosenPair(pair=pair_of(project).id, step=3000, strength=0.7, folder=""))
+    process = start_studio(home, port)
+    try:
+        with window(browser, f"http://127.0.0.1:{port}", 1280, 860) as page:
+            open_tab(page, "evaluate")
+            page.locator("#comfyui > button").click()
+            told, notice = page.locator("#comfyui-told"), page.locator("#studio-notice")
+            expect(told).to_contain_text("The chosen pair is not in ComfyUI.")
+            expect(page.locator("#take-back-comfyui")).to_be_disabled()
+            page.click("#put-comfyui")
+            expect(notice).to_contain_text("No ComfyUI was found on this computer.")
+            page.locator("#comfyui-folder").locator("textarea, input").fill(f'"{root}"')
+            page.click("#put-comfyui")
+            expect(notice).to_contain_text(f"Copied {HIGH} and ")
+            expect(told).to_contain_text("There is no image-to-video workflow: The high-noise expert")
+            assert (root / "models/loras" / HIGH).is_file()
+            page.click("#take-back-comfyui")
+            expect(notice).to_contain_text("Taken back out: ")
+            assert not (root / "models/loras" / HIGH).exists()
+    finally:
+        stop_studio(process)
 
 
 COMPARISONS = {

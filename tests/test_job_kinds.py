@@ -66,6 +66,7 @@ TITLES = {
     "import": "Import",
     "curate": "Choose the best photos",
     "download": "Download",
+    "export": "Export",
 }
 
 
@@ -80,7 +81,7 @@ def folder(tmp_path, monkeypatch):
     sys.modules.pop("studio.jobs.kinds.greet", None)
 
 
-def test_the_studio_has_seven_kinds_of_jobs():
+def test_the_studio_has_eight_kinds_of_jobs():
     assert {name: kind.TITLE for name, kind in find_kinds().items()} == TITLES
 
 
@@ -139,6 +140,8 @@ KEPT_RESULTS = [
     ("sweep", {"sweep": "sweep-001", "rendered": 2, "reused": 0, "failed": 1, "total": 3, "report": "report.html", "stopped": True}),
     ("import", {"added": ["0001"], "duplicates": [["a", "0001"]], "rejected": [["b", "no"]], "notes": [["c", "cut"]], "stopped": False}),
     ("curate", {"measured": 1, "kept": 1, "left_out": 0, "changed": 0, "stopped": False, "verdicts": {"0001": VERDICT}}),
+    ("export", {"folder": "step-000008-comfyui"}),
+    ("export", {"folder": "", "stopped": True}),
     ("download", {"stopped": False, "bytes": 10, "fetched_bytes": 4, "files": 2, "folder": "models/a"}),
 ]  # fmt: skip
 
@@ -147,14 +150,14 @@ KEPT_RESULTS = [
 def test_a_result_of_an_old_status_file_is_read_and_kept_as_it_was(project, name, kept):
     job = status_with(project, kept)
     result = job.read_result(find_kinds()[name].Result)
-    assert result.to_json() | kept == result.to_json() and result.stopped == kept["stopped"]
+    assert result.to_json() | kept == result.to_json() and result.stopped == kept.get("stopped", False)
     assert isinstance(find_kinds()[name].describe_end(result), str)
 
 
 @pytest.mark.parametrize("kept", [{}, {"aborted": True}])
 def test_a_job_that_returned_nothing_has_no_result(project, kept):
     job = status_with(project, kept)
-    assert [job.read_result(kind.Result) for kind in find_kinds().values()] == [None] * 7
+    assert {job.read_result(kind.Result) for kind in find_kinds().values()} == {None}
 
 
 def status_with(project, result):

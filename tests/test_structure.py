@@ -29,6 +29,7 @@ TAKING_APART = {
 WORDS_OF_OTHERS = {
     "data/captions/files.py",  # Python's own, of a file that ends within a letter
     "data/remarks.py",  # files of versions in which sentences were data
+    "export/reading/advice.py",  # what parsers of configs complain of
     "errors.py",  # a library's, of a full disk
     "jobs/problems.py",  # torch's, CUDA's and Windows'
     "machine.py",  # Linux's, of the processor

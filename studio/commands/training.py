@@ -8,7 +8,7 @@ from typing import Any
 
 from studio import config as settings
 from studio.commands.output import Output, find_project, finish_here
-from studio.data.dataset import kept_items, list_items
+from studio.data.dataset import list_items
 from studio.errors import Problem
 from studio.jobs import launcher
 from studio.jobs.follower import follow
@@ -37,10 +37,10 @@ def plan(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
 
 def import_config(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     """Settings of another trainer, for the Train form; said as `--set` too, which `train` and `plan` take."""
-    from studio.export.taking_over import take_over
+    from studio.export.reading.taking_over import take_over
 
     project = find_project(workspace, args.project, out)
-    found = take_over(project, args.files, len(kept_items(project)))
+    found = take_over(project, args.files)
     out.print(f"{found.program}: {len(found.settings)} settings are in the Train form of {project.facts().name} now. For a terminal:")
     out.print("  " + " ".join(f"--set {name}={json.dumps(value)}" for name, value in found.settings.items()))
     if found.without:

@@ -87,7 +87,7 @@ class TimestepConfig(Section):
     )
     shift: float = setting(
         3.0,
-        "Moves practice towards strong noise; used by the 'shift' choice only.",
+        "Moves practice towards strong noise; used by 'shift' and 'shifted_sigmoid' only.",
         label="Towards noise",
         term="shift",
         minimum=0.1,

@@ -223,6 +223,12 @@ def check_compared(folder: Path, pair: Pair) -> None:
         )
 
 
+def find_last_with(project: Project, pair: str) -> Sweep | None:
+    """The last comparison that holds a pair; None if none does."""
+    found = [read_sweep(folder) for folder in list_sweeps(project, sample=False)]
+    return next((sweep for sweep in reversed(found) if any(entry.id == pair for entry in sweep.pairs)), None)
+
+
 def comparison_file(sweep_dir: Path, prompt_index: int, seed: int, strength: float | None = None) -> Path:
     """Where the side-by-side video of a prompt is, or will be."""
     suffix = "" if strength is None else f"-{strength:g}"

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from studio.config import USUAL_STRENGTH, to_dict
 from studio.data.dataset import kept_items
-from studio.data.item_record import Item
-from studio.disk import file_sha256, finished_dir, read_json
+from studio.disk import file_sha256, finished_dir
 from studio.errors import Problem
 from studio.evaluation.report import has_current_report, write_report
 from studio.evaluation.sweeps import list_sweeps, read_sweep
-from studio.export.dataset import group_items
-from studio.export.left_out import LeftOut, left_out
+from studio.export.dataset import Group, group_for_trainers, group_items
+from studio.export.left_out import Account, LeftOut, account, left_out
 from studio.export.lora_format import LoraFormat, Written, find_format, together, write_in_format
 from studio.export.lora_keys import check_lora
-from studio.export.source import Report, Source
+from studio.export.promises.promise import Promise
+from studio.export.source import Report, Source, Tell, tell_nobody
 from studio.export.target import Target
 from studio.export.targets import all_targets, find_target
 from studio.facts import Facts, read_facts, write_facts
@@ -32,7 +32,8 @@ from studio.workspace import Project
 @dataclass(frozen=True, kw_only=True)
 class ExportRecord(Facts):
     """An export's export.json. content: of all that decides what is written; files: {name: sha256}; lora_format: of the pair's files;
-    difference: of what they add to the model from what training saved, as a share of it."""
+    difference: of what they add to the model from what training saved, as a share of it;
+    promise: what the trainer will make of it, as it was reckoned when it was written; None for a target that trains nothing."""
 
     ALWAYS_WRITTEN = ("strength",)
     to: str
@@ -43,6 +44,7 @@ class ExportRecord(Facts):
     lora_format: str = "fp32"
     difference: float = 0.0
     lora_bytes: int = 0
+    promise: Promise | None = None
 
     @property
     def in_words(self) -> str:
@@ -60,11 +62,13 @@ def export_pair(
     *,
     include_photos: bool = False,
     lora_format: str = "",
+    tell: Tell = tell_nobody,
 ) -> Path:
     """Make exports/<to>-<run>-step-<step>/ and return it; the same export made before is returned as it is.
 
     pair: a Pair or an id like "train-001/step-001000". include_photos: for a bundle; the trainers' exports always hold the dataset.
     lora_format: "fp16", "bf16" or "fp32"; "" for what suits the target.
+    tell: hears of each photo and clip before it is written, and may raise to end it: then nothing is left of it.
     Problem or ValueError if the pair is damaged or the target unknown.
     """
     target = find_target(to)
@@ -72,7 +76,7 @@ def export_pair(
         raise ValueError(f"the strength must lie above 0 and up to 2, got {strength:g}; {USUAL_STRENGTH:g} is a good start")
     project.require_ours()
     pair = find_pair(project, pair) if isinstance(pair, str) else pair
-    source = _read_source(project, pair, target, strength, include_photos)
+    source = replace(_read_source(project, pair, target, strength, include_photos), tell=tell)
     chosen = find_format(lora_format) if lora_format else target.lora_format
     content = _content_hash(source, target, chosen)
     stem = f"{to}-{pair.run}-{pair.folder.name}"
@@ -84,8 +88,9 @@ def export_pair(
         made = project.exports_dir / f"{stem}-{number}"
     with finished_dir(made) as folder:
         written = _write(source, target, chosen, folder)
+        promise = target.promise(folder) if target.promise else None
         files = {p.relative_to(folder).as_posix(): file_sha256(p) for p in sorted(folder.rglob("*")) if p.is_file()}
-        facts = {"lora_format": chosen, "difference": written.difference, "lora_bytes": written.num_bytes}
+        facts = {"lora_format": chosen, "difference": written.difference, "lora_bytes": written.num_bytes, "promise": promise}
         record = ExportRecord(to=to, pair=pair.id, strength=strength, content=content, files=files, **facts)
         write_facts(folder / "export.json", record)
     return made
@@ -124,6 +129,11 @@ def settings_left_out(pair: Pair, to: str) -> tuple[LeftOut, ...]:
     return left_out(pair.manifest.train_config(), find_target(to))
 
 
+def settings_accounts(pair: Pair, to: str) -> tuple[Account, ...]:
+    """What became of every setting of the pair's training in an export to that target."""
+    return account(pair.manifest.train_config(), find_target(to))
+
+
 # -- what goes in
 
 
@@ -138,20 +148,26 @@ def _read_source(project: Project, pair: Pair, target: Target, strength: float |
             f"A LoRA for {preset.title} can't be exported to {target.name}: the settings for it are written for WAN 2.2's pairs.",
             fix=f"Export it for {others}.",
         )
-    items: list[Item] = []
+    train = pair.manifest.train_config()
+    groups: tuple[Group, ...] = ()
     if target.dataset == "always":
-        items = learnable(kept_items(project), preset)
+        groups = group_for_trainers(learnable(kept_items(project), preset), preset, train)
+        if not groups:
+            raise Problem(
+                f"There is nothing in the dataset that {target.title} could learn from.",
+                fix="Keep photos or clips first.",
+            )
     elif target.dataset == "asked" and include_photos:
-        items = kept_items(project)
+        groups = group_items(kept_items(project))
     return Source(
         pair=pair,
         name=f"{project.slug}_run{int(pair.run.rsplit('-', 1)[1])}_step{pair.step}",
         person=person,
         preset=preset,
         rank=rank,
-        train=pair.manifest.train_config(),
+        train=train,
         strength=strength,
-        groups=group_items(items),
+        groups=groups,
         report=_find_report(project, pair) if target.with_report else None,
     )
 
@@ -176,9 +192,9 @@ def _content_hash(source: Source, target: Target, chosen: LoraFormat) -> str:
 def _is_whole(folder: Path, content: str) -> bool:
     """Whether that folder is this export, with every file as it was written."""
     try:
-        record = read_json(folder / "export.json")
-        return record["content"] == content and all(file_sha256(folder / name) == sha for name, sha in record["files"].items())
-    except (OSError, ValueError, KeyError):
+        record = read_export(folder)
+        return record.content == content and all(file_sha256(folder / name) == sha for name, sha in record.files.items())
+    except (OSError, ValueError):
         return False
 
 

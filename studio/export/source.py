@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,13 @@ class Report:
         return self.page, self.verdict
 
 
+Tell = Callable[[int, int, str], None]  # (items done, items in all, the file): called before each photo and clip that is written
+
+
+def tell_nobody(done: int, total: int, name: str) -> None:
+    pass
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """All that an export is made of."""
@@ -39,6 +47,7 @@ class Source:
     groups: tuple[Group, ...]
     report: Report | None = None
     written: Written | None = None  # how the pair's files were written; None: they are the ones that training saved
+    tell: Tell = tell_nobody
 
     @property
     def boundary(self) -> float:

@@ -31,6 +31,7 @@ IN_BROWSER = {
     "download-captioner": ("Download it", "click:#download-captioner"),
     "open-train": ("Open Train", "tab:train"),
     "open-evaluate": ("Open Evaluate", "tab:evaluate"),
+    "open-comfyui": ("Choose ComfyUI's folder", "tab:evaluate/comfyui"),
     "open-settings": ("Open the settings", "tab:train/all-settings"),
     "open-log": ("Open the log", "tab:train"),
     "unfold-log": ("Open the log", "click:#train-log:not([open]) > summary"),

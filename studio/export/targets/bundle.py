@@ -42,7 +42,7 @@ def write(source: Source, folder: Path) -> None:
     if source.report:
         for path in source.report.files:
             shutil.copyfile(path, parts / path.name)
-    copy_groups(source.groups, parts)
+    copy_groups(source.groups, parts, source.tell)
     save_text(parts / "README.txt", fill_in(README, source))
     with zipfile.ZipFile(folder / f"{source.name}.zip", "w") as archive:
         for path in sorted(p for p in parts.rglob("*") if p.is_file()):
@@ -66,4 +66,5 @@ TARGET = Target(
     serves=any_model,
     dataset="asked",
     with_report=True,
+    private="the LoRA files, which can draw the person, the report with clips of them, your trigger word; and your photos, clips and captions if they are in it.",
 )

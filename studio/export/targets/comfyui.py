@@ -67,4 +67,5 @@ TARGET = Target(
     write=write,
     serves=any_model,
     lora_format="fp16",
+    private="the LoRA files: they can draw the person. No photos are in it.",
 )

@@ -59,18 +59,19 @@ class Search:
         return [*(file for role in self.fitting if role.startswith("transformer") for file in self.fitting[role]), *self.unsorted]
 
 
-def find_files(paths: Sequence[Path], preset: ModelPreset, high_noise: Path | None = None) -> dict[str, Path]:
+def find_files(paths: Sequence[Path], preset: ModelPreset, high_noise: Path | None = None, where: str = "") -> dict[str, Path]:
     """{role: file} of a base model's files, from folders (ComfyUI's root, its models folder, WAN's own repository, or any other) and single
     files; of a file in parts the first one. high_noise: the one of two experts of which the person says so; the other is the low-noise one.
 
-    Problem that says in words what is missing and what the files there are instead.
+    where: what the paths are called where something is missing; "" for themselves. Problem that says in words what is missing and what the
+    files there are instead.
     """
     search = _search([*paths, *([high_noise] if high_noise else [])], preset)
     if high_noise:
         _settle(search, first_part(high_noise))
     missing = [role for role, files in search.fitting.items() if not files]
     if missing:
-        raise _incomplete(paths, missing, preset, search)
+        raise _incomplete(where or ", ".join(map(str, paths)), missing, preset, search)
     files = {role: min(files, key=_rank).path for role, files in search.fitting.items()}
     if "transformer_2" in files:
         require_different(files["transformer"], files["transformer_2"])
@@ -165,9 +166,8 @@ def _rank(file: WeightFile) -> tuple[bool, int, int, str]:
     return bool(DISTILLED.search(name) or distilled(name, file.metadata)), EXACTNESS.index(file.form), len(name), name
 
 
-def _incomplete(paths: Sequence[Path], missing: Sequence[str], preset: ModelPreset, search: Search) -> Problem:
+def _incomplete(where: str, missing: Sequence[str], preset: ModelPreset, search: Search) -> Problem:
     roles = " and ".join(", ".join(f"the {search.roles[role]}" for role in missing).rsplit(", ", 1))
-    where = ", ".join(map(str, paths))
     parts = [f"{roles[0].upper()}{roles[1:]} of {preset.title} {'is' if len(missing) == 1 else 'are'} not in {where}."]
     two_unsaid = bool(search.unsorted) and bool({"transformer", "transformer_2"} & set(missing))
     if two_unsaid:

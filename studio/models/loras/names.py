@@ -95,11 +95,13 @@ class Named:
 
 @dataclass(frozen=True)
 class Refused:
-    """A key that is not used. method: what people call it, "DoRA", or "" for a plain LoRA; why: as the end of a sentence about it."""
+    """A key that is not used. method: what people call it, "DoRA", or "" for a plain LoRA; why: as the end of a sentence about it;
+    is_of_lora: False for a key that has nothing of a LoRA in it."""
 
     key: str
     method: str
     why: str
+    is_of_lora: bool = True
 
     @property
     def owner(self) -> str:
@@ -130,7 +132,7 @@ def read_name(key: str) -> Named | Refused:
             return Refused(key, method, f"{method} is not supported")
     match = _PART.match(_OLD_DIFFUSERS.sub(r".\1.lora_\2", key))
     if match is None:
-        return Refused(key, "", "it is no matrix of a LoRA")
+        return Refused(key, "", "it is no matrix of a LoRA", is_of_lora=False)
     module = match["module"]
     place = _BLOCK.match(module)
     wrapper = _read_wrapper(place["before"]) if place else None

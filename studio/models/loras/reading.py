@@ -127,7 +127,7 @@ def _no_lora(path: Path, keys: list[str], refused: list[Refused], strengths: Map
         return Problem(f"{path.name} is not a LoRA: it is the {kind.replace('_', ' ')} of a base model.", fix=fix)
     if model := whose(keys):
         return Problem(f"{path.name} is not a LoRA for WAN: by its names it is for {model}.", fix=fix)
-    if any("no matrix" not in entry.why for entry in refused):
+    if any(entry.is_of_lora for entry in refused):
         return Problem(f"{path.name} is not a LoRA for WAN that can be used here: {describe_refused(refused)}.", fix=fix)
     example = f" (its first key is {keys[0]!r})" if keys else ": it is empty"
     return Problem(f"{path.name} is not a LoRA for WAN{example}.", fix=fix)
