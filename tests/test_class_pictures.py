@@ -136,8 +136,8 @@ def test_a_stop_while_they_are_drawn_is_a_stop_and_nothing_is_lost(tiny_base, fi
     config, events = finished[0], Events()
     run_dir = new_run(new_project(tiny_base, photos=5))
     result = train(config, run_dir, report=events, should_stop=lambda: any(e["stage"] == STAGE for e in events.of("progress")))
-    assert result["stopped"] and result["step"] == 0 and not events.of("step")
-    assert train(config, run_dir, report=Events())["step"] == config.steps
+    assert result.stopped and result.step == 0 and not events.of("step")
+    assert train(config, run_dir, report=Events()).step == config.steps
 
 
 def test_a_damaged_picture_is_drawn_again_and_one_lost_on_the_way_is_named(tiny_base, finished, project):

@@ -323,10 +323,10 @@ def test_pairs_are_compared_from_the_same_pictures_and_a_stopped_comparison_goes
     project = finished[0]
     asked = []
     stopped = start_sweep(project, should_stop=lambda: len(asked) == 10 or asked.append(1))
-    assert stopped["stopped"] and stopped["rendered"] == 0, "the first stages are drawn, and wait in files"
+    assert stopped.stopped and stopped.rendered == 0, "the first stages are drawn, and wait in files"
     result = start_sweep(project)
-    assert (result["rendered"], result["failed"], result["stopped"]) == (4, 0, False)
-    folder = project.sweep_dir(result["sweep"])
+    assert (result.rendered, result.failed, result.stopped) == (4, 0, False)
+    folder = project.sweep_dir(result.sweep)
     sweep = sweeps.read_sweep(folder)
     assert [prompt.first_picture.item for prompt in sweep.prompts] == ["0001", "0002"]
     assert "begins with 0002" in (folder / "report.html").read_text(encoding="utf-8")
