@@ -186,6 +186,6 @@ def describe_folder(project: Project, job: state.JobStatus, config: ExportJob, t
     promise, pair = record.promise, record.pair
     known = {pair.id for pair in list_pairs(project)}
     left = settings_left_out(find_pair(project, pair), config.to) if pair in known else ()
-    lines = (*([record.in_words] if record.in_words else []), *(promise.in_words() if promise else ()))
+    lines = (*(promise.in_words() if promise else ()), *([record.in_words] if record.in_words else []))
     rows = tuple((entry.name, show_value(entry.value), entry.why) for entry in left)
     return Exported(title, "done", "", None, str(folder), lines, target.private, rows)

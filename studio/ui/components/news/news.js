@@ -1,5 +1,6 @@
-/* Shows nothing: asks every two seconds whether the disk holds something else, and says on that it does, so that the page
-   reads anew; now and then it does so anyway, for what lies in no file (memory, the time). A hidden page asks seldom. */
+/* Shows nothing: asks every two seconds whether the disk holds something else, and says on that it does, so that
+   the page reads anew; now and then it does so anyway, for what lies in no file (memory, the time). A hidden page
+   asks seldom. */
 const ASK_MS = 2000;
 const READ_MS = 30_000;
 let known = "";
