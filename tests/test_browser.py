@@ -604,6 +604,7 @@ def say_which_expert_is_which(page, comfyui):
 def choose_a_number_format(page, project):
     """It is remembered for the person."""
     open_tab(page, "evaluate")
+    page.locator("#comfyui > button").click()
     page.locator("#lora-format input").click()
     page.get_by_role("option", name="bf16").click()
     deadline = time.monotonic() + 20

@@ -21,7 +21,7 @@ from studio.models.lora import apply_lora
 from studio.models.loras.names import our_key
 from studio.models.loras.reading import read_lora, read_lora_file
 from studio.training.pairs import find_pair
-from studio.ui.evaluate.tab import read_lora_format, save_lora_format
+from studio.ui.evaluate.comfyui import read_lora_format, save_lora_format
 
 TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 

@@ -10,6 +10,8 @@ from studio.evaluation.sweep_facts import Sweep
 from studio.export.comfy import words
 from studio.export.comfy.placing import Placed, read_notes, take_back
 from studio.export.comfy.use import Used, choose_installation, put_into_comfyui
+from studio.export.lora_format import DESCRIBED, find_format
+from studio.export.targets import find_target
 from studio.project_facts import ChosenPair
 from studio.training.pairs import Pair, find_pair
 from studio.ui import formatting as f
@@ -33,9 +35,25 @@ def build(page: Page, tab: str) -> None:
         with gr.Row(elem_classes="start-row"):
             put = gr.Button("Put the pair into ComfyUI", elem_id="put-comfyui", scale=0, min_width=220)
             take = gr.Button("Take it back out", elem_id="take-back-comfyui", scale=0, min_width=180)
+        lora_format = gr.Dropdown(
+            [(f"{name}: {words}", name) for name, words in DESCRIBED.items()],
+            label="Number format of the LoRA files",
+            info="How exactly they are written; the difference is measured for your pair, and said.",
+            elem_id="lora-format",
+        )
+    page.acts(lora_format.input, save_lora_format, [lora_format])
+    page.reads(lambda project: [read_lora_format(project)], [lora_format], tab=tab)
     page.acts(put.click, put_chosen, [folder])
     page.acts(take.click, lambda project: words.tell_taken_back(take_back(project)))
     page.reads(read_comfyui, [told, folder, put, take], tab=tab)
+
+
+def save_lora_format(project: Project, name: str) -> None:
+    project.update(lora_format=find_format(name))
+
+
+def read_lora_format(project: Project | None) -> str:
+    return (project.facts().lora_format if project else "") or find_target("comfyui").lora_format
 
 
 def put_chosen(project: Project, folder: str) -> str:

@@ -9,9 +9,7 @@ from gradio.components import Component
 from studio.config import SweepConfig
 from studio.evaluation.sweep_plan import select_pairs
 from studio.evaluation.sweeps import check_compared, damaged_sweeps, newer_sweeps, read_sweep
-from studio.export.lora_format import DESCRIBED, find_format
 from studio.export.pairs import export_pair, read_export
-from studio.export.targets import find_target
 from studio.project_facts import ChosenPair
 from studio.training.pairs import damaged_pairs
 from studio.ui import actions
@@ -47,22 +45,6 @@ def build_clips(page: Page) -> None:
     page.acts(clips.show, lambda project, event: [str(event.sweep)], [], [shown])
     page.acts(clips.use, use_pair)
     page.reads(lambda project, name: [evaluate_view.read_clips(project, name)], [clips], [shown], tab=ID)
-    lora_format = gr.Dropdown(
-        [(f"{name}: {words}", name) for name, words in DESCRIBED.items()],
-        label="Number format of the files for ComfyUI",
-        info="LoRA files as you take a pair; the difference is measured and said.",
-        elem_id="lora-format",
-    )
-    page.acts(lora_format.input, save_lora_format, [lora_format])
-    page.reads(lambda project: [read_lora_format(project)], [lora_format], tab=ID)
-
-
-def save_lora_format(project: Project, name: str) -> None:
-    project.update(lora_format=find_format(name))
-
-
-def read_lora_format(project: Project | None) -> str:
-    return (project.facts().lora_format if project else "") or find_target("comfyui").lora_format
 
 
 def use_pair(project: Project, event: gr.EventData) -> str:
