@@ -20,7 +20,8 @@ from studio.ui import components, uploads
 from studio.ui.instance import open_in_browser
 from studio.ui.page import Page
 from studio.ui.serving.fingerprint import fingerprint
-from studio.ui.serving.security import Guard
+from studio.ui.serving.patience import PatientProtocol
+from studio.ui.serving.security import Guard, lan_addresses
 from studio.ui.serving.served_files import media_routes
 from studio.ui.side import chooser
 from studio.ui.tabs import find_tabs
@@ -110,11 +111,17 @@ def serve(workspace: Workspace, port: int = 7860, open_browser: bool = True, lan
     prepare(workspace)
     host = "0.0.0.0" if lan_password else "127.0.0.1"
     options: dict[str, Any] = dict(
-        log_level="warning", server_header=False, ws="none", timeout_graceful_shutdown=1, workers=1, proxy_headers=False
+        log_level="warning",
+        server_header=False,
+        http=PatientProtocol,
+        ws="none",
+        timeout_graceful_shutdown=1,
+        workers=1,
+        proxy_headers=False,
     )
     config = uvicorn.Config(make_app(workspace, lan_password), host=host, port=port, **options)
     server, closing = Server(config), threading.Event()
-    threading.Thread(target=announce, args=(server, port, open_browser), daemon=True).start()
+    threading.Thread(target=announce, args=(server, port, open_browser, bool(lan_password)), daemon=True).start()
     threading.Thread(target=uploads.keep_clean, args=(workspace, closing), daemon=True).start()
     try:
         server.run()
@@ -158,13 +165,14 @@ def make_demo(workspace: Workspace) -> None:
         log.exception("the project Demo could not be made; everything else works")
 
 
-def announce(server: Server, port: int, open_browser: bool) -> None:
+def announce(server: Server, port: int, open_browser: bool, is_shared: bool = False) -> None:
     """Say where the studio is as soon as it answers, and open it there."""
     while not server.started:
         if server.should_exit:
             return
         time.sleep(0.05)
     address = f"http://127.0.0.1:{port}"
-    print(f"{TITLE} is running at {address}\nClose it with Ctrl-C; a running job goes on by itself.", flush=True)
+    elsewhere = f"\nFor other computers here, with the password: {', '.join(lan_addresses(port))}" if is_shared else ""
+    print(f"{TITLE} is running at {address}{elsewhere}\nClose it with Ctrl-C; a running job goes on by itself.", flush=True)
     if open_browser:
         open_in_browser(address)

@@ -9,6 +9,9 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
+import psutil
+
+from studio.ui.serving.patience import Tries
 from studio.ui.serving.routes import is_open
 
 Message = MutableMapping[str, Any]  # an ASGI message, or scope
@@ -24,35 +27,54 @@ class Guard:
     every address that is no open door."""
 
     def __init__(self, app: ServerApp, lan_password: str | None = None):
-        self.app, self.lan_password = app, lan_password
+        self.app, self.lan_password, self.tries = app, lan_password, Tries()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
             headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-            refusal = self.refusal(scope.get("method", "WEBSOCKET"), scope["path"], headers)
+            address = (scope.get("client") or ("",))[0]
+            refusal = self.refusal(scope.get("method", "WEBSOCKET"), scope["path"], headers, address)
             if refusal:
                 return await refuse(scope, send, *refusal)
             return await self.app(scope, receive, with_privacy_headers(send))
         return await self.app(scope, receive, send)
 
-    def refusal(self, method: str, path: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
-        """(status, sentence) or None."""
+    def refusal(self, method: str, path: str, headers: Mapping[str, str], address: str = "") -> tuple[int, str] | None:
+        """(status, sentence) or None. address: of the computer that asks."""
         host = headers.get("host", "")
         if not self.is_own_name(host):
             return 403, f"The studio does not answer to {host[:80]!r}; open it as http://127.0.0.1 with its port."
         if is_from_another_site(headers, host) and not is_visit(method, path, headers):
             return 403, "Another website may not change or read anything here."
-        if self.lan_password and not knows_password(headers.get("authorization", ""), self.lan_password):
-            return 401, "The studio asks for its password."
+        if self.lan_password and (refused := self.ask_password(self.lan_password, headers.get("authorization", ""), address)):
+            return refused
         if not is_open(method, path):
             return 404, "The studio has nothing at this address."
         return None
+
+    def ask_password(self, password: str, authorization: str, address: str) -> tuple[int, str] | None:
+        """(status, sentence) unless the request brings the password. Guessing gets slower with every wrong one."""
+        if wait := self.tries.seconds_to_wait(address):
+            return 429, f"Too many wrong passwords came from this computer; try again in {wait:.0f} seconds."
+        if knows_password(authorization, password):
+            self.tries.note_right(address)
+            return None
+        if authorization:  # a browser asks once without any
+            self.tries.note_wrong(address)
+        return 401, "The studio asks for its password."
 
     def is_own_name(self, host: str) -> bool:
         name = host.rsplit(":", 1)[0] if host.rsplit(":", 1)[-1].isdigit() else host
         if name.lower() in LOCAL_NAMES:
             return True
         return bool(self.lan_password) and (_is_address(name.strip("[]")) or name.lower() == socket.gethostname().lower())
+
+
+def lan_addresses(port: int) -> list[str]:
+    """Where other computers in the local network find the studio; this computer's name where it has no address."""
+    entries = [entry.address for card in psutil.net_if_addrs().values() for entry in card if entry.family == socket.AF_INET]
+    own = [address for address in map(ipaddress.ip_address, entries) if not (address.is_loopback or address.is_link_local)]
+    return [f"http://{address}:{port}" for address in sorted(own, key=str)] or [f"http://{socket.gethostname()}:{port}"]
 
 
 def knows_password(authorization: str, password: str) -> bool:
