@@ -471,8 +471,9 @@ def test_a_stop_between_files_keeps_what_is_done(project, tmp_path):
 KILLED = """
 import os, sys
 from pathlib import Path
-from studio.data import dataset, records
+from studio.data import records
 from studio.data.importer import import_media
+from studio.data.incoming import intake
 from studio.workspace import Project
 calls = [0]
 def dies(function):
@@ -482,7 +483,7 @@ def dies(function):
             os._exit(9)
         return function(*args, **kwargs)
     return wrapped
-dataset.replace, records.replace, dataset.write_caption, records.save = map(dies, (dataset.replace, records.replace, dataset.write_caption, records.save))
+intake.replace, intake.write_caption, records.add, records.save = map(dies, (intake.replace, intake.write_caption, records.add, records.save))
 import_media(Project(Path(sys.argv[1])), [Path(sys.argv[2])])
 """
 
