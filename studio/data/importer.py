@@ -19,6 +19,7 @@ from studio.data.incoming.sorting import Answers, Person
 from studio.data.incoming.survey import Source, survey
 from studio.data.media import kinds as media
 from studio.data.media import photos, transcode
+from studio.data.media.animations import is_animation
 from studio.data.media.kinds import MediaFacts
 from studio.errors import Problem, is_disk_full
 from studio.workspace import Project
@@ -177,7 +178,7 @@ def _caption_known(taking: _Import, source: Source, item_id: str) -> None:
 
 def _prepare(original: Path, taking: _Import) -> tuple[Path, MediaFacts]:
     """Make the dataset's copy of an original, beside it."""
-    if media.sniff_file(original) == "clip":
+    if media.sniff_file(original) == "clip" or is_animation(original):
         ready = taking.folder / "ready.mp4"
         return ready, transcode.prepare_clip(original, ready, taking.should_stop).media()
     ready = taking.folder / "ready.jpg"

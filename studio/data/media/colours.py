@@ -24,12 +24,13 @@ _PRIMARIES = {
 }
 _WHITE_NITS = 203.0  # what a white sheet has in HDR (BT.2408, table 1): it becomes SDR's white
 _HLG_WHITE = 0.2650  # the same in HLG: scene light of a signal of 75 %
-# HLG's gamma is for the brightness of the screen: 1.2 x 1.111 ^ log2(peak / 1000 cd/m2) (BT.2390, for those dimmer than BT.2100's). sRGB's
-# white is 80 cd/m2 (IEC 61966-2-1); that is where HLG's white stands on a screen with a peak of 303 cd/m2. The gamma is then 1.001.
-_HLG_GAMMA = 1.2 * 1.111 ** float(np.log2(303 / 1000))
-_HLG_LUMA = np.array([0.2627, 0.6780, 0.0593], np.float32)
+# HLG's OOTF is left out: its gamma is for the brightness of the screen, 1.2 x 1.111 ^ log2(peak / 1000 cd/m2) (BT.2390, for those dimmer
+# than BT.2100's). sRGB's white is 80 cd/m2 (IEC 61966-2-1); HLG's white stands there on a screen with a peak of 303 cd/m2, for which the
+# gamma is 1.001.
 _KNEE = 0.9  # linear light above which highlights, up to many times white, are pressed together
-CUBE_SIDE = 65
+_BRIGHTEST = 8.0  # linear light up to which highlights are told apart
+_TABLE_STEPS = 1 << 14
+CUBE_SIDE = 33
 _STRIP_PIXELS = 1 << 20
 
 
@@ -62,22 +63,56 @@ def map_to_srgb(rgb: np.ndarray, colours: Colours) -> np.ndarray:
     return result.reshape(rgb.shape)
 
 
-def write_cube(path: Path, colours: Colours) -> None:
-    """The same mapping as a table (.cube) for ffmpeg's lut3d, red running fastest."""
-    steps = np.linspace(0, 1, CUBE_SIDE, dtype=np.float32)
-    blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
-    mapped = _map(np.stack([red, green, blue], -1).reshape(-1, 3), colours)
-    rows = "\n".join(f"{r:.5f} {g:.5f} {b:.5f}" for r, g, b in mapped.tolist())
+@dataclass(frozen=True)
+class Tables:
+    """The same mapping for ffmpeg: lut1d, colorchannelmixer, lut1d, lut3d, on floating point.
+
+    Each step does what it is exact at: a curve, a matrix, a curve, and at last the highlights, for which the three colours must be seen
+    together; what is darker passes the last one as it is.
+    """
+
+    to_light: Path
+    matrix: np.ndarray
+    encode: Path
+    highlights: Path | None  # SDR has none
+
+    def files(self) -> list[Path]:
+        return [path for path in (self.to_light, self.encode, self.highlights) if path]
+
+
+def write_tables(stem: Path, colours: Colours) -> Tables:
+    """Write STEM-....cube."""
+    names = (stem.with_name(f"{stem.name}-{name}.cube") for name in ("light", "encode", "highlights"))
+    to_light, encode, highlights = names
+    steps = np.linspace(0, 1, _TABLE_STEPS)
+    most = _BRIGHTEST if colours.is_hdr else 1.0
+    _write_curve(to_light, _to_light(steps.astype(np.float32), colours.transfer) / most)
+    _write_curve(encode, _encode(steps * most, colours.transfer) / _encode(np.array([most]), colours.transfer))
+    if colours.is_hdr:
+        _write_highlights(highlights)
+    return Tables(to_light, _matrix(colours.primaries), encode, highlights if colours.is_hdr else None)
+
+
+def _write_curve(path: Path, values: np.ndarray) -> None:
+    rows = "\n".join(f"{value:.8f} {value:.8f} {value:.8f}" for value in values.tolist())
+    path.write_text(f"LUT_1D_SIZE {len(values)}\n{rows}\n", encoding="ascii")
+
+
+def _write_highlights(path: Path) -> None:
+    """Codes up to that of the brightest light, as sRGB; red runs fastest."""
+    codes = np.linspace(0, 1, CUBE_SIDE) * float(_encode(np.array([_BRIGHTEST]), PQ)[0])
+    blue, green, red = np.meshgrid(codes, codes, codes, indexing="ij")
+    light = _decode(np.stack([red, green, blue], -1).reshape(-1, 3))
+    rows = "\n".join(f"{r:.6f} {g:.6f} {b:.6f}" for r, g, b in _encode(_press_highlights(light), PQ).tolist())
     path.write_text(f"LUT_3D_SIZE {CUBE_SIDE}\n{rows}\n", encoding="ascii")
 
 
 def _map(signal: np.ndarray, colours: Colours) -> np.ndarray:
     """(N, 3) float32 sRGB, from 0 to 1."""
-    light = _to_light(signal, colours.transfer)
-    if colours.primaries in _PRIMARIES and colours.primaries != _BT709:
-        light = light @ _matrix(colours.primaries).T
-    light = _press_highlights(np.maximum(light, 0))
-    return _encode(light) if not _is_video(colours.transfer) else light ** np.float32(1 / 2.4)
+    light = np.maximum(_to_light(signal, colours.transfer) @ _matrix(colours.primaries).T, 0)
+    if colours.is_hdr:
+        light = _press_highlights(light)
+    return _encode(np.minimum(light, 1), colours.transfer)
 
 
 def _to_light(signal: np.ndarray, transfer: int) -> np.ndarray:
@@ -85,12 +120,10 @@ def _to_light(signal: np.ndarray, transfer: int) -> np.ndarray:
     if transfer == PQ:
         return _pq_to_nits(signal) / np.float32(_WHITE_NITS)
     if transfer == HLG:
-        scene = _hlg_to_scene(signal)
-        luma = np.maximum(scene @ _HLG_LUMA, 1e-6)[:, None]
-        return scene * luma ** np.float32(_HLG_GAMMA - 1) / np.float32(_HLG_WHITE**_HLG_GAMMA)  # BT.2100, table 5: OOTF
+        return _hlg_to_scene(signal) / np.float32(_HLG_WHITE)
     if _is_video(transfer):
         return signal ** np.float32(2.4)  # BT.1886, black at 0
-    return np.where(signal <= 0.04045, signal / 12.92, ((signal + 0.055) / 1.055) ** np.float32(2.4)).astype(np.float32)  # IEC 61966-2-1
+    return _decode(signal)
 
 
 def _is_video(transfer: int) -> bool:
@@ -118,13 +151,22 @@ def _press_highlights(light: np.ndarray) -> np.ndarray:
     return np.where(over > 0, light * (pressed / np.maximum(largest, 1e-6)), light).astype(np.float32)
 
 
-def _encode(light: np.ndarray) -> np.ndarray:
-    """IEC 61966-2-1: light as sRGB."""
+def _encode(light: np.ndarray, transfer: int) -> np.ndarray:
+    """Light as sRGB (IEC 61966-2-1); of SDR video by the curve that `_to_light` took away, so that greys stay as they are."""
+    if _is_video(transfer):
+        return light ** np.float32(1 / 2.4)
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** np.float32(1 / 2.4) - 0.055).astype(np.float32)
+
+
+def _decode(code: np.ndarray) -> np.ndarray:
+    """sRGB as light."""
+    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** np.float32(2.4)).astype(np.float32)
 
 
 def _matrix(primaries: int) -> np.ndarray:
     """Linear RGB of those primaries to BT.709's, white onto white (SMPTE RP 177)."""
+    if primaries == _BT709 or primaries not in _PRIMARIES:
+        return np.eye(3, dtype=np.float32)
     return (np.linalg.inv(_to_xyz(_BT709)) @ _adapt(_PRIMARIES[primaries][3]) @ _to_xyz(primaries)).astype(np.float32)
 
 

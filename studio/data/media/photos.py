@@ -32,7 +32,7 @@ _UPRIGHT = {
 def load_photo(path: Path, max_side: int | None = None) -> Image.Image:
     """A PIL image, RGB and upright, of a photo in any supported format; scaled down to `max_side` if given.
 
-    Transparent parts become white, an animation becomes its first picture. ValueError says why a file can't be used.
+    Transparent parts become white, of several pictures it is the first. ValueError says why a file can't be used.
     """
     if Path(path).stat().st_size > limits.MAX_PHOTO_BYTES:
         raise ValueError(f"the photo is larger than {limits.MAX_PHOTO_BYTES // 1024**2} MB; save a smaller copy and import that")
@@ -140,6 +140,11 @@ def _reduce(image: Image.Image, max_side: int) -> Image.Image:
     return image.resize(
         size, Image.Resampling.LANCZOS if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr") else Image.Resampling.BOX
     )
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """An opened picture in RGB, by its profile; transparent parts become white."""
+    return _to_rgb(image, image.info.get("icc_profile"))
 
 
 def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
