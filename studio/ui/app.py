@@ -15,6 +15,7 @@ from fastapi.responses import Response
 
 from studio.data import limits
 from studio.jobs.launcher import ensure_worker
+from studio.machine import allow_open_files
 from studio.models.fetch.offers import note_wish
 from studio.ui import components, sidebar, uploads
 from studio.ui.instance import open_in_browser
@@ -92,6 +93,7 @@ def make_app(workspace: Workspace, lan_password: str | None = None) -> FastAPI:
 def serve(workspace: Workspace, port: int = 7860, open_browser: bool = True, lan_password: str | None = None) -> None:
     """Run the studio until Ctrl-C. Listens on this computer only; with a password, on the local network."""
     prepare(workspace)
+    allow_open_files()
     host = "0.0.0.0" if lan_password else "127.0.0.1"
     options: dict[str, Any] = dict(
         log_level="warning", server_header=False, ws="none", timeout_graceful_shutdown=1, workers=1, proxy_headers=False
