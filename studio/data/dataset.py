@@ -279,16 +279,17 @@ def reconcile(project: Project) -> tuple[Curation, dict[str, Seen]]:
 
 
 def _items(project: Project, data: Curation, files: Mapping[str, Seen]) -> dict[str, Item]:
-    return {
-        item_id: item_of(project, item_id, record, _caption_of(project, record, files))
-        for item_id, record in data.items.items()
-        if record.file in files
-    }
+    folder, found = project.dataset_dir, {}
+    for item_id, record in data.items.items():
+        if record.file in files:
+            path = folder / record.file
+            found[item_id] = item_of(path, item_id, record, _caption_of(path, files))
+    return found
 
 
-def _caption_of(project: Project, record: Record, files: Mapping[str, Seen]) -> str:
-    path = caption_file(project.dataset_dir / record.file)
-    return _read_caption(path, records.stamp(path)) if path.name in files else ""
+def _caption_of(path: Path, files: Mapping[str, Seen]) -> str:
+    text = caption_file(path)
+    return _read_caption(text, records.stamp(text)) if text.name in files else ""
 
 
 @functools.lru_cache(maxsize=16_384)
@@ -297,10 +298,10 @@ def _read_caption(path: Path, stamp: tuple[int, ...]) -> str:
     return " ".join(read_text(path).split())
 
 
-def item_of(project: Project, item_id: str, record: Record, caption: str) -> Item:
+def item_of(path: Path, item_id: str, record: Record, caption: str) -> Item:
     source = record.caption_source if text_key(caption) == record.caption_key else "hand"
     return Item(
-        id=item_id, path=project.dataset_dir / record.file, caption=caption, caption_source=source if caption else "",
+        id=item_id, path=path, caption=caption, caption_source=source if caption else "",
         original=record.original, sha256=record.sha256,
         measurements=record.measurements, problem=record.problem, keep=record.keep, reasons=record.reasons, decided_by=record.decided_by,
         other_captions=record.other_captions, **record.media_fields(),

@@ -68,9 +68,9 @@ class Intake:
     def item(self, item_id: str) -> Item:
         """An item that `find` found."""
         record = self._view.data.items[item_id]
-        path = caption_file(self._project.dataset_dir / record.file)
-        caption = " ".join(read_text(path).split()) if path.is_file() else ""
-        return dataset.item_of(self._project, item_id, record, caption)
+        path = self._project.dataset_dir / record.file
+        text = caption_file(path)
+        return dataset.item_of(path, item_id, record, " ".join(read_text(text).split()) if text.is_file() else "")
 
     def add(self, new: NewMedia) -> tuple[str, str]:
         """Take a media file and its original into the project: (id, ""), or ("", id of the item that has the same content).
