@@ -40,6 +40,8 @@ COMMANDS = {
     "sweep": ("results", "sweep", "draw every checkpoint pair at every strength"),
     "verdict": ("results", "verdict", "which pair, why, how sure"),
     "export": ("results", "export", "the files of a pair for other programs"),
+    "lora": ("loras", "lora", "what a LoRA file holds, whoever made it; or a pair in one file as two"),
+    "use": ("comfyui", "use", "put a pair into ComfyUI, with workflows that draw with it"),
     "demo": ("demo", "demo", "everything at once, on the built-in model and drawn people"),
 }
 
@@ -193,6 +195,17 @@ _ARGUMENTS = {
             metavar=("NAME", "FOLDER"),
             help="use the base model or captioner NAME that is on this computer already: its folder, or for a base model ComfyUI's (or several folders or files of it)",
         ),
+        _argument(
+            "--high-noise", default="", metavar="FILE", help="with --link: the file of the high-noise expert, where the names don't say"
+        ),
+        _argument(
+            "--tell-apart",
+            nargs="+",
+            metavar=("NAME", "PATH"),
+            help="look which of two files is the high-noise expert, by what each predicts: the files, and the folder with text encoder and VAE",
+        ),
+        _argument("--picture", type=Path, metavar="FILE", help="with --tell-apart: a photo or drawing of the kind that the model knows"),
+        _argument("--caption", default="", help="with --tell-apart: what is in the picture"),
         _argument("--mirror", metavar="URL", help="fetch from this address from now on; huggingface.co: back to the hub itself"),
         _argument("--offline", choices=("on", "off"), help="on: nothing is fetched, whoever asks"),
     ],
@@ -234,6 +247,15 @@ _ARGUMENTS = {
         _argument("--longest", type=int, metavar="TOKENS", help="where an answer of the captioner is cut off; default: 120 tokens"),
         _argument("--overwrite-auto", action="store_true", help="write captions again that a model wrote; yours are never touched"),
     ],
+    "lora": [
+        _argument("files", nargs="+", type=Path, metavar="FILE", help="LoRA files of any trainer, .safetensors"),
+        _argument(
+            "--write",
+            type=Path,
+            metavar="FOLDER",
+            help="write each expert's LoRA there as a file of its own, under the names that ComfyUI reads",
+        ),
+    ],
     "demo": [
         _argument("--steps", type=int, help="learning steps in all; fewer are quicker and learn less"),
     ],
@@ -267,7 +289,12 @@ _ARGUMENTS = {
         _argument("--anyway", action="store_true", help="start even if the plan says that it does not fit"),
         _argument("--background", action="store_true", help="put it into the queue and return"),
     ],
-    "jobs": [_argument("project", nargs="?", default="", metavar="PROJECT")],
+    "jobs": [
+        _argument("project", nargs="?", default="", metavar="PROJECT"),
+        _argument("--up", default="", metavar="JOB", help="move a waiting job of that project up in its queue"),
+        _argument("--down", default="", metavar="JOB", help="move it down"),
+        _argument("--remove", default="", metavar="JOB", help="take it out of the queue; a running one saves and stops"),
+    ],
     "sweep": [
         _PROJECT,
         _argument("--prompts", type=Path, metavar="FILE", help="a text file with one prompt a line; [trigger] stands for the person"),
@@ -281,5 +308,19 @@ _ARGUMENTS = {
         _argument("--to", default="comfyui", metavar="TARGET", help=f"what for: {', '.join(target_names())}"),
         _argument("--pair", default="", help="default: the verdict's, or the last one"),
         _argument("--strength", type=float, default=None),
+        _argument(
+            "--lora-format",
+            choices=("fp16", "bf16", "fp32"),
+            default="",
+            help="number format of the LoRA files; default: fp16 for drawing, which is half the size, fp32 where another trainer goes on from them",
+        ),
+        _argument("--with-photos", action="store_true", help="put photos, clips and captions into a bundle; trainers always get them"),
+    ],
+    "use": [
+        _PROJECT,
+        _argument("--comfyui", default="", metavar="FOLDER", help="ComfyUI's folder, or its folder for LoRA files; it is remembered"),
+        _argument("--pair", default="", help="default: the verdict's, or the last one"),
+        _argument("--strength", type=float, default=None),
+        _argument("--take-back", action="store_true", help="take out of ComfyUI again what was put into it for this person"),
     ],
 }

@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from studio.errors import Problem
+
 FORMAT = 1  # of the files that this version writes
 RETRY_SECONDS = 2.0  # Windows: a virus scanner or a reader may hold a file for a moment
+MAX_PATH_BYTES = 32_000  # of a file that names a folder; Windows takes 32,767 characters
 FOLDER_RETRY_SECONDS = 30.0  # it looks through a whole new folder for longer, and hours of training may lie in that
 Answer = TypeVar("Answer")
 
@@ -90,14 +93,30 @@ def _place(path: Path | str) -> str:
 
 
 def read_path(path: Path | str) -> Path:
-    """The folder that a text file names in its first line, saved by any editor: Notepad's and PowerShell's marks, quotes around it."""
-    data = Path(path).read_bytes()
-    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    """The folder that a text file names in its first line that is not empty, saved by any editor: Notepad's and PowerShell's marks, quotes
+    around it. Problem, with the file's name, where it names none."""
+    path = Path(path)
+    if path.is_dir():
+        raise _no_path(path, "is a folder, where a text file with the path of one belongs")
     try:
-        lines = data.decode(encoding).split("\n")
+        with open(path, "rb") as file:
+            data = file.read(MAX_PATH_BYTES + 1)
+        encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+        lines = [line.strip() for line in data.decode(encoding).splitlines()]
     except UnicodeDecodeError:
-        raise ValueError(f"{Path(path).name} is no text in UTF-8; save it anew with the path of the folder in it") from None
-    return Path(lines[0].strip().strip('"'))
+        raise _no_path(path, "is no text in UTF-8") from None
+    except OSError as e:
+        raise _no_path(path, f"can't be read ({e.strerror or e})") from None
+    text = next((line.strip("\ufeff\"' ") for line in lines if line.strip("\ufeff")), "")
+    if not text or not text.isprintable() or len(data) > MAX_PATH_BYTES:
+        raise _no_path(path, "names no folder")
+    return Path(text)
+
+
+def _no_path(path: Path, what: str) -> Problem:
+    return Problem(
+        f"{path.name} {what}.", fix=f"Save {path} anew with the path of the folder in it, in UTF-8, or delete it and link the folder again."
+    )
 
 
 def append_jsonl(path: Path | str, record: Mapping[str, Any], *, sync: bool = False) -> None:

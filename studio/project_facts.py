@@ -52,6 +52,15 @@ class SweepChoice(Facts):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportChoice(Facts):
+    """What the next export makes. pair: its id; "" for the one in use, else the last one."""
+
+    to: str = "comfyui"
+    pair: str = ""
+    photos: bool = False  # whether a bundle holds them
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChosenPair(Facts):
     """The pair that the person took for their own, and the folder with its files for ComfyUI."""
 
@@ -81,8 +90,11 @@ class ProjectFacts(Person):
     train_choice: TrainChoice = TrainChoice()
     train_import: TakenOver | None = None
     sweep_choice: SweepChoice = SweepChoice()
+    export_choice: ExportChoice = ExportChoice()
+    caption_choice: dict[str, Any] = field(default_factory=dict)  # settings of captions that a person changed
     sample_prompt: str = ""  # the test prompt of sample clips; "" for the first one
     chosen: ChosenPair | None = None
+    lora_format: str = ""  # of exported LoRA files; "" for what suits the program they are for
     dismissed: tuple[str, ...] = ()  # jobs whose result was read
     demo_version: int | None = None  # how far the project "Demo" was filled; None: this is a person's own project
 
@@ -101,6 +113,7 @@ class WorkspaceFacts(Facts):
     queue_held: bool = False  # no waiting job begins
     hub_mirror: str = ""  # the address that stands in for huggingface.co
     hub_offline: bool = False
+    comfyui: str = ""  # the folder that a person named as their ComfyUI's
     demo_created: bool = False  # somebody who deleted the project "Demo" does not want it back
 
 

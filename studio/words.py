@@ -1,5 +1,7 @@
 """Numbers, sizes and times as a person reads them: one way for the window, the commands and what the jobs say."""
 
+import time
+
 
 def count(number: int, noun: str, plural: str = "") -> str:
     """1 photo, 3 photos."""
@@ -40,6 +42,14 @@ def duration(seconds: float | None, *, exact: bool = False) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{hours // 24} d {hours % 24} h"
+
+
+def until(seconds_left: float, now: float | None = None) -> str:
+    """When something that takes so long is ready: 07:40, or Tue 07:40 after midnight."""
+    now = time.time() if now is None else now
+    end, today = time.localtime(now + seconds_left), time.localtime(now)
+    same_day = end[:3] == today[:3]
+    return time.strftime("%H:%M" if same_day else "%a %H:%M", end)
 
 
 def sentence(text: object) -> str:

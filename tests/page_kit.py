@@ -80,6 +80,10 @@ class Window:
         self._take(function.outputs, answer if len(function.outputs) > 1 else [answer])
         return self.value(self.page.notice.elem_id)
 
+    def hold(self, elem_id, value):
+        """A person gives a field another value; nothing is sent yet."""
+        self.held[self.control(elem_id)._id] = value
+
     def control(self, elem_id):
         [control] = [block for block in self.demo.blocks.values() if getattr(block, "elem_id", "") == elem_id]
         return control

@@ -13,7 +13,8 @@ from torch.utils._pytree import tree_leaves
 
 from studio.models.lora import add_lora, trainable_lora
 from studio.models.stream.activation_store import HostActivationStore
-from studio.models.stream.storage import store_blocks_small
+from studio.models.stream.precision import STORED, block_size
+from studio.models.stream.storage import linears_stored_small, replace_by_small
 from studio.models.stream.streaming import place_blocks
 from studio.training.step.block_pass import Pass, add_gradients
 
@@ -154,3 +155,11 @@ class FlashAttention(TorchFunctionMode):
             if query.is_meta:
                 return torch.ops.aten._scaled_dot_product_flash_attention(query, key, value)[0]
         return func(*args, **kwargs)
+
+
+def store_blocks_small(model: torch.nn.Module, precision: str) -> torch.nn.Module:
+    """Make the block's Linears of an empty transformer 8 bits large, for counting: shapes alone. Nothing happens for other precisions."""
+    if precision in STORED:
+        for name, linear in list(linears_stored_small(model)):
+            replace_by_small(model, name, linear, STORED[precision], linear.in_features // block_size(linear.in_features))
+    return model

@@ -9,6 +9,11 @@ def draw_by_pipeline(pipeline, settings, seed, *inputs, output_type="np", max_pr
     kind = {"unipc": UniPCMultistepScheduler, "euler": FlowMatchEulerDiscreteScheduler}[settings.scheduler]
     options = {"flow_shift": settings.flow_shift} if settings.scheduler == "unipc" else {"shift": settings.flow_shift}
     pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **options)
+    return run_pipeline(pipeline, settings, seed, *inputs, output_type=output_type, max_prompt_tokens=max_prompt_tokens)
+
+
+def run_pipeline(pipeline, settings, seed, *inputs, output_type="np", max_prompt_tokens=512):
+    """The same with the scheduler that the pipeline has."""
     return pipeline(
         *inputs,
         negative_prompt=settings.negative_prompt,

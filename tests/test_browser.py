@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from comfy_kit import HIGH, make_project, make_whole_comfyui, pair_of
 from comfyui_kit import make_true_comfyui
 from comparison_kit import LANDSCAPE, PORTRAIT, make_comparison
 
@@ -18,7 +19,7 @@ from studio.data.dataset import set_caption
 from studio.data.importer import import_media
 from studio.evaluation.report import write_report
 from studio.models.preset import model_preset
-from studio.project_facts import Permission
+from studio.project_facts import ChosenPair, Permission
 from studio.workspace import Workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -565,7 +566,7 @@ def let_through(words):
 
 def test_comfyuis_folder_is_named_in_the_window_and_a_wrong_one_is_told_in_words(browser, tmp_path):
     preset, home, port = model_preset("wan22-t2v-a14b"), tmp_path / "home", free_port()
-    Workspace(home).create_project(
+    project = Workspace(home).create_project(
         "Anna", trigger="ohwx", class_noun="person", base_model="wan22-t2v-a14b", permission=Permission(granted=True)
     )
     right, wrong = make_true_comfyui(tmp_path / "Comfy UI", preset), make_true_comfyui(tmp_path / "other", preset, "i2v", in_channels=36)
@@ -582,6 +583,57 @@ def test_comfyuis_folder_is_named_in_the_window_and_a_wrong_one_is_told_in_words
             page.click("#link-model")
             expect(notice).to_contain_text("WAN 2.2 T2V A14B is ready to use. High-noise expert: wan2.2_t2v_high_noise")
             expect(notice).to_contain_text("told by the files' names")
+            high = say_which_expert_is_which(page, right)
+            expect(notice).to_contain_text(f"High-noise expert: {high.name}")
+            choose_a_number_format(page, project)
+    finally:
+        stop_studio(process)
+
+
+def say_which_expert_is_which(page, comfyui):
+    """With files whose names say nothing; returns the one that was named."""
+    low, high = sorted((comfyui / "models/diffusion_models").glob("*.safetensors"), key=lambda path: "high" in path.name)
+    low, high = low.rename(low.with_name("a.safetensors")), high.rename(high.with_name("b.safetensors"))
+    page.click("#link-model")
+    expect(page.locator("#studio-notice")).to_contain_text("a.safetensors, b.safetensors can be either expert")
+    page.locator("#model-high-noise").locator("textarea, input").fill(str(high))
+    page.click("#link-model")
+    return high
+
+
+def choose_a_number_format(page, project):
+    """It is remembered for the person."""
+    open_tab(page, "evaluate")
+    page.locator("#lora-format input").click()
+    page.get_by_role("option", name="bf16").click()
+    deadline = time.monotonic() + 20
+    while project.facts().lora_format != "bf16" and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert project.facts().lora_format == "bf16"
+
+
+def test_the_chosen_pair_goes_into_comfyui_from_the_window_and_out_again(browser, tmp_path):
+    home, port, root = tmp_path / "home", free_port(), make_whole_comfyui(tmp_path / "Comfy UI", ("t2v",))
+    project = make_project(Workspace(home))
+    project.update(chosen=ChosenPair(pair=pair_of(project).id, step=3000, strength=0.7, folder=""))
+    process = start_studio(home, port)
+    try:
+        with window(browser, f"http://127.0.0.1:{port}", 1280, 860) as page:
+            open_tab(page, "evaluate")
+            page.locator("#comfyui > button").click()
+            told, notice = page.locator("#comfyui-told"), page.locator("#studio-notice")
+            expect(told).to_contain_text("The chosen pair is not in ComfyUI.")
+            expect(page.locator("#take-back-comfyui")).to_be_disabled()
+            page.click("#put-comfyui")
+            expect(notice).to_contain_text("No ComfyUI was found on this computer.")
+            page.locator("#comfyui-folder").locator("textarea, input").fill(f'"{root}"')
+            page.click("#put-comfyui")
+            expect(notice).to_contain_text(f"Copied {HIGH} and ")
+            expect(told).to_contain_text("There is no image-to-video workflow: The high-noise expert")
+            assert (root / "models/loras" / HIGH).is_file()
+            page.click("#take-back-comfyui")
+            expect(notice).to_contain_text("Taken back out: ")
+            assert not (root / "models/loras" / HIGH).exists()
     finally:
         stop_studio(process)
 

@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 from comfyui_kit import SMALL, add_small_model, make_comfyui, make_true_comfyui, write_header
+from model_kit import check_weights
 from safetensors.torch import load_file, save_file
 from training_kit import Events, add_photo, small_config
 from transformers import UMT5EncoderModel
@@ -16,7 +17,7 @@ from studio.errors import Problem
 from studio.models.catalogue import describe_model, find_model, link_model
 from studio.models.files import comfyui_folders
 from studio.models.files.comfyui import find_files
-from studio.models.loading import check_weights, load_expert, load_text_encoder, load_vae
+from studio.models.loading import load_expert, load_text_encoder, load_vae
 from studio.models.preset import model_preset
 
 HIGH, LOW = "wan2.2_t2v_high_noise_14B_fp32.safetensors", "wan2.2_t2v_low_noise_14B_fp32.safetensors"

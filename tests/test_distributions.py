@@ -57,7 +57,7 @@ def test_its_own_defaults_are_those_of_the_settings(name):
 
 def test_the_choices_are_the_files_and_the_default_comes_first():
     about = {name: about for name, about, _ in list_settings(TimestepConfig)}["distribution"]
-    assert about.choices == ("sigmoid", "cosine", "shift", "uniform")
+    assert about.choices == ("sigmoid", "cosine", "shift", "shifted_sigmoid", "uniform")
     assert about.default == "sigmoid"
 
 

@@ -22,6 +22,7 @@ from studio.data.captions.writer import find_captioner
 from studio.data.importer import import_media
 from studio.errors import Problem
 from studio.jobs import launcher, state, worker
+from studio.jobs.kind import GPU
 from studio.jobs.kinds.download import DownloadJob
 from studio.jobs.recorder import Recorder
 from studio.models.catalogue import describe_model, find_model
@@ -32,9 +33,10 @@ from studio.models.fetch.needed import names_of_diffusers_folder
 from studio.models.files.folders import check_folder
 from studio.models.preset import model_preset
 from studio.project_facts import Permission
-from studio.ui import actions, download_view, sidebar
+from studio.ui import actions, download_view
 from studio.ui.actions import find_button
 from studio.ui.dataset import view as dataset_view
+from studio.ui.side import new_person, status_line
 from studio.ui.train import choice as train_choice
 from studio.ui.train import view as train_view
 from studio.workspace import Workspace
@@ -533,7 +535,7 @@ def run_job(workspace):
 
 
 def test_a_detached_worker_downloads_while_another_job_runs(hub, workspace, project):
-    with launcher.worker_lock(workspace):  # something trains
+    with launcher.worker_lock(workspace, GPU):  # something trains
         run_dir = launcher.enqueue(workspace.download_jobs(MODEL), DownloadJob(model=MODEL), "Download WAN")
         assert launcher.ensure_worker(workspace.downloads)
         deadline = time.monotonic() + 90
@@ -674,7 +676,7 @@ def test_a_press_downloads_shows_how_far_it_is_and_goes_on_after_a_stop(hub, per
     workspace = person.workspace
     assert "you may close this window" in download_view.start(MODEL, workspace)
     assert download_view.read_download(person).running.state == "waiting in the queue"
-    assert sidebar.offer_download(MODEL, workspace)[0].startswith("It is being downloaded")
+    assert new_person.offer_download(MODEL, workspace)[0].startswith("It is being downloaded")
     with pytest.raises(Problem, match="already"):
         download_view.start(MODEL, workspace)
     [job], seen = state.queued_jobs(workspace.downloads), []
@@ -688,8 +690,8 @@ def test_a_press_downloads_shows_how_far_it_is_and_goes_on_after_a_stop(hub, per
             report(self, event, **fields)
             if event == "progress" and fields["done"] > 6 and stop:
                 time.sleep(0.8)  # the status is written twice a second
-                seen.append((download_view.read_download(person), sidebar.read_status_line(workspace).download))
-                sidebar.stop_job(workspace, Event(id=seen[-1][1].id))
+                seen.append((download_view.read_download(person), status_line.read_status_line(workspace).jobs[0]))
+                status_line.stop_job(workspace, Event(id=seen[-1][1].id))
 
         monkeypatch.setattr(Recorder, "report", report_and_look)
         worker.execute(run_dir)
@@ -706,7 +708,7 @@ def test_a_press_downloads_shows_how_far_it_is_and_goes_on_after_a_stop(hub, per
     download_view.start(MODEL, workspace)
     assert len(state.list_jobs(workspace.downloads)) == 1
     look(job.run_dir, stop=False)
-    assert download_view.read_download(person) is None and sidebar.read_status_line(workspace).download is None
+    assert download_view.read_download(person) is None and status_line.read_status_line(workspace).jobs == ()
     assert_whole(workspace, hub.files)
 
 
@@ -720,7 +722,7 @@ def test_the_next_step_of_a_person_whose_model_is_missing_is_to_get_it(hub, pers
     assert "is not on this computer yet" in reason and action == "download-model"
     download_view.start(MODEL, person.workspace)
     assert train_view.next_step(person).button is None and "wait" in train_view.next_step(person).text
-    models = {model.name: model for model in sidebar.new_person_options(person.workspace).models}
+    models = {model.name: model for model in new_person.new_person_options(person.workspace).models}
     assert "being downloaded" in models[MODEL].reason and models[MODEL].download is None and models["tiny"].download is None
     assert train_choice.what_prevents(person, train_choice.make_plan(person)) == ("WAN 2.2 T2V A14B is being downloaded.", "")
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from studio.data import dataset
 from studio.data.captions.files import clean_caption
-from studio.data.captions.rules import audit, check_caption, class_prompt
+from studio.data.captions.rules import NO_TRIGGER, audit, check_caption, class_prompt
 from studio.data.captions.whole_words import whole_word
 from studio.data.importer import import_media
 from studio.data.incoming.encodings import read_text, read_texts
@@ -94,7 +94,7 @@ def test_signs_that_turn_or_hide_words_go_and_those_that_join_letters_stay():
     "caption", ["ohwxの女性、浜辺で", "女性ohwxが笑う", "ohwx는 웃는다", "一位ohwx站在海边", "ภาพohwxยิ้ม", "ohwx, by the sea", "OHWX、笑顔"]
 )
 def test_a_trigger_is_found_beside_letters_of_scripts_without_spaces(caption):
-    assert not [words for words in check_caption(caption, "ohwx", "person") if "missing" in words]
+    assert NO_TRIGGER not in [remark.code for remark in check_caption(caption, "ohwx", "person")]
     assert "ohwx" not in class_prompt(caption, "ohwx", "person").casefold() and "person" in class_prompt(caption, "ohwx", "person")
 
 
@@ -111,6 +111,6 @@ def test_replacing_whole_words_and_the_audit_know_those_scripts_too(project, tmp
     photo(tmp_path / "a.png")
     (tmp_path / "a.txt").write_text("ohwxの女性、浜辺で", encoding="utf-8")
     import_media(project, [tmp_path / "a.png"])
-    assert not [finding for finding in audit(dataset.list_items(project), "ohwx", "person") if finding.code == "no-trigger"]
+    assert not [finding for finding in audit(dataset.list_items(project), "ohwx", "person") if finding.code == NO_TRIGGER]
     assert dataset.replace_in_captions(project, "ohwx", "anaq", whole_words=True) == 1
     assert dataset.list_items(project)[0].caption == "anaqの女性、浜辺で"

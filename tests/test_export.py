@@ -13,24 +13,26 @@ import torch
 import yaml
 from export_kit import make_source
 from house_kit import House
+from model_kit import load_pipeline, lora_state
 from PIL import Image
 
 from studio import cli
-from studio.config import PreservationConfig, TrainConfig, flatten, from_dict, nest, to_dict
+from studio.config import PreservationConfig, TrainConfig, flatten, from_dict, list_settings, nest, to_dict
 from studio.disk import file_sha256, finished_dir, write_json
 from studio.errors import Problem
 from studio.evaluation.clip_files import write_clip
 from studio.evaluation.judge.verdict import VERDICT_VERSION
 from studio.evaluation.sweep_facts import ComparedPair, Sweep
 from studio.evaluation.sweeps import write_sweep
-from studio.export.left_out import left_out
+from studio.export.left_out import Fate, account, left_out
 from studio.export.lora_keys import check_lora
 from studio.export.pairs import export_pair
 from studio.export.targets import find_target, target_names
 from studio.export.writing import to_toml
 from studio.models import lora
 from studio.models.files import lora_files
-from studio.models.loading import load_expert, load_pipeline
+from studio.models.loading import load_expert
+from studio.models.loras.reading import read_lora_file
 from studio.training.pairs import find_pair, pair_file_name, pair_folder
 
 EXPERTS = ("high_noise", "low_noise")
@@ -47,7 +49,7 @@ def lora_states(tiny_base):
         model = load_expert(tiny_base, expert, dtype=torch.float32, device=torch.device("cpu"))
         lora.add_lora(model, 2, seed=number)
         generator = torch.Generator().manual_seed(number)
-        states[expert] = {k: torch.randn(t.shape, generator=generator) * 0.2 for k, t in lora.lora_state(model).items()}
+        states[expert] = {k: torch.randn(t.shape, generator=generator) * 0.2 for k, t in lora_state(model).items()}
     return states
 
 
@@ -87,7 +89,7 @@ def all_bytes(folder):
 
 
 def test_a_comfyui_export_is_the_pair_under_speaking_names_with_a_guide(trained):
-    folder = export_pair(trained, PAIR, "comfyui", 0.8)
+    folder = export_pair(trained, PAIR, "comfyui", 0.8, lora_format="fp32")
     names = {p.name for p in folder.iterdir()}
     high, low = "anna_run1_step30_HIGH_noise.safetensors", "anna_run1_step30_LOW_noise.safetensors"
     assert names == {high, low, "README.txt", "export.json"}
@@ -179,8 +181,8 @@ def test_a_file_with_foreign_keys_is_no_pair(tmp_path):
 def check_dataset(folder):
     """Media and captions are all there, photos and clips apart."""
     assert {p.name for p in (folder / "dataset/photos").iterdir()} == {"0001.jpg", "0001.txt", "0002.jpg", "0002.txt"}
-    assert (folder / "dataset/clips-24fps/clip-01.txt").read_text(encoding="utf-8") == "ohwx, a person, walking"
-    assert (folder / "dataset/clips-24fps/clip-01.mp4").is_file()
+    assert (folder / "dataset/clips-9-frames/clip-01.txt").read_text(encoding="utf-8") == "ohwx, a person, walking"
+    assert (folder / "dataset/clips-9-frames/clip-01.mp4").is_file()
 
 
 def test_a_readme_names_what_the_other_trainer_does_not_protect():
@@ -201,7 +203,7 @@ def test_ai_toolkit_gets_a_job_that_continues_from_the_pair(trained):
     assert process["network"] == {"type": "lora", "linear": 2, "linear_alpha": 2}
     assert (process["train"]["steps"], process["train"]["lr"], process["train"]["timestep_type"]) == (60, 2e-4, "sigmoid")
     assert process["train"]["diff_output_preservation_class"] == "person"
-    assert [(d["folder_path"], d["num_frames"]) for d in process["datasets"]] == [("dataset/photos", 1), ("dataset/clips-24fps", 9)]
+    assert [(d["folder_path"], d["num_frames"]) for d in process["datasets"]] == [("dataset/photos", 1), ("dataset/clips-9-frames", 9)]
     assert process["datasets"][1]["fps"] == 16
     assert all((folder / d["folder_path"]).is_dir() for d in process["datasets"])
 
@@ -210,14 +212,14 @@ def test_musubi_gets_its_own_key_names_with_the_same_numbers(trained, lora_state
     folder = export_pair(trained, PAIR, "musubi")
     check_dataset(folder)
     dataset = tomllib.loads((folder / "dataset.toml").read_text(encoding="utf-8"))
-    assert [d.get("image_directory") or d["video_directory"] for d in dataset["datasets"]] == ["dataset/photos", "dataset/clips-24fps"]
-    assert dataset["datasets"][1]["source_fps"] == 24.0
+    assert [d.get("image_directory") or d["video_directory"] for d in dataset["datasets"]] == ["dataset/photos", "dataset/clips-9-frames"]
+    assert dataset["datasets"][1]["source_fps"] == 16.0
     assert dataset["datasets"][1]["target_frames"] == [9]
     for expert, bounds in (("high_noise", (875, 1000)), ("low_noise", (0, 875))):
         config = tomllib.loads((folder / f"{expert}.toml").read_text(encoding="utf-8"))
         assert (config["min_timestep"], config["max_timestep"]) == bounds
         assert config["network_dim"] == config["network_alpha"] == 2
-        state, _ = lora_files.read_lora_file(folder / config["network_weights"])
+        state, _ = read_lora_file(folder / config["network_weights"])
         assert state.keys() == lora_states[expert].keys()
         assert all(torch.equal(state[key], tensor) for key, tensor in lora_states[expert].items())
         with open(folder / config["network_weights"], "rb") as file:
@@ -230,12 +232,12 @@ def test_diffusion_pipe_gets_a_config_for_each_expert_with_its_noise_range(train
     folder = export_pair(trained, PAIR, "diffusion-pipe")
     check_dataset(folder)
     dataset = tomllib.loads((folder / "dataset.toml").read_text(encoding="utf-8"))
-    assert [d["path"] for d in dataset["directory"]] == ["dataset/photos", "dataset/clips-24fps"]
-    assert dataset["directory"][1]["frame_buckets"] == [1, 9]
+    assert [d["path"] for d in dataset["directory"]] == ["dataset/photos", "dataset/clips-9-frames"]
+    assert dataset["directory"][1]["frame_buckets"] == [9]
     for expert, bounds in (("high_noise", (0.875, 1.0)), ("low_noise", (0.0, 0.875))):
         config = tomllib.loads((folder / f"{expert}.toml").read_text(encoding="utf-8"))
         assert (config["model"]["min_t"], config["model"]["max_t"]) == bounds
-        assert (config["adapter"]["rank"], config["blocks_to_swap"], config["epochs"]) == (2, 20, 30)
+        assert (config["adapter"]["rank"], config["blocks_to_swap"], config["epochs"]) == (2, 20, 10)
         assert "alpha" not in config["adapter"]
         assert len(list((folder / config["adapter"]["init_from_existing"]).glob("*.safetensors"))) == 1
 
@@ -306,7 +308,7 @@ def test_an_export_of_the_version_before_is_the_same_export_where_its_files_woul
     pair = find_pair(trained, PAIR)
     loras = [file_sha256(pair.files[expert]) for expert in EXPERTS]
     facts = {"name": "anna_run1_step30", "pair": PAIR, "trigger": "ohwx", "class_noun": "person", "base_title": "Tiny (built in)"}
-    for to, same in (("comfyui", True), ("bundle", True), ("musubi", False)):
+    for to, same in (("comfyui", False), ("bundle", True), ("musubi", False)):  # for drawing it is fp16 now
         what = [1, to, PAIR, loras, facts | {"strength": 0.8}, 0.8, [], [], to_dict(TRAIN)]
         content = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
         folder = trained.exports_dir / f"{to}-train-001-step-000030"
@@ -317,52 +319,85 @@ def test_an_export_of_the_version_before_is_the_same_export_where_its_files_woul
         assert (export_pair(trained, PAIR, to, 0.8) == folder) is same, to
 
 
-# -- what an export leaves out
+# -- what became of each setting
 
-ODD_VALUES = {  # of settings that take one of several words, or whose next value is not allowed
-    "timesteps.distribution": "cosine",
-    "optimizer.name": "adafactor",
-    "optimizer.schedule": "cosine",
-    "lora.precision": "bf16",
-    "memory.precision": "int8",
-    "memory.multiply": "8bit",
-    "processes": 2,
-    "finish_by": "07:00",
-    "data.clip_frames": 17,
-    "optimizer.average": 0.5,
-    "optimizer.learning_rate": 3e-4,
-    "optimizer.weight_decay": 0.5,
-    "high_noise_share": 0.25,
+OTHER_VALUES = {  # of settings whose next value is not allowed or is the same
+    "processes": [2],
+    "finish_by": ["07:00"],
+    "data.clip_frames": [17],
+    "optimizer.average": [0.5],
+    "optimizer.learning_rate": [3e-4],
+    "optimizer.weight_decay": [0.5],
+    "optimizer.prodigy_factor": [2.0, 0.05],
+    "high_noise_share": [0.25, 0.0, 1.0],
+    "memory.blocks_swapped": [20, 40],
 }
-AROUND = {"timesteps.shift": {"timesteps.distribution": "shift"}, "optimizer.prodigy_factor": {"optimizer.name": "prodigy"}}
+AROUND = [  # beside which other settings each is changed: some act together
+    {},
+    {"timesteps.distribution": "shift"},
+    {"timesteps.distribution": "shifted_sigmoid", "preservation.enabled": False},
+    {"optimizer.name": "prodigy", "optimizer.schedule": "cosine"},
+    {"optimizer.name": "adafactor", "memory.gradient_checkpointing": False},
+]
 TRAINERS = [name for name in target_names() if find_target(name).settings]
 
 
-def flip(name, value):
-    """Another value of a setting."""
-    if name in ODD_VALUES:
-        return ODD_VALUES[name]
-    return not value if isinstance(value, bool) else value * 2 or 1
+def other_values(name, about, value):
+    """Other values of a setting, by what the settings themselves say of it."""
+    if name in OTHER_VALUES:
+        return OTHER_VALUES[name]
+    if about.choices:
+        return [choice for choice in about.choices if choice != value]
+    return [not value] if isinstance(value, bool) else [value * 2 or 1]
 
 
-def configs_of(to, train, pair, folder):
-    """The text of each config of an export, and none of its README."""
+def write_configs(to, train, pair, folder):
+    """(the text of each config of an export, its README), without media."""
     folder.mkdir(parents=True)
     source = make_source(train, pair=pair)
     find_target(to).write(replace(source, groups=tuple(replace(group, items=()) for group in source.groups)), folder)
-    return {p.name: p.read_text(encoding="utf-8") for p in folder.iterdir() if p.suffix in (".toml", ".yaml")}
+    texts = {p.name: p.read_text(encoding="utf-8") for p in folder.iterdir() if p.suffix in (".toml", ".yaml")}
+    return texts, (folder / "README.txt").read_text(encoding="utf-8")
+
+
+def as_shown(value):
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @pytest.mark.parametrize("to", TRAINERS)
-def test_every_setting_of_a_training_is_in_the_config_or_is_named_as_left_out(trained, tmp_path, to):
-    """Each setting is changed alone: an export in which nothing changes with it would be silent about it."""
-    pair = find_pair(trained, PAIR)
-    for name, value in flatten(TrainConfig()).items():
-        around = AROUND.get(name, {})
-        before, after = (from_dict(TrainConfig, nest(around | change)) for change in ({}, {name: flip(name, value)}))
-        written = [configs_of(to, train, pair, tmp_path / name / side) for side, train in (("before", before), ("after", after))]
-        named = [{e.name: (e.value, e.why) for e in left_out(train, find_target(to))} for train in (before, after)]
-        assert written[0] != written[1] or named[0].get(name) != named[1].get(name), f"{name} is shown nowhere"
+@pytest.mark.parametrize("around", AROUND, ids=lambda around: ", ".join(map(str, around.values())) or "alone")
+def test_every_setting_is_in_the_config_or_in_the_list(trained, tmp_path, to, around):
+    """Each setting is changed to each of its other kinds of value: then a config is another one, or the README and the answer name it."""
+    pair, target = replace(find_pair(trained, PAIR), high_noise=None, low_noise=None), find_target(to)
+    base = from_dict(TrainConfig, nest(around))
+    before, _ = write_configs(to, base, pair, tmp_path / "before")
+    for name, about, _ in list_settings(TrainConfig):
+        acts_alone = around and name.partition(".")[0] not in ("timesteps", "preservation", "optimizer", "memory")
+        for value in () if name in around or acts_alone else other_values(name, about, flatten(base)[name]):
+            train = from_dict(TrainConfig, nest(around | {name: value}))
+            after, readme = write_configs(to, train, pair, tmp_path / f"{name} {value}")
+            fate = {entry.name: entry for entry in account(train, target)}[name]
+            listed = f"{name} = {as_shown(value)}" in readme
+            if fate.fate == Fate.WRITTEN:
+                assert after != before, f"{name} = {value} is said to be written"
+            else:
+                assert listed and (fate.value, bool(fate.why)) == (value, fate.fate != Fate.SAME), f"{name} = {value} is shown nowhere"
+
+
+@pytest.mark.parametrize("to", TRAINERS)
+def test_the_answer_tells_of_every_setting_and_what_will_come_of_it(trained, capsys, to):
+    home = ["--home", str(trained.workspace.home)]
+    assert cli.main(["export", "Anna", "--to", to, "--json", *home]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {name for name, *_ in told["settings"]} == set(flatten(TrainConfig()))
+    assert (told["promise"]["items"], told["promise"]["lost"], told["promise"]["speed"]) == (3, [], [1.0, 1.0])
+    assert told["promise"]["steps"] == {"high_noise": 30, "low_noise": 30}
+    assert "your photos" in told["private"]
+    assert cli.main(["export", "Anna", "--to", to, *home]) == 0
+    said = capsys.readouterr().out
+    assert "trains on 3 of 3 items: 2 pictures and 1 clip" in said and "Private" in said
 
 
 @pytest.mark.parametrize("to", TRAINERS)
@@ -385,7 +420,8 @@ def test_a_fixed_parameter_of_another_trainer_is_named_unless_it_is_the_same():
 
     assert named("ai-toolkit", distribution="shift", shift=3.0) == {"timesteps.shift": "it is 5 in this export"}
     assert named("ai-toolkit", distribution="shift", shift=5.0) == {}
-    assert named("diffusion-pipe", distribution="sigmoid", scale=0.5) == {"timesteps.scale": "it is 1 in this export"}
+    assert named("diffusion-pipe", distribution="sigmoid", scale=0.5) == {}
+    assert named("ai-toolkit", distribution="sigmoid", scale=0.5) == {"timesteps.scale": "it is 1 in this export"}
     assert "moves the levels of a sigmoid" in named("musubi", distribution="shift")["timesteps.distribution"]
 
 
@@ -393,9 +429,9 @@ def test_the_command_says_what_the_other_trainer_does_not_get(trained, capsys):
     home = ["--home", str(trained.workspace.home)]
     assert cli.main(["export", "Anna", "--to", "musubi", "--json", *home]) == 0
     told = json.loads(capsys.readouterr().out)["left_out"]
-    assert ["optimizer.name", "adamw", "this export sets adamw8bit instead"] in told
+    assert ["resume_every", 50, "only the studio does that"] in told
     assert cli.main(["export", "Anna", "--to", "musubi", *home]) == 0
-    assert "this export sets adamw8bit instead" in capsys.readouterr().out
+    assert "only the studio does that" in capsys.readouterr().out
     assert cli.main(["export", "Anna", "--to", "comfyui", "--json", *home]) == 0
     assert json.loads(capsys.readouterr().out)["left_out"] == []
 

@@ -12,6 +12,7 @@ import yaml
 from comfyui_kit import SMALL, make_comfyui, make_true_comfyui
 from diffusers import WanImageToVideoPipeline
 from first_picture_kit import CONDITION, link_picture_model
+from model_kit import check_weights
 from PIL import Image
 from stock_kit import draw_by_pipeline
 from training_kit import Events, add_clip, add_photo, small_config
@@ -32,10 +33,10 @@ from studio.export.pairs import export_pair
 from studio.machine import read_machine
 from studio.models.catalogue import BaseModel, link_model
 from studio.models.fetch.needed import names_of_diffusers_folder
-from studio.models.files.lora_files import read_lora_file
 from studio.models.first_picture import encode_first_picture
-from studio.models.loading import check_weights, load_expert, load_text_encoder, load_vae
+from studio.models.loading import load_expert, load_text_encoder, load_vae
 from studio.models.lora import add_lora, apply_lora, lora_off, trainable_lora
+from studio.models.loras.reading import read_lora_file
 from studio.models.preset import model_preset
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
 from studio.project_facts import Permission
@@ -50,7 +51,7 @@ from studio.training.step.gradients import Group, Row, accumulate_gradients
 from studio.ui.dataset import view as dataset_view
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import sample_clips as train_samples
-from studio.ui.sidebar import CLIPS_ALONE, new_person_options
+from studio.ui.side.new_person import CLIPS_ALONE, new_person_options
 from studio.ui.train import view as train_view
 from studio.ui.train.choice import what_prevents
 from studio.workspace import Workspace
@@ -403,8 +404,8 @@ def test_an_empty_project_asks_for_clips_in_both_tabs(home):
     for name in (A14B, "wan22-t2v-a14b"):
         project = home.create_project(f"Empty {name}", trigger="ohwx", base_model=name, permission=Permission(granted=True))
         _, grid, *_ = dataset_view.read_pictures(project, dataset_view.Place())
-        wanted[name] = [grid["empty"]["title"], train_view.next_step(project).text]
-        assert ("photos" in grid["empty"]["text"]) == (name != A14B)
+        wanted[name] = [grid.empty.title, train_view.next_step(project).text]
+        assert ("photos" in grid.empty.text) == (name != A14B)
     assert wanted == {A14B: ["No clips yet", "add clips first."], "wan22-t2v-a14b": ["No photos yet", "add photos first."]}
 
 

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,13 +12,14 @@ from pathlib import Path
 import pytest
 from comparison_kit import make_comparison
 
+import studio
 from studio.disk import append_jsonl, read_json, write_json
 from studio.errors import Damaged
 from studio.evaluation import report, sweeps
-from studio.evaluation.judge.chart import clip_note, draw_chart
+from studio.evaluation.judge.chart import STYLED, clip_note, draw_chart, line_looks
 from studio.evaluation.judge.measuring import missing_scores, score_keys
-from studio.evaluation.judge.score import Needs
-from studio.evaluation.judge.scores import all_scores
+from studio.evaluation.judge.score import Line, Needs
+from studio.evaluation.judge.scores import all_scores, parts
 from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import verdict
 
@@ -140,3 +142,14 @@ def test_what_a_later_version_wrote_into_a_sweep_is_kept(project):
     sweeps.write_sweep(folder, sweeps.read_sweep(folder))
     again = read_json(folder / "sweep.json")
     assert again["later"] == again["cells"][0]["later"] == again["prompts"][0]["later"] == {"a": 1}
+
+
+def test_a_line_of_a_new_score_has_a_colour_of_its_own_in_the_chart():
+    new = [Line(title=name, place=50, reads=name) for name in ("smile", "poise", "gaze")]
+    looks = line_looks([*parts(Line), *new])
+    colours = {re.search(r'stroke="(.*?)"', looks[line.reads])[1] for line in new}
+    assert len(colours) == 3 and all("stroke" not in looks[name] for name in STYLED)
+    assert {line.reads for line in parts(Line)} == set(STYLED)
+    for style in ("ui/components/clips/clips.css", "evaluation/report_page.html"):
+        text = (Path(studio.__file__).parent / style).read_text(encoding="utf-8")
+        assert all(f".of-{name} {{ stroke:" in text for name in STYLED)

@@ -18,10 +18,10 @@ GREET = '''
 
 from dataclasses import dataclass
 
-from studio.jobs.kind import WORK, JobConfig
+from studio.jobs.kind import PROCESSOR, JobConfig
 
 TITLE = "Greet"
-QUEUE = WORK
+QUEUE = PROCESSOR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,7 @@ TITLES = {
     "import": "Import",
     "curate": "Choose the best photos",
     "download": "Download",
+    "export": "Export",
 }
 
 
@@ -70,7 +71,7 @@ def folder(tmp_path, monkeypatch):
     sys.modules.pop("studio.jobs.kinds.greet", None)
 
 
-def test_the_studio_has_seven_kinds_of_jobs():
+def test_the_studio_has_eight_kinds_of_jobs():
     assert {name: kind.TITLE for name, kind in find_kinds().items()} == TITLES
 
 
@@ -105,9 +106,9 @@ def test_a_file_that_gives_less_than_a_kind_gives_is_named(folder):
 
 
 def test_a_job_waits_in_the_queue_of_its_kind(project):
-    with pytest.raises(AssertionError, match="queue of downloads"):
+    with pytest.raises(AssertionError, match="queue downloads"):
         launcher.enqueue(project, DownloadJob(model="tiny"))
-    with pytest.raises(AssertionError, match="queue of work"):
+    with pytest.raises(AssertionError, match="queue processor"):
         launcher.enqueue(project.workspace.download_jobs("tiny"), CurateJob())
 
 

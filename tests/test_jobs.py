@@ -10,17 +10,20 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
-from studio import disk
-from studio.config import EXPERTS
+from studio import cli, disk
+from studio.config import EXPERTS, CaptionConfig, to_dict
 from studio.disk import append_jsonl, read_json, read_jsonl, write_json
 from studio.errors import Problem
-from studio.jobs import launcher, processes, state
-from studio.jobs.kind import JobConfig, read_config
+from studio.jobs import launcher, processes, state, waiting
+from studio.jobs.kind import GPU, PROCESSOR, JobConfig, read_config
+from studio.jobs.kinds.caption import CaptionJob
+from studio.jobs.kinds.curate import CurateJob
 from studio.jobs.kinds.import_media import ImportJob
 from studio.jobs.kinds.train import TrainJob
 from studio.jobs.problems import explain
@@ -37,11 +40,11 @@ DEADLINE_SECONDS = 90
 HOLDER = """
 import sys, time
 from pathlib import Path
-from studio.jobs import launcher, worker
+from studio.jobs import launcher, state, worker
 from studio.jobs.recorder import Recorder
 from studio.workspace import project_of
 run_dir = Path(sys.argv[1])
-lock = launcher.worker_lock(project_of(run_dir).workspace)
+lock = launcher.worker_lock(project_of(run_dir).workspace, state.read_status(run_dir).queue)
 lock.acquire()
 assert worker._claim(run_dir)
 with Recorder(run_dir) as recorder:
@@ -67,10 +70,9 @@ def wait_for_end(run_dir):
     return wait_until(over)
 
 
-@pytest.fixture
-def holder(project):
-    """(run_dir, process) of a job that another process is in the middle of."""
-    run_dir = launcher.enqueue(project, ImportJob(paths=()))
+@contextmanager
+def held_by_another(run_dir):
+    """(run_dir, process): a job that another process is in the middle of."""
     process = subprocess.Popen([sys.executable, "-c", HOLDER, str(run_dir)], cwd=launcher.ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
     yield run_dir, process
@@ -81,6 +83,25 @@ def holder(project):
 def events_in(run_dir):
     """The lines of a run's events.jsonl, of whatever kind."""
     return read_jsonl(run_dir / "events.jsonl")[0]
+
+
+@pytest.fixture
+def holder(project):
+    """An import that another process is in the middle of."""
+    with held_by_another(launcher.enqueue(project, ImportJob(paths=()))) as held:
+        yield held
+
+
+@pytest.fixture
+def trainer(project):
+    """A training that another process is in the middle of."""
+    with held_by_another(launcher.enqueue(project, TrainJob(config={}), "Train Anna", expected_seconds=90_000)) as held:
+        yield held
+
+
+def queue_captions(project, title="Write captions", expected_seconds=None):
+    """A job for the GPU's queue that is quickly done: there is nothing to write."""
+    return launcher.enqueue(project, CaptionJob(config=to_dict(CaptionConfig()), only=()), title, expected_seconds)
 
 
 def queue_import(project, path, times=1):
@@ -98,35 +119,90 @@ def test_a_detached_worker_does_the_queued_jobs_in_order_and_lets_go(project, me
     assert [job.state for job in jobs] == ["done", "done"]
     assert jobs[0].ended_at <= jobs[1].started_at
     assert len(jobs[0].result["added"]) == 1 and len(jobs[1].result["duplicates"]) == 1
-    wait_until(lambda: launcher.worker_record(project.workspace).pid is None)
+    wait_until(lambda: launcher.worker_record(project.workspace, PROCESSOR).pid is None)
     assert not launcher.ensure_worker(project.workspace)
 
 
-def test_a_paused_job_ends_and_no_other_begins_until_someone_goes_on(project, media, holder):
-    run_dir, process = holder
-    [waiting] = queue_import(project, media / "person_a_1.jpg")
+def test_an_import_and_a_check_do_not_wait_for_a_training(project, media, trainer):
+    [photos] = queue_import(project, media / "person_a_1.jpg")
+    check = launcher.enqueue(project, CurateJob())
+    captions = queue_captions(project)
+    assert launcher.ensure_worker(project.workspace)
+    assert [wait_for_end(run_dir).state for run_dir in (photos, check)] == ["done", "done"]
+    assert state.read_status(captions).state == "queued" and state.read_status(trainer[0]).state == "running"
+
+
+def test_what_waits_says_for_what_and_until_when(project, trainer):
+    first, second = queue_captions(project, "Write captions", 600), queue_captions(project, "Again")
+    third = queue_captions(project, "Last")
+    [photos] = queue_import(project, "nowhere")
+    by_run = {turn.job.run_dir: turn for turn in waiting.all_turns(project.workspace)}
+    assert [by_run[run].after.title for run in (first, second, third)] == ["Train Anna", "Write captions", "Again"]
+    assert 89_000 < by_run[first].seconds <= 90_000 and 599 < by_run[second].seconds - by_run[first].seconds < 601
+    assert by_run[first].words().startswith("waits for: Train Anna, about 25 h (until ")
+    assert by_run[third].seconds is None and by_run[third].words() == "waits for: Again; not known how long"
+    assert by_run[photos].after is None and by_run[photos].words() == "is about to begin"
+    launcher.hold_queue(project.workspace)
+    assert "paused" in waiting.find_turn(state.read_status(first)).words()
+    assert waiting.find_turn(state.read_status(photos)).words() == "is about to begin"
+    assert waiting.find_turn(state.read_status(trainer[0])) is None
+
+
+def test_a_job_that_goes_on_is_expected_to_take_what_is_left(project):
+    run_dir = queue_captions(project, expected_seconds=1000)
+    now = time.time()
+    over = {"state": "stopped", "started_at": now - 400, "ended_at": now}
+    write_json(state.status_file(run_dir), read_json(state.status_file(run_dir)) | over)
+    assert state.read_status(launcher.resume(run_dir)).expected_seconds == pytest.approx(600)
+
+
+def test_the_queue_is_a_list_whose_jobs_are_moved_and_taken_out(project, capsys):
+    runs = [queue_captions(project, title) for title in ("first", "second", "third")]
+
+    def order():
+        return [job.title for job in state.queued_jobs(project.workspace, GPU)]
+
+    assert launcher.move(runs[2], -1) and order() == ["first", "third", "second"]
+    assert launcher.move(runs[2], -1) and order() == ["third", "first", "second"]
+    assert not launcher.move(runs[2], -1) and launcher.move(runs[0], 1) and order() == ["third", "second", "first"]
+    queue_captions(project, "new")
+    assert order() == ["third", "second", "first", "new"]
+    launcher.cancel(runs[1])
+    assert order() == ["third", "first", "new"] and not launcher.move(runs[1], -1)
+    assert cli.main(["jobs", project.slug, "--down", runs[2].name, "--home", str(project.workspace.home)]) == 0
+    assert order() == ["first", "third", "new"] and "waits for: first" in capsys.readouterr().out
+    assert cli.main(["jobs", project.slug, "--remove", runs[0].name, "--home", str(project.workspace.home)]) == 0
+    assert order() == ["third", "new"]
+    assert cli.main(["jobs", project.slug, "--up", runs[2].name, "--home", str(project.workspace.home)]) == 2
+    assert cli.main(["jobs", project.slug, "--up", "train-009", "--home", str(project.workspace.home)]) == 2
+
+
+def test_a_paused_job_ends_and_no_other_begins_until_someone_goes_on(project, trainer):
+    run_dir, process = trainer
+    later = queue_captions(project)
     launcher.pause(run_dir)
     assert state.read_status(run_dir).state == "stopping"
     process.kill()
     process.wait()
     assert not launcher.ensure_worker(project.workspace)  # as the studio asks at each look
     subprocess.run([sys.executable, "-m", "studio.jobs.worker", str(project.workspace.home)], cwd=launcher.ROOT, check=True)
-    assert state.read_status(waiting).state == "queued" and launcher.is_held(project.workspace)
+    assert state.read_status(later).state == "queued" and launcher.is_held(project.workspace)
     launcher.release_queue(project.workspace)
-    assert launcher.ensure_worker(project.workspace) and wait_for_end(waiting).state == "done"
+    assert launcher.ensure_worker(project.workspace) and wait_for_end(later).state == "done"
 
 
 @pytest.mark.parametrize("begin", ["enqueue", "resume"])
 def test_who_starts_or_resumes_a_job_lets_a_paused_queue_go_on(project, begin):
-    [run_dir] = queue_import(project, "nowhere")
+    run_dir = queue_captions(project)
     launcher.cancel(run_dir)
     launcher.hold_queue(project.workspace)
+    queue_import(project, "nowhere")  # it does not use what was given free
     assert launcher.resume(run_dir, foreground=True) and launcher.is_held(project.workspace)  # a terminal of its own needs no queue
     launcher.cancel(run_dir)
     if begin == "resume":
         launcher.resume(run_dir)
     else:
-        queue_import(project, "nowhere")
+        queue_captions(project)
     assert not launcher.is_held(project.workspace)
 
 
@@ -141,7 +217,7 @@ def test_a_job_survives_the_program_that_asked_for_it(project, media):
 def test_the_worker_is_its_own_session_without_our_pipes(project, media):
     [run_dir] = queue_import(project, media)
     launcher.ensure_worker(project.workspace)
-    record = launcher.worker_record(project.workspace)
+    record = launcher.worker_record(project.workspace, PROCESSOR)
     if os.name == "posix":
         assert os.getsid(record.pid) == record.pid != os.getsid(0)
     assert wait_for_end(run_dir).state == "done"
@@ -161,9 +237,9 @@ def test_two_studios_at_once_start_one_worker(project, media):
 
 def test_a_second_worker_leaves_while_another_program_runs_jobs(project, media):
     [run_dir] = queue_import(project, media / "person_a_1.jpg")
-    lock = launcher.worker_lock(project.workspace)
+    lock = launcher.worker_lock(project.workspace, PROCESSOR)
     with lock:
-        command = [sys.executable, "-m", "studio.jobs.worker", str(project.workspace.home)]
+        command = [sys.executable, "-m", "studio.jobs.worker", str(project.workspace.home), PROCESSOR]
         assert subprocess.run(command, cwd=launcher.ROOT).returncode == 0
         assert state.read_status(run_dir).state == "queued"
 

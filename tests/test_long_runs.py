@@ -10,9 +10,9 @@ from training_kit import Events, add_photo, lora_bits, new_project, new_run, sma
 
 from studio.config import MemoryConfig, merge
 from studio.errors import Problem
-from studio.models.files.lora_files import read_lora_file
 from studio.models.loading import load_expert
 from studio.models.lora import add_lora, trainable_lora
+from studio.models.loras.reading import read_lora_file
 from studio.training.endure.fallback import is_out_of_memory, next_notch
 from studio.training.endure.stopping import PATIENCE_SECONDS, StopBetweenBlocks
 from studio.training.loop import train

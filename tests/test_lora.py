@@ -3,21 +3,22 @@
 import pytest
 import safetensors.torch
 import torch
+from model_kit import load_pipeline, lora_state
 
 from studio.errors import Problem
-from studio.models.files.lora_files import LAYERS, read_lora_file, save_lora_file
-from studio.models.loading import load_expert, load_pipeline
+from studio.models.files.lora_files import save_lora_file
+from studio.models.loading import load_expert
 from studio.models.lora import (
     add_lora,
     apply_lora,
-    check_output_changed,
     load_lora_state,
     lora_off,
-    lora_state,
     remove_lora,
     set_strength,
     trainable_lora,
 )
+from studio.models.loras.names import LAYERS
+from studio.models.loras.reading import read_lora_file
 
 
 @pytest.fixture
@@ -97,10 +98,9 @@ def test_switched_off_and_removed_it_is_the_base_to_the_last_bit(expert, state):
     apply_lora(expert, state, 0.7)
     with lora_off(expert):
         assert torch.equal(run(expert), base)
-    check_output_changed(run(expert), base)
+    assert not torch.equal(run(expert), base)
     set_strength(expert, 0.0)
-    with pytest.raises(Problem, match="changed nothing"):
-        check_output_changed(run(expert), base)
+    assert torch.equal(run(expert), base)
     remove_lora(expert)
     assert torch.equal(run(expert), base)
 
@@ -136,7 +136,7 @@ def test_a_pair_of_files_draws_the_same_in_stock_diffusers(tiny_base, tmp_path, 
         pipeline.load_lora_weights(tmp_path / f"{expert}.safetensors", adapter_name=f"stock_{expert}", **options)
         getattr(pipeline, part).set_adapters([f"stock_{expert}"], [strength])
         apply_lora(ours, state, strength)
-        check_output_changed(run(ours), base)
+        assert not torch.equal(run(ours), base)
         assert torch.equal(run(getattr(pipeline, part)), run(ours))
 
 
@@ -175,7 +175,7 @@ def test_a_lora_of_fewer_layers_and_lower_ranks_changes_only_those(expert, state
     some = {f"{key}A.weight": state[f"{key}A.weight"], f"{key}B.weight": state[f"{key}B.weight"]}
     apply_lora(expert, some)
     alone = run(expert)
-    check_output_changed(alone, base)
+    assert not torch.equal(alone, base)
     other = "diffusion_model.blocks.2.ffn.0.lora_"
     mixed = some | {f"{other}A.weight": torch.zeros(9, 192), f"{other}B.weight": torch.zeros(768, 9)}
     apply_lora(expert, mixed)

@@ -11,6 +11,7 @@ import sys
 import pytest
 import torch
 from diffusers import WanTransformer3DModel
+from model_kit import check_weights, load_pipeline
 from safetensors.torch import save
 
 from studio.config import EXPERTS, SweepConfig, TrainConfig
@@ -21,11 +22,9 @@ from studio.models.files.folders import check_folder
 from studio.models.files.weight_files import stored_weights
 from studio.models.files.weights import count_parameters
 from studio.models.loading import (
-    check_weights,
     dtype_of,
     load_expert,
     load_expert_on_meta,
-    load_pipeline,
     load_text_encoder,
     load_vae,
     release,

@@ -1,5 +1,6 @@
 """The observer sees pictures of any size alike, says in words what is wrong with its files, learns reproducibly, and knows new faces."""
 
+import io
 import random
 from dataclasses import replace
 from types import SimpleNamespace
@@ -7,9 +8,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from studio.data import curation
+from studio.data.dataset import list_items
+from studio.data.importer import import_media
+from studio.data.remarks import STRANGER
 from studio.errors import Problem
+from studio.evaluation.judge.watching import Watcher
 from studio.models.catalogue import find_model
 from studio.models.observer import CONFIG_FILE, WEIGHTS_FILE, Observer, find_observer, save_observer, to_cells
 from studio.models.preset import model_preset
@@ -64,6 +71,33 @@ def test_a_reading_names_everything_in_the_words_of_the_world(observer):
     assert list(reading) == [*PERSON, *SCENE, "confidence"]
     assert all(reading[name] in names for name, names in (PERSON | SCENE).items())
     assert isinstance(reading["beard"], bool) and isinstance(reading["glasses"], bool) and 0 <= reading["confidence"] <= 1
+
+
+def as_jpeg(picture, quality):
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+@pytest.mark.parametrize("scale", [1, 3, 8])
+def test_it_knows_drawn_people_and_says_that_it_does_not_know_photographs(observer, media, scale):
+    drawn = [as_jpeg(picture, quality) for picture in draw_photos(6, scale) for quality in (75, 95)]
+    assert observer.knows(np.stack(drawn)).all()
+    rng = random.Random(1)
+    assert observer.knows(draw_clip(world.draw_identity(rng), world.draw_scene(rng, "walking left"), 5, scale)).all()
+    for name in ("person_a_1.jpg", "person_b_1.jpg", "impostor_1.jpg", "astronaut.png"):
+        photo = Image.open(media / name).convert("RGB")
+        photo.thumbnail((100 * scale, 100 * scale))
+        assert not observer.knows(np.asarray(photo)[None]).any()
+
+
+def test_what_it_measures_is_not_said_of_photographs(project, media, tiny_base):
+    import_media(project, [media / f"{name}.jpg" for name in ("person_a_1", "person_a_2", "person_b_1", "impostor_1", "impostor_2")])
+    curation.curate(project)
+    assert {item.measurements.person.embedding for item in list_items(project)} == {""}
+    assert not any(reason.code == STRANGER for item in list_items(project) for reason in item.reasons)
+    watcher = Watcher(project, tiny_base)
+    assert watcher.likeness is None and "drawn people alone" in watcher.trouble
 
 
 @pytest.mark.parametrize("num_frames", [5, 9, 17, 33])

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from comfyui_kit import SMALL, add_small_model, make_comfyui
+from model_kit import check_weights, load_pipeline
 from safetensors import safe_open
 from team_kit import losses, run_team
 from training_kit import Events, add_photo, small_config
@@ -23,7 +24,7 @@ from studio.machine import read_machine
 from studio.models.catalogue import describe_model, find_model, link_model
 from studio.models.fetch.needed import names_of_diffusers_folder
 from studio.models.files.comfyui import find_files
-from studio.models.loading import check_weights, load_expert, load_pipeline, load_vae
+from studio.models.loading import load_expert, load_vae
 from studio.models.preset import list_models, model_preset
 from studio.models.render import decode_frames, draw_stage, start_state
 from studio.training.loop import train

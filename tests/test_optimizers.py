@@ -14,7 +14,7 @@ from studio.commands import doctor
 from studio.config import OPTIMIZERS, OptimizerConfig
 from studio.errors import Problem
 from studio.machine import Gpu, Machine
-from studio.models.files.lora_files import read_lora_file
+from studio.models.loras.reading import read_lora_file
 from studio.training import checkpoints
 from studio.training.checkpoints import save_state
 from studio.training.loop import train

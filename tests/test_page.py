@@ -17,11 +17,14 @@ from studio.disk import FORMAT, read_json, write_json
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.jobs import launcher
+from studio.jobs.kind import read_config
+from studio.jobs.kinds.caption import CaptionJob
 from studio.jobs.problems import explain
 from studio.project_facts import Permission
 from studio.training.pairs import damaged_pairs, list_pairs, pair_folder
-from studio.ui import sidebar
 from studio.ui.evaluate import view as evaluate_view
+from studio.ui.side import chooser as chooser_view
+from studio.ui.side import projects
 
 WORDS = {"kim": "ohwx, Kim on a pier at dusk", "carla": "zxqv, Carla in a red armchair"}
 
@@ -93,7 +96,7 @@ def test_a_damaged_curation_file_empties_the_pictures_and_the_person_still_stand
 def test_a_broken_project_file_is_in_the_chooser_and_its_page_says_what_to_do(people):
     kim, carla = people
     carla.file.write_bytes(b'{"name": "Carl')
-    assert sidebar.project_choices(kim.workspace) == [("Kim", "kim"), ("carla (damaged)", "carla")]
+    assert projects.project_choices(kim.workspace) == [("Kim", "kim"), ("carla (damaged)", "carla")]
     window = Window(kim.workspace, "kim")
     window.choose("carla")
     window.look()
@@ -108,7 +111,7 @@ def test_the_only_project_may_be_a_damaged_one(people):
     kim, carla = people
     shutil.rmtree(kim.root)
     carla.file.write_bytes(b"[]")
-    assert sidebar.read_chooser(kim.workspace, None)["value"] == "carla"
+    assert chooser_view.read_chooser(kim.workspace, None)["value"] == "carla"
 
 
 def test_every_part_of_the_page_can_be_emptied(workspace):
@@ -303,6 +306,34 @@ def test_a_broken_comparison_is_named_and_nothing_is_drawn_twice(trained, capsys
     shutil.rmtree(folder)
     window.look()
     assert window.troubles == [] and sweeps.damaged_sweeps(trained) == []
+
+
+def test_a_comparison_of_a_newer_studio_is_shown_with_a_sentence(trained):
+    [folder] = sweeps.list_sweeps(trained)
+    write_json(folder / "sweep.json", read_json(folder / "sweep.json") | {"format": 99})
+    window = Window(trained.workspace, "carla")
+    window.open("evaluate")
+    [sentence] = window.troubles
+    assert "The comparison sweep-001 was made by a newer version of the studio" in sentence and "Update the studio" in sentence
+    assert window.value("studio-clips")["sweep"] == "sweep-001"
+
+
+def test_how_captions_are_written_is_chosen_on_the_page_and_remembered(people, idle):
+    kim, _ = people
+    window = Window(kim.workspace, "kim")
+    window.look()
+    assert (window.value("caption-style"), window.value("caption-max-new-tokens")) == ("standard", 120)
+    window.hold("caption-style", "brief")
+    window.press("caption-style", "input")
+    window.hold("caption-max-new-tokens", 60)
+    window.press("caption-max-new-tokens", "blur")
+    assert Window(kim.workspace, "kim").value("caption-style") == "brief"
+    window.press("studio-grid", "act", action="write-captions")
+    job = read_config(CaptionJob, kim.list_runs("caption")[0])
+    assert (job.config["style"], job.config["max_new_tokens"]) == ("brief", 60)
+    window.hold("caption-max-new-tokens", 5000)
+    assert "at most 512" in window.press("caption-max-new-tokens", "blur")["text"]
+    assert kim.facts().caption_choice == {"style": "brief", "max_new_tokens": 60}
 
 
 def test_a_pair_that_took_the_place_of_the_compared_one_is_not_used_for_it(trained):

@@ -15,7 +15,7 @@ from studio.config import TrainConfig
 from studio.errors import Problem
 from studio.jobs.processes import rank_variables
 from studio.jobs.state import last_safe_step
-from studio.models.files.lora_files import read_lora_file
+from studio.models.loras.reading import read_lora_file
 from studio.training.endure.process_group import World, destroy_process_group
 from studio.training.loop import train
 from studio.training.pairs import list_run_pairs

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from model_kit import load_pipeline, lora_state
 from stock_kit import draw_by_pipeline
 
 from studio.config import SweepConfig
 from studio.models import lora
 from studio.models.files import lora_files
-from studio.models.loading import load_expert, load_pipeline, load_text_encoder, load_vae
+from studio.models.loading import load_expert, load_text_encoder, load_vae
+from studio.models.loras.reading import read_lora_file
 from studio.models.render import Stopped, decode_frames, draw_stage, stage_steps, start_state
 
 EXPERTS = ("high_noise", "low_noise")
@@ -39,7 +41,7 @@ def pair_files(tiny_base, parts, tmp_path_factory):
         model = parts[0][expert]
         lora.add_lora(model, 4, seed=number)
         generator = torch.Generator().manual_seed(number)
-        state = {k: torch.randn(t.shape, generator=generator) * 0.2 if "lora_B" in k else t for k, t in lora.lora_state(model).items()}
+        state = {k: torch.randn(t.shape, generator=generator) * 0.2 if "lora_B" in k else t for k, t in lora_state(model).items()}
         lora.remove_lora(model)
         files[expert] = folder / f"{expert}.safetensors"
         lora_files.save_lora_file(files[expert], state, {})
@@ -53,7 +55,7 @@ def draw(base, parts, settings, pair_files=None, strength=1.0, between=lambda st
     for expert in EXPERTS:
         model = experts[expert]
         if pair_files:
-            lora.apply_lora(model, lora_files.read_lora_file(pair_files[expert])[0], strength)
+            lora.apply_lora(model, read_lora_file(pair_files[expert])[0], strength)
         try:
             state = between(draw_stage(model, base, settings, expert, state, *embeds, device=DEVICE))
         finally:

@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from model_kit import lora_state
 from PIL import Image
 
 from studio.config import SweepConfig, TrainConfig, to_dict
@@ -13,7 +14,7 @@ from studio.data.captions.rules import fill
 from studio.disk import file_sha256, finished_dir, read_json, write_json
 from studio.errors import Problem
 from studio.evaluation import sweeps
-from studio.evaluation.clip_files import read_clip, read_mark, write_clip, write_poster
+from studio.evaluation.clip_files import IMAGE_DESCRIPTION, METADATA, read_clip, write_clip, write_poster
 from studio.evaluation.composition import compose_comparison
 from studio.evaluation.drawing import run_sweep
 from studio.evaluation.drawing_memory import blocks_to_swap, how_to_keep
@@ -25,10 +26,9 @@ from studio.evaluation.judge.table import findings_in
 from studio.evaluation.judge.verdict import verdict
 from studio.evaluation.prompts import flags_in, read_prompts_file, resolve_prompts, standard_prompts
 from studio.evaluation.sweep_facts import Prompt
-from studio.evaluation.sweep_plan import count_cells, plan_sweep
+from studio.evaluation.sweep_plan import plan_sweep
 from studio.models.catalogue import BaseModel
 from studio.models.files.lora_files import save_lora_file
-from studio.models.lora import lora_state
 from studio.models.preset import model_preset
 from studio.tiny import demo, world
 from studio.tiny.drawing import draw_clip, draw_photo
@@ -153,7 +153,7 @@ def test_keys_follow_the_content_and_the_base_is_shared(tiny_project, lora_state
     make_pair(tiny_project, 20, lora_states[0], lora_states[2])
     config = SweepConfig(**to_dict(CONFIG) | {"strengths": (0.7, 1.0)})
     plan = plan_sweep(tiny_project, config)
-    assert len(plan.cells) == count_cells(2, 2, config) == 2 * (1 + 2 * 2)
+    assert len(plan.cells) == 2 * (1 + 2 * 2)
     assert len({c.key for c in plan.cells}) == len(plan.cells)
     row = [c for c in plan.cells if c.prompt == 0]
     same_high = [c.high_key for c in row if c.pair and c.strength == 0.7]
@@ -517,6 +517,15 @@ def test_colours_survive_the_clip(tmp_path):
     frames = np.zeros((3, 32, 32, 3), np.uint8) + np.array([200, 60, 40], np.uint8)
     write_clip(tmp_path / "a.mp4", frames, 16)
     assert np.abs(read_clip(tmp_path / "a.mp4").astype(int) - frames).max() <= 3
+
+
+def read_mark(path):
+    """What a clip or poster says about its origin, "" if nothing."""
+    if path.suffix == ".jpg":
+        with Image.open(path) as image:
+            return image.getexif().get(IMAGE_DESCRIPTION, "")
+    with av.open(str(path)) as container:
+        return "; ".join(v for k, v in sorted(container.metadata.items()) if k in METADATA)
 
 
 def test_posters_carry_the_mark(tmp_path):

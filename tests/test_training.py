@@ -255,7 +255,7 @@ def test_an_expert_without_a_share_gets_a_lora_that_changes_nothing(project, sha
     train(small_config(steps=2, save_every=2, high_noise_share=share), run_dir, report=Events())
     pair = list_run_pairs(run_dir)[-1]
     assert [e for e, m in pair.manifest.experts.items() if not m.trained] == [untrained]
-    from studio.models.files.lora_files import read_lora_file
+    from studio.models.loras.reading import read_lora_file
 
     state, _ = read_lora_file(pair.files[untrained])
     assert state and not any(t.any() for t in state.values())

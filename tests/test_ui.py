@@ -38,7 +38,7 @@ from studio.jobs.kinds.import_media import ImportJob
 from studio.jobs.kinds.train import TrainJob
 from studio.project_facts import Permission
 from studio.tiny.demo import ensure_demo_project
-from studio.ui import actions, app, sidebar, uploads
+from studio.ui import actions, app, uploads
 from studio.ui import formatting as f
 from studio.ui.app import build, make_app
 from studio.ui.dataset import results as results_view
@@ -49,6 +49,7 @@ from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import view as evaluate_view
 from studio.ui.page import Seen, describe_error
 from studio.ui.settings_form import build_form, place_field, search_index
+from studio.ui.side import new_person, status_line
 from studio.ui.train import choice as train_choice
 from studio.ui.train import plan as train_plan
 from studio.ui.train import tab as train_tab
@@ -236,20 +237,31 @@ def test_a_person_s_mistake_is_a_sentence_and_ours_is_not_a_traceback():
 def test_a_new_person_needs_permission_and_a_trigger_that_is_no_word(workspace):
     answers = dict(name="Zoë", trigger="zxqv", class_noun="", base_model="tiny", permission=True)
     with pytest.raises(Problem, match="permission"):
-        sidebar.create(workspace, Event(**answers | {"permission": False}))
+        new_person.create(workspace, Event(**answers | {"permission": False}))
     with pytest.raises(Problem, match="real word"):
-        sidebar.create(workspace, Event(**answers | {"trigger": "table"}))
-    data = workspace.project(sidebar.create(workspace, Event(**answers))).facts()
+        new_person.create(workspace, Event(**answers | {"trigger": "table"}))
+    data = workspace.project(new_person.create(workspace, Event(**answers))).facts()
     assert data.is_permitted and data.permission.statement and data.class_noun == "person"
 
 
 def test_the_status_line_says_what_runs_and_what_waits(filled, idle):
     actions.check_photos(None, filled)
     actions.write_captions(None, filled)
-    line = sidebar.read_status_line(filled.workspace)
-    assert line.job.state == "waiting in the queue" and line.waiting == 1
-    sidebar.stop_job(filled.workspace, Event(id=line.job.id))
-    assert sidebar.read_status_line(filled.workspace).job.id != line.job.id
+    train_choice.start(filled)
+    line = status_line.read_status_line(filled.workspace)
+    assert line.jobs == () and [job.title for job in line.waiting] == ["Write captions", "Train Anna", "Check photos"]
+    captions, training, check = line.waiting
+    assert training.waits == "waits for: Write captions; not known how long" and training.project == "Anna"
+    assert check.waits == captions.waits == "is about to begin"  # what needs no graphics card waits for nothing that does
+    assert (training.up, training.down, check.up, check.down) == (True, False, False, False)
+    status_line.move_job(filled.workspace, Event(id=training.id, places=-1))
+    assert [job.title for job in status_line.read_status_line(filled.workspace).waiting][:2] == ["Train Anna", "Write captions"]
+    with pytest.raises(Problem, match="one place"):
+        status_line.move_job(filled.workspace, Event(id=training.id, places=-2))
+    with pytest.raises(Problem, match="not there any more"):
+        status_line.stop_job(filled.workspace, Event(id=f"{filled.slug}/train-099"))
+    status_line.stop_job(filled.workspace, Event(id=captions.id))
+    assert [job.title for job in status_line.read_status_line(filled.workspace).waiting] == ["Train Anna", "Check photos"]
 
 
 def test_next_follows_the_dataset(project, media, idle):
@@ -346,7 +358,7 @@ def test_uploads_are_deleted_by_the_job_itself_however_it_ends(project, media, i
 
 def test_uploads_are_deleted_when_the_import_is_taken_out_of_the_queue(project, media, idle):
     folder, run = send(project, media, "person_a_1.jpg")
-    sidebar.stop_job(project.workspace, Event(id=f"{project.slug}/{run.name}"))
+    status_line.stop_job(project.workspace, Event(id=f"{project.slug}/{run.name}"))
     assert not folder.exists()
 
 
@@ -606,7 +618,7 @@ def test_captions_that_say_too_little_are_named_and_lead_to_their_picture(filled
 
 
 def test_the_model_that_the_studio_is_made_for_is_offered_first(workspace):
-    offered = [model.name for model in sidebar.new_person_options(workspace).models]
+    offered = [model.name for model in new_person.new_person_options(workspace).models]
     assert offered[:2] == ["tiny", "wan22-t2v-a14b"]  # what is here already, and then the one to fetch
     assert dataset_tab.model_choices(workspace)[0][1] == "wan22-t2v-a14b"
 
@@ -618,11 +630,11 @@ def test_what_the_check_doubts_in_a_kept_picture_is_shown_at_it(filled):
     dataset.store_measurements(filled, {item.id: (item.sha256, Measurements(version=1, warnings=warnings))})
     place = dataset_view.Place(item=item.id, show="doubt")
     _, grid, viewer, _ = dataset_view.read_pictures(filled, place)
-    assert [shown["id"] for shown in grid["items"]] == [item.id] and grid["items"][0]["why"] == "; ".join(doubts)
-    assert viewer["doubts"] == "a little soft in the middle; much like 0002"
+    assert [shown.id for shown in grid.items] == [item.id] and grid.items[0].why == "; ".join(doubts)
+    assert viewer.doubts == "a little soft in the middle; much like 0002"
     dataset.set_keep(filled, item.id, False, "left out by you")
     _, grid, viewer, _ = dataset_view.read_pictures(filled, place)
-    assert grid["items"] == [] and viewer["doubts"] == ""
+    assert grid.items == () and viewer.doubts == ""
 
 
 @pytest.mark.parametrize("text, words", [("", "empty"), ("photos", "full path"), ("/no/such/folder", "no folder")])
@@ -762,7 +774,7 @@ def test_another_trainer_s_config_fills_the_form_and_what_has_no_counterpart_is_
     assert (config.steps, config.lora.rank, config.optimizer.learning_rate, config.accumulation) == (1234, 24, 1e-4, 1)
     panel = train_plan.describe_import(filled)
     assert panel.title == "4 settings from my job.yaml" and panel.about == "AI Toolkit, 2 without a counterpart" and panel.more == 0
-    assert {row[0] for row in panel.rows} >= {"train.<b>"} and any("Evaluate tab" in row[2] for row in panel.rows)
+    assert {row[0] for row in panel.rows} >= {"train.<b>"} and any("in a comparison" in row[2] for row in panel.rows)
     sent.parent.mkdir()
     sent.write_bytes(b"nothing: here")
     with pytest.raises(Problem, match="no config that is known"):
@@ -821,15 +833,15 @@ def test_the_end_of_a_run_is_told_in_words_with_one_button(filled, idle):
 def test_a_paused_training_is_resumed_and_a_paused_queue_is_let_go_on_with_a_button(filled, idle):
     first = make_training(filled, 1, "running", step=12)
     write_json(first / "status.json", read_json(first / "status.json") | state.own_identity().identity())
-    run = actions.queue(filled, CurateJob(keep=24))
+    run = actions.queue(filled, CaptionJob(config={}))
     assert "frees the GPU" in train_tab.pause(filled, Event(run=first.name))
     assert state.read_status(first).state == "stopping"
     write_json(first / "status.json", read_json(first / "status.json") | {"state": "stopped", "pid": None})
     assert "no waiting job begins before" in train_view.next_step(filled).text
-    line = sidebar.read_status_line(filled.workspace)
-    assert line.held and line.job.id.endswith(run.name)
+    line = status_line.read_status_line(filled.workspace)
+    assert line.held and line.waiting[0].id.endswith(run.name) and line.waiting[0].waits == "waits: the queue is paused"
     assert actions.go_on_with_queue(page_of(filled.workspace), filled) == "The queue goes on."
-    assert not sidebar.read_status_line(filled.workspace).held
+    assert not status_line.read_status_line(filled.workspace).held
     launcher.pause(first)
     train_choice.start(filled)
     launcher.hold_queue(filled.workspace)

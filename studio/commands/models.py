@@ -2,26 +2,35 @@
 
 import sys
 from argparse import Namespace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from studio.commands.output import Output, finish_here
+from studio.data.buckets import choose_bucket
+from studio.data.media.photos import load_photo
 from studio.errors import Problem
 from studio.jobs import launcher
 from studio.jobs.kinds.download import DownloadJob
 from studio.jobs.state import list_jobs
 from studio.machine import free_disk_gb
+from studio.models.catalogue import BaseModel, link_model, pick_experts
 from studio.models.fetch import offers as sources
 from studio.models.fetch.download import Needed, list_needed, no_space
 from studio.models.fetch.fetchable import describe, find_fetchable
 from studio.words import duration, gigabytes
 from studio.workspace import Workspace
 
+if TYPE_CHECKING:
+    import torch
+
 
 def models(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     offline = None if args.offline is None else args.offline == "on"
     sources.set_hub(workspace, mirror=args.mirror, offline=offline)
+    if args.tell_apart:
+        return _tell_apart(args, workspace, out)
     if args.link:
-        _link(args.link, workspace, out)
+        _link(args.link, args.high_noise, workspace, out)
     rows = sources.list_all(workspace)
     columns = ["name", "title", "here", "size", "folder"]
     out.table([[r.presence.name, r.presence.title, _where(r), _size(r), r.folder] for r in rows], columns)
@@ -36,15 +45,45 @@ def models(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]
     return {"models": [row.to_json() for row in rows]} | hub
 
 
-def _link(words: list[str], workspace: Workspace, out: Output) -> None:
+def _link(words: list[str], high_noise: str, workspace: Workspace, out: Output) -> None:
     name, *paths = words
     if not paths:
         raise Problem(f"--link {name} needs the folder where the model lies.", fix=f"Write it behind the name: --link {name} FOLDER.")
     thing = find_fetchable(name)
-    folder, *lines = thing.link(paths, workspace)
+    if high_noise:
+        base = link_model(name, paths, workspace, high_noise)
+        folder, *lines = str(base.folder), *base.source.describe()
+    else:
+        folder, *lines = thing.link(paths, workspace)
     out.print(f"{thing.about.title} is ready to use, from {folder}.")
     for line in lines:
         out.print(f"  {line}")
+
+
+def _tell_apart(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
+    from studio.evaluation.telling import tell_experts  # it loads torch
+    from studio.models.loading import pick_device  # it loads torch
+
+    name, *paths = args.tell_apart
+    if args.picture is None:
+        raise Problem(
+            "To tell the experts apart takes a picture.", fix="Add --picture FILE: a photo, or a drawing as the model knows them."
+        )
+    base = pick_experts(name, paths, workspace)
+    out.note(f"Each expert of {base.title} is loaded once and answers a few times; with 14 billion parameters that takes minutes.")
+    found = tell_experts(base, _read_picture(args.picture, base), args.caption, pick_device())
+    out.print(found.why)
+    out.print(f"To use them: models --link {name} {' '.join(map(str, paths))} --high-noise {found.high_noise}")
+    return {"model": name} | found.to_json()
+
+
+def _read_picture(path: Path, base: BaseModel) -> "torch.Tensor":
+    """(1, 3, 1, H, W) in [-1, 1], about as large as photos are trained at."""
+    from studio.data.cache import fit_picture, to_model_range  # it loads torch
+
+    with load_photo(path) as image:
+        size = choose_bucket(image.width, image.height, base.preset.train_config.data.photo_size, base.size_multiple)
+        return to_model_range(fit_picture(image, size))
 
 
 def _where(row: sources.Listed) -> str:
@@ -87,7 +126,7 @@ def download(args: Namespace, workspace: Workspace, out: Output) -> dict[str, An
 def _require_none_running(name: str, title: str, workspace: Workspace) -> None:
     running = next((job for job in list_jobs(workspace.downloads, workspace.download_jobs(name)) if not job.is_over), None)
     if running:
-        raise Problem(f"{title} is being downloaded already ({running.name})", fix="See `python -m studio jobs`, or the Train tab.")
+        raise Problem(f"{title} is being downloaded already ({running.name})", fix="See `python -m studio jobs`, or the window.")
 
 
 def _say_needed(name: str, needed: Needed, workspace: Workspace, out: Output) -> dict[str, Any]:

@@ -17,14 +17,14 @@ from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import NOT_MEASURED, Verdict
 from studio.evaluation.judge.verdict import verdict as judge
 from studio.evaluation.prompts import flags_in, read_prompts_file
-from studio.evaluation.report import has_current_report
+from studio.evaluation.rest import Rest, what_is_left
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Sweep
 from studio.evaluation.sweep_plan import select_pairs
 from studio.jobs.kinds.sweep import SweepJob
 from studio.machine import read_machine
 from studio.models.preset import model_preset
 from studio.training.pairs import Pair, damaged_pairs, list_pairs
-from studio.words import duration
+from studio.words import count, duration
 from studio.workspace import Project, Workspace
 
 
@@ -74,11 +74,11 @@ def draw(project: Project, folder: Path, out: Output) -> Drawn:
     plan = sweeps.read_sweep(folder)
     counts = plan.count_states()
     report = folder / "report.html"
-    stale = sweeps.count_unmeasured(project, plan)
-    if not counts[WAITING] and not stale and has_current_report(folder):
+    rest = what_is_left(project, folder)
+    if rest.is_nothing:
         out.print(f"All {counts[DONE]} clips of {folder.name} are there already; nothing was drawn.")
         return Drawn(folder.name, report, "done", reused=counts[DONE], failed=counts[FAILED], total=len(plan.cells))
-    _announce(project, plan, folder.name, stale, out)
+    _announce(project, plan, folder.name, rest, out)
     pairs = [pair.id for pair in plan.pairs]
     job = run_here(project, SweepJob(config=dict(plan.settings), pairs=tuple(pairs), sweep=folder.name), out)
     numbers = {name: job.result[name] for name in ("rendered", "reused", "failed", "total", "stopped") if name in job.result}
@@ -87,11 +87,12 @@ def draw(project: Project, folder: Path, out: Output) -> Drawn:
     return drawn
 
 
-def _announce(project: Project, plan: Sweep, name: str, stale: int, out: Output) -> None:
+def _announce(project: Project, plan: Sweep, name: str, rest: Rest, out: Output) -> None:
     """What is about to be done, and for how long."""
     counts = plan.count_states()
-    measure = f"; {stale} of them are measured anew" if stale else ""
-    out.note(f"{name}: {counts[WAITING]} clips to draw, {counts[DONE]} are there already{measure}")
+    measure = f"; {rest.unmeasured} of them are measured anew" if rest.unmeasured else ""
+    videos = f"; {count(rest.videos, 'side-by-side video')} to make" if rest.videos and not rest.clips else ""
+    out.note(f"{name}: {counts[WAITING]} clips to draw, {counts[DONE]} are there already{measure}{videos}")
     if counts[WAITING]:
         found = estimate_drawing(project, plan, read_machine())
         known = found.seconds is not None
@@ -147,23 +148,30 @@ def say_verdict(project: Project, folder: Path, out: Output) -> Verdict:
 
 
 def export(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
-    from studio.export.pairs import export_pair, settings_left_out  # as the command needs it: a window and the other commands start without
+    from studio.export import pairs  # as the command needs it: a window and the other commands start without
     from studio.export.targets import find_target
 
     project, target = find_project(workspace, args.project, out), find_target(args.to)
     note_damaged(list_damaged(project), out)
     pair, strength = choose_pair(project, out, args.pair)
     strength = strength if args.strength is None else args.strength
-    folder, left_out = export_pair(project, pair, target.name, strength=strength), settings_left_out(pair, target.name)
-    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    folder = pairs.export_pair(project, pair, target.name, strength=strength, include_photos=args.with_photos, lora_format=args.lora_format)
+    record, left_out = pairs.read_export(folder), pairs.settings_left_out(pair, target.name)
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     out.print(f"Exported {pair.id} for {args.to} to {folder}:")
     for name in files:
         out.print(f"  {name}")
+    for line in (*([record.in_words] if record.in_words else []), *(record.promise.in_words() if record.promise else ())):
+        out.print(line)
     if left_out:
         out.print(f"Settings of the training run that {target.title} does not get:")
         out.table([list(entry) for entry in left_out], ["setting", "value", "why"])
-    answer = {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files}
-    return answer | {"left_out": [list(entry) for entry in left_out]}
+    out.print(f"Private in this folder: {target.private}")
+    answer = {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files, "private": target.private}
+    answer |= {"lora_format": record.lora_format, "difference": record.difference}
+    settings = [entry.to_json() for entry in pairs.settings_accounts(pair, target.name)]
+    promised = {"promise": record.promise.to_answer()} if record.promise else {}
+    return answer | {"left_out": [list(entry) for entry in left_out], "settings": settings} | promised
 
 
 def choose_pair(project: Project, out: Output, pair_id: str = "") -> tuple[Pair, float | None]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from studio import config as settings
 from studio.commands.output import Output, find_project, finish_here
-from studio.data.dataset import kept_items, list_items
+from studio.data.dataset import list_items
 from studio.errors import Problem
 from studio.jobs import launcher
 from studio.jobs.follower import follow
@@ -16,6 +16,7 @@ from studio.jobs.kinds.rehearse import RehearseJob
 from studio.jobs.kinds.train import TrainJob
 from studio.jobs.machines import Place, find_place
 from studio.jobs.state import JobStatus, list_jobs
+from studio.jobs.waiting import all_turns
 from studio.machine import read_machine
 from studio.models.preset import model_preset
 from studio.training.material import why_nothing_to_learn
@@ -35,10 +36,10 @@ def plan(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
 
 def import_config(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     """Settings of another trainer, for the Train form; said as `--set` too, which `train` and `plan` take."""
-    from studio.export.taking_over import take_over
+    from studio.export.reading.taking_over import take_over
 
     project = find_project(workspace, args.project, out)
-    found = take_over(project, args.files, len(kept_items(project)))
+    found = take_over(project, args.files)
     out.print(f"{found.program}: {len(found.settings)} settings are in the Train form of {project.facts().name} now. For a terminal:")
     out.print("  " + " ".join(f"--set {name}={json.dumps(value)}" for name, value in found.settings.items()))
     if found.without:
@@ -79,7 +80,8 @@ def train(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
         if not proposed.fits and not args.anyway:
             raise Problem(f"this does not fit here. {proposed.reasons[-1]}", fix="To start all the same, add --anyway.")
         make = launcher.enqueue if args.background else launcher.prepare
-        run_dir = make(project, TrainJob(**proposed.job_config(project)))
+        hours = proposed.predicted.hours
+        run_dir = make(project, TrainJob(**proposed.job_config(project)), expected_seconds=None if hours is None else hours * 3600)
     if args.background:
         launcher.ensure_worker(workspace)
         out.print(f"{run_dir.name} is in the queue; see `python -m studio jobs`.")
@@ -88,6 +90,8 @@ def train(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
 
 
 def jobs(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
+    if asked := next((name for name in ("up", "down", "remove") if getattr(args, name)), ""):
+        _change_queue(find_project(workspace, args.project, out), getattr(args, asked), asked)
     found = list_jobs(workspace, find_project(workspace, args.project, out) if args.project else None)
     found += [] if args.project else list_jobs(workspace.downloads)
     rows = [
@@ -100,7 +104,21 @@ def jobs(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
             out.print(f"{job.name}: {job.error.message} {job.error.fix}")
         elif job.is_running and job.notice:
             out.print(f"{job.name}: {job.notice}")
+    for turn in all_turns(workspace, found):
+        out.print(f"{turn.job.name} {turn.words()}.")
     return {"jobs": [job.to_dict() for job in found]}
+
+
+def _change_queue(project: Project, run: str, asked: str) -> None:
+    """Move a waiting job up or down in its queue, or take it out; a running one is asked to stop."""
+    job = next((job for job in list_jobs(project.workspace, project) if job.name == run), None)
+    if job is None:
+        raise Problem(f"{project.slug} has no job {run!r}.", fix="See `jobs` for their names.")
+    if asked == "remove":
+        launcher.cancel(job.run_dir)
+    elif not launcher.move(job.run_dir, {"up": -1, "down": 1}[asked]):
+        words = "is at that end of the queue already" if job.waits else "does not wait in the queue"
+        raise Problem(f"{run} {words}.")
 
 
 def make_plan(project: Project, workspace: Workspace, args: Namespace, **options: Any) -> Plan:

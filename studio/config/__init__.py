@@ -1,6 +1,8 @@
 """Every setting of the studio, defined once: default, limits and help text; forms, presets, TOML and JSON derive from it."""
 
+import copy
 import difflib
+import functools
 import re
 import tomllib
 from collections.abc import Mapping
@@ -85,7 +87,7 @@ class TimestepConfig(Section):
     )
     shift: float = setting(
         3.0,
-        "Moves practice towards strong noise; used by the 'shift' choice only.",
+        "Moves practice towards strong noise; used by 'shift' and 'shifted_sigmoid' only.",
         label="Towards noise",
         term="shift",
         minimum=0.1,
@@ -402,6 +404,12 @@ def load_preset(kind: str, name: str) -> dict[str, Any]:
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(list_presets(kind))}"
         raise ValueError(f"no preset {name!r} in presets/{kind}; {hint}")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return copy.deepcopy(_parse_preset(path, path.stat().st_mtime_ns))
     except ValueError as e:
         raise ValueError(f"presets/{kind}/{path.name} can't be read: {e}") from None
+
+
+@functools.lru_cache(maxsize=256)
+def _parse_preset(path: Path, mtime_ns: int) -> dict[str, Any]:
+    """A file of presets, read once for each of its versions: an open page asks for many of them at every look."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -38,7 +38,13 @@ class SweepConfig(Section):
     flow_shift: float = setting(
         5.0, "Moves the denoising steps towards strong noise.", label="Shift", term="flow shift", minimum=0.1, maximum=20.0
     )
-    scheduler: str = setting("unipc", "How the steps are taken.", label="Sampler", term="scheduler", choices=("unipc", "euler"))
+    scheduler: str = setting(
+        "unipc",
+        "How the steps are taken; comfyui: as the workflows for ComfyUI take them, so that its clips are these.",
+        label="Sampler",
+        term="scheduler",
+        choices=("unipc", "euler", "comfyui"),
+    )
     negative_prompt: str = setting("", "What should not be drawn.", label="Avoid", term="negative prompt")
     blocks_swapped: int = setting(
         0, "How many blocks wait in RAM while clips are drawn.", label="Blocks kept in RAM", term="blocks swapped", minimum=0, maximum=80

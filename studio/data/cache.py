@@ -199,10 +199,15 @@ def read_first_picture(item: Item, size: tuple[int, int], fps: float) -> np.ndar
     if item.kind == "clip":
         return read_frames(item.path, 1, fps, size=size)
     with load_photo(item.path) as image:
-        scaled = cover_size(image.width, image.height, size)
-        left, top = ((have - want) // 2 for have, want in zip(scaled, size))
-        whole = image.resize(scaled, Image.Resampling.LANCZOS)
-        return np.asarray(whole.crop((left, top, left + size[0], top + size[1])))[None]
+        return fit_picture(image, size)
+
+
+def fit_picture(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    """(1, H, W, 3) uint8: scaled to cover the size (width, height), centre-cropped."""
+    scaled = cover_size(image.width, image.height, size)
+    left, top = ((have - want) // 2 for have, want in zip(scaled, size))
+    whole = image.resize(scaled, Image.Resampling.LANCZOS)
+    return np.asarray(whole.crop((left, top, left + size[0], top + size[1])))[None]
 
 
 def to_model_range(pixels: np.ndarray) -> torch.Tensor:

@@ -113,8 +113,9 @@ def _measure(item: Item, sight: eyes.Sight | None, key: str) -> Measurements:
     values = quality.measure(item, images)
     if sight is None:
         return values
-    rows = sight.embed(np.stack([np.asarray(image) for image in images]))
-    return replace(values, person=Sighting(observer=key, embedding=persons.pack(rows)))
+    frames = np.stack([np.asarray(image) for image in images])
+    known = frames[sight.knows(frames)]
+    return replace(values, person=Sighting(observer=key, embedding=persons.pack(sight.embed(known)) if len(known) else ""))
 
 
 # -- who looks

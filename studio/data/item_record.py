@@ -15,7 +15,7 @@ class Sighting(Facts):
     """Who a picture shows, as an eye (studio.models.eyes) saw it."""
 
     observer: str  # the eye's key: what two eyes saw can't be compared
-    embedding: str  # as persons.pack writes it
+    embedding: str  # as persons.pack writes it; "" where the eye does not know pictures of that kind
 
 
 @dataclass(frozen=True, kw_only=True)

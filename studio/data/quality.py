@@ -126,7 +126,7 @@ def _find_strangers(items: Sequence[Item]) -> tuple[dict[str, list[Remark]], dic
     doubts: dict[str, list[Remark]] = {}
     for item in items:
         person = item.measurements.person
-        if person and (item.keep or item.decided_by != "hand"):
+        if person and person.embedding and (item.keep or item.decided_by != "hand"):
             people.setdefault(person.observer, {})[item.id] = persons.unpack(person.embedding)
     for embeddings in people.values():  # what different eyes saw can't be compared
         found, doubt = persons.find_strangers(embeddings)

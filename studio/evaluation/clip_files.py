@@ -83,12 +83,3 @@ def write_poster(path: Path | str, frames: np.ndarray, long_side: int = 480) -> 
         replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def read_mark(path: Path | str) -> str:
-    """What a clip or poster says about its origin, "" if nothing."""
-    if Path(path).suffix.lower() in (".jpg", ".jpeg"):
-        with Image.open(path) as image:
-            return str(image.getexif().get(IMAGE_DESCRIPTION, ""))
-    with av.open(str(path)) as container:
-        return "; ".join(v for k, v in sorted(container.metadata.items()) if k in METADATA)

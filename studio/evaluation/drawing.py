@@ -29,11 +29,11 @@ from studio.evaluation.stages import StageStore
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Cell, Prompt, Sweep
 from studio.evaluation.sweeps import WAVE_CELLS
 from studio.models.catalogue import find_model
-from studio.models.files.lora_files import read_lora_file
 from studio.models.loading import dtype_of, load_expert, load_text_encoder, load_vae, pick_device, release
 from studio.models.lora import apply_lora, remove_lora, set_strength
+from studio.models.loras.reading import read_lora_file
 from studio.models.render import Stopped, decode_frames, draw_stage, stage_steps, start_state, to_bytes
-from studio.training.pairs import find_pair
+from studio.training.pairs import find_pair, verify_file
 from studio.workspace import Project, project_of
 
 Report = Callable[..., None]  # (event, **its fields)
@@ -79,13 +79,10 @@ def run_sweep(
 
 def _compose(folder: Path, sweep: Sweep, report: Report) -> None:
     """One side-by-side video a prompt, where it is missing or older than a clip in it."""
-    for index, prompt in enumerate(sweep.prompts):
-        clips = [folder / cell.clip for cell in sweep.cells if cell.prompt == index and cell.is_done]
-        video = sweeps.comparison_file(folder, index, sweep.config.seeds[0])
-        if clips and not (video.is_file() and video.stat().st_mtime >= max(c.stat().st_mtime for c in clips)):
-            total = len(sweep.cells)
-            report("progress", stage="Side-by-side videos", done=total, total=total, unit="clips", message=prompt.label)
-            compose_comparison(folder, index)
+    total = len(sweep.cells)
+    for index in sweeps.missing_comparisons(folder, sweep):
+        report("progress", stage="Side-by-side videos", done=total, total=total, unit="clips", message=sweep.prompts[index].label)
+        compose_comparison(folder, index)
 
 
 class Drawing:
@@ -281,10 +278,11 @@ class Drawing:
         return self.sweep.find_pair(cell.pair).sha_of(expert)
 
     def _read_lora(self, pair_id: str, expert: str, sha: str) -> dict[str, torch.Tensor]:
-        path = find_pair(self.project, pair_id).files.get(expert)
-        if path is None or file_sha256(path) != sha:
-            raise ValueError(f"the files of {pair_id} are not those this comparison was planned with; start a new comparison")
-        return read_lora_file(path)[0]
+        pair = find_pair(self.project, pair_id)
+        verify_file(pair, expert)  # a damaged one: a new comparison would fail with it too
+        if pair.manifest.experts[expert].sha256 != sha:
+            raise ValueError(f"{pair_id} was trained anew since this comparison was planned; start a new comparison")
+        return read_lora_file(pair.files[expert])[0]
 
     def _fail(self, expert: str, cells: Sequence[Cell], message: str) -> None:
         """Give up the clips that need these stages, with a sentence; the rest goes on."""

@@ -40,7 +40,7 @@ def choose_first_pictures(project: Project, count: int, size: tuple[int, int]) -
     chosen = photos or clips[: max(1, share_held_out(len(clips), DataConfig().held_out_items))]
     if not chosen:
         message = "There is no picture of the person that test clips could begin with."
-        raise Problem(message, fix="Keep a photo or a clip in the Dataset tab.", action="open-dataset")
+        raise Problem(message, fix="Keep a photo or a clip in the dataset.", action="open-dataset")
     return list(islice(cycle(chosen), count))
 
 

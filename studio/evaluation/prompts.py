@@ -78,7 +78,7 @@ def resolve_prompts(prompts: Sequence[str], trigger: str, class_noun: str) -> tu
         if "[trigger]" in text and not trigger:
             raise Problem(
                 "This project has no trigger word, and the test prompts need one.",
-                fix="Set the trigger in the Dataset tab.",
+                fix="Set the project's trigger.",
                 action="open-dataset",
             )
         text = fill(text, trigger, class_noun)

@@ -29,11 +29,6 @@ PICTURE_SETTINGS = (
 )
 
 
-def count_cells(num_prompts: int, num_pairs: int, config: SweepConfig) -> int:
-    """Clips in all: the base once for every prompt and seed, each pair at every strength."""
-    return num_prompts * len(config.seeds) * (1 + num_pairs * len(config.strengths))
-
-
 def plan_sweep(project: Project, config: SweepConfig, pairs: Sequence[str] | None = None) -> Sweep:
     """A sweep that is not written yet: base row and every pair x prompt x seed x strength, each cell keyed by what decides its pixels.
 

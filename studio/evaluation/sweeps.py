@@ -10,7 +10,7 @@ from statistics import median
 
 from studio.config import SweepConfig
 from studio.disk import FORMAT, file_sha256, read_json
-from studio.errors import Damaged, Problem
+from studio.errors import Damaged, NewerFormat, Problem
 from studio.evaluation.judge.measuring import missing_scores, score_keys
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Cell, Sweep
 from studio.evaluation.sweep_plan import describe_pair, plan_sweep
@@ -77,6 +77,12 @@ def damaged_sweeps(project: Project | None) -> list[Damaged]:
     """What is wrong with each sweep that `list_sweeps` leaves out, and what can be done. An empty folder is no sweep (yet)."""
     folders = _sweep_folders(project) if project else []
     return [damaged for folder in folders if (damaged := _open(folder)[1])]
+
+
+def newer_sweeps(project: Project | None) -> list[NewerFormat]:
+    """Of each sweep that a newer version of the studio wrote and that can be read here: it is shown, and nothing is drawn for it."""
+    folders = list_sweeps(project) if project else []
+    return [NewerFormat(f"The comparison {folder.name}") for folder in folders if read_sweep(folder).is_newer]
 
 
 def _sweep_folders(project: Project) -> list[Path]:
@@ -217,10 +223,27 @@ def check_compared(folder: Path, pair: Pair) -> None:
         )
 
 
+def find_last_with(project: Project, pair: str) -> Sweep | None:
+    """The last comparison that holds a pair; None if none does."""
+    found = [read_sweep(folder) for folder in list_sweeps(project, sample=False)]
+    return next((sweep for sweep in reversed(found) if any(entry.id == pair for entry in sweep.pairs)), None)
+
+
 def comparison_file(sweep_dir: Path, prompt_index: int, seed: int, strength: float | None = None) -> Path:
     """Where the side-by-side video of a prompt is, or will be."""
     suffix = "" if strength is None else f"-{strength:g}"
     return sweep_dir / "comparisons" / f"prompt-{prompt_index + 1:02d}-seed-{seed}{suffix}.mp4"
+
+
+def missing_comparisons(sweep_dir: Path, sweep: Sweep) -> list[int]:
+    """The prompts (their numbers, from 0) whose side-by-side video is missing, or older than a clip in it."""
+    return [index for index in range(len(sweep.prompts)) if _lacks_comparison(sweep_dir, sweep, index)]
+
+
+def _lacks_comparison(sweep_dir: Path, sweep: Sweep, index: int) -> bool:
+    clips = [sweep_dir / cell.clip for cell in sweep.cells if cell.prompt == index and cell.is_done]
+    video = comparison_file(sweep_dir, index, sweep.config.seeds[0])
+    return bool(clips) and not (video.is_file() and video.stat().st_mtime >= max(clip.stat().st_mtime for clip in clips))
 
 
 def estimate_seconds(project: Project, sweep: Sweep) -> float | None:

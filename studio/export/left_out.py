@@ -1,9 +1,11 @@
-"""The settings of a training that an export to another trainer can't hold: each is named, with its value and the reason."""
+"""Where each setting of a training is in an export to another trainer: written, the same there anyhow, without effect, or left out with the reason."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 from studio.config import DISTRIBUTIONS, TrainConfig, flatten
 from studio.export.target import Absent, Plain, Settings, Target
@@ -19,16 +21,10 @@ OF_THE_STUDIO = {  # what no other trainer takes over, unless it says so itself
     "data.held_out_items": Absent(STUDIO_S_OWN),
     "finish_by": Absent(STUDIO_S_OWN, there=""),
     "processes": Absent("how many graphics cards work is said there when it is started", there=1),
-    "lora.precision": Absent("number formats are chosen there"),
-    "memory.precision": Absent("number formats are chosen there"),
-    "memory.multiply": Absent("number formats are chosen there"),
-    "memory.gradient_checkpointing": Absent("it is always on in this export", there=True),
-    "memory.blocks_swapped": Absent(FITTED_THERE, there=0),
-    "memory.rows_per_pass": Absent(FITTED_THERE, there=1),
+    "memory.multiply": Absent("number formats of products are chosen there", there="exact"),
+    "memory.rows_per_pass": Absent("pictures go through the model one by one in this export", there=1),
     "memory.rows_per_walk": Absent(FITTED_THERE, there=0),
     "memory.blocks_kept": Absent(FITTED_THERE, there=0),
-    "memory.inputs_in_ram": Absent(FITTED_THERE, there=False),
-    "memory.compile_blocks": Absent(FITTED_THERE, there=False),
 }
 NO_PRESERVATION = {
     "preservation.enabled": Absent(
@@ -38,6 +34,34 @@ NO_PRESERVATION = {
     "preservation.every": Absent("it has no Differential Output Preservation"),
     "preservation.pictures": Absent("it has no Differential Output Preservation"),
 }
+UNUSED = {  # why a setting had no effect beside the others
+    "timesteps": "these noise levels have no such parameter",
+    "preservation": "other people were not protected",
+    "optimizer.learning_rate": "Prodigy finds it by itself",
+    "optimizer.prodigy_factor": "only Prodigy uses it",
+}
+
+
+class Fate(StrEnum):
+    """What became of a setting, in words."""
+
+    WRITTEN = "written"
+    SAME = "the same there"
+    UNUSED = "without effect in this training"
+    LEFT_OUT = "left out"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A setting, the value it had here, what became of it, and why it is not written."""
+
+    name: str
+    value: Plain
+    fate: Fate
+    why: str = ""
+
+    def to_json(self) -> list[Any]:
+        return [self.name, self.value, self.fate.value, self.why]
 
 
 class LeftOut(NamedTuple):
@@ -48,11 +72,16 @@ class LeftOut(NamedTuple):
     why: str
 
 
-def left_out(train: TrainConfig, target: Target) -> tuple[LeftOut, ...]:
-    """Every setting that acted in this training and that an export to that target doesn't hold, in the order of the form."""
+def account(train: TrainConfig, target: Target) -> tuple[Account, ...]:
+    """What became of every setting of a training in an export to that target, in the order of the form."""
     if target.settings is None:
         return ()
-    return tuple(_find_left_out(train, target.name, target.settings))
+    return tuple(_accounts(train, target.name, target.settings))
+
+
+def left_out(train: TrainConfig, target: Target) -> tuple[LeftOut, ...]:
+    """Every setting that acted in this training and that an export to that target doesn't hold."""
+    return tuple(LeftOut(entry.name, entry.value, entry.why) for entry in account(train, target) if entry.fate == Fate.LEFT_OUT)
 
 
 def distribution_word(train: TrainConfig, to: str, settings: Settings) -> str:
@@ -61,35 +90,48 @@ def distribution_word(train: TrainConfig, to: str, settings: Settings) -> str:
     return called[to].word if to in called else settings.distribution
 
 
+def parameter(train: TrainConfig, to: str, name: str, default: float) -> float:
+    """A parameter of the noise levels as that trainer takes it: "shift" or "scale"; the default where they have none, or no name there."""
+    known = to in distributions.find(train.timesteps.distribution).CALLED and name in distributions.settings_of(
+        train.timesteps.distribution
+    )
+    return getattr(train.timesteps, name) if known else default
+
+
 def named_distributions(to: str) -> dict[str, str]:
     """{word of a trainer: the distribution that means the same here}, for reading its configs."""
     called = {name: distributions.find(name).CALLED for name in DISTRIBUTIONS}
     return {called[name][to].word: name for name in called if to in called[name] and not called[name][to].differs}
 
 
-def _find_left_out(train: TrainConfig, to: str, settings: Settings) -> Iterator[LeftOut]:
+def _accounts(train: TrainConfig, to: str, settings: Settings) -> Iterator[Account]:
+    besides = settings.besides(train)
     for name, value in flatten(train).items():
-        if name == DISTRIBUTION:
-            why = _why_not_distribution(str(value), to, settings.distribution)
-        elif not _acts(name, train):
-            why = ""
+        if reason := _why_unused(name, train):
+            yield Account(name, value, Fate.UNUSED, reason)
+        elif name in besides:
+            yield Account(name, value, Fate.LEFT_OUT, besides[name])
         elif name.startswith("timesteps."):
-            why = _why_not_parameter(name, value, train.timesteps.distribution, to)
+            why = (
+                _why_not_distribution(str(value), to, settings.distribution)
+                if name == DISTRIBUTION
+                else _why_not_parameter(name, train, to)
+            )
+            yield Account(name, value, Fate.LEFT_OUT if why else Fate.WRITTEN, why)
         else:
-            why = _why_not(name, value, settings)
-        if why:
-            yield LeftOut(name, value, why)
+            yield _account_for(name, value, settings)
 
 
-def _acts(name: str, train: TrainConfig) -> bool:
-    """Whether a setting had any effect beside the others."""
+def _why_unused(name: str, train: TrainConfig) -> str:
+    """Why a setting had no effect beside the others, or ""."""
     section, _, leaf = name.rpartition(".")
-    if section == "timesteps":
-        return leaf in distributions.settings_of(train.timesteps.distribution)
+    if section == "timesteps" and leaf != "distribution":
+        return "" if leaf in distributions.settings_of(train.timesteps.distribution) else UNUSED[section]
     if section == "preservation" and leaf != "enabled":
-        return train.preservation.enabled
+        return "" if train.preservation.enabled else UNUSED[section]
     prodigy = train.optimizer.name == "prodigy"
-    return {"optimizer.learning_rate": not prodigy, "optimizer.prodigy_factor": prodigy}.get(name, True)
+    unused = {"optimizer.learning_rate": prodigy, "optimizer.prodigy_factor": not prodigy}
+    return UNUSED[name] if unused.get(name) else ""
 
 
 def _why_not_distribution(name: str, to: str, nearest: str) -> str:
@@ -97,18 +139,24 @@ def _why_not_distribution(name: str, to: str, nearest: str) -> str:
     return called[to].differs if to in called else f"it has no name for {name!r} noise levels; {nearest} is set instead"
 
 
-def _why_not_parameter(name: str, value: Plain, distribution: str, to: str) -> str:
+def _why_not_parameter(name: str, train: TrainConfig, to: str) -> str:
+    distribution, leaf = train.timesteps.distribution, name.rpartition(".")[2]
     called = distributions.find(distribution).CALLED
     if to not in called:
         return f"it belongs to {distribution!r} noise levels"
-    fixed, leaf = called[to].fixed, name.rpartition(".")[2]
-    return f"it is {fixed[leaf]:g} in this export" if leaf in fixed and fixed[leaf] != value else ""
+    fixed = called[to].fixed
+    return f"it is {fixed[leaf]:g} in this export" if leaf in fixed and fixed[leaf] != getattr(train.timesteps, leaf) else ""
 
 
-def _why_not(name: str, value: Plain, settings: Settings) -> str:
+def _account_for(name: str, value: Plain, settings: Settings) -> Account:
+    if name in settings.most and isinstance(value, int) and value > settings.most[name]:
+        return Account(name, value, Fate.LEFT_OUT, f"it allows {settings.most[name]} at most, which is set instead")
     if name in settings.words:
-        return settings.words[name].why_not(str(value))
+        why = settings.words[name].why_not(str(value))
+        return Account(name, value, Fate.LEFT_OUT if why else Fate.WRITTEN, why)
     if name in settings.written:
-        return ""
+        return Account(name, value, Fate.WRITTEN)
     absent = settings.absent[name] if name in settings.absent else Absent(NOTHING_LIKE_IT)
-    return "" if absent.there == value and type(absent.there) is type(value) else absent.why
+    if absent.there == value and type(absent.there) is type(value):
+        return Account(name, value, Fate.SAME)
+    return Account(name, value, Fate.LEFT_OUT, absent.why)

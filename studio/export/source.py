@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio.config import USUAL_STRENGTH, TrainConfig
 from studio.export.dataset import Group
+from studio.export.lora_format import Written
 from studio.models.preset import ModelPreset
 from studio.project_facts import Person
 from studio.training.pairs import Pair
@@ -24,6 +26,13 @@ class Report:
         return self.page, self.verdict
 
 
+Tell = Callable[[int, int, str], None]  # (items done, items in all, the file): called before each photo and clip that is written
+
+
+def tell_nobody(done: int, total: int, name: str) -> None:
+    pass
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """All that an export is made of."""
@@ -37,6 +46,8 @@ class Source:
     strength: float | None
     groups: tuple[Group, ...]
     report: Report | None = None
+    written: Written | None = None  # how the pair's files were written; None: they are the ones that training saved
+    tell: Tell = tell_nobody
 
     @property
     def boundary(self) -> float:

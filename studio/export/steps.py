@@ -4,7 +4,23 @@ from studio.config import EXPERTS, OptimizerConfig, TrainConfig
 
 
 def expert_steps(train: TrainConfig, expert: str) -> int:
-    return max(1, round(train.steps * train.share_of(expert)))
+    return round(train.steps * train.share_of(expert))
+
+
+def trained_experts(train: TrainConfig) -> tuple[str, ...]:
+    """Those that take steps at all."""
+    return tuple(expert for expert in EXPERTS if expert_steps(train, expert))
+
+
+def save_interval(train: TrainConfig, expert: str) -> int:
+    """After how many of its own steps an expert is saved, so that both are saved equally often."""
+    return max(1, round(train.save_every * train.share_of(expert)))
+
+
+def turn_steps(train: TrainConfig) -> int:
+    """How many steps an expert's turn lasts, where they take turns of equal length: two turns a save, and all turns whole."""
+    saves = max(1, round(train.steps / train.save_every))
+    return max(1, round(train.steps / (2 * saves)))
 
 
 def noise_range(expert: str, boundary: float) -> tuple[float, float]:

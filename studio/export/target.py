@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from studio.export.foreign_values import Found
+from studio.config import TrainConfig
+from studio.export.lora_format import LoraFormat
+from studio.export.promises.promise import Promise
+from studio.export.reading.values import Counts, Found
 from studio.export.source import Source
 from studio.models.preset import ModelPreset
 
@@ -45,6 +48,10 @@ class Absent:
     there: Plain | None = None
 
 
+def no_conditions(train: TrainConfig) -> Mapping[str, str]:
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """How the settings of a training fare in a trainer's config: in its own words, as they are, or not at all."""
@@ -53,6 +60,8 @@ class Settings:
     words: Mapping[str, Words]  # {setting: what its choices are called}
     written: frozenset[str]  # the settings whose value is written
     absent: Mapping[str, Absent]  # of others, why not; a setting that is missing here too is left out all the same
+    most: Mapping[str, int] = field(default_factory=dict)  # {a setting that is written: the most that is allowed there}
+    besides: Callable[[TrainConfig], Mapping[str, str]] = no_conditions  # {a setting: why it isn't there}, where that depends on others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +69,7 @@ class Reader:
     """How settings are read back from configs of a trainer."""
 
     files: str  # which files to choose, in words
-    read: Callable[[Sequence[tuple[str, Config]], Found, int], None]  # ([(file name, data)], what is found, number of photos and clips)
+    read: Callable[[Sequence[tuple[str, Config]], Found, Counts], None]  # ([(file name, data)], what is found, photos and clips kept here)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +80,14 @@ class Target:
     version: int  # raise it when the same source gives other files: exports made before are then no longer the same
     write: Callable[[Source, Path], None]  # into an empty folder
     serves: Callable[[ModelPreset], bool]  # whether a LoRA of this base model's preset can be used there
-    dataset: Literal["always", "if asked", "never"] = "never"
+    dataset: Literal["always", "asked", "never"] = "never"
+    lora_format: LoraFormat = "fp32"  # of the pair's files where the person asks for none: fp32 where training goes on from them
     with_report: bool = False  # whether a comparison that holds the pair goes along
     settings: Settings | None = None  # None: the pair alone is handed over, or all settings are
     recognises: Callable[[str, Config], bool] | None = None  # (file name, data): whether a file is a config of this program
     reader: Reader | None = None
+    private: str = ""  # what in the folder tells of the person, in words
+    promise: Callable[[Path], Promise] | None = None  # what that program will make of a folder, by its own rules
 
 
 def any_model(preset: ModelPreset) -> bool:

@@ -10,8 +10,9 @@ import tomli_w
 import yaml
 
 from studio.export.dataset import copy_groups
-from studio.export.left_out import left_out
+from studio.export.left_out import account
 from studio.export.readme import trainer_readme
+from studio.export.scripts import Scripts, write_scripts
 from studio.export.source import Source
 from studio.export.target import Target
 
@@ -32,7 +33,10 @@ def save_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_dataset_and_readme(source: Source, folder: Path, target: Target, template: str) -> None:
-    """What every trainer's folder holds beside its configs: photos, clips, captions, and a README that names what is left out."""
-    copy_groups(source.groups, folder)
-    save_text(folder / "README.txt", trainer_readme(template, source, left_out(source.train, target)))
+def finish_folder(source: Source, folder: Path, target: Target, template: str, scripts: Scripts) -> None:
+    """What every trainer's folder holds beside its configs: photos, clips, captions, start scripts, and a README that says what the trainer
+    will make of it, and names what it does not hold."""
+    copy_groups(source.groups, folder, source.tell)
+    write_scripts(scripts, folder)
+    promise = target.promise(folder) if target.promise else None
+    save_text(folder / "README.txt", trainer_readme(template, source, account(source.train, target), promise, target.private))

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 from studio.doors import members
 from studio.facts import Facts, read_facts
 from studio.jobs import kinds
-from studio.workspace import Project, project_of
+from studio.workspace import Project, Workspace, project_of
 
 GIVES = ("TITLE", "QUEUE", "Config", "run", "describe_end")
-WORK, DOWNLOADS = "work", "downloads"  # one job at a time in each: what computes, and what waits for the network
+# Queues: one job at a time in each, and none waits for another queue's.
+GPU, PROCESSOR, DOWNLOADS = "gpu", "processor", "downloads"  # what needs the graphics card; what does not; what waits for the network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ class Work:
 class JobKind(Protocol):
     """What the file of a kind gives. It is read by the window too, so that what loads torch is imported in `run`, which only the worker calls.
 
-    TITLE: what a person reads; QUEUE: WORK or DOWNLOADS; Config: a JobConfig whose KIND is the kind's name.
+    TITLE: what a person reads; QUEUE: GPU, PROCESSOR or DOWNLOADS; Config: a JobConfig whose KIND is the kind's name.
     """
 
     TITLE: str
@@ -107,6 +108,17 @@ def find_kinds() -> dict[str, JobKind]:
     """Every kind there is, by its name. ValueError names a file that does not give what a kind gives."""
     found = cast(tuple[JobKind, ...], members(kinds.__name__, GIVES))
     return {kind.Config.KIND: kind for kind in found}
+
+
+def queues_of(workspace: Workspace) -> tuple[str, ...]:
+    """The queues of a workspace; the folder of downloads is a workspace with one of its own."""
+    return (DOWNLOADS,) if workspace.is_downloads else (GPU, PROCESSOR)
+
+
+def queue_of(kind: str) -> str:
+    """The queue in which jobs of a kind wait; a kind that this version does not know waits where most do."""
+    found = find_kinds()
+    return found[kind].QUEUE if kind in found else GPU
 
 
 def find_kind(name: str) -> JobKind:

@@ -16,7 +16,7 @@ from studio.config import RENDEZVOUS_FILE, merge
 from studio.disk import locked
 from studio.facts import read_facts, write_facts
 from studio.jobs import state
-from studio.jobs.kind import DOWNLOADS, JobConfig, SettingsJob, find_kind, read_config
+from studio.jobs.kind import GPU, JobConfig, SettingsJob, find_kind, queues_of, read_config
 from studio.jobs.machines import LAUNCHED, RANK_VARIABLES
 from studio.jobs.problems import Failure
 from studio.models.fetch.offers import note_wish
@@ -42,27 +42,31 @@ JOB_ENVIRONMENT = dict(  # no library calls home; GPUs are numbered as NVML numb
 )
 
 
-def enqueue(project: Project, config: JobConfig, title: str = "") -> Path:
-    """Make runs/<kind>-<n> with its config.json and put it into the queue; `ensure_worker` gets it started."""
-    return _create(project, config, title, NOBODY)
+def enqueue(project: Project, config: JobConfig, title: str = "", expected_seconds: float | None = None) -> Path:
+    """Make runs/<kind>-<n> with its config.json and put it into the queue; `ensure_worker` gets it started.
+
+    expected_seconds: how long it will take, for those that wait behind it; None where nobody knows.
+    """
+    return _create(project, config, title, NOBODY, expected_seconds)
 
 
-def prepare(project: Project, config: JobConfig, title: str = "") -> Path:
+def prepare(project: Project, config: JobConfig, title: str = "", expected_seconds: float | None = None) -> Path:
     """As `enqueue`, for a job that this very process will run with `worker.run_job`: no worker takes it."""
-    return _create(project, config, title, state.own_identity())
+    return _create(project, config, title, state.own_identity(), expected_seconds)
 
 
-def _create(project: Project, config: JobConfig, title: str, owner: state.ProcessIdentity) -> Path:
+def _create(project: Project, config: JobConfig, title: str, owner: state.ProcessIdentity, expected_seconds: float | None) -> Path:
     kind = find_kind(config.KIND)
     project.require_ours()
-    assert (kind.QUEUE == DOWNLOADS) == project.workspace.is_downloads, f"{config.KIND} jobs wait in the queue of {kind.QUEUE}"
+    assert kind.QUEUE in queues_of(project.workspace), f"{config.KIND} jobs wait in the queue {kind.QUEUE}, which is not that workspace's"
     run_dir = project.new_run_dir(config.KIND)
     title = title or kind.TITLE
     try:
         config = replace(config.complete(project), kind=config.KIND, created=time.time(), title=title)
         write_facts(run_dir / "config.json", config)
-        state.write_record(run_dir, _queued(state.StatusFacts(kind=config.KIND, title=title, state="queued"), owner))
-        if owner == NOBODY:
+        facts = state.StatusFacts(kind=config.KIND, title=title, state="queued", expected_seconds=expected_seconds)
+        state.write_record(run_dir, _queued(facts, owner))
+        if owner == NOBODY and kind.QUEUE == GPU:
             release_queue(project.workspace)
     except OSError:  # a full disk: half a job would be no job, and its folder only in the way
         shutil.rmtree(run_dir, ignore_errors=True)
@@ -74,6 +78,7 @@ def _queued(facts: state.StatusFacts, owner: state.ProcessIdentity) -> state.Sta
     """The same job, waiting now. owner: the process that will run it itself."""
     now = time.time()
     fresh = state.StatusFacts(kind=facts.kind, title=facts.title, state="queued", queued_at=now, updated_at=now, unknown=facts.unknown)
+    fresh = replace(fresh, expected_seconds=facts.expected_seconds)
     return replace(fresh, **owner.identity())
 
 
@@ -89,10 +94,18 @@ def resume(run_dir: Path | str, *, foreground: bool = False) -> Path:
         for request in (state.stop_file(run_dir), state.save_file(run_dir)):
             request.unlink(missing_ok=True)
         owner = state.own_identity() if foreground else NOBODY
-        state.write_record(run_dir, replace(_queued(state.read_record(run_dir), owner), progress=job.progress))
-    if not foreground:
+        fresh = _queued(state.read_record(run_dir), owner)
+        state.write_record(run_dir, replace(fresh, progress=job.progress, expected_seconds=_expected_of_the_rest(job)))
+    if not foreground and job.queue == GPU:
         release_queue(project_of(run_dir).workspace)
     return run_dir
+
+
+def _expected_of_the_rest(job: state.JobStatus) -> float | None:
+    """How long a job will take that goes on where it ended: what was expected, less what it ran; None where that does not tell."""
+    if job.expected_seconds is None or job.seconds is None or job.seconds >= job.expected_seconds:
+        return None
+    return job.expected_seconds - job.seconds
 
 
 def change_settings(run_dir: Path | str, changes: dict[str, Any]) -> None:
@@ -135,12 +148,38 @@ def pause(run_dir: Path) -> None:
 
 
 def hold_queue(workspace: Workspace) -> None:
-    """No waiting job begins until someone starts, resumes or releases one. (A job in a terminal of its own is not held.)"""
+    """No job that waits for the GPU begins until someone starts, resumes or releases one. (A job in a terminal of its own is not held.)"""
     workspace.update(queue_held=True)
 
 
-def is_held(workspace: Workspace) -> bool:
-    return workspace.facts().queue_held
+def is_held(workspace: Workspace, queue: str = GPU) -> bool:
+    """Whether a queue stands still: only the GPU's can be held."""
+    return queue == GPU and workspace.facts().queue_held
+
+
+def move(run_dir: Path | str, places: int) -> bool:
+    """Move a waiting job so many places up (below 0) or down in its queue; whether it moved: it may have begun meanwhile, or be at the end."""
+    run_dir = Path(run_dir)
+    workspace, queue = project_of(run_dir).workspace, state.read_status(run_dir).queue
+    with locked(record_file(workspace, queue)):
+        waiting = state.queued_jobs(workspace, queue)
+        here = next((number for number, job in enumerate(waiting) if job.run_dir == run_dir), None)
+        if here is None or not 0 <= here + places < len(waiting):
+            return False
+        waiting.insert(here + places, waiting.pop(here))
+        first = min(job.place or job.queued_at for job in waiting)
+        moved = [_put(job, first + number * 1e-3) for number, job in enumerate(waiting)]  # what is queued later has a later time
+    return all(moved)
+
+
+def _put(job: state.JobStatus, place: float) -> bool:
+    """Give a waiting job its place in the queue; False if it does not wait any more."""
+    with locked(state.status_file(job.run_dir)):
+        found = state.read_record(job.run_dir)
+        if found.state != "queued":
+            return False
+        state.write_record(job.run_dir, replace(found, place=place))
+    return True
 
 
 def release_queue(workspace: Workspace) -> None:
@@ -151,70 +190,82 @@ def release_queue(workspace: Workspace) -> None:
 # -- the worker process
 
 
-def worker_lock(workspace: Workspace) -> BaseFileLock:
-    """The lock that lets one job run at a time in a workspace; the system frees it when its holder dies."""
+def worker_lock(workspace: Workspace, queue: str) -> BaseFileLock:
+    """The lock that lets one job of a queue run at a time; the system frees it when its holder dies."""
     workspace.home.mkdir(parents=True, exist_ok=True)
-    return FileLock(str(workspace.home / ".worker.lock"))
+    return FileLock(str(workspace.home / f".worker{_ending(workspace, queue)}.lock"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerFacts(state.ProcessIdentity):
-    """worker.json: who runs jobs in a workspace, or is about to. attempts: how often one was started that did not take the job."""
+    """worker.json: who runs the jobs of a queue, or is about to. attempts: how often one was started that did not take the job."""
 
     state: str = ""  # starting | running; "" without a worker
     attempts: int = 0
 
 
-def worker_record(workspace: Workspace) -> WorkerFacts:
+def worker_record(workspace: Workspace, queue: str) -> WorkerFacts:
     try:
-        return read_facts(WorkerFacts, _record_file(workspace))
+        return read_facts(WorkerFacts, record_file(workspace, queue))
     except (FileNotFoundError, ValueError):
         return WorkerFacts()  # damaged: as good as none, it only saves starting a second worker
 
 
-def write_worker_record(workspace: Workspace, facts: WorkerFacts) -> None:
-    write_facts(_record_file(workspace), facts)
+def write_worker_record(workspace: Workspace, queue: str, facts: WorkerFacts) -> None:
+    write_facts(record_file(workspace, queue), facts)
 
 
-def clear_worker_record(workspace: Workspace, pids: set[int]) -> None:
+def clear_worker_record(workspace: Workspace, queue: str, pids: set[int]) -> None:
     """Forget the record if it belongs to one of these processes."""
-    with locked(_record_file(workspace)):
-        if worker_record(workspace).pid in pids:
-            _record_file(workspace).unlink(missing_ok=True)
+    with locked(record_file(workspace, queue)):
+        if worker_record(workspace, queue).pid in pids:
+            record_file(workspace, queue).unlink(missing_ok=True)
 
 
-def _record_file(workspace: Workspace) -> Path:
-    return workspace.home / "worker.json"
+def record_file(workspace: Workspace, queue: str) -> Path:
+    """worker.json of a queue, which names who runs its jobs."""
+    return workspace.home / f"worker{_ending(workspace, queue)}.json"
+
+
+def _ending(workspace: Workspace, queue: str) -> str:
+    """What tells the files of a queue from those of the workspace's first."""
+    return "" if queue == queues_of(workspace)[0] else f"-{queue}"
 
 
 def ensure_worker(workspace: Workspace) -> bool:
-    """Start a detached worker if a job waits and none lives. Cheap, and safe to call from several programs at once.
+    """Start a detached worker for each queue in which a job waits and none lives. Cheap, and safe to call from several programs at once.
 
     Returns whether one was started.
     """
-    if not _waiting_in_vain(workspace):
-        return False
-    with locked(_record_file(workspace)):
-        queue = _waiting_in_vain(workspace)
-        if not queue:
+    jobs = state.list_jobs(workspace)
+    in_vain = [queue for queue in queues_of(workspace) if _waiting_in_vain(workspace, queue, jobs)]
+    started = [queue for queue in in_vain if _start_worker(workspace, queue)]
+    return bool(started)
+
+
+def _start_worker(workspace: Workspace, queue: str) -> bool:
+    """Start a worker for a queue; False if somebody else did meanwhile, or if it never took the job that waits."""
+    with locked(record_file(workspace, queue)):
+        waiting = _waiting_in_vain(workspace, queue, state.list_jobs(workspace))
+        if not waiting:
             return False
-        record = worker_record(workspace)
+        record = worker_record(workspace, queue)
         attempts = record.attempts + 1 if record.state == "starting" else 1
         if attempts > MAX_START_ATTEMPTS:
-            _give_up(workspace, queue[0])
+            _give_up(workspace, waiting[0])
             return False
-        started = _start(workspace)
-        write_worker_record(workspace, WorkerFacts(**started.identity(), state="starting", attempts=attempts))
+        started = _start(workspace, queue)
+        write_worker_record(workspace, queue, WorkerFacts(**started.identity(), state="starting", attempts=attempts))
     return True
 
 
-def _waiting_in_vain(workspace: Workspace) -> list[state.JobStatus]:
-    """The queue, if nobody lives who would take it on."""
-    jobs = state.list_jobs(workspace)
-    queue = state.queued_jobs(workspace, jobs)
-    queue = [] if queue and is_held(workspace) else queue
-    lives = any(job.is_running for job in jobs) or (bool(queue) and worker_record(workspace).lives)
-    return [] if lives else queue
+def _waiting_in_vain(workspace: Workspace, queue: str, jobs: list[state.JobStatus]) -> list[state.JobStatus]:
+    """The jobs that wait in a queue, if nobody lives who would take them on."""
+    waiting = state.queued_jobs(workspace, queue, jobs)
+    if not waiting or is_held(workspace, queue):
+        return []
+    lives = any(job.is_running and job.queue == queue for job in jobs) or worker_record(workspace, queue).lives
+    return [] if lives else waiting
 
 
 def _give_up(workspace: Workspace, job: state.JobStatus) -> None:
@@ -226,7 +277,7 @@ def _give_up(workspace: Workspace, job: state.JobStatus) -> None:
         action="resume",
     )
     state.write_record(job.run_dir, replace(state.read_record(job.run_dir), state="failed", ended_at=time.time(), error=error))
-    _record_file(workspace).unlink(missing_ok=True)
+    record_file(workspace, job.queue).unlink(missing_ok=True)
 
 
 def offline_environment() -> dict[str, str]:
@@ -241,9 +292,9 @@ def worker_environment() -> dict[str, str]:
     return inherited | offline_environment() | dict(PYTHONUTF8="1", PYTHONUNBUFFERED="1", PYTHONFAULTHANDLER="1")
 
 
-def _start(workspace: Workspace) -> state.ProcessIdentity:
+def _start(workspace: Workspace, queue: str) -> state.ProcessIdentity:
     """A new worker that outlives this process: own session, no inherited pipes, no console window."""
-    command = [sys.executable, "-m", "studio.jobs.worker", str(workspace.home.resolve())]
+    command = [sys.executable, "-m", "studio.jobs.worker", str(workspace.home.resolve()), queue]
     with open(workspace.home / "worker.log", "ab") as log:
         process = _spawn_on_windows(command, log) if os.name == "nt" else _spawn(command, log)
     try:

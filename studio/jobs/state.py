@@ -12,7 +12,7 @@ import psutil
 
 from studio.disk import FORMAT
 from studio.facts import Facts, read_facts, write_facts
-from studio.jobs.kind import JobConfig, read_config
+from studio.jobs.kind import JobConfig, queue_of, read_config
 from studio.jobs.problems import Failure
 from studio.workspace import Project, Workspace, project_of
 
@@ -72,11 +72,13 @@ class StatusFacts(ProcessIdentity):
     title: str = ""
     state: str  # queued | running | stopping | done | stopped | failed | crashed
     queued_at: float = 0.0
+    place: float = 0.0  # in the queue, as queued_at counts, where a person moved it; 0: where it came
     started_at: float | None = None
     updated_at: float | None = None
     ended_at: float | None = None
     progress: Progress = Progress()
     seconds_left: float | None = None
+    expected_seconds: float | None = None  # for all of it, as whoever asked for the job reckoned; None: not known
     result: dict[str, Any] = field(default_factory=dict)
     error: Failure | None = None
     notice: str = ""  # why a running job may have come to a standstill, in words
@@ -100,6 +102,20 @@ class JobStatus(StatusFacts):
     @property
     def project(self) -> Project:
         return project_of(self.run_dir)
+
+    @property
+    def queue(self) -> str:
+        return queue_of(self.kind)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a worker; one that waits in a terminal of its own does not."""
+        return self.state == "queued" and self.pid is None
+
+    @property
+    def order(self) -> tuple[float, float, str]:
+        """What comes first in a queue is smaller."""
+        return (self.place or self.queued_at, self.queued_at, str(self.run_dir))
 
     @property
     def is_running(self) -> bool:
@@ -181,18 +197,16 @@ def list_jobs(workspace: Workspace, project: Project | None = None) -> list[JobS
     return sorted(jobs, key=lambda job: (job.queued_at, str(job.run_dir)), reverse=True)
 
 
-def queued_jobs(workspace: Workspace, jobs: list[JobStatus] | None = None) -> list[JobStatus]:
-    """Jobs that wait for a worker, the oldest first; a job that waits in a terminal of its own is not among them."""
+def queued_jobs(workspace: Workspace, queue: str = "", jobs: list[JobStatus] | None = None) -> list[JobStatus]:
+    """Jobs that wait for a worker, of one queue or of all, the next one first; a job that waits in a terminal of its own is not among them."""
     jobs = list_jobs(workspace) if jobs is None else jobs
-    return [job for job in reversed(jobs) if job.state == "queued" and job.pid is None]
+    return sorted((job for job in jobs if job.waits and queue in ("", job.queue)), key=lambda job: job.order)
 
 
-def current_job(workspace: Workspace) -> JobStatus | None:
-    """The job that runs now, else the next one in the queue, else None."""
-    jobs = list_jobs(workspace)
-    running = [job for job in jobs if job.is_running]
-    waiting = [job for job in reversed(jobs) if job.state == "queued"]
-    return next(iter([*running, *waiting]), None)
+def current_job(workspace: Workspace, queue: str = "") -> JobStatus | None:
+    """The job that runs now, else the next one in the queue, else None; of one queue or of all."""
+    jobs = [job for job in list_jobs(workspace) if not job.is_over and queue in ("", job.queue)]
+    return min(jobs, key=lambda job: (not job.is_running, job.order), default=None)
 
 
 def read_log_tail(run_dir: Path | str, max_bytes: int = 16_000) -> str:

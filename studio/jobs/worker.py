@@ -1,4 +1,4 @@
-"""The process that runs jobs, one at a time in a workspace: `python -m studio.jobs.worker HOME`; `run_job` does the same in a terminal."""
+"""The process that runs jobs, one at a time in each queue: `python -m studio.jobs.worker HOME [QUEUE]`; `run_job` does the same in a terminal."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ from filelock import BaseFileLock, Timeout
 
 from studio.disk import locked
 from studio.jobs import launcher, state, windows
-from studio.jobs.kind import JobConfig, Work, find_kind, read_config
+from studio.jobs.kind import JobConfig, Work, find_kind, queues_of, read_config
 from studio.jobs.processes import process_group
 from studio.jobs.recorder import Echo, Recorder
 from studio.jobs.signals import stop_on_signals
@@ -23,33 +23,34 @@ from studio.workspace import Workspace, project_of
 LOCK_SECONDS = 5.0  # a worker that has just ended may not have let go yet
 
 
-def main(home: str) -> None:
-    """Run the oldest queued job, then start a fresh worker if more wait. Exits quietly if another program runs jobs here."""
+def main(home: str, queue: str = "") -> None:
+    """Run the next job of a queue ("": the workspace's first), then start a fresh worker if more wait. Quiet if another program runs them."""
     workspace = Workspace(Path(home))
-    lock = launcher.worker_lock(workspace)
+    queue = queue or queues_of(workspace)[0]
+    lock = launcher.worker_lock(workspace, queue)
     try:
         lock.acquire(timeout=LOCK_SECONDS)
     except Timeout:
-        launcher.clear_worker_record(workspace, {os.getpid(), os.getppid()})  # on Windows a venv's python.exe is our parent
+        launcher.clear_worker_record(workspace, queue, {os.getpid(), os.getppid()})  # on Windows a venv's python.exe is our parent
         return
-    with _holding(workspace, lock):
-        run_dir = _take_next(workspace)
+    with _holding(workspace, queue, lock):
+        run_dir = _take_next(workspace, queue)
         if run_dir:
             _send_output_to(run_dir / "log.txt")
             execute(run_dir)
 
 
 def run_job(run_dir: Path | str, *, echo: Echo | None = None, say: Callable[[str], None] = print) -> state.JobStatus:
-    """Run a job made with `launcher.prepare` in this process; waits while another job runs. Returns its last status."""
+    """Run a job made with `launcher.prepare` in this process; waits while another job of its queue runs. Returns its last status."""
     run_dir = Path(run_dir)
-    workspace = project_of(run_dir).workspace
-    lock = launcher.worker_lock(workspace)
+    workspace, queue = project_of(run_dir).workspace, state.read_status(run_dir).queue
+    lock = launcher.worker_lock(workspace, queue)
     try:
         _acquire_patiently(lock, workspace, run_dir, say)
     except KeyboardInterrupt:
         launcher.cancel(run_dir)
         return state.read_status(run_dir)
-    with _holding(workspace, lock):
+    with _holding(workspace, queue, lock):
         if _claim(run_dir):
             execute(run_dir, echo=echo)
     return state.read_status(run_dir)
@@ -76,14 +77,16 @@ def run_work(work: Work) -> dict[str, Any]:
 
 
 @contextmanager
-def _holding(workspace: Workspace, lock: BaseFileLock) -> Iterator[None]:
+def _holding(workspace: Workspace, queue: str, lock: BaseFileLock) -> Iterator[None]:
     """Say who runs jobs here; at the end let go and wake the queue."""
-    with locked(workspace.home / "worker.json"):
-        launcher.write_worker_record(workspace, launcher.WorkerFacts(**state.own_identity().identity(), state="running"))
+    with locked(launcher.record_file(workspace, queue)):
+        launcher.write_worker_record(workspace, queue, launcher.WorkerFacts(**state.own_identity().identity(), state="running"))
     try:
         yield
     finally:
-        launcher.clear_worker_record(workspace, {os.getpid()})  # before the last look at the queue: whoever queues now starts a worker
+        launcher.clear_worker_record(
+            workspace, queue, {os.getpid()}
+        )  # before the last look at the queue: whoever queues now starts a worker
         lock.release()
         launcher.ensure_worker(workspace)
 
@@ -95,7 +98,7 @@ def _acquire_patiently(lock: BaseFileLock, workspace: Workspace, run_dir: Path, 
             lock.acquire(timeout=1.0 if said else 0)
             return
         except Timeout:
-            job = state.current_job(workspace)
+            job = state.current_job(workspace, state.read_status(run_dir).queue)
             if state.read_status(run_dir).state != "queued":
                 lock.acquire()  # cancelled from the studio: take the turn only to find that out
                 return
@@ -105,9 +108,9 @@ def _acquire_patiently(lock: BaseFileLock, workspace: Workspace, run_dir: Path, 
                 said = text
 
 
-def _take_next(workspace: Workspace) -> Path | None:
-    """Claim the oldest queued job; None if none waits, or none may begin."""
-    for job in [] if launcher.is_held(workspace) else state.queued_jobs(workspace):
+def _take_next(workspace: Workspace, queue: str) -> Path | None:
+    """Claim the next job of a queue; None if none waits, or none may begin."""
+    for job in [] if launcher.is_held(workspace, queue) else state.queued_jobs(workspace, queue):
         if _claim(job.run_dir):
             return job.run_dir
     return None
@@ -133,4 +136,4 @@ def _send_output_to(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

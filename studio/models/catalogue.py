@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from studio.config import PRESETS_DIR
 from studio.disk import read_json, read_path, write_atomic, write_json
 from studio.errors import Problem
-from studio.models.files.comfyui import SingleFiles, find_files
+from studio.models.files.comfyui import SingleFiles, find_experts, find_files, roles_of
 from studio.models.files.folders import SUBFOLDERS, DiffusersFolder, check_pack
 from studio.models.files.layouts import Config, WeightFile, condition_channels
 from studio.models.files.weight_files import require_different, sample_of
@@ -194,20 +194,18 @@ def has_small_files(name: str, workspace: Workspace) -> bool:
         return False
 
 
-def link_model(name: str, paths: str | Path | Sequence[str | Path], workspace: Workspace) -> BaseModel:
-    """Use the model that somebody already has, where it is: a diffusers folder, or a ComfyUI folder (or several folders and files of it).
+def link_model(
+    name: str, paths: str | Path | Sequence[str | Path], workspace: Workspace, high_noise: str | Path | None = None
+) -> BaseModel:
+    """Use the model that somebody already has, where it is: a diffusers folder, or a ComfyUI folder or WAN's own repository (or several folders
+    and files). high_noise: which of two experts is the high-noise one, where the names don't say.
 
     Problem in words if it is another model or incomplete; an earlier link stays then.
     """
     preset = model_preset(name)
     if preset.is_built_in:
         raise Problem(f"{preset.title} is built in.", fix="Link a folder to one of the other models.")
-    paths = [Path(path).expanduser().resolve() for path in ([paths] if isinstance(paths, str | Path) else paths)]
-    for path in paths:
-        if not path.exists():
-            raise Problem(
-                f"There is no folder {path}.", fix="Give the folder that holds the model's model_index.json, or ComfyUI's folder."
-            )
+    paths = _existing([paths] if isinstance(paths, str | Path) else paths)
     if len(paths) == 1 and _is_diffusers(paths[0]):
         source = DiffusersFolder(paths[0], len(preset.experts))
         source.check(preset)
@@ -216,9 +214,37 @@ def link_model(name: str, paths: str | Path | Sequence[str | Path], workspace: W
         write_atomic(_link_file(name, workspace), f"{paths[0]}\n".encode())
         _files_file(name, workspace).unlink(missing_ok=True)
     else:
-        files = {role: str(path) for role, path in find_files(paths, preset).items()}
+        files = {role: str(path) for role, path in find_files(paths, preset, _existing([high_noise])[0] if high_noise else None).items()}
         write_json(_files_file(name, workspace), {"folder": str(paths[0]), "files": files})
     return find_model(name, workspace)
+
+
+def pick_experts(name: str, paths: Sequence[str | Path], workspace: Workspace) -> BaseModel:
+    """A base model of two experts among these files, whatever their names say, for a look at which is which: nothing is linked.
+
+    Problem unless there are just two experts, and the other parts.
+    """
+    preset = model_preset(name)
+    found = _existing(paths)
+    experts = find_experts(found, preset)
+    if len(preset.experts) < 2 or len(experts) != 2:
+        raise Problem(
+            f"{len(experts)} experts of {preset.title} are there, and two are to be told apart: {', '.join(map(str, experts)) or 'none'}.",
+            fix="Name the two files, and the folder with the text encoder and the VAE.",
+        )
+    files = find_files(found, preset, high_noise=experts[0])
+    return BaseModel(name, preset.title, found[0], preset, workspace.models_dir, tuple(files.items()))
+
+
+def _existing(paths: Sequence[str | Path]) -> list[Path]:
+    """As full paths. Problem for one that is not there."""
+    found = [Path(path).expanduser().resolve() for path in paths]
+    for path in found:
+        if not path.exists():
+            raise Problem(
+                f"There is no folder {path}.", fix="Give the folder that holds the model's model_index.json, or ComfyUI's folder."
+            )
+    return found
 
 
 def _is_diffusers(folder: Path) -> bool:
@@ -231,41 +257,61 @@ def _find(name: str, preset: ModelPreset, workspace: Workspace, not_here: str) -
         folder = PRESETS_DIR / preset.pack
         check_pack(folder)
         return folder, ()
-    folder, files = _linked(name, workspace)
+    folder, files = _linked(name, preset, workspace)
     if folder is None:
         raise Problem(not_here, fix=_how_to_get(name, preset), action="link-model")
     (SingleFiles(dict(files), preset) if files else DiffusersFolder(folder, len(preset.experts))).check(preset)
     return folder, files
 
 
-def _linked(name: str, workspace: Workspace) -> tuple[Path | None, Linked]:
-    """(folder, single files): what the person linked, else models/<name>; (None, ()) if there is neither."""
-    downloaded, gone = workspace.models_dir / name, ""
-    if _files_file(name, workspace).is_file():
-        folder, files = _read_files(_files_file(name, workspace))
-        lost = [path for _, path in files if not path.is_file()]
-        if not lost:
-            return folder, files
-        gone = f"The file {lost[0]} of the base model is gone."
-    elif _link_file(name, workspace).is_file():
-        folder = read_path(_link_file(name, workspace))
-        if folder.is_dir():
-            return folder, ()
-        gone = f"The folder {folder} of the base model is gone."
-    if downloaded.is_dir():
-        return downloaded, ()
-    if gone:
-        raise Problem(gone, fix="Connect the drive it is on, or link the model again.", action="link-model")
-    return None, ()
-
-
-def _read_files(path: Path) -> tuple[Path, Linked]:
-    """(folder, ((role, path), ...)) from a link to single files."""
-    data = read_json(path)
+def _linked(name: str, preset: ModelPreset, workspace: Workspace) -> tuple[Path | None, Linked]:
+    """(folder, single files): what the person linked, else models/<name>; (None, ()) if there is neither. Problem for a link that can't be
+    followed, where nothing lies in models/<name>."""
+    downloaded = workspace.models_dir / name
     try:
-        return Path(data["folder"]), tuple((role, Path(file)) for role, file in data["files"].items())
-    except (KeyError, TypeError, AttributeError):
-        raise Problem(f"{path.name} is damaged.", fix="Link the model's folder again.", action="link-model") from None
+        linked = _follow_link(name, preset, workspace)
+    except Problem:
+        if downloaded.is_dir():
+            return downloaded, ()
+        raise
+    if linked is None and downloaded.is_dir():
+        return downloaded, ()
+    return linked or (None, ())
+
+
+def _follow_link(name: str, preset: ModelPreset, workspace: Workspace) -> tuple[Path, Linked] | None:
+    """What the person linked; None where they linked nothing. Problem if it is gone, or the link is damaged."""
+    if _files_file(name, workspace).exists():
+        folder, files = _read_files(_files_file(name, workspace), preset)
+        lost = [path for _, path in files if not path.is_file()]
+        if lost:
+            raise _gone(f"The file {lost[0]}")
+        return folder, files
+    if not _link_file(name, workspace).exists():
+        return None
+    folder = read_path(_link_file(name, workspace))
+    if not folder.is_dir():
+        raise _gone(f"The folder {folder}")
+    return folder, ()
+
+
+def _gone(what: str) -> Problem:
+    return Problem(f"{what} of the base model is gone.", fix="Connect the drive it is on, or link the model again.", action="link-model")
+
+
+def _read_files(path: Path, preset: ModelPreset) -> tuple[Path, Linked]:
+    """(folder, ((role, path), ...)) from a link to single files. Problem unless it names a file for each role."""
+    fix = "Link the model's folder again."
+    if path.is_dir():
+        raise Problem(f"{path.name} is a folder, where a list of files belongs.", fix=fix, action="link-model")
+    try:
+        data = read_json(path)
+        folder, files = Path(data["folder"]), tuple((role, Path(file)) for role, file in data["files"].items())
+        if {role for role, _ in files} != set(roles_of(preset)):
+            raise ValueError("it names other parts than the model has")
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        raise Problem(f"{path.name} is damaged.", fix=fix, action="link-model") from None
+    return folder, files
 
 
 def _link_file(name: str, workspace: Workspace) -> Path:
@@ -278,6 +324,6 @@ def _files_file(name: str, workspace: Workspace) -> Path:
 
 def _how_to_get(name: str, preset: ModelPreset) -> str:
     return (
-        f"Download {preset.repository} in the Train tab or with `python -m studio download {name}`. If you have it already, for ComfyUI or as "
-        f"a diffusers folder, name that folder in the Dataset tab, under About this person, or with `python -m studio models --link {name} FOLDER`."
+        f"Download {preset.repository} in the window or with `python -m studio download {name}`. If you have it already, for ComfyUI or as "
+        f"a diffusers folder, name that folder under About this person, or with `python -m studio models --link {name} FOLDER`."
     )

@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +10,7 @@ import torch
 from accelerate import init_empty_weights
 
 from studio.models.catalogue import BaseModel
-from studio.models.files.weights import check_names, count_parameters, fill
+from studio.models.files.weights import count_parameters, fill
 from studio.models.forward import Transformer
 from studio.models.stream.precision import COMPUTE
 from studio.models.stream.storage import SmallStorage
@@ -19,7 +18,7 @@ from studio.models.stream.streaming import place_blocks, swapped_indices
 from studio.models.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
-    from diffusers.pipelines.wan.pipeline_wan import WanPipeline
+    pass
 
 log = logging.getLogger(__name__)
 Held = TypeVar("Held")
@@ -86,16 +85,6 @@ def load_expert_on_meta(base: BaseModel, expert: str) -> Transformer:
     with init_empty_weights():
         model: Any = WanTransformer3DModel.from_config(base.configs[base.subfolder(expert)])
     return model.requires_grad_(False).eval()
-
-
-def check_weights(base: BaseModel, expert: str) -> int:
-    """Compare the headers of an expert's weight files with the model's shapes; returns the number of parameters.
-
-    Problem that names missing, extra or misshaped keys. Reads no weights.
-    """
-    expected = {name: tuple(p.shape) for name, p in load_expert_on_meta(base, expert).named_parameters()}
-    check_names(expected, base.weight_files(base.subfolder(expert)), "transformer")
-    return sum(math.prod(shape) for shape in expected.values())
 
 
 class Vae:
@@ -193,15 +182,6 @@ def quiet_libraries() -> None:
 
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
-
-
-def load_pipeline(base: BaseModel, dtype: torch.dtype = torch.float32) -> "WanPipeline":
-    """The stock WanPipeline of the whole folder: the reference that our own parts are checked against."""
-    from diffusers.pipelines.wan.pipeline_wan import WanPipeline
-
-    pipeline = WanPipeline.from_pretrained(base.folder, dtype=dtype, use_safetensors=True, local_files_only=True)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 @contextmanager

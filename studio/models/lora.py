@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from studio.errors import Problem
-from studio.models.files.lora_files import LAYERS, LoraState, file_key, lora_rank
+from studio.models.files.lora_files import LoraState, lora_rank
 from studio.models.forward import Transformer
+from studio.models.loras.names import LAYERS, file_key
 
 ADAPTER = "likeness_studio"  # long and unique: peft matches adapter names by substring
 TARGET_MODULES = r"blocks\.\d+\.(" + "|".join(name.replace(".", r"\.") for name in LAYERS.values()) + ")"
@@ -31,11 +32,6 @@ def add_lora(model: Transformer, rank: int, seed: int) -> None:
 def trainable_lora(model: Transformer) -> dict[str, torch.nn.Parameter]:
     """{file key: Parameter} of the adapter, in a fixed order."""
     return _named_lora(model)
-
-
-def lora_state(model: Transformer) -> LoraState:
-    """{file key: fp32 tensor on the CPU}, copies: what a file holds."""
-    return {key: p.detach().float().cpu().clone() for key, p in _named_lora(model).items()}
 
 
 @torch.no_grad()
@@ -102,15 +98,6 @@ def remove_lora(model: Transformer) -> None:
     """Take the adapter out; the model is the base again. Nothing happens if there is none."""
     if _lora_layers(model):
         model.unload_lora()
-
-
-def check_output_changed(with_lora, base):
-    """Problem if a LoRA made no difference to an output: wrong file, wrong expert or strength 0."""
-    if torch.equal(with_lora, base):
-        raise Problem(
-            "The LoRA changed nothing: the output equals the base model's to the last bit.",
-            fix="Check that the file belongs to this base model and that its training got past its first step.",
-        )
 
 
 def _inject(model: Transformer, rank: int) -> None:

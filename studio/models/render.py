@@ -16,6 +16,7 @@ from studio.models.catalogue import BaseModel
 from studio.models.first_picture import with_condition
 from studio.models.forward import Transformer
 from studio.models.loading import Vae
+from studio.models.simple_schedule import simple_times
 
 Scheduler: TypeAlias = Any  # one of diffusers', which have no common type
 State = dict[str, torch.Tensor]  # what a drawing is between two steps: latents, what is given, and the scheduler's numbers
@@ -29,7 +30,7 @@ class Stopped(Exception):
 
 
 def make_scheduler(base: BaseModel, settings: SweepConfig) -> Scheduler:
-    """A fresh scheduler with its steps set, on the CPU; `settings` is a SweepConfig."""
+    """A fresh scheduler, without steps yet."""
     if settings.scheduler == "unipc":
         scheduler = UniPCMultistepScheduler.from_config(
             base.configs["scheduler"], prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=settings.flow_shift
@@ -37,6 +38,14 @@ def make_scheduler(base: BaseModel, settings: SweepConfig) -> Scheduler:
     else:
         scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=NUM_TRAIN_TIMESTEPS, shift=settings.flow_shift)
     return scheduler
+
+
+def set_steps(scheduler: Scheduler, settings: SweepConfig, device: torch.device | str = "cpu") -> None:
+    """Give a scheduler its steps."""
+    if settings.scheduler == "comfyui":
+        scheduler.set_timesteps(sigmas=simple_times(settings.num_inference_steps), device=device)
+    else:
+        scheduler.set_timesteps(settings.num_inference_steps, device=device)
 
 
 def start_state(base: BaseModel, settings: SweepConfig, seed: int, condition: torch.Tensor | None = None) -> State:
@@ -52,7 +61,7 @@ def start_state(base: BaseModel, settings: SweepConfig, seed: int, condition: to
 def stage_steps(base: BaseModel, settings: SweepConfig, expert: str) -> int:
     """How many of the denoising steps belong to this expert."""
     scheduler = make_scheduler(base, settings)
-    scheduler.set_timesteps(settings.num_inference_steps)
+    set_steps(scheduler, settings)
     return sum(_belongs(base, scheduler, t, expert) for t in scheduler.timesteps)
 
 
@@ -75,7 +84,7 @@ def draw_stage(
     prompt_embeds, negative_embeds: (1, tokens, D); the negative ones are used only where this stage's guidance is above 1.
     """
     scheduler = make_scheduler(base, settings)
-    scheduler.set_timesteps(settings.num_inference_steps, device=device)
+    set_steps(scheduler, settings, device)
     scheduler.set_begin_index(0)
     restore_scheduler(scheduler, state, device)
     latents, condition = state["latents"].to(device), state.get("condition")

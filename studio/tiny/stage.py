@@ -93,12 +93,6 @@ def warm_up_and_down(step: int, steps: int, warm_up: int | None = None, down: fl
     return min(1.0, (step + 1) / (warm_up or 0.03 * steps), falling)
 
 
-def is_finished(folder: Path, plan: Plan) -> bool:
-    """Whether this plan was trained to its end in `folder`."""
-    found = _read_head(Path(folder) / "state.safetensors")
-    return bool(found) and found["plan"] == plan and found["step"] >= plan["steps"]
-
-
 class StageState:
     """What a stage needs to go on: weights, optimizers, averages, step; one file that appears by one rename."""
 

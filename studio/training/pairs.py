@@ -158,9 +158,17 @@ def _unusable(folder: Path, reason: str) -> Damaged:
 
 def verify_pair(pair: Pair) -> None:
     """ValueError naming the first file that is not what was saved."""
-    for expert, path in pair.files.items():
-        if file_sha256(path) != pair.manifest.experts[expert].sha256:
-            raise ValueError(f"{path.name} of {pair.id} was changed or damaged after it was saved; use another pair")
+    for expert in pair.files:
+        verify_file(pair, expert)
+
+
+def verify_file(pair: Pair, expert: str) -> None:
+    """ValueError unless the pair has that expert's file, and it is what was saved."""
+    path = pair.files.get(expert)
+    if path is None:
+        raise ValueError(f"{pair.id} has no file of {expert}; use another pair")
+    if file_sha256(path) != pair.manifest.experts[expert].sha256:
+        raise ValueError(f"{path.name} of {pair.id} was changed or damaged after it was saved; use another pair")
 
 
 def pair_folder(run_dir: Path, step: int) -> Path:

@@ -19,17 +19,19 @@ from studio.ui.views import ActingPage, Button, NextStep
 from studio.workspace import Project
 
 MEND_FIRST = NextStep("mend what is named above.")  # where the next step can't be read
-# Actions of the browser: their words, and where they lead. "tab:train" shows a tab, "tab:dataset/about-person" opens a fold in it, "click:" and a
+# Actions of the browser: their words, and where they lead. "tab:train" shows a tab, "tab:dataset/about-person" opens a fold in it,
+# "tab:dataset/about-person/model-folder" goes to a field in that, "click:" and a
 # selector presses another control (components/shared.js).
 IN_BROWSER = {
     "new-person": ("New person", "click:#new-person"),
     "open-dataset": ("Open Dataset", "tab:dataset"),
-    "link-model": ("Choose its folder", "tab:dataset/about-person"),
+    "link-model": ("Choose its folder", "tab:dataset/about-person/model-folder"),
     "choose-model": ("Choose a base model", "tab:dataset/about-person"),
     "download-model": ("Download it", "click:#download-model"),
     "download-captioner": ("Download it", "click:#download-captioner"),
     "open-train": ("Open Train", "tab:train"),
     "open-evaluate": ("Open Evaluate", "tab:evaluate"),
+    "open-comfyui": ("Choose ComfyUI's folder", "tab:evaluate/comfyui"),
     "open-settings": ("Open the settings", "tab:train/all-settings"),
     "open-log": ("Open the log", "tab:train"),
     "unfold-log": ("Open the log", "click:#train-log:not([open]) > summary"),
@@ -72,9 +74,9 @@ def act(page: ActingPage, project: Project, action: str) -> str:
     return ON_SERVER[action](page, project)
 
 
-def queue(project: Project, config: JobConfig, title: str = "") -> Path:
-    """Put a job in the queue and see that a worker takes it; its run folder."""
-    run_dir = launcher.enqueue(project, config, title)
+def queue(project: Project, config: JobConfig, title: str = "", expected_seconds: float | None = None) -> Path:
+    """Put a job in its queue and see that a worker takes it; its run folder. expected_seconds: how long it will take, None where nobody knows."""
+    run_dir = launcher.enqueue(project, config, title, expected_seconds)
     launcher.ensure_worker(project.workspace)
     return run_dir
 
@@ -89,8 +91,13 @@ def write_captions(page: ActingPage, project: Project) -> str:
         raise Problem("Captions are being written already.")
     if missing := download_view.read_captioner(project):
         raise Problem(f"{missing.title}.", fix="Get it with the button above, or write the captions by hand.", action="download-captioner")
-    queue(project, CaptionJob(config=to_dict(CaptionConfig())))
+    queue(project, CaptionJob(config=to_dict(caption_settings(project))))
     return "Captions are being written; the ones you wrote yourself stay as they are."
+
+
+def caption_settings(project: Project) -> CaptionConfig:
+    """How captions are written: what the person chose, else as usual."""
+    return from_dict(CaptionConfig, project.facts().caption_choice, "captions")
 
 
 def check_photos(page: ActingPage, project: Project) -> str:

@@ -17,17 +17,20 @@ from studio.data import limits
 from studio.jobs.launcher import ensure_worker
 from studio.machine import allow_open_files
 from studio.models.fetch.offers import note_wish
-from studio.ui import components, sidebar, uploads
+from studio.ui import components, uploads
 from studio.ui.instance import open_in_browser
 from studio.ui.page import Page
+from studio.ui.serving.fingerprint import fingerprint
 from studio.ui.serving.security import Guard
 from studio.ui.serving.served_files import media_routes
+from studio.ui.side import chooser
 from studio.ui.tabs import find_tabs
 from studio.ui.theme import ICON, make_theme
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
 TITLE = "Likeness Studio"
+QUEUE_SECONDS = 60.0
 
 
 def build(workspace: Workspace) -> gr.Blocks:
@@ -36,7 +39,7 @@ def build(workspace: Workspace) -> gr.Blocks:
         page = Page(workspace)
         with gr.Row(elem_id="studio"):
             with gr.Column(elem_id="side", scale=0, min_width=0):
-                sidebar.build(page)
+                chooser.build(page)
             with gr.Column(elem_id="main", scale=1, min_width=0):
                 page.notice.render()
                 page.news.render()
@@ -44,7 +47,7 @@ def build(workspace: Workspace) -> gr.Blocks:
                 page.sent_from.render()
                 page.trouble.render()
                 tabs = build_tabs(page)
-        sidebar.restore(page, demo, tabs)
+        chooser.restore(page, demo, tabs)
         page.connect()
     return demo
 
@@ -75,6 +78,11 @@ def make_app(workspace: Workspace, lan_password: str | None = None) -> FastAPI:
         """Which start of the studio answers: an open page asks, to say so when the studio was closed and to begin anew when it is back."""
         return {"start": start}
 
+    @app.get("/look/news")
+    def get_news(project: str = "") -> dict[str, str]:
+        """What an open page asks before it reads anything anew: another answer where the disk holds something else."""
+        return {"news": fingerprint(workspace, project)}
+
     @app.get("/look/icon.svg")
     @app.get("/favicon.ico")
     def get_icon() -> Response:
@@ -85,9 +93,17 @@ def make_app(workspace: Workspace, lan_password: str | None = None) -> FastAPI:
         footer_links=[], run_history=False, show_error=False, pwa=False, ssr_mode=False, mcp_server=False, enable_monitoring=False
     )
     size = f"{limits.MAX_CLIP_BYTES}b"
-    gr.mount_gradio_app(app, build(workspace), "/", theme=make_theme(), head=head, allowed_paths=[], max_file_size=size, **options)
+    page = build(workspace)
+    gr.mount_gradio_app(app, page, "/", theme=make_theme(), head=head, allowed_paths=[], max_file_size=size, **options)
+    let_queue_sleep(page)
     app.add_middleware(Guard, lan_password=lan_password)
     return app
+
+
+def let_queue_sleep(page: gr.Blocks) -> None:
+    """gradio looks a thousand times a second whether somebody is in its queue, for as long as the program lives; no event of the page is."""
+    assert not any(function.queue for function in page.fns.values()), "an event of the page goes through gradio's queue"
+    page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = QUEUE_SECONDS
 
 
 def serve(workspace: Workspace, port: int = 7860, open_browser: bool = True, lan_password: str | None = None) -> None:

@@ -1,7 +1,6 @@
 """Numbers, durations and states in words: everything that a person reads and that is not a picture."""
 
 import html
-import time
 
 from studio.jobs.problems import Failure
 from studio.words import amount as amount
@@ -10,6 +9,7 @@ from studio.words import duration as duration
 from studio.words import file_size as file_size
 from studio.words import gigabytes as gigabytes
 from studio.words import sentence as sentence
+from studio.words import until as until
 
 STATES = {
     "queued": "waiting in the queue",
@@ -24,14 +24,6 @@ STATES = {
 
 def escape(text: object) -> str:
     return html.escape(str(text), quote=True)
-
-
-def until(seconds_left: float, now: float | None = None) -> str:
-    """When something that takes so long is ready: 07:40, or Tue 07:40 after midnight."""
-    now = time.time() if now is None else now
-    end, today = time.localtime(now + seconds_left), time.localtime(now)
-    same_day = end[:3] == today[:3]
-    return time.strftime("%H:%M" if same_day else "%a %H:%M", end)
 
 
 def time_left(seconds_left: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import logging
 import threading
@@ -22,7 +23,6 @@ from studio.ui.views import News, Notice, Shows, Troubles, View, as_json
 from studio.workspace import Project, Workspace, safe_join
 
 log = logging.getLogger(__name__)
-POLL_SECONDS = 2.0
 MOST_TROUBLES = 4  # at once above the tabs; when one is mended, the next one comes
 NOTHING: dict[str, Any] = {}  # what a component of ours holds while it shows nothing
 
@@ -88,7 +88,7 @@ class Seen:
 
 
 class Page:
-    """Built once. Readers registered with `reads` run at page load, every two seconds and after each action; nothing else draws state.
+    """Built once. Readers registered with `reads` run at page load, when a file has changed and after each action; nothing else draws state.
 
     A reader that fails empties its own part, and its sentence stands above the tabs; the others go on. An action carries what its page showed
     when it was pressed (`shows`, which lies in the browser): one that was meant for another project is refused.
@@ -111,6 +111,7 @@ class Page:
         self.failures: dict[tuple[int, str | None], str] = {}  # (number of a reader, slug) -> what the log holds of it already
         self.tab_items: list[gr.Tab] = []
         self.done: list[Any] = []  # events after which everything is read again
+        self.numbers = itertools.count(1)  # of messages
         self.acting = threading.Lock()  # one action after the other, in the order of the clicks: a slow save can't undo the one after it
 
     def find(self, slug: str | None) -> Project | None:
@@ -169,12 +170,16 @@ class Page:
                     said = act(project, files) or ""
             except Exception as error:
                 forget(files)
-                return None, replace(describe_error(error), project=slug or "").to_json()
+                return None, self.say(replace(describe_error(error), project=slug or ""))
             if project.slug != slug:
                 said = f"Taken for {self.name_of(project.slug)}, where they were dropped. {said}".strip()
-            return None, Notice(said, "done").to_json() if said else NOTHING
+            return None, self.say(Notice(said, "done")) if said else NOTHING
 
         self.done.append(quietly(control.upload, handle, [self.project, self.sent_from, control], [control, self.notice]))
+
+    def say(self, notice: Notice) -> dict[str, Any]:
+        """A message as the page gets it, told from the one before even where the words are the same."""
+        return replace(notice, number=next(self.numbers)).to_json()
 
     def sender(self, shown: dict[str, Any] | None) -> Project:
         """The project that a page showed when files were sent from it. Problem if it is gone, or another one is in its place."""
@@ -206,11 +211,11 @@ class Page:
                     known = self.recall(controls, values, slug)
                     answer = act(self.find(slug), *known, **({"event": event_data} if wants_event(act) else {}))
             except Exception as error:
-                notice = replace(describe_error(error), project=slug or "").to_json()
+                notice = self.say(replace(describe_error(error), project=slug or ""))
                 return (*[gr.skip()] * len(changes), notice) if changes else notice
             if changes:
                 return (*self.keep(changes, answer, slug), NOTHING)
-            return Notice(answer, "done").to_json() if isinstance(answer, str) else NOTHING
+            return self.say(Notice(answer, "done")) if isinstance(answer, str) else NOTHING
 
         self.done.append(quietly(event, handle, [self.project, self.shows, *controls], [*changes, self.notice]))
 
@@ -301,7 +306,8 @@ class Page:
         return Troubles((*told[:MOST_TROUBLES], *more)) if told else None
 
     def look_for_news(self, *values: Any) -> Any:
-        """Another number if `read_all` would send anything. gradio takes its time for every output, changed or not: the poll has one."""
+        """Another number if `read_all` would send anything. gradio takes its time for every output, changed or not: this has one. A page asks
+        when a file has changed (studio.ui.serving.fingerprint), and now and then for what lies in no file."""
         is_news = any(value != gr.skip() for value in self.read_all(*values)[1:])
         return News(time.monotonic_ns()).to_json() if is_news else gr.skip()
 
@@ -318,7 +324,7 @@ class Page:
         shown = [output for reader in self.readers for output in reader.outputs]
         outputs = [self.seen, *shown, *self.memories.values(), self.trouble, self.shows]
         self.sent_from.value = {"controls": self.controls}
-        quietly(gr.Timer(POLL_SECONDS).tick, self.look_for_news, inputs, self.news)
+        quietly(self.news.look, self.look_for_news, inputs, self.news)
         for event in (self.news.arrived, self.project.change, *(done.then for done in self.done)):
             quietly(event, self.read_all, inputs, outputs)
 

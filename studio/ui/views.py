@@ -69,7 +69,10 @@ class NextStep(View):
 
 @dataclass(frozen=True)
 class Notice(View):
-    """A message above the tabs. tone: "done" or "bad"; cost: what was lost; fix: what to do; project: the slug of whom it is about, or ""."""
+    """A message above the tabs. tone: "done" or "bad"; cost: what was lost; fix: what to do; project: the slug of whom it is about, or "".
+
+    number: which message of the window it is, so that the same words can be said again.
+    """
 
     text: str
     tone: str
@@ -77,6 +80,7 @@ class Notice(View):
     fix: str = ""
     button: Button | None = None
     project: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True)

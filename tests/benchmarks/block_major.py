@@ -25,8 +25,8 @@ import torch.nn.functional as F  # noqa: E402
 from diffusers import WanTransformer3DModel  # noqa: E402
 from peft import LoraConfig  # noqa: E402
 
-from studio.models.files.lora_files import file_key  # noqa: E402
 from studio.models.lora import TARGET_MODULES, add_lora, trainable_lora  # noqa: E402
+from studio.models.loras.names import file_key  # noqa: E402
 from studio.models.stream.links import Link  # noqa: E402
 from studio.models.stream.streaming import place_blocks  # noqa: E402
 from studio.training.step.gradients import Group, Row, accumulate_gradients  # noqa: E402

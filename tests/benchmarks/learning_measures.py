@@ -12,9 +12,9 @@ from benchmarks.learning_people import CLIP_FRAMES, WAIT_SECONDS, dataset_scenes
 from studio.config import EXPERTS
 from studio.disk import locked, write_atomic
 from studio.evaluation.judge.likeness import Likeness
-from studio.models.files.lora_files import read_lora_file
 from studio.models.loading import dtype_of, load_expert, load_text_encoder, load_vae, pick_device
 from studio.models.lora import apply_lora, remove_lora
+from studio.models.loras.reading import read_lora_file
 from studio.models.observer import find_observer
 from studio.models.preset import model_preset
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes

@@ -126,7 +126,7 @@ def put_stubs(seconds_per_step):
 def watch(home):
     """A window with the Train tab open, until stdin is closed: one line of JSON a look."""
     from studio.ui.app import build
-    from studio.ui.page import Page
+    from studio.ui.page import Page, Seen
     from studio.workspace import Workspace
 
     made, original = [], Page.__init__
@@ -134,7 +134,7 @@ def watch(home):
     build(Workspace(home))
     [page], [project] = made, Workspace(home).list_projects()
     values = [component.value for reader in page.readers for component in reader.inputs]
-    seen, process = {"project": project.slug}, psutil.Process()
+    seen, process = Seen(project.slug), psutil.Process()
     print("open", flush=True)
     while True:
         started = time.perf_counter()

@@ -62,9 +62,7 @@ def write_captions(
     facts = project.facts()
     trigger, class_noun = " ".join(facts.trigger.split()), " ".join(facts.class_noun.split())
     if not trigger:
-        raise Problem(
-            "the project has no trigger word yet", cost="Nothing was changed.", fix="set one in the Dataset tab, for example ohwx"
-        )
+        raise Problem("the project has no trigger word yet", cost="Nothing was changed.", fix="set one, for example ohwx")
     todo, num_kept = _choose_items(project, only, overwrite_auto)
     result = {"written": 0, "plain": 0, "kept": num_kept, "failed": 0, "stopped": False, "notes": []}
     if not todo:

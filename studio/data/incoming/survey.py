@@ -14,7 +14,7 @@ from studio.data.incoming.found import Archives, Found, Refused, fold, open_arch
 from studio.data.incoming.listing import Text
 from studio.data.incoming.matching import LIST_SUFFIXES, TEXT_SUFFIXES, Caption, Matched, match_captions
 from studio.data.incoming.report import FileNote, LeftOut, Question
-from studio.data.incoming.sorting import ASK, MEDIA, NOISE, OTHER, REFUSED, TEXT, Answers, Group, Person, Seen, repeats, sort_out
+from studio.data.incoming.sorting import MEDIA, NOISE, OTHER, REFUSED, TEXT, Answers, Group, Person, Seen, repeats, sort_out
 from studio.data.incoming.walk import Walk, walk_all
 from studio.data.media import kinds as media
 from studio.words import count as count_words
@@ -132,7 +132,7 @@ def _is_folder(found: Found) -> bool:
 def _tell_groups(result: Survey, groups: Iterable[Group]) -> None:
     for group in groups:
         names = tuple(file.found.shown for file in group.files)
-        if group.verdict == ASK:
+        if group.verdict == beside.ASK:
             words = f"this may be {group.rule.what} ({group.rule.whose}); or photos of the person"
             result.asked.append(Question(name=group.name, words=words, code=group.rule.code, files=names))
         else:

@@ -13,6 +13,8 @@ from studio.evaluation.sweep_facts import Values
 WIDTH, HEIGHT = 400, 190  # of the drawing's own units; text of 12 stays readable on a phone
 LEFT, RIGHT, TOP, BOTTOM = 44, 10, 10, 24
 HIGHEST = 1.2  # what lies above is drawn at the edge
+STYLED = ("identity", "motion", "follows", "resemblance")  # lines that the page's and the report's styles know, as .of-NAME
+HUES = 137.5  # degrees from one colour to the next: the golden angle, so that few are never alike
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def draw_chart(table: Sequence[Row], strength: float, titles: Mapping[str, str])
     steps = [_Step(title, x, values) for (title, values), x in zip(named, places, strict=True)]
     label = f"Likeness by step at strength {strength:g}. " + " ".join(f"{step.title}: {_say(step.values)}." for step in steps)
     drawn = [_axis(), *(_step_label(step.x, step.title, len(steps)) for step in steps)]
-    drawn += [_line(line.reads, [(step.x, step.values[line.reads]) for step in steps]) for line in lines]
+    looks = line_looks(lines)
+    drawn += [_line(looks[line.reads], [(step.x, step.values[line.reads]) for step in steps]) for line in lines]
     svg = (
         f'<svg class="step-chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label, quote=True)}">{"".join(drawn)}</svg>'
     )
@@ -61,7 +64,7 @@ def draw_chart(table: Sequence[Row], strength: float, titles: Mapping[str, str])
         for step, row in zip(steps[1:], rows, strict=True)
     ]
     shown = [line for line in lines if any(step.values[line.reads] is not None for step in steps)]
-    return Chart(svg, _legend(shown), tuple(points))
+    return Chart(svg, _legend(shown, looks), tuple(points))
 
 
 def _say(values: Mapping[str, float | None]) -> str:
@@ -87,16 +90,29 @@ def _step_label(x: float, title: str, count: int) -> str:
     return f'<text x="{x:.1f}" y="{HEIGHT - 6}" text-anchor="middle">{escape(words)}</text>'
 
 
-def _line(name: str, points: Sequence[tuple[float, float | None]]) -> str:
+def line_looks(lines: Sequence[Line]) -> dict[str, str]:
+    """{what a line reads: the attributes of its drawing}: a class that has a style, else a colour and dashes of its own."""
+    looks = {line.reads: f'class="of-{line.reads}"' for line in lines}
+    for place, line in enumerate(line for line in lines if line.reads not in STYLED):
+        colour = f"hsl({(280 + place * HUES) % 360:.0f} 55% 50%)"
+        looks[line.reads] += f' stroke="{colour}" fill="{colour}" stroke-dasharray="{3 + 2 * place} 3"'
+    return looks
+
+
+def _line(look: str, points: Sequence[tuple[float, float | None]]) -> str:
     drawn = [(x, _y(value)) for x, value in points if value is not None]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in drawn)
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in drawn)
-    return f'<g class="of-{name}"><polyline points="{path}"/>{dots}</g>'
+    return f'<g {look}><polyline points="{path}"/>{dots}</g>'
 
 
-def _legend(shown: Sequence[Line]) -> str:
-    swatch = '<svg viewBox="0 0 24 8" width="24" height="8" aria-hidden="true"><g class="of-{}"><polyline points="0,4 24,4"/></g></svg>'
-    return '<ul class="chart-legend">' + "".join(f"<li>{swatch.format(line.reads)} {escape(line.title)}</li>" for line in shown) + "</ul>"
+def _legend(shown: Sequence[Line], looks: Mapping[str, str]) -> str:
+    swatch = '<svg viewBox="0 0 24 8" width="24" height="8" aria-hidden="true"><g {}><polyline points="0,4 24,4"/></g></svg>'
+    return (
+        '<ul class="chart-legend">'
+        + "".join(f"<li>{swatch.format(looks[line.reads])} {escape(line.title)}</li>" for line in shown)
+        + "</ul>"
+    )
 
 
 def clip_note(scores: Values) -> str:

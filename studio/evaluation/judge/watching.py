@@ -1,10 +1,11 @@
 """What an eye is needed for: the one for the base model, and the person's own pictures as it sees them."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 
-from studio.evaluation.judge.likeness import Copies, Likeness
+from studio.evaluation.judge.likeness import LEAST_GROUPS, Copies, Likeness
 from studio.evaluation.judge.look import Look
 from studio.evaluation.judge.measuring import score_keys
 from studio.evaluation.judge.references import read_references
@@ -64,8 +65,16 @@ class Watcher:
         pictures, groups = read_references(self.project)
         copies = Copies(pictures, groups) if len(pictures) > 1 else None
         try:
-            rows = [self.sight.embed(picture[None])[0] for picture in pictures]
+            rows, groups = self._embed_known(self.sight, pictures, groups)
             return Likeness(rows, groups), copies
         except ValueError as e:
             self.trouble = str(e)
             return None, copies
+
+    @staticmethod
+    def _embed_known(sight: Sight, pictures: Sequence[np.ndarray], groups: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """(rows, groups) of the pictures that the eye knows the kind of. ValueError if it knows too few of those that are there."""
+        known = [number for number, picture in enumerate(pictures) if sight.knows(picture[None])[0]]
+        if len(known) < LEAST_GROUPS <= len(pictures):
+            raise ValueError("what judges likeness here knows drawn people alone, and these are photographs; look at the faces yourself")
+        return [sight.embed(pictures[number][None])[0] for number in known], groups[known]

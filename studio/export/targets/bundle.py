@@ -37,12 +37,12 @@ def write(source: Source, folder: Path) -> None:
     (parts / "lora").mkdir(parents=True)
     comfyui.write(source, parts / "lora")
     (parts / "lora" / "README.txt").rename(parts / "lora" / "README-ComfyUI.txt")
-    shutil.copyfile(source.pair.folder / "manifest.json", parts / "manifest.json")
+    write_json(parts / "manifest.json", source.pair.manifest.to_json())
     write_json(parts / "settings.json", source.person.to_json() | {"train": to_dict(source.train)})
     if source.report:
         for path in source.report.files:
             shutil.copyfile(path, parts / path.name)
-    copy_groups(source.groups, parts)
+    copy_groups(source.groups, parts, source.tell)
     save_text(parts / "README.txt", fill_in(README, source))
     with zipfile.ZipFile(folder / f"{source.name}.zip", "w") as archive:
         for path in sorted(p for p in parts.rglob("*") if p.is_file()):
@@ -64,6 +64,7 @@ TARGET = Target(
     version=1,
     write=write,
     serves=any_model,
-    dataset="if asked",
+    dataset="asked",
     with_report=True,
+    private="the LoRA files, which can draw the person, the report with clips of them, your trigger word; and your photos, clips and captions if they are in it.",
 )

@@ -26,7 +26,7 @@ WAN 2.2 draws with two models one after the other, so a LoRA is a pair: one file
 
 Trained on: {base_title}
 Pair: {pair}
-"""
+{written}"""
 
 ALONE = """One LoRA for {base_title}, for ComfyUI
 {line}
@@ -38,7 +38,7 @@ ALONE = """One LoRA for {base_title}, for ComfyUI
 5. {begin}the prompt with: {trigger}, a {class_noun}, ...
 
 Saved step: {pair}
-"""
+{written}"""
 
 
 def write(source: Source, folder: Path) -> None:
@@ -51,11 +51,12 @@ def write(source: Source, folder: Path) -> None:
 
 def guide(files: Mapping[str, str], source: Source) -> str:
     """files: {expert: file name}."""
+    written = f"{source.written.in_words()}\n" if source.written else ""
     if len(files) == 1:
         line = "=" * len(f"One LoRA for {source.preset.title}, for ComfyUI")
-        return fill_in(ALONE, source, line=line, file=next(iter(files.values())))
+        return fill_in(ALONE, source, line=line, file=next(iter(files.values())), written=written)
     slots = "".join(f"     behind the {expert.replace('_', ' ')} model: {name}\n" for expert, name in files.items())
-    return fill_in(PAIR, source, slots=slots)
+    return fill_in(PAIR, source, slots=slots, written=written)
 
 
 TARGET = Target(
@@ -65,4 +66,6 @@ TARGET = Target(
     version=1,
     write=write,
     serves=any_model,
+    lora_format="fp16",
+    private="the LoRA files: they can draw the person. No photos are in it.",
 )

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from studio.config import CaptionConfig, from_dict
-from studio.jobs.kind import WORK, SettingsJob, Work
+from studio.jobs.kind import GPU, SettingsJob, Work
 from studio.jobs.torch_setup import set_up_torch
 from studio.models.catalogue import describe_model, find_model
 from studio.words import count
 
 TITLE = "Write captions"
-QUEUE = WORK
+QUEUE = GPU
 
 
 @dataclass(frozen=True, kw_only=True)

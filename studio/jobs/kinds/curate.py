@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.config import NUM_KEPT
-from studio.jobs.kind import WORK, JobConfig, Work
+from studio.jobs.kind import PROCESSOR, JobConfig, Work
 
 TITLE = "Choose the best photos"
-QUEUE = WORK
+QUEUE = PROCESSOR
 
 
 @dataclass(frozen=True, kw_only=True)

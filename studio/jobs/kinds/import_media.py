@@ -8,13 +8,13 @@ from typing import Any
 
 from studio.data.incoming.report import FileNote, ImportReport
 from studio.data.incoming.sorting import Answers
-from studio.jobs.kind import WORK, JobConfig, Work
+from studio.jobs.kind import PROCESSOR, JobConfig, Work
 from studio.jobs.state import read_status
 from studio.words import count
 
 TITLE = "Import"
 LOOSE = "loose"  # folder of an upload: texts of which nobody can tell whose they are
-QUEUE = WORK
+QUEUE = PROCESSOR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def run(config: ImportJob, work: Work) -> Mapping[str, Any]:
         found = import_media(
             project, given, answers=answers, earlier=_report_of(work, config), report=recorder.report, should_stop=recorder.should_stop
         )
-        waits = found.can_be_answered()
+        waits = found.can_be_answered() and not found.stopped
     finally:
         if sent and not waits:
             for path in paths:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.config import TrainConfig, from_dict
-from studio.jobs.kind import WORK, TrainingJob, Work
+from studio.jobs.kind import GPU, TrainingJob, Work
 from studio.jobs.torch_setup import require_device, set_up_torch
 
 TITLE = "Rehearse"
-QUEUE = WORK
+QUEUE = GPU
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.config import SweepConfig, from_dict
-from studio.jobs.kind import WORK, SettingsJob, Work
+from studio.jobs.kind import GPU, SettingsJob, Work
 from studio.jobs.torch_setup import set_up_torch
 
 TITLE = "Draw and compare"
-QUEUE = WORK
+QUEUE = GPU
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from studio.config import TrainConfig, from_dict
-from studio.jobs.kind import WORK, TrainingJob, Work, read_config
+from studio.jobs.kind import GPU, TrainingJob, Work, read_config
 from studio.jobs.torch_setup import require_device, set_up_torch
 from studio.workspace import project_of
 
 TITLE = "Train"
-QUEUE = WORK
+QUEUE = GPU
 
 
 @dataclass(frozen=True, kw_only=True)

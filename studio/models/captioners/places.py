@@ -13,15 +13,15 @@ def captioner_folder(name: str, workspace: Workspace) -> Path:
     """Where a captioner lies, or would: models/<name>, else where the one line of text in models/<name>.path says. An absolute name is its own place."""
     folder = workspace.models_dir / name
     link = _link_file(folder.name, workspace)
-    return read_path(link) if not folder.is_dir() and link.is_file() else folder
+    return read_path(link) if not folder.is_dir() and link.exists() else folder
 
 
 def why_not_here(name: str, workspace: Workspace) -> str:
     """A sentence where a captioner is not on this computer, or not whole; "" where it is ready."""
     try:
         check_captioner(captioner_folder(name, workspace))
-    except (Problem, ValueError) as e:
-        return f"{e}"
+    except Problem as e:
+        return e.message
     return ""
 
 
@@ -55,12 +55,12 @@ def load_captioner(folder: Path) -> Captioner:
 
 
 def _not_here(folder: Path) -> Problem:
-    by_hand = "or write the captions by hand in the Dataset tab"
+    by_hand = "or write the captions by hand"
     if folder.name in list_captioners():
         return Problem(
             f"the captioner {folder.name!r} is not on this computer",
             cost="Nothing was changed.",
-            fix=f"download it in the Dataset tab or with `python -m studio download {folder.name}`, put its folder at {folder} if you have it, {by_hand}",
+            fix=f"download it in the window or with `python -m studio download {folder.name}`, put its folder at {folder} if you have it, {by_hand}",
             action="download-captioner",
         )
     return Problem(

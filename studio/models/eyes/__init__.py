@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from studio.models.catalogue import BaseModel
     from studio.models.observer import ObserverConfig, Reading
 
-EMBEDDINGS, FACES, VIEWS, NAMES, MOTION = "embeddings", "faces", "views", "names", "motion"  # what an eye may give
+EMBEDDINGS, NAMES, MOTION = "embeddings", "names", "motion"  # what an eye may give
 FIRST_KEYS = {("observer", 1)}  # eyes whose keys were made of their files alone: what lies in projects keeps its worth
 
 
@@ -27,6 +27,10 @@ class Sight(Protocol):
 
     def embed(self, frames: np.ndarray) -> np.ndarray:
         """(N, H, W, 3) uint8 -> (N, D) float32 rows of length 1: near 1 apart for one person, near 0 for two."""
+        ...
+
+    def knows(self, frames: np.ndarray) -> np.ndarray:
+        """(N,) bool: whether each is a picture of the kind that the eye was made for. What it sees in others means nothing."""
         ...
 
 

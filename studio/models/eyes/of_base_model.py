@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class ObserverEye:
     name: str = "observer"
-    version: int = 1
+    version: int = 2  # 1 saw people in photographs too
     title: str = "The base model's own observer"
     gives: frozenset[str] = frozenset((EMBEDDINGS, NAMES, MOTION))
     needs_base: bool = True

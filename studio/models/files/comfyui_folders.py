@@ -4,12 +4,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
-
 from studio.errors import Problem
+from studio.models.files.extra_model_paths import FILE, read_extra_folders
 
 FOLDERS = ("diffusion_models", "unet", "checkpoints", "text_encoders", "clip", "vae")  # of ComfyUI's models folder
-ELSEWHERE = "extra_model_paths.yaml"  # names ComfyUI's further folders, often on another disk
 MAX_DEPTH, MAX_FILES = 6, 2000  # of a search: a folder by mistake may be a whole disk
 
 
@@ -47,20 +45,8 @@ def _has_models(folder: Path) -> bool:
 
 def _elsewhere(comfyui: Path) -> list[Path]:
     """Folders that ComfyUI's own list of further places names for models like these, as far as they are there now."""
-    file = comfyui / ELSEWHERE
-    if not file.is_file():
-        return []
-    found = []
-    try:
-        for section in (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).values():
-            base = Path(os.path.expandvars((section or {}).get("base_path") or comfyui)).expanduser()
-            for name in FOLDERS:
-                lines = str((section or {}).get(name) or "").splitlines()
-                found += [comfyui / base / line.strip() for line in lines if line.strip()]
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError, RecursionError) as e:
-        words = " ".join(str(e).split())
-        raise Problem(f"{file} can't be read ({words}).", fix="Mend that file, or name the folders of the models themselves.") from None
-    return [folder for folder in found if folder.is_dir()]
+    named = [folder.path for folder in read_extra_folders(comfyui / FILE) if folder.kind in FOLDERS]
+    return [folder for folder in named if folder.is_dir()]
 
 
 def _find_files(root: Path, asked: Path, most: int) -> list[Path]:

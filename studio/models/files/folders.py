@@ -10,7 +10,7 @@ from studio.config.expert_names import EXPERTS
 from studio.disk import file_sha256, parse_json
 from studio.errors import Problem
 from studio.models.files.layouts import Config
-from studio.models.files.weight_files import read_header
+from studio.models.files.weight_files import read_header, stored_weights
 from studio.models.preset import ModelPreset
 from studio.workspace import safe_join
 
@@ -87,6 +87,7 @@ def check_folder(folder: Path, preset: ModelPreset) -> None:
     for sub in parts_of(WEIGHTS, expected):
         for path in _weight_files(folder, sub):
             read_header(path, folder)  # a download that broke off, before hours are planned on it
+            stored_weights([path])  # and a form that can't be read, or fp8 without its scales
     if not any((folder / "tokenizer" / n).is_file() for n in ("tokenizer.json", "spiece.model")):
         raise _missing(folder, "tokenizer/tokenizer.json")
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from studio.models.files.weight_files import FP8, read_header, stored_weights, strip_prefix
+from studio.models.files.weight_files import FP8, parts, read_header, stored_weights, strip_prefix
 
 Config = dict[str, Any]  # what a diffusers or transformers config.json says
 Shapes = dict[str, tuple[int, ...]]  # by the name of the weight
@@ -82,14 +82,28 @@ def umt5_shapes(config: Config) -> Shapes:
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One safetensors file, as its header shows it."""
+    """One safetensors file, as its header shows it; of a file in parts, all of them, by the first one's path."""
 
     path: Path
 
     @cached_property
+    def paths(self) -> list[Path]:
+        """All parts. Problem if one is missing."""
+        return parts(self.path)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Of the headers."""
+        return {key: value for path in self.paths for key, value in read_header(path).metadata.items()}
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(path.stat().st_size for path in self.paths)
+
+    @cached_property
     def shapes(self) -> Shapes:
         """{name without ComfyUI's prefix: shape}, whatever is stored there. Problem for a damaged file."""
-        return {strip_prefix(key): entry.shape for key, entry in read_header(self.path).tensors.items()}
+        return {strip_prefix(key): entry.shape for path in self.paths for key, entry in read_header(path).tensors.items()}
 
     @property
     def kind(self) -> str:
@@ -109,7 +123,7 @@ class WeightFile:
     def form(self) -> str:
         """How most of it is stored, in words: "fp16", "fp8 with scales", ... Problem for a form that can't be read."""
         sizes: dict[str, int] = {}
-        for weight in stored_weights([self.path]).values():
+        for weight in stored_weights(self.paths).values():
             form = FORMS[weight.dtype] + (" with scales" if weight.scale_key and weight.dtype in FP8 else "")
             sizes[form] = sizes.get(form, 0) + weight.numel
         return max(sizes, key=lambda form: sizes[form])
@@ -181,7 +195,7 @@ def why_not_vae(file: WeightFile, config: Config, title: str) -> str:
 
 def _why_not(file: WeightFile, expected: Shapes, title: str) -> str:
     """The first weight that is missing, misshaped or too many."""
-    found = {strip_prefix(w.key).replace("encoder.embed_tokens.", "shared."): w.shape for w in stored_weights([file.path]).values()}
+    found = {strip_prefix(w.key).replace("encoder.embed_tokens.", "shared."): w.shape for w in stored_weights(file.paths).values()}
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
             return f"lacks weights that {title} has ({name})"

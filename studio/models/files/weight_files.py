@@ -1,13 +1,16 @@
 """What lies in safetensors files, read from their headers alone: which weights, stored how, and where their scales are. Torch-free."""
 
 import math
-from collections.abc import Iterable
+import re
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from studio.disk import parse_json
 from studio.errors import Problem
+from studio.models.files.fp8_values import typical_size
 
 MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 MAX_TEXT_BYTES = 50_000_000  # UMT5's list of words has 4.5 MB
@@ -17,7 +20,13 @@ FP8_FORMATS = ("float8_e4m3fn", "float8_e5m2")  # as `comfy_quant` names them
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.")  # before the names that a model's makers gave
 SCALES = (".scale_weight", ".weight_scale")  # beside an fp8 `.weight`: ComfyUI's old form, and its new one
 BESIDE = (".scale_input", ".input_scale", ".comfy_quant")  # what only a runtime with 8-bit activations needs, and the form's name
-MARKERS = ("scaled_fp8", "spiece_model")
+SCALED = "scaled_fp8"  # marks ComfyUI's old form
+AGAIN = "Download that file again."
+PLAIN_SIZE = 100.0  # of weights times the root of their inputs: trained ones have 1 to 10, those divided by their scales 400 to 6000
+MAX_PARTS = 1000
+SAMPLED, SAMPLE_BYTES = 9, 65_536  # weights of a file, and what is read of each
+SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.safetensors)", re.IGNORECASE)
+MARKERS = (SCALED, "spiece_model")
 
 
 @dataclass(frozen=True)
@@ -34,15 +43,21 @@ class Tensor:
 class Header:
     path: Path
     tensors: dict[str, Tensor] = field(repr=False)
+    metadata: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def read_part(self, key: str, most: int) -> bytes:
+        """The first bytes of a tensor, `most` of them at most."""
+        entry = self.tensors[key]
+        with open(self.path, "rb") as file:
+            file.seek(entry.offset)
+            return file.read(min(most, entry.num_bytes))
 
     def read_bytes(self, key: str) -> bytes:
         """The bytes of a tensor: for the small ones that hold text. ValueError for a large one."""
         entry = self.tensors[key]
         if entry.num_bytes > MAX_TEXT_BYTES:
             raise ValueError(f"{entry.num_bytes:,} bytes are too many")
-        with open(self.path, "rb") as file:
-            file.seek(entry.offset)
-            return file.read(entry.num_bytes)
+        return self.read_part(key, entry.num_bytes)
 
 
 @dataclass(frozen=True)
@@ -95,7 +110,8 @@ def _read_header(path: Path, size: int, mtime_ns: int) -> tuple[Header | None, i
                     return None, 0
                 tensors[key] = Tensor(str(entry["dtype"]), tuple(map(int, entry["shape"])), 8 + length + first, last - first)
                 end = max(end, last)
-        return Header(path, tensors), 8 + length + end
+        metadata = {str(key): str(value) for key, value in (header.get("__metadata__") or {}).items()}
+        return Header(path, tensors, metadata), 8 + length + end
     except (ValueError, KeyError, TypeError, AttributeError):
         return None, 0
 
@@ -109,7 +125,10 @@ def stored_weights(files: Iterable[Path]) -> dict[str, StoredWeight]:
     for path in files:
         read_header(path)  # Problem for a damaged file
         info = Path(path).stat()
-        found |= _stored_weights(Path(path), info.st_size, info.st_mtime_ns)
+        more = _stored_weights(Path(path), info.st_size, info.st_mtime_ns)
+        if twice := sorted(found.keys() & more.keys()):
+            raise Problem(f"{Path(path).name} in {Path(path).parent} has {twice[0]} again, which another of its parts has.", fix=AGAIN)
+        found |= more
     return found
 
 
@@ -127,6 +146,67 @@ def _stored_weights(path: Path, size: int, mtime_ns: int) -> dict[str, StoredWei
         found[strip_prefix(key)] = weight
     if orphans := sorted(scales.keys() - header.tensors.keys()):
         raise _unreadable(header, f"scales for {orphans[0]}, which is not there")
+    require_scales(header, found)
+    return found
+
+
+def require_scales(header: Header, weights: Mapping[str, StoredWeight]) -> None:
+    """Problem for an fp8 file whose scales are missing: without them its weights are hundreds of times too large, and it draws noise.
+
+    A plain cast, which never had any, is told by the size of its values: that of trained weights.
+    """
+    small = [weight for weight in weights.values() if weight.dtype in FP8 and len(weight.shape) == 2]
+    without = [weight for weight in small if not weight.scale_key]
+    if not without:
+        return
+    if len(without) < len(small):
+        raise _without_scales(header, f"{len(without)} of its {len(small)} fp8 weights have no scale, {without[0].key} the first")
+    if any(strip_prefix(key) == SCALED for key in header.tensors):
+        raise _without_scales(header, f"it is marked as {SCALED}, and has no scale")
+    size = _typical_size(header, without)
+    if size > PLAIN_SIZE:
+        raise _without_scales(header, f"its fp8 weights are about {size:,.0f} times as large as trained ones")
+
+
+def _typical_size(header: Header, weights: Sequence[StoredWeight]) -> float:
+    """The middle of the sizes of some weights, from their first values, in units in which trained ones have about 1."""
+    some = [weights[len(weights) * i // SAMPLED] for i in range(min(SAMPLED, len(weights)))]
+    sizes = [typical_size(header.read_part(w.key, SAMPLE_BYTES), w.dtype) * math.sqrt(w.shape[1]) for w in some]
+    return statistics.median(sizes)
+
+
+def _without_scales(header: Header, why: str) -> Problem:
+    return Problem(
+        f"{header.path.name} in {header.path.parent} is an fp8 file whose scales are missing: {why}.",
+        cost="What it draws would be noise.",
+        fix="Download the file again from ComfyUI's own, or use the fp16 or bf16 file of that model.",
+    )
+
+
+# -- files in parts
+
+
+def first_part(path: Path) -> Path:
+    """Of a file in parts ("name-00003-of-00006.safetensors") the first one; any other file is its own."""
+    match = SHARD.fullmatch(path.name)
+    return path.with_name(f"{match['stem']}-00001-of-{match['count']}{match['suffix']}") if match else path
+
+
+def parts(path: Path) -> list[Path]:
+    """All parts of a file, in order. Problem that names those that are missing."""
+    match = SHARD.fullmatch(path.name)
+    if match is None:
+        return [path]
+    count = int(match["count"])
+    if not 1 <= count <= MAX_PARTS:
+        raise Problem(f"{path.name} in {path.parent} can't be one of {count:,} parts.", fix=AGAIN)
+    found = [path.with_name(f"{match['stem']}-{number:05d}-of-{match['count']}{match['suffix']}") for number in range(1, count + 1)]
+    missing = [part for part in found if not part.is_file()]
+    if missing:
+        raise Problem(
+            f"{path.parent.name}/{match['stem']} is incomplete: {len(missing)} of its {count} parts are missing, {missing[0].name} the first.",
+            fix="Download them; parts that are there are kept.",
+        )
     return found
 
 

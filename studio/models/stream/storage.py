@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 
 from studio.models.files.weights import Weight
-from studio.models.stream.precision import BLOCK, STORED, FrozenLinear, block_size, store, why_not_multiplied
+from studio.models.stream.precision import BLOCK, STORED, FrozenLinear, store, why_not_multiplied
 
 FP8 = (torch.float8_e4m3fn, torch.float8_e5m2)
 
@@ -68,18 +68,10 @@ class SmallStorage:
         else:
             whole = weight.tensor if weight.scale is None else weight.to(torch.float32)
             stored, scale, self.report.errors[name] = store(name, whole.to(self.device), self.stored, self.block)
-        small = _replace_by_small(self.model, name, self.linears[name], stored.dtype, scale.shape[1])
+        small = replace_by_small(self.model, name, self.linears[name], stored.dtype, scale.shape[1])
         small.multiplies_small = not self.block and not why_not_multiplied(self.device, stored.dtype, scale.shape[1])
         self.report.num_multiplied += small.multiplies_small
         small.weight, small.scale = (torch.nn.Parameter(t.to(device), requires_grad=False) for t in (stored, scale))
-
-
-def store_blocks_small(model: torch.nn.Module, precision: str) -> torch.nn.Module:
-    """Make the block's Linears of an empty transformer 8 bits large, for counting: shapes alone. Nothing happens for other precisions."""
-    if precision in STORED:
-        for name, linear in list(linears_stored_small(model)):
-            _replace_by_small(model, name, linear, STORED[precision], linear.in_features // block_size(linear.in_features))
-    return model
 
 
 def linears_stored_small(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Linear]]:
@@ -89,7 +81,7 @@ def linears_stored_small(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn
             yield name, module
 
 
-def _replace_by_small(model: torch.nn.Module, name: str, linear: torch.nn.Linear, stored: torch.dtype, scale_columns: int) -> FrozenLinear:
+def replace_by_small(model: torch.nn.Module, name: str, linear: torch.nn.Linear, stored: torch.dtype, scale_columns: int) -> FrozenLinear:
     """A FrozenLinear without memory in the place of a Linear, whose bias it takes over."""
     owner, _, child = name.rpartition(".")
     small = FrozenLinear(linear.in_features, linear.out_features, linear.bias is not None, stored, scale_columns, device="meta")

@@ -100,14 +100,24 @@ function doAction({ dataset }, more = {}) {
   if (dataset.place) goTo(dataset.place);
   else trigger("act", { action: dataset.action, ...more });
 }
-/* "tab:train" shows a tab, "tab:dataset/about-person" opens a fold in it, "click:" + a selector presses a control. */
+/* "tab:train" shows a tab, "tab:dataset/about-person" opens a fold in it, "tab:dataset/about-person/model-folder" goes to a field
+   in that, "click:" + a selector presses a control. */
 function goTo(place) {
   const [kind, where] = [place.slice(0, place.indexOf(":")), place.slice(place.indexOf(":") + 1)];
   if (kind !== "tab") return clickOn(where);
-  const [tab, fold] = where.split("/");
+  const [tab, fold, name] = where.split("/");
   clickOn(`#tab-${tab}-button`);
   const header = fold && document.querySelector(`#${fold} > button`);
   if (!header) return;
   if (!header.classList.contains("open")) header.click();
   header.scrollIntoView({ block: "nearest" });
+  if (name) focusOn(`#${name} :is(input, textarea)`);
+}
+/* Put the caret into a field that a fold or a tab is about to show; tries: how many frames that may take. */
+function focusOn(selector, tries = 60) {
+  const field = document.querySelector(selector);
+  if (field?.offsetParent) {
+    field.scrollIntoView({ block: "center" });
+    field.focus({ preventScroll: true });
+  } else if (tries) requestAnimationFrame(() => focusOn(selector, tries - 1));
 }

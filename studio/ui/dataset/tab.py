@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from studio.config import CaptionConfig, from_dict, list_presets, load_preset
 from studio.data import dataset
 from studio.data.captions.rules import check_trigger
 from studio.data.cutting import cut_clip
@@ -21,6 +22,7 @@ from studio.ui.dataset import results as results_view
 from studio.ui.dataset import view as dataset_view
 from studio.ui.dataset.view import Place
 from studio.ui.drop import Drop
+from studio.ui.settings_form import check_limits, parse, place_field
 from studio.workspace import Project, Workspace
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def build(page: Page) -> None:
     page.reads(lambda project: [dataset_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
     page.reads(read_pictures, [fold, *pictures], [place], tab=ID)
     with gr.Row(elem_classes="folded"):
+        build_caption_settings(page)
         build_find_and_replace(page)
         build_person(page)
 
@@ -107,7 +110,7 @@ def build_pictures(page: Page, place: gr.State) -> list[gr.HTML]:
             grid = component("grid")
         with gr.Column(scale=2, min_width=0, elem_id="viewer-column"):
             viewer = component("viewer")
-    findings = gr.HTML("", apply_default_css=False, elem_id="findings")
+    findings = component("findings", elem_id="findings")
     page.acts(grid.pick, lambda project, place, event: [replace(place, item=str(event.id))], [place], [place])
     page.acts(grid.turn, lambda project, place, event: [replace(place, page=int(event.page))], [place], [place])
     page.acts(grid.show, show_only, [place], [place])
@@ -170,6 +173,36 @@ def cut(project: Project, event: gr.EventData) -> str:
     return f"Cut to {end - start:.1f} s; Undo brings the whole clip back."
 
 
+def build_caption_settings(page: Page) -> None:
+    """How much a caption says, and where the captioner is cut off; remembered in the project."""
+    with gr.Accordion("How captions are written", open=False, elem_id="caption-settings", elem_classes="fold"), gr.Row():
+        styles = [(str(load_preset("captions", name)["title"]), name) for name in list_presets("captions")]
+        style = gr.Dropdown(styles, label="How much a caption says", info="style: a file in presets/captions each", elem_id="caption-style")
+        longest = place_field(CaptionConfig, "max_new_tokens", "caption")
+    page.acts(style.input, lambda project, value: choose_captions(project, "style", value), [style])
+    assert isinstance(longest, gr.Number)
+    for event in (longest.submit, longest.blur):
+        page.acts(event, lambda project, value: choose_captions(project, "max_new_tokens", value), [longest])
+    page.reads(read_caption_choice, [style, longest], tab=ID)
+
+
+def choose_captions(project: Project, name: str, value: Any) -> None:
+    """Remember a setting of captions; empty: as usual. ValueError if it can't be used."""
+    value = parse(value)
+    check_limits(CaptionConfig, {name: value})
+    others = {known: chosen for known, chosen in project.facts().caption_choice.items() if known != name}
+    choice = others if value in (None, "") else others | {name: value}
+    load_preset("captions", from_dict(CaptionConfig, choice, "captions").style)
+    project.update(caption_choice=choice)
+
+
+def read_caption_choice(project: Project | None) -> list[Any]:
+    if project is None:
+        return [None, None]
+    settings = actions.caption_settings(project)
+    return [settings.style, settings.max_new_tokens]
+
+
 def build_find_and_replace(page: Page) -> None:
     with gr.Accordion("Find and replace in all captions", open=False, elem_id="find-and-replace", elem_classes="fold"):
         with gr.Row(equal_height=True):
@@ -192,19 +225,22 @@ def build_person(page: Page) -> None:
             trigger = gr.Textbox(label="Trigger word", info="trigger: every caption begins with it", elem_id="trigger")
             noun = gr.Textbox(label="What the person is", info="class: what the model knows them as", elem_id="class-noun")
         base = gr.Dropdown(model_choices(page.workspace), label="Base model", elem_id="base-model")
-        permission = gr.HTML("", apply_default_css=False)
+        permission = component("remarks", elem_id="permission")
         button = gr.Button("Save", elem_id="save-person")
         info = "If you have it already: ComfyUI's folder, or the one with the model's model_index.json (a diffusers folder)."
         folder = gr.Textbox(label="Folder of the base model", info=info, elem_id="model-folder")
+        info = "Only where the files' names don't say which expert is which: the file of the high-noise one."
+        high_noise = gr.Textbox(label="High-noise expert", info=info, elem_id="model-high-noise")
         link = gr.Button("Use this folder", elem_id="link-model")
-    page.acts(link.click, link_folder, [base, folder])
+    page.acts(link.click, link_folder, [base, folder, high_noise])
     page.acts(button.click, lambda project, *values: save_person(page, project, *values), [trigger, noun, base])
     page.reads(lambda project: read_person(page.workspace, project), [trigger, noun, base, permission], tab=ID)
 
 
-def link_folder(project: Project, base: str, folder: str) -> str:
-    """Use a base model that is on this computer already, where it is."""
-    found = link_model(base, uploads.check_folder(folder), project.workspace)
+def link_folder(project: Project, base: str, folder: str, high_noise: str = "") -> str:
+    """Use a base model that is on this computer already, where it is; high_noise: the person's word on which expert is which, or empty."""
+    chosen = uploads.check_folder(high_noise) if (high_noise or "").strip() else None
+    found = link_model(base, uploads.check_folder(folder), project.workspace, chosen)
     files = "; ".join(found.source.describe())
     return f"{found.title} is ready to use. {files[:1].upper()}{files[1:]}".strip()
 
@@ -218,7 +254,7 @@ def model_choices(workspace: Workspace, chosen: str = "") -> list[tuple[str, str
 
 def read_person(workspace: Workspace, project: Project | None) -> list[Any]:
     if project is None:
-        return ["", "", None, ""]
+        return ["", "", None, None]
     data = project.facts()
     choices = model_choices(workspace, data.base_model)
     return [data.trigger, data.class_noun, gr.update(choices=choices, value=data.base_model), dataset_view.permission_line(data)]

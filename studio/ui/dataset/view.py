@@ -3,27 +3,33 @@
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from studio.data import dataset
+from studio.data import remarks as said
 from studio.data.captions.rules import NO_CAPTION, audit, check_caption, class_prompt
 from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
-from studio.data.remarks import CUT, SEVERAL_PEOPLE, Remark
+from studio.data.remarks import CUT, SEVERAL_PEOPLE
 from studio.jobs import state
-from studio.models.preset import list_models, model_preset
+from studio.jobs.waiting import find_turn
+from studio.models.eyes import find_eye
+from studio.models.preset import ModelPreset, list_models, model_preset
 from studio.models.prompt_length import PromptReader, find_prompt_reader, may_be_cut
 from studio.project_facts import ProjectFacts
 from studio.training.material import learnable, why_nothing_to_learn
 from studio.ui import actions, download_view
 from studio.ui import formatting as f
 from studio.ui.actions import find_button
-from studio.ui.views import NextStep
+from studio.ui.views import NextStep, Remark, Remarks, View
 from studio.workspace import Project
 
-Json = dict[str, Any]  # what a component draws
 PER_PAGE = 60
 DIFFERENCES = "Different places, light, clothes and angles matter more than the number."
+WAITS = {  # a kind of job -> the next step while one of that kind is not over
+    "import": "wait while photos come in.",
+    "caption": "wait while captions are written.",
+    "curate": "wait for the check.",
+}
 WORTH_CHECKING = 5  # fewer pictures are quicker looked at
 SHOWN = {
     "all": "All",
@@ -56,12 +62,111 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Badge(View):
+    """A word on a thumbnail. tone: "out", "warn" or "plain"."""
+
+    text: str
+    tone: str
+
+
+@dataclass(frozen=True)
+class Thumbnail(View):
+    """A small picture. said: what a screen reader says; why: the reason why it is left out, or the doubts."""
+
+    id: str
+    src: str
+    keep: bool
+    badges: tuple[Badge, ...]
+    said: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Filter(View):
+    """A choice of pictures, one of SHOWN, and how many there are."""
+
+    id: str
+    label: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Empty(View):
+    """What stands in place of the grid while there is nothing."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Grid(View):
+    """A page of thumbnails. chosen: the id of the picture that is shown large; undo: what can be undone, in words, or ""."""
+
+    items: tuple[Thumbnail, ...]
+    chosen: str
+    page: int
+    pages: int
+    filters: tuple[Filter, ...]
+    show: str
+    counters: tuple[str, ...]
+    undo: str
+    empty: Empty | None
+
+
+@dataclass(frozen=True)
+class Viewer(View):
+    """The large picture with its caption. version: of its file; problems: what is wrong with the caption; problem: why it can't be used.
+
+    unread: the end of the caption, which the base model does not see; others: captions that came with it beside the first.
+    """
+
+    id: str
+    project: str
+    version: str
+    kind: str
+    src: str
+    poster: str
+    width: int
+    height: int
+    seconds: float | None
+    facts: tuple[str, ...]
+    caption: str
+    source: str
+    class_prompt: str
+    problems: tuple[str, ...]
+    unread: str
+    others: tuple[str, ...]
+    placeholder: str
+    keep: bool
+    reason: str
+    doubts: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Finding(View):
+    """What is said of several captions. about: which ones, where they are few."""
+
+    text: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Findings(View):
+    """What the audit says about all captions together, and what to do about it."""
+
+    title: str
+    findings: tuple[Finding, ...]
+    fixes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Look:
     """The items of a project and what there is to say about their captions."""
 
     items: tuple[Item, ...]
-    remarks: Mapping[str, tuple[Remark, ...]]  # id -> what is wrong with the caption
-    findings: str  # the audit as HTML
+    remarks: Mapping[str, tuple[said.Remark, ...]]  # id -> what is wrong with the caption
+    findings: Findings | None
     unread: Mapping[str, str]  # id -> the end of the caption that the base model does not see
 
     @property
@@ -85,7 +190,7 @@ def _look_at(version: dataset.Version, words: tuple[str, str], reader: PromptRea
     unread = {item.id: rest for item in items if reader and (rest := item.caption[reader.num_characters_read(item.caption) :])}
     remarks = {item.id: tuple(check_caption(item.caption, *words)) for item in items}
     if reader:
-        cut = Remark(code=CUT, words=f"The model reads {reader.prompt_tokens} tokens and does not see the end.")
+        cut = said.Remark(code=CUT, words=f"The model reads {reader.prompt_tokens} tokens and does not see the end.")
         remarks |= {item_id: (*remarks[item_id], cut) for item_id in unread}
     return Look(tuple(items), remarks, describe_findings(items, *words), unread)
 
@@ -109,14 +214,10 @@ def next_step(project: Project | None) -> NextStep:
 
 def describe_next(project: Project, look: Look) -> NextStep:
     items, kept = look.items, look.kept
-    running = {job.kind for job in state.list_jobs(project.workspace, project) if not job.is_over}
-    for kind, words in (
-        ("import", "wait while photos come in."),
-        ("caption", "wait while captions are written."),
-        ("curate", "wait for the check."),
-    ):
-        if kind in running:
-            return NextStep(words)
+    busy = [job for job in state.list_jobs(project.workspace, project) if not job.is_over]
+    for kind, words in WAITS.items():
+        for job in (job for job in busy if job.kind == kind and (items or kind == "import")):
+            return NextStep(words, why_waiting(job))
     preset = model_preset(project.facts().base_model)
     if not items:
         photos = "" if preset.takes_first_picture else "10 to 30 varied photos of the person, or "
@@ -128,7 +229,7 @@ def describe_next(project: Project, look: Look) -> NextStep:
     kept = learnable(kept, preset)
     bare = [item for item in kept if not item.caption]
     if len(bare) >= WORTH_CHECKING and not any(item.measurements.are_there for item in items):
-        reason = "Blurred, dark and doubled pictures, and other people, are found before you write captions for them."
+        reason = f"{what_a_check_finds(preset)} are found before you write captions for them."
         return NextStep(f"have {count_media(kept)} checked.", reason, find_button("check-photos"))
     if bare:
         return write_or_get_captioner(project, count_media(bare))
@@ -141,6 +242,18 @@ def describe_next(project: Project, look: Look) -> NextStep:
         reason = f"{count_media(kept)} can be trained; {many} give a better likeness."
         return NextStep(f"train, or add more {more}.", reason, find_button("open-train"))
     return NextStep(f"train with {count_media(kept)}.", button=find_button("open-train"))
+
+
+def what_a_check_finds(preset: ModelPreset) -> str:
+    """Other people are promised only where an eye looks that knows people of every kind."""
+    eye = find_eye(preset)
+    return "Blurred, dark and doubled pictures, and other people," if eye and not eye.needs_base else "Blurred, dark and doubled pictures"
+
+
+def why_waiting(job: state.JobStatus) -> str:
+    """For what a job waits, and until when; "" where it runs."""
+    turn = find_turn(job)
+    return f.sentence(f"{job.title} {turn.words()}") if turn else ""
 
 
 def write_or_get_captioner(project: Project, what: str) -> NextStep:
@@ -171,43 +284,42 @@ def shown_items(look: Look, place: Place) -> list[Item]:
     return [item for item in look.items if wanted(item, look)]
 
 
-def read_pictures(project: Project | None, place: Place) -> list[Any]:
+def read_pictures(project: Project | None, place: Place) -> tuple[bool, Grid | None, Viewer | None, Findings | None]:
     """From one look at the folder: whether the drop zone is open, grid, viewer, findings."""
     if project is None:
-        return [False, {}, {}, ""]
+        return False, None, None, None
     look = look_at(project)
     shown = shown_items(look, place)
     chosen = next((item for item in look.items if item.id == place.item), None) or next(iter(shown), None)
     grid = read_grid(project, look, shown, place, chosen)
-    return [not look.items, grid, read_viewer(project, look, chosen), look.findings]
+    return not look.items, grid, read_viewer(project, look, chosen), look.findings
 
 
-def read_grid(project: Project, look: Look, shown: list[Item], place: Place, chosen: Item | None) -> Json:
+def read_grid(project: Project, look: Look, shown: list[Item], place: Place, chosen: Item | None) -> Grid:
     pages = max(1, -(-len(shown) // PER_PAGE))
     page = min(max(0, place.page), pages - 1)
-    filters = [(key, label, sum(_FILTERS[key](item, look) for item in look.items)) for key, label in SHOWN.items()]
-    return {
-        "items": [thumbnail(project, item, look) for item in shown[page * PER_PAGE : (page + 1) * PER_PAGE]],
-        "chosen": chosen.id if chosen else "",
-        "page": page,
-        "pages": pages,
-        "filters": [{"id": key, "label": label, "count": count} for key, label, count in filters],
-        "show": place.show,
-        "counters": counters(look.items, look.kept),
-        "undo": dataset.can_undo(project),
-        "empty": {} if look.items else describe_empty(project),
-    }
+    return Grid(
+        items=tuple(thumbnail(project, item, look) for item in shown[page * PER_PAGE : (page + 1) * PER_PAGE]),
+        chosen=chosen.id if chosen else "",
+        page=page,
+        pages=pages,
+        filters=tuple(Filter(key, label, sum(_FILTERS[key](item, look) for item in look.items)) for key, label in SHOWN.items()),
+        show=place.show,
+        counters=counters(look.items, look.kept),
+        undo=dataset.can_undo(project),
+        empty=None if look.items else describe_empty(project),
+    )
 
 
-def describe_empty(project: Project) -> Json:
-    """{"title", "text"} in place of the grid while there is nothing; a model that is given first pictures learns from clips alone."""
+def describe_empty(project: Project) -> Empty:
+    """A model that is given first pictures learns from clips alone."""
     clips = "12 to 20 clips of 4 to 8 seconds"
     if model_preset(project.facts().base_model).takes_first_picture:
-        return {"title": "No clips yet", "text": f"Drop in {clips} of one person. {DIFFERENCES}"}
-    return {"title": "No photos yet", "text": f"Drop in 10 to 30 photos of one person, or {clips}. {DIFFERENCES}"}
+        return Empty("No clips yet", f"Drop in {clips} of one person. {DIFFERENCES}")
+    return Empty("No photos yet", f"Drop in 10 to 30 photos of one person, or {clips}. {DIFFERENCES}")
 
 
-def counters(items: Sequence[Item], kept: list[Item]) -> list[str]:
+def counters(items: Sequence[Item], kept: list[Item]) -> tuple[str, ...]:
     """Plain numbers about variety: how much of what."""
     seconds = sum(item.seconds or 0 for item in kept if item.kind == "clip")
     captioned = sum(bool(item.caption) for item in kept)
@@ -215,90 +327,86 @@ def counters(items: Sequence[Item], kept: list[Item]) -> list[str]:
     if seconds:
         numbers.append(f"{seconds:.0f} s of clips")
     numbers.append(f"{captioned} with a caption")
-    return numbers
+    return tuple(numbers)
 
 
-def thumbnail(project: Project, item: Item, look: Look) -> Json:
+def thumbnail(project: Project, item: Item, look: Look) -> Thumbnail:
     badges = []
     if not item.keep:
-        badges.append({"text": "left out", "tone": "out"})
+        badges.append(Badge("left out", "out"))
     if item.kind == "clip":
-        badges.append({"text": f"{item.seconds:.1f} s", "tone": "plain"})
+        badges.append(Badge(f"{item.seconds:.1f} s", "plain"))
     if not item.caption:
-        badges.append({"text": "no caption", "tone": "warn"})
+        badges.append(Badge("no caption", "warn"))
     elif look.remarks[item.id]:
-        badges.append({"text": "caption", "tone": "warn"})
+        badges.append(Badge("caption", "warn"))
     doubts = doubts_of(item) if item.keep else []
     if doubts:
-        badges.append({"text": "doubt", "tone": "plain"})
-    said = ", ".join([item.id, *[badge["text"] for badge in badges]])
-    return {
-        "id": item.id,
-        "src": media_address(project, "thumbnails", item),
-        "keep": item.keep,
-        "badges": badges,
-        "said": said,
-        "why": item.reason if not item.keep else "; ".join(doubts),
-    }
+        badges.append(Badge("doubt", "plain"))
+    return Thumbnail(
+        id=item.id,
+        src=media_address(project, "thumbnails", item),
+        keep=item.keep,
+        badges=tuple(badges),
+        said=", ".join([item.id, *[badge.text for badge in badges]]),
+        why=item.reason if not item.keep else "; ".join(doubts),
+    )
 
 
 def media_address(project: Project, what: str, item: Item) -> str:
     return f"/media/{project.slug}/{what}/{item.id}?v={version_of(item)}"
 
 
-def read_viewer(project: Project, look: Look, item: Item | None) -> Json:
-    """The large picture with its caption, or {} without one."""
+def read_viewer(project: Project, look: Look, item: Item | None) -> Viewer | None:
     if item is None:
-        return {}
+        return None
     trigger, noun = words_of(project)
     facts = [f"{item.width} x {item.height} px"]
     if item.kind == "clip":
         facts += [f"{item.seconds:.1f} s", f"{item.fps:.3g} frames a second"]
-    return {
-        "id": item.id,
-        "project": project.slug,
-        "version": version_of(item),
-        "kind": item.kind,
-        "src": media_address(project, "previews", item),
-        "poster": media_address(project, "thumbnails", item),
-        "width": item.width,
-        "height": item.height,
-        "seconds": item.seconds,
-        "facts": facts + ([item.original] if item.original else []),
-        "caption": item.caption,
-        "source": SOURCES[item.caption_source],
-        "class_prompt": class_prompt(item.caption, trigger, noun) if item.caption else "",
-        "problems": [remark.words for remark in look.remarks[item.id]],
-        "unread": look.unread.get(item.id, ""),
-        "others": item.other_captions,
-        "placeholder": f"{trigger or 'the trigger'}, a {noun} with ..., in ...",
-        "keep": item.keep,
-        "reason": item.reason,
-        "doubts": "; ".join(doubts_of(item)) if item.keep else "",
-        "problem": item.problem,
-    }
+    return Viewer(
+        id=item.id,
+        project=project.slug,
+        version=version_of(item),
+        kind=item.kind,
+        src=media_address(project, "previews", item),
+        poster=media_address(project, "thumbnails", item),
+        width=item.width,
+        height=item.height,
+        seconds=item.seconds,
+        facts=tuple(facts + ([item.original] if item.original else [])),
+        caption=item.caption,
+        source=SOURCES[item.caption_source],
+        class_prompt=class_prompt(item.caption, trigger, noun) if item.caption else "",
+        problems=tuple(remark.words for remark in look.remarks[item.id]),
+        unread=look.unread.get(item.id, ""),
+        others=tuple(item.other_captions),
+        placeholder=f"{trigger or 'the trigger'}, a {noun} with ..., in ...",
+        keep=item.keep,
+        reason=item.reason,
+        doubts="; ".join(doubts_of(item)) if item.keep else "",
+        problem=item.problem,
+    )
 
 
-def describe_findings(items: Sequence[Item], trigger: str, noun: str) -> str:
-    """What the audit says about all captions together, as a list; a missing caption is said by "Next" already."""
+def describe_findings(items: Sequence[Item], trigger: str, noun: str) -> Findings | None:
+    """What the audit says about all captions together; a missing caption is said by "Next" already."""
     found = [finding for finding in audit(items, trigger, noun) if finding.code != NO_CAPTION] if items else []
     if not found:
-        return ""
-    lines = [f"<li>{f.escape(finding.message)}{named(finding.items)}</li>" for finding in found[:12]]
-    fixes = dict.fromkeys(finding.fix for finding in found)
-    advice = "".join(f"<p>{f.escape(fix)}</p>" for fix in fixes)
-    return f'<details class="findings"><summary>Worth a look: {f.count(len(found), "remark")} about the captions</summary><ul>{"".join(lines)}</ul>{advice}</details>'
+        return None
+    lines = tuple(Finding(finding.message, named(finding.items)) for finding in found[:12])
+    return Findings(f"{f.count(len(found), 'remark')} about the captions", lines, tuple(dict.fromkeys(finding.fix for finding in found)))
 
 
 def named(ids: Sequence[str]) -> str:
-    """ " (0001, 0002 and 7 more)"."""
+    """ "0001, 0002, 0003, 0004 and 7 more"."""
     if not ids or len(ids) > 20:
         return ""
     more = f" and {len(ids) - 4} more" if len(ids) > 4 else ""
-    return f" <small>({f.escape(', '.join(ids[:4]))}{more})</small>"
+    return ", ".join(ids[:4]) + more
 
 
-def permission_line(data: ProjectFacts) -> str:
+def permission_line(data: ProjectFacts) -> Remarks:
     if data.permission is None or not data.is_permitted:
-        return '<p class="muted">No permission is written down for this person, so training is not possible.</p>'
-    return f'<p class="muted">Permission: {f.escape(data.permission.statement or "given")}</p>'
+        return Remarks((Remark("No permission is written down for this person, so training is not possible."),))
+    return Remarks((Remark(f"Permission: {data.permission.statement or 'given'}"),))

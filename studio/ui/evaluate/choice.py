@@ -11,6 +11,7 @@ from studio.evaluation import sweeps
 from studio.evaluation.drawing_time import estimate_drawing
 from studio.evaluation.first_pictures import describe_first_pictures
 from studio.evaluation.prompts import standard_prompts
+from studio.evaluation.rest import Rest, what_is_left
 from studio.evaluation.sweep_facts import DONE, Sweep
 from studio.evaluation.sweep_plan import plan_sweep
 from studio.jobs import state
@@ -124,6 +125,13 @@ def _remeasure(project: Project, plan: Sweep) -> str:
     return f" {f.count(stale, 'clip')} will be measured again: the photos have changed, or they were never measured." if stale else ""
 
 
+def describe_rest(rest: Rest) -> str:
+    """What is left to do of a comparison whose clips are drawn."""
+    parts = [f"{f.count(rest.unmeasured, 'clip')} will be measured"] if rest.unmeasured else []
+    parts += [f"{f.count(rest.videos, 'side-by-side video')} will be made"] if rest.videos else []
+    return f"{', '.join(parts) or 'The report will be written'}; no clip has to be drawn."
+
+
 def start(project: Project) -> str:
     """Open (or go on with) the comparison and queue its drawing; a sentence."""
     reason = what_prevents(project)
@@ -132,12 +140,12 @@ def start(project: Project) -> str:
     config, pairs = read_choice(project)
     folder = sweeps.open_sweep(project, config, pairs, sample=False)
     sweep = sweeps.read_sweep(folder)
-    missing = sum(not cell.is_done for cell in sweep.cells)
-    stale = sweeps.count_unmeasured(project, sweep)
-    if not missing and not stale and (folder / "report.html").is_file():
+    rest = what_is_left(project, folder)
+    if rest.is_nothing:
         return "All of these clips are there already."
     job = SweepJob(config=to_dict(config), pairs=None if pairs is None else tuple(pairs), sweep=folder.name)
-    actions.queue(project, job, f"Draw and compare {project.facts().name}")
-    if not missing:
-        return f"{f.count(stale, 'clip')} will be measured; none has to be drawn."
-    return f"{f.count(missing, 'clip')} will be drawn; you may close this window, it goes on."
+    seconds = estimate_drawing(project, sweep, read_machine()).seconds
+    actions.queue(project, job, f"Draw and compare {project.facts().name}", seconds)
+    if not rest.clips:
+        return describe_rest(rest)
+    return f"{f.count(rest.clips, 'clip')} will be drawn; you may close this window, it goes on."

@@ -8,14 +8,18 @@ from gradio.components import Component
 
 from studio.config import SweepConfig
 from studio.evaluation.sweep_plan import select_pairs
-from studio.evaluation.sweeps import check_compared, damaged_sweeps
-from studio.export.pairs import export_pair
+from studio.evaluation.sweeps import check_compared, damaged_sweeps, newer_sweeps, read_sweep
+from studio.export.lora_format import DESCRIBED, find_format
+from studio.export.pairs import export_pair, read_export
+from studio.export.targets import find_target
 from studio.project_facts import ChosenPair
 from studio.training.pairs import damaged_pairs
 from studio.ui import actions
 from studio.ui.components import component
 from studio.ui.evaluate import choice as evaluate_choice
+from studio.ui.evaluate import comfyui as evaluate_comfyui
 from studio.ui.evaluate import view as evaluate_view
+from studio.ui.evaluate.export import build_export
 from studio.ui.page import Page
 from studio.ui.settings_form import Form, build_form, show
 from studio.workspace import Project
@@ -29,8 +33,11 @@ def build(page: Page) -> None:
     page.reads(lambda project: [evaluate_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
     page.warns(damaged_pairs, tab=ID)
     page.warns(damaged_sweeps, tab=ID)
+    page.warns(newer_sweeps, tab=ID)
     build_clips(page)
+    evaluate_comfyui.build(page, ID)
     build_choice(page)
+    build_export(page)
 
 
 def build_clips(page: Page) -> None:
@@ -39,16 +46,33 @@ def build_clips(page: Page) -> None:
     page.acts(clips.show, lambda project, event: [str(event.sweep)], [], [shown])
     page.acts(clips.use, use_pair)
     page.reads(lambda project, name: [evaluate_view.read_clips(project, name)], [clips], [shown], tab=ID)
+    lora_format = gr.Dropdown(
+        [(f"{name}: {words}", name) for name, words in DESCRIBED.items()],
+        label="Number format of the files for ComfyUI",
+        info="LoRA files as you take a pair; the difference is measured and said.",
+        elem_id="lora-format",
+    )
+    page.acts(lora_format.input, save_lora_format, [lora_format])
+    page.reads(lambda project: [read_lora_format(project)], [lora_format], tab=ID)
+
+
+def save_lora_format(project: Project, name: str) -> None:
+    project.update(lora_format=find_format(name))
+
+
+def read_lora_format(project: Project | None) -> str:
+    return (project.facts().lora_format if project else "") or find_target("comfyui").lora_format
 
 
 def use_pair(project: Project, event: gr.EventData) -> str:
-    """Choose a pair: export it for ComfyUI and remember it."""
+    """Choose a pair: export it for ComfyUI, remember it, and put it into the person's ComfyUI where that is found."""
     pair = select_pairs(project, [str(event.pair)])[0]
     check_compared(project.sweep_dir(str(event.sweep)), pair)
     strength = float(event.strength)
-    folder = export_pair(project, pair, "comfyui", strength)
+    folder = export_pair(project, pair, "comfyui", strength, lora_format=project.facts().lora_format)
     project.update(chosen=ChosenPair(pair=pair.id, step=pair.step, strength=strength, folder=str(folder)))
-    return f"Step {pair.step:,} at {strength:g} is yours now. The files for ComfyUI are in {folder}"
+    there = evaluate_comfyui.put_if_found(project, pair, strength, read_sweep(project.sweep_dir(str(event.sweep))))
+    return f"Step {pair.step:,} at {strength:g} is yours now. Its files are in {folder}. {read_export(folder).in_words} {there}"
 
 
 def build_choice(page: Page) -> None:

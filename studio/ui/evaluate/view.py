@@ -20,6 +20,7 @@ from studio.training.pairs import damaged_pairs, list_pairs
 from studio.ui import actions
 from studio.ui import formatting as f
 from studio.ui.actions import find_button
+from studio.ui.evaluate import comfyui as evaluate_comfyui
 from studio.ui.train.view import job_progress
 from studio.ui.views import NextStep
 from studio.workspace import Project
@@ -41,9 +42,7 @@ def next_step(project: Project | None) -> NextStep:
         error = f.in_sentences(job.error, with_cost=False)
         return NextStep(f"go on drawing; the comparison was {f.STATES[job.state]}.", error, find_button("start-sweep"))
     if project.facts().chosen:
-        return NextStep(
-            "load the pair in ComfyUI: the high noise file into the high noise LoRA loader, the low noise file into the low noise one."
-        )
+        return evaluate_comfyui.next_step(project)
     return NextStep("compare the clips and use the pair you like best.")
 
 

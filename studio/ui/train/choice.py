@@ -9,8 +9,9 @@ from studio.config import TIME_OF_DAY, TrainConfig, flatten, from_dict, nest
 from studio.data.captions.rules import check_trigger
 from studio.data.dataset import kept_items
 from studio.errors import Problem
-from studio.export import taking_over
+from studio.export.reading import taking_over
 from studio.jobs import state
+from studio.jobs.kind import GPU
 from studio.jobs.kinds.rehearse import RehearseJob
 from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
@@ -70,7 +71,7 @@ def take_config(project: Project, files: str | Sequence[str] | None) -> str:
     """Fill the form from configs of other trainers that a browser sent; a sentence. What has no counterpart is noted in project.json."""
     files = [files] if isinstance(files, str) else files or []
     try:
-        found = taking_over.take_over(project, files, len(kept_items(project)))
+        found = taking_over.take_over(project, files)
     finally:
         uploads.forget(project.workspace, files)
     without = f"; {f.count(len(found.without), 'value')} of {found.program} {'has' if len(found.without) == 1 else 'have'} no counterpart"
@@ -128,6 +129,8 @@ def start(project: Project) -> str:
     reason, action = what_prevents(project, plan)
     if reason:
         raise Problem(reason, action=action)
-    busy = state.current_job(project.workspace)
-    actions.queue(project, TrainJob(**plan.job_config(project)), f"Train {project.facts().name}")
+    busy = state.current_job(project.workspace, GPU)
+    hours = plan.predicted.hours
+    seconds = None if hours is None else hours * 3600
+    actions.queue(project, TrainJob(**plan.job_config(project)), f"Train {project.facts().name}", seconds)
     return f"Added to the queue, after: {busy.title}." if busy else "Training starts now; you may close this window, it goes on."

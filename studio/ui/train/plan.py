@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from studio.config import TrainConfig
 from studio.jobs import state
+from studio.jobs.kind import GPU
 from studio.machine import read_machine
 from studio.training.endure.deadline import next_time
 from studio.training.plan.plan_presets import hardware_preset, read_recipe
@@ -66,9 +67,9 @@ def start_button(project: Project, plan: Plan) -> StartButton:
     reason, action = train_choice.what_prevents(project, plan)
     if reason:
         return StartButton("Start training", Remark(f"{reason} {PLACES.get(action, '')}".strip(), "remark"), False)
-    current = state.current_job(project.workspace)
+    current = state.current_job(project.workspace, GPU)
     if current:
-        return StartButton("Add to the queue", Remark(f"Now: {current.title}. One job runs at a time."), True)
+        return StartButton("Add to the queue", Remark(f"Now: {current.title}. One job at a time uses the graphics card."), True)
     if not plan.fits:
         return StartButton("Start anyway", Remark(plan.reasons[-1], "remark"), True)
     return StartButton("Start training", None, True)

@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components import Component
 
 from studio.config import TrainConfig, flatten
-from studio.export.taking_over import readable_targets
+from studio.export.reading.taking_over import FILE_TYPES, readable_targets
 from studio.jobs import launcher
 from studio.training.pairs import damaged_pairs
 from studio.training.plan.plan_presets import list_recipes
@@ -104,8 +104,8 @@ def build_plan(page: Page) -> None:
 
 def build_take_over(page: Page) -> None:
     """Settings from a config of another trainer."""
-    label, types = f"Settings from {' or '.join(target.title for target in readable_targets())}", [".yaml", ".yml", ".json", ".toml"]
-    config = gr.UploadButton(label, file_count="multiple", file_types=types, elem_id="take-config", size="sm")
+    label = f"Settings from {' or '.join(target.title for target in readable_targets())}"
+    config = gr.UploadButton(label, file_count="multiple", file_types=list(FILE_TYPES), elem_id="take-config", size="sm")
     page.takes(config, train_choice.take_config, lambda files: train_choice.forget_config(page.workspace, files))
 
 

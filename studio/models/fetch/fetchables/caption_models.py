@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.errors import Problem
 from studio.models.captioners.family import family_named
 from studio.models.captioners.places import captioner_folder, check_captioner, link_captioner, why_not_here
 from studio.models.fetch.needed import ReadJson
@@ -23,7 +24,10 @@ class FetchableCaptioner:
         return why_not_here(self.about.name, workspace)
 
     def find_files(self, workspace: Workspace) -> tuple[Path, Sequence[Path]]:
-        folder = captioner_folder(self.about.name, workspace)
+        try:
+            folder = captioner_folder(self.about.name, workspace)
+        except Problem:  # said by why_not_here
+            return workspace.models_dir / self.about.name, ()
         return folder, sorted(folder.glob("*.safetensors"))
 
     def link(self, paths: Sequence[str], workspace: Workspace) -> Sequence[str]:

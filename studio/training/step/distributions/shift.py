@@ -20,6 +20,7 @@ class Shift(Distribution):
     CALLED = {
         "ai-toolkit": Called("shift", fixed={"shift": 5.0}),
         "musubi": Called("shift", differs="its 'shift' moves the levels of a sigmoid towards noise, not uniform ones"),
+        "diffusion-pipe": Called("uniform"),
     }
     shift: float = 3.0
     of: Distribution = field(default_factory=Uniform)

@@ -18,8 +18,8 @@ class Sigmoid(Distribution):
     SOURCE = "logit-normal of Esser et al. 2024 (SD3, arXiv 2403.03206), section 3.1, with mean 0"
     CALLED = {
         "ai-toolkit": Called("sigmoid", fixed={"scale": 1.0}),
-        "musubi": Called("sigmoid", fixed={"scale": 1.0}),
-        "diffusion-pipe": Called("logit_normal", fixed={"scale": 1.0}),
+        "musubi": Called("sigmoid"),
+        "diffusion-pipe": Called("logit_normal"),
     }
     scale: float = 1.0
 

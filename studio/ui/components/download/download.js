@@ -62,7 +62,7 @@ const redraw = mount(
       trigger("start", {});
     },
     stop: () => trigger("stop", {}),
-    link: () => goTo("tab:dataset/about-person"),
+    link: () => goTo("tab:dataset/about-person/model-folder"),
     hub: () => {
       const field = (name) => element.querySelector(`[name=${name}]`);
       trigger("hub", { mirror: field("mirror").value, offline: field("offline").checked });

@@ -7,12 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from studio.config import TrainConfig, from_dict, nest
+from studio.data.dataset import kept_items
 from studio.errors import Problem
-from studio.export.foreign_values import Found, Setting, load_file, one_line
+from studio.export.reading.files import SUFFIXES, ConfigFile, load_file
+from studio.export.reading.values import Counts, Found, Setting
 from studio.export.target import Config, Target
 from studio.export.targets import all_targets
-from studio.project_facts import TakenOver
+from studio.project_facts import TakenOver, clean_line
 from studio.workspace import Project
+
+FILE_TYPES = SUFFIXES
+
+
+NOTHING_KEPT = Counts()
 
 
 def readable_targets() -> tuple[Target, ...]:
@@ -25,13 +32,14 @@ def how_to_choose() -> str:
     return f"Choose {', or '.join(target.reader.files for target in all_targets() if target.reader)}."
 
 
-def read_configs(paths: Sequence[Path | str], num_items: int = 0) -> Found:
-    """The Found of one config, or of the several files that make up one. num_items: photos and clips kept; some trainers count epochs.
+def read_configs(paths: Sequence[Path | str], counts: Counts = NOTHING_KEPT) -> Found:
+    """The Found of one config, or of the several files that make up one. counts: photos and clips kept; some trainers count epochs.
 
-    Problem in words if a file is none of these, too large or damaged. A single value that can't be used is left out and named.
+    Problem in words if a file is none of these, for another base model, too large or damaged. A single value that can't be used is left out
+    and named.
     """
     try:
-        found = _read(paths, num_items)
+        found = _read(paths, counts)
     except Problem as e:
         raise e if e.fix else Problem(e.message, cost=e.cost, fix=how_to_choose()) from None
     _name_prodigys_speed(found.settings)
@@ -39,26 +47,43 @@ def read_configs(paths: Sequence[Path | str], num_items: int = 0) -> Found:
     return found
 
 
-def take_over(project: Project, paths: Sequence[Path | str], num_items: int) -> Found:
-    """Read configs into what the Train form of a project shows next, and note what they were; the Found."""
-    found = read_configs(paths, num_items)
+def take_over(project: Project, paths: Sequence[Path | str]) -> Found:
+    """Read configs into what the Train form of a project shows next, and note what they were; the Found.
+
+    The settings are the recipe's and the configs' then: nothing of what was taken over or changed before stays, and what goes is named.
+    """
+    kept = kept_items(project)
+    clips = sum(item.kind == "clip" for item in kept)
+    found = read_configs(paths, Counts(len(kept) - clips, clips))
     choice = project.facts().train_choice
+    for name, value in choice.overrides.items():
+        if name not in found.settings:
+            found.leave(name, value, "it was set here before; a config begins from the recipe")
     files = tuple(Path(path).name for path in paths)
     note = TakenOver(program=found.program, settings=found.settings, without=tuple(found.without), files=files)
-    project.update(train_choice=replace(choice, overrides=choice.overrides | found.settings), train_import=note)
+    project.update(train_choice=replace(choice, overrides=dict(found.settings)), train_import=note)
     return found
 
 
-def _read(paths: Sequence[Path | str], num_items: int) -> Found:
-    files = [(Path(path).name, load_file(Path(path))) for path in paths]
-    programs = {_program(name, data).name for name, data in files}
+def _read(paths: Sequence[Path | str], counts: Counts) -> Found:
+    files = [file for path in paths for file in load_file(Path(path))]
+    programs = {_program(file.name, file.data).name for file in files}
     if len(programs) != 1:
         raise Problem("These files are of different programs." if files else "No file was chosen.")
     program = next(target for target in readable_targets() if target.name in programs)
     found = Found(program.title)
     assert program.reader
-    program.reader.read(files, found, num_items)
+    program.reader.read([(file.name, file.data) for file in files], found, counts)
+    _tell_encodings(files, found)
     return found
+
+
+def _tell_encodings(files: Sequence[ConfigFile], found: Found) -> None:
+    for file in files:
+        if file.read_as:
+            found.leave(
+                f"{file.name}: encoding", file.read_as, f"it is not UTF-8 and was read as {file.read_as}; look whether the values are right"
+            )
 
 
 def _program(name: str, data: Config) -> Target:
@@ -84,4 +109,5 @@ def _drop_what_is_illegal(found: Found) -> None:
             from_dict(TrainConfig, nest({name: value}), "settings")
         except ValueError as error:
             del found.settings[name]
-            found.leave(name, value, one_line(error))
+            found.became = [entry for entry in found.became if entry[2] != name]
+            found.leave(name, value, clean_line(str(error))[:200].rstrip("."))

@@ -1,0 +1,95 @@
+"""The chosen pair in ComfyUI: where that is, what was put there with what was said of it, and the way back out."""
+
+from typing import Any
+
+import gradio as gr
+
+from studio.errors import Problem
+from studio.evaluation import sweeps
+from studio.evaluation.sweep_facts import Sweep
+from studio.export.comfy import words
+from studio.export.comfy.placing import Placed, read_notes, take_back
+from studio.export.comfy.use import Used, choose_installation, put_into_comfyui
+from studio.project_facts import ChosenPair
+from studio.training.pairs import Pair, find_pair
+from studio.ui import formatting as f
+from studio.ui import uploads
+from studio.ui.actions import find_button
+from studio.ui.page import Page
+from studio.ui.views import NextStep
+from studio.workspace import Project
+
+NOT_CHOSEN = (
+    "Press Use it above, or choose a pair below its clips: it goes into ComfyUI's folder for LoRA files, with workflows that draw with it."
+)
+NOT_THERE = "The chosen pair is not in ComfyUI. Name ComfyUI's folder, if it was not found, and put the pair into it."
+
+
+def build(page: Page, tab: str) -> None:
+    with gr.Accordion("ComfyUI", open=False, elem_id="comfyui", elem_classes="fold"):
+        told = gr.HTML("", apply_default_css=False, elem_id="comfyui-told")
+        info = "The one with ComfyUI's main.py or models in it, or its folder for LoRA files. Empty: where the base models are linked from."
+        folder = gr.Textbox(label="ComfyUI's folder", info=info, elem_id="comfyui-folder")
+        with gr.Row(elem_classes="start-row"):
+            put = gr.Button("Put the pair into ComfyUI", elem_id="put-comfyui", scale=0, min_width=220)
+            take = gr.Button("Take it back out", elem_id="take-back-comfyui", scale=0, min_width=180)
+    page.acts(put.click, put_chosen, [folder])
+    page.acts(take.click, lambda project: words.tell_taken_back(take_back(project)))
+    page.reads(read_comfyui, [told, folder, put, take], tab=tab)
+
+
+def put_chosen(project: Project, folder: str) -> str:
+    """Put the pair that was chosen last into the ComfyUI of that folder."""
+    chosen = project.facts().chosen
+    if chosen is None:
+        raise Problem("No pair is chosen yet.", fix="Press Use it, or choose a pair below its clips.")
+    named = str(uploads.check_folder(folder)) if folder.strip() else ""
+    sweep = sweeps.find_last_with(project, chosen.pair)
+    return _first_of(_put(project, find_pair(project, chosen.pair), chosen.strength, sweep, named))
+
+
+def put_if_found(project: Project, pair: Pair, strength: float, sweep: Sweep) -> str:
+    """What became of a pair in ComfyUI, in words. That it can't be put there does not undo the choice of it."""
+    try:
+        return _first_of(_put(project, pair, strength, sweep))
+    except Problem as e:
+        return e.in_words()
+
+
+def next_step(project: Project) -> NextStep:
+    """What to do with the chosen pair."""
+    notes, chosen = read_notes(project), project.facts().chosen
+    if chosen and notes.pair == chosen.pair and notes.workflows:
+        return NextStep(f"open a workflow in ComfyUI, and draw: {notes.workflows[0]}.", reason=notes.comfyui)
+    return NextStep(
+        "load the pair in ComfyUI: the high noise file into the high noise LoRA loader, the low noise file into the low noise one.",
+        button=find_button("open-comfyui"),
+    )
+
+
+def read_comfyui(project: Project | None) -> list[Any]:
+    if project is None:
+        return [_sentences([NOT_CHOSEN]), "", gr.update(interactive=False), gr.update(interactive=False)]
+    notes, chosen = read_notes(project), project.facts().chosen
+    known = project.workspace.facts().comfyui
+    return [_sentences(_tell(notes, chosen)), known, gr.update(interactive=chosen is not None), gr.update(interactive=bool(notes.files))]
+
+
+def _put(project: Project, pair: Pair, strength: float, sweep: Sweep | None, named: str = "") -> Used:
+    return put_into_comfyui(project, choose_installation(project.workspace, named), pair, strength, sweep)
+
+
+def _first_of(used: Used) -> str:
+    return " ".join(used.said[: used.num_first])
+
+
+def _tell(notes: Placed, chosen: ChosenPair | None) -> list[str]:
+    """What is in ComfyUI, of the chosen pair and of one before."""
+    if notes.said and (chosen is None or notes.pair == chosen.pair):
+        return [f"In {notes.comfyui}:", *notes.said]
+    earlier = [f"{notes.pair} is in {notes.comfyui}."] if notes.pair else []
+    return [*earlier, NOT_THERE if chosen else NOT_CHOSEN]
+
+
+def _sentences(told: list[str]) -> str:
+    return "".join(f'<p class="muted">{f.escape(sentence)}</p>' for sentence in told)

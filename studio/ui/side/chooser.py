@@ -1,0 +1,52 @@
+"""The left side: which person is shown, and what the page opens with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from studio.ui.page import Page, Seen, quietly
+from studio.ui.side import new_person, status_line
+from studio.ui.side.projects import project_choices, why_read_only
+from studio.workspace import Project, Workspace
+
+
+def build(page: Page) -> None:
+    gr.HTML('<h1 class="brand">Likeness Studio</h1>', apply_default_css=False)
+    page.project = gr.Dropdown([], label="Project", elem_id="project", container=True, filterable=False)
+    new_person.build(page)
+    status_line.build(page)
+    page.reads(lambda project: [read_chooser(page.workspace, project)], [page.project], blank=[gr.skip()])
+    page.warns(why_read_only, tab="")
+
+
+def restore(page: Page, demo: gr.Blocks, tabs: gr.Tabs) -> None:
+    """At page load: the project and the tab that this browser showed last, if they still exist."""
+    first = {"project": "", "tab": page.tab_items[0].id}
+    remembered = gr.BrowserState(first, storage_key="likeness-studio", secret="likeness-studio")  # which project was open; nothing private
+
+    def open_page(last: dict[str, Any]) -> tuple[Any, ...]:
+        choices = project_choices(page.workspace)
+        slugs = [slug for _, slug in choices]
+        slug = last.get("project") if last.get("project") in slugs else (slugs or [None])[0]
+        tab = next((tab.id for tab in page.tab_items if tab.id == last.get("tab")), page.tab_items[0].id)
+        return gr.update(choices=choices, value=slug), tab, gr.update(selected=tab), Seen(slug, fresh=True)
+
+    page.done.append(quietly(demo.load, open_page, remembered, [page.project, page.tab, tabs, page.seen]))
+
+    def note(slug: str | None, tab: str, seen: Seen | None) -> Any:
+        return {"project": slug, "tab": tab} if slug and seen else gr.skip()
+
+    shown = [page.project, page.tab, page.seen]
+    quietly(page.project.change, note, shown, remembered)
+    for tab in page.tab_items:
+        opened = quietly(tab.select, lambda name=tab.id: name, None, page.tab)
+        quietly(opened.then, note, shown, remembered)
+        page.done.append(opened)
+
+
+def read_chooser(workspace: Workspace, project: Project | None) -> Any:
+    """The projects there are now; the first one is chosen where none is (any more)."""
+    choices = project_choices(workspace)
+    return gr.update(choices=choices, value=choices[0][1]) if project is None and choices else gr.update(choices=choices)
