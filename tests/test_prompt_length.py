@@ -68,10 +68,10 @@ def test_the_editor_marks_what_the_model_does_not_see(project, tmp_path):
     import_media(project, [tmp_path / "0.png", tmp_path / "1.png"])
     look = view.look_at(project)
     shown = [view.read_viewer(project, look, item) for item in look.items]
-    assert LONG.endswith(shown[0]["unread"]) and shown[0]["unread"] and any("64 tokens" in words for words in shown[0]["problems"])
-    assert shown[1]["unread"] == "" and not any("tokens" in words for words in shown[1]["problems"])
+    assert LONG.endswith(shown[0].unread) and shown[0].unread and any("64 tokens" in words for words in shown[0].problems)
+    assert shown[1].unread == "" and not any("tokens" in words for words in shown[1].problems)
     dataset.set_caption(project, "0001", "ohwx, a person on grass, by day")
-    assert view.read_viewer(project, view.look_at(project), dataset.get_item(project, "0001"))["unread"] == ""
+    assert view.read_viewer(project, view.look_at(project), dataset.get_item(project, "0001")).unread == ""
 
 
 def test_without_the_model_nothing_is_claimed(project):

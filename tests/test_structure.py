@@ -37,7 +37,8 @@ WORDS_OF_OTHERS = {
     "tiny/drawing.py",  # the pixel world's prompts
     "tiny/words/captioner_training.py",
 }
-ASKED_BY_FILE = (  # modules whose names are asked for by the name of their file
+ASKED_BY_FILE = (
+    "studio.data.incoming.carriers.",  # modules whose names are asked for by the name of their file
     "studio.commands.",
     "studio.evaluation.judge.scores.",
     "studio.export.targets.",

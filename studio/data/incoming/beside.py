@@ -91,7 +91,7 @@ NOISE = re.compile(r"__macosx|thumbs\.db|desktop\.ini|\.ds_store|@eadir|\$recycl
 OTHERS = (  # of files that are neither photo, clip nor text: pattern of the name, what it is
     (r".+\.(?:npz|npy|pt|pth|bin|cache|lock|pkl|mdb|arrow)", "it is a trainer's cache"),
     (r".+\.(?:safetensors|ckpt|gguf|onnx)", "it is a model or a trainer's cache"),
-    (r".+\.(?:toml|ya?ml|ini|cfg)", "it is a program's settings; those of a trainer are read in the Train tab"),
+    (r".+\.(?:toml|ya?ml|ini|cfg)", "it is a program's settings; those of a trainer are read with its config"),
     (r".+\.(?:parquet|sqlite3?|db|xlsx?|ods)", "it may list captions, in a form that is not read here; save the list as .jsonl or .csv"),
     (r".+\.(?:wav|mp3|flac|m4a|ogg|aac)", "it is sound"),
 )

@@ -131,7 +131,7 @@ def _decode_to_the_end(raw: bytes, codec: str) -> str | None:
     try:
         return raw.decode(codec)
     except UnicodeDecodeError as e:
-        if len(raw) >= limits.MAX_CAPTION_BYTES and len(raw) - e.start < 4 and e.reason in ("unexpected end of data", "truncated data"):
+        if len(raw) >= limits.MAX_CAPTION_BYTES and len(raw) - e.start < 4:
             return _decode(raw[: e.start], codec)
         return None
 

@@ -1,4 +1,4 @@
-"""What a list of captions says: which captions, of which file; and the shelf of all texts of an import, in which one may name another."""
+"""What a list of captions says: which captions, of which file; and the index of all texts of an import, in which one may name another."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Listing:
     problems: tuple[str, ...] = ()
 
 
-class Shelf:
+class TextIndex:
     """All texts of an import."""
 
     def __init__(self, texts: Sequence[Text]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from studio.data.captions.whole_words import whole_word
 from studio.data.incoming import carriers
 from studio.data.incoming.found import Found, fold, stem_of
-from studio.data.incoming.listing import Entry, Listing, Shelf, Text, path_parts
+from studio.data.incoming.listing import Entry, Listing, Text, TextIndex, path_parts
 from studio.doors import members
 
 OWN_SUFFIXES = (".txt", ".caption", ".cap", ".tags", ".text", ".prompt")  # of a text beside its photo, the first ones before the others
@@ -38,11 +38,11 @@ class Matched:
 
 def match_captions(media: Sequence[Found], texts: Sequence[Text], take_for_all: Iterable[str] = ()) -> Matched:
     """The captions of each photo, the best first. take_for_all: texts, as they are shown, that are the caption of all photos beside them."""
-    matched, shelf = Matched(), Shelf(texts)
+    matched, index = Matched(), TextIndex(texts)
     readable = [text for text in texts if not text.fault]
     matched.unused += [(text.found, text.fault) for text in texts if text.fault]
     left = _match_own(matched, media, [text for text in readable if text.found.suffix() in OWN_SUFFIXES])
-    left = _match_lists(matched, media, [*[text for text in readable if text.found.suffix() in LIST_SUFFIXES], *left], shelf)
+    left = _match_lists(matched, media, [*[text for text in readable if text.found.suffix() in LIST_SUFFIXES], *left], index)
     left = _match_chosen(matched, media, left)
     _match_rest(matched, media, left, {fold(name) for name in take_for_all})
     return matched
@@ -100,11 +100,11 @@ def _give(matched: Matched, media: Sequence[Found], places: Sequence[int], text:
 # -- lists
 
 
-def _match_lists(matched: Matched, media: Sequence[Found], texts: Sequence[Text], shelf: Shelf) -> list[Text]:
+def _match_lists(matched: Matched, media: Sequence[Found], texts: Sequence[Text], index: TextIndex) -> list[Text]:
     """Give photos what lists say of them. The texts that are no list and were not read with one."""
     left, used = [], set()
     for text in texts:
-        listing = _read_listing(text, shelf)
+        listing = _read_listing(text, index)
         if listing is None:
             left.append(text)
             continue
@@ -114,10 +114,10 @@ def _match_lists(matched: Matched, media: Sequence[Found], texts: Sequence[Text]
     return [text for text in left if id(text.found) not in used]
 
 
-def _read_listing(text: Text, shelf: Shelf) -> Listing | None:
+def _read_listing(text: Text, index: TextIndex) -> Listing | None:
     """The captions in a text by what they belong to; None where it is no list of captions."""
     for carrier in members(carriers.__name__, ("read",)):
-        if (listing := carrier.read(text, shelf)) is not None:
+        if (listing := carrier.read(text, index)) is not None:
             return listing
     return None
 

@@ -215,7 +215,7 @@ def _share_called_alike(media: Sequence[Seen], stems: set[str]) -> float:
 def _has_classes(tree: Tree, folder: Folder) -> bool:
     """Whether kohya's folders (1_woman) lie in it, or beside it, or in what lies beside it."""
     near = [*tree.children(folder), *tree.children(parent(folder))]
-    near += [child for sibling in tree.children(parent(folder)) for child in tree.children(sibling)]
+    near += [child for other in tree.children(parent(folder)) for child in tree.children(other)]
     return any(CLASS_FOLDER.fullmatch(other[1][-1]) for other in near)
 
 

@@ -14,8 +14,8 @@ from studio.data.incoming.found import Archives, Found, Refused, fold, open_arch
 from studio.data.incoming.listing import Text
 from studio.data.incoming.matching import LIST_SUFFIXES, TEXT_SUFFIXES, Caption, Matched, match_captions
 from studio.data.incoming.report import FileNote, LeftOut, Question
+from studio.data.incoming.search import Search, search_all
 from studio.data.incoming.sorting import MEDIA, NOISE, OTHER, REFUSED, TEXT, Answers, Group, Person, Seen, repeats, sort_out
-from studio.data.incoming.walk import Walk, walk_all
 from studio.data.media import kinds as media
 from studio.words import count as count_words
 
@@ -67,17 +67,17 @@ def survey(
 ) -> Survey:
     """Look at everything under the given files, folders and archives, in order of name; not at what lies in the folder `leave_out`."""
     person, answers = person or Person(), answers or Answers()
-    walk = walk_all(paths, leave_out)
-    result = Survey(num_given=len(walk.files))
+    search = search_all(paths, leave_out)
+    result = Survey(num_given=len(search.files))
     with open_archives() as archives:
-        seen = [_look_at(found, archives) for found in walk.files]
+        seen = [_look_at(found, archives) for found in search.files]
         kept, groups = sort_out(seen, person, answers)
         _tell_groups(result, groups)
         _tell_others(result, kept)
         _check_count(kept)
-        texts = _read_all(archives, [file.found for file in kept if file.kind == TEXT] + _siblings(walk), answers)
+        texts = _read_all(archives, [file.found for file in kept if file.kind == TEXT] + _texts_beside(search), answers)
     _match(result, kept, texts, answers)
-    _tell_of_the_way(result, walk, kept)
+    _tell_of_the_way(result, search, kept)
     return result
 
 
@@ -159,21 +159,21 @@ def _name_all(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _tell_of_the_way(result: Survey, walk: Walk, kept: Sequence[Seen]) -> None:
+def _tell_of_the_way(result: Survey, search: Search, kept: Sequence[Seen]) -> None:
     for (folder, times), count in repeats(kept).items():
         words = f"kohya would show its {count_words(count, 'picture')} {times} times a round; here all pictures are shown equally often"
         result.notes.append(FileNote(folder, words))
-    if walk.num_links:
-        result.notes.append(FileNote("Links", f"{walk.num_links} files lie elsewhere on this computer; the links to them were followed"))
-    result.notes += [FileNote(name, "it is the studio's own folder, and was passed over") for name in walk.passed_over]
+    if search.num_links:
+        result.notes.append(FileNote("Links", f"{search.num_links} files lie elsewhere on this computer; the links to them were followed"))
+    result.notes += [FileNote(name, "it is the studio's own folder, and was passed over") for name in search.passed_over]
 
 
 # -- captions
 
 
-def _siblings(walk: Walk) -> list[Found]:
+def _texts_beside(search: Search) -> list[Found]:
     """The texts that lie beside a photo which was chosen by name, and were not chosen themselves."""
-    chosen = [found for found in walk.files if found.chosen and not found.fault]
+    chosen = [found for found in search.files if found.chosen and not found.fault]
     known = {(found.root, found.name) for found in chosen}
     folders = sorted({Path(found.root) for found in chosen})
     return [found for folder in folders for found in _texts_in(folder) if (found.root, found.name) not in known]

@@ -9,7 +9,6 @@ from studio.data import remarks as said
 from studio.data.captions.rules import NO_CAPTION, audit, check_caption, class_prompt
 from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
-from studio.data.remarks import CUT, SEVERAL_PEOPLE
 from studio.jobs import state
 from studio.jobs.waiting import find_turn
 from studio.models.eyes import find_eye
@@ -115,10 +114,7 @@ class Grid(View):
 
 @dataclass(frozen=True)
 class Viewer(View):
-    """The large picture with its caption. version: of its file; problems: what is wrong with the caption; problem: why it can't be used.
-
-    unread: the end of the caption, which the base model does not see; others: captions that came with it beside the first.
-    """
+    """The large picture with its caption. version: of its file; problems: what is wrong with the caption; problem: why it can't be used."""
 
     id: str
     project: str
@@ -134,8 +130,8 @@ class Viewer(View):
     source: str
     class_prompt: str
     problems: tuple[str, ...]
-    unread: str
-    others: tuple[str, ...]
+    unread: str  # the end of the caption that the base model does not see
+    others: tuple[str, ...]  # captions that came with it and are not used
     placeholder: str
     keep: bool
     reason: str
@@ -176,7 +172,7 @@ class Look:
 
 def doubts_of(item: Item) -> list[str]:
     """What the check saw in a picture that is no reason to leave it out; what it says of all of them is said once, elsewhere."""
-    return [warning.words for warning in item.measurements.warnings if warning.code != SEVERAL_PEOPLE]
+    return [warning.words for warning in item.measurements.warnings if warning.code != said.SEVERAL_PEOPLE]
 
 
 def look_at(project: Project) -> Look:
@@ -190,7 +186,7 @@ def _look_at(version: dataset.Version, words: tuple[str, str], reader: PromptRea
     unread = {item.id: rest for item in items if reader and (rest := item.caption[reader.num_characters_read(item.caption) :])}
     remarks = {item.id: tuple(check_caption(item.caption, *words)) for item in items}
     if reader:
-        cut = said.Remark(code=CUT, words=f"The model reads {reader.prompt_tokens} tokens and does not see the end.")
+        cut = said.Remark(code=said.CUT, words=f"The model reads {reader.prompt_tokens} tokens and does not see the end.")
         remarks |= {item_id: (*remarks[item_id], cut) for item_id in unread}
     return Look(tuple(items), remarks, describe_findings(items, *words), unread)
 
@@ -380,7 +376,7 @@ def read_viewer(project: Project, look: Look, item: Item | None) -> Viewer | Non
         class_prompt=class_prompt(item.caption, trigger, noun) if item.caption else "",
         problems=tuple(remark.words for remark in look.remarks[item.id]),
         unread=look.unread.get(item.id, ""),
-        others=tuple(item.other_captions),
+        others=item.other_captions,
         placeholder=f"{trigger or 'the trigger'}, a {noun} with ..., in ...",
         keep=item.keep,
         reason=item.reason,

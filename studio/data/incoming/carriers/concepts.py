@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from studio.data.incoming.listing import Entry, Listing, Shelf, Text
+from studio.data.incoming.listing import Entry, Listing, Text, TextIndex
 
 
-def read(text: Text, shelf: Shelf) -> Listing | None:
+def read(text: Text, index: TextIndex) -> Listing | None:
     concepts = _concepts(text)
     if not concepts:
         return None
@@ -16,7 +16,7 @@ def read(text: Text, shelf: Shelf) -> Listing | None:
         source = concept["text"]
         if source.get("prompt_source") != "concept":
             continue
-        named = shelf.named(str(source.get("prompt_path") or ""))
+        named = index.named(str(source.get("prompt_path") or ""))
         if named is None:
             problems.append(f"it names the text {source.get('prompt_path')!r}, which was not given")
             continue

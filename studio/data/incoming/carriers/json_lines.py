@@ -2,10 +2,10 @@
 
 import json
 
-from studio.data.incoming.listing import Listing, Shelf, Text, entries_of
+from studio.data.incoming.listing import Listing, Text, TextIndex, entries_of
 
 
-def read(text: Text, shelf: Shelf) -> Listing | None:
+def read(text: Text, index: TextIndex) -> Listing | None:
     if text.found.suffix() not in (".jsonl", ".ndjson"):
         return None
     rows, problems = [], []

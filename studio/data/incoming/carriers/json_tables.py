@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from studio.data.incoming.listing import Entry, Listing, Shelf, Text, as_captions, captions_in, entries_of, file_in
+from studio.data.incoming.listing import Entry, Listing, Text, TextIndex, as_captions, captions_in, entries_of, file_in
 
 
-def read(text: Text, shelf: Shelf) -> Listing | None:
+def read(text: Text, index: TextIndex) -> Listing | None:
     if text.found.suffix() != ".json":
         return None
     try:

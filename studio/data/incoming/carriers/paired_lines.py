@@ -1,16 +1,16 @@
 """Two texts that go line by line: prompts.txt beside videos.txt, as trainers of diffusers' family want them."""
 
 from studio.data.incoming.found import fold
-from studio.data.incoming.listing import Entry, Listing, Shelf, Text
+from studio.data.incoming.listing import Entry, Listing, Text, TextIndex
 
 CAPTIONS = ("prompts.txt", "prompt.txt", "captions.txt", "caption.txt")
 FILES = ("videos.txt", "video.txt", "images.txt", "image.txt", "files.txt", "media.txt")
 
 
-def read(text: Text, shelf: Shelf) -> Listing | None:
+def read(text: Text, index: TextIndex) -> Listing | None:
     if fold(text.found.name) not in CAPTIONS:
         return None
-    other = next((found for name in FILES if (found := shelf.beside(text, name))), None)
+    other = next((found for name in FILES if (found := index.beside(text, name))), None)
     if other is None:
         return None
     captions, files = _lines(text), _lines(other)

@@ -3,10 +3,10 @@
 import csv
 import io
 
-from studio.data.incoming.listing import Entry, Listing, Shelf, Text, entries_of
+from studio.data.incoming.listing import Entry, Listing, Text, TextIndex, entries_of
 
 
-def read(text: Text, shelf: Shelf) -> Listing | None:
+def read(text: Text, index: TextIndex) -> Listing | None:
     if text.found.suffix() not in (".csv", ".tsv"):
         return None
     lines = text.text.lstrip("\ufeff").splitlines()

@@ -18,7 +18,7 @@ _NOWHERE = "it is a link that leads nowhere or in a circle"
 
 
 @dataclass
-class Walk:
+class Search:
     """The files found so far, and what there is to know of the way."""
 
     leave_out: Path | None = None  # a folder that is passed over, unless it was chosen itself
@@ -42,17 +42,17 @@ class TooMany(ValueError):
     """More files than are looked at in one import."""
 
 
-def walk_all(paths: Sequence[Path | str], leave_out: Path | None) -> Walk:
+def search_all(paths: Sequence[Path | str], leave_out: Path | None) -> Search:
     """The files under the given files, folders and archives, in order of name."""
-    walk = Walk(leave_out and leave_out.resolve())
+    search = Search(leave_out and leave_out.resolve())
     chosen = [_from_home(Path(path)) for path in paths]
     names = _tell_apart(chosen)
     for path, shown in zip(chosen, names):
         try:
-            _walk_chosen(walk, path, shown)
+            _search_chosen(search, path, shown)
         except (OSError, RuntimeError) as e:  # RuntimeError: links in a circle
-            walk.add(_missing(path, shown, why_unreadable(e)))
-    return walk
+            search.add(_missing(path, shown, why_unreadable(e)))
+    return search
 
 
 def _from_home(path: Path) -> Path:
@@ -70,17 +70,17 @@ def _tell_apart(paths: Sequence[Path]) -> list[str]:
     return [name if is_alone[name] else f"{path.parent.name}/{name}" for path, name in zip(paths, names)]
 
 
-def _walk_chosen(walk: Walk, path: Path, shown: str) -> None:
+def _search_chosen(search: Search, path: Path, shown: str) -> None:
     """What a person named: a file, a folder or an archive."""
     if not path.exists():
-        walk.add(_missing(path, shown, "there is no such file or folder; check the name"))
+        search.add(_missing(path, shown, "there is no such file or folder; check the name"))
     elif path.is_dir():
-        _walk_folder(walk, path.resolve(), shown)
+        _search_folder(search, path.resolve(), shown)
     elif not path.is_file():
-        walk.add(_missing(path, shown, NO_CONTENT))
+        search.add(_missing(path, shown, NO_CONTENT))
     else:
         real = path.resolve()
-        _add_file(walk, Found(str(path.parent.resolve()), (), path.name, shown, path=real, chosen=True))
+        _add_file(search, Found(str(path.parent.resolve()), (), path.name, shown, path=real, chosen=True))
 
 
 def _missing(path: Path, shown: str, fault: str) -> Found:
@@ -90,53 +90,53 @@ def _missing(path: Path, shown: str, fault: str) -> Found:
 # -- folders
 
 
-def _walk_folder(walk: Walk, root: Path, shown: str, start: tuple[str, ...] = ()) -> None:
+def _search_folder(search: Search, root: Path, shown: str, start: tuple[str, ...] = ()) -> None:
     """Everything below a folder, or below `start` in it; each real folder once, so that a circle of links ends."""
     todo = [start]
     while todo:
         parts = todo.pop()
         here = root.joinpath(*parts)
         found = Found(str(root), parts[:-1], here.name, "/".join((shown, *parts)), path=here)
-        if _may_enter(walk, found, len(parts), root):
-            todo += reversed([(*parts, name) for name in _look_into(walk, found, parts, root)])
+        if _may_enter(search, found, len(parts), root):
+            todo += reversed([(*parts, name) for name in _look_into(search, found, parts, root)])
 
 
-def _may_enter(walk: Walk, folder: Found, depth: int, root: Path) -> bool:
+def _may_enter(search: Search, folder: Found, depth: int, root: Path) -> bool:
     assert folder.path
     real = folder.path.resolve()
-    if walk.is_own(real, root):
-        walk.passed_over.append(folder.shown)
+    if search.is_own(real, root):
+        search.passed_over.append(folder.shown)
         return False
-    if real in walk.seen:
+    if real in search.seen:
         return False
-    walk.seen.add(real)
+    search.seen.add(real)
     if depth > limits.MAX_FOLDER_DEPTH:
-        walk.add(replace(folder, fault=f"it lies more than {limits.MAX_FOLDER_DEPTH} folders deep; import that folder by itself"))
+        search.add(replace(folder, fault=f"it lies more than {limits.MAX_FOLDER_DEPTH} folders deep; import that folder by itself"))
         return False
     return True
 
 
-def _look_into(walk: Walk, folder: Found, parts: tuple[str, ...], root: Path) -> list[str]:
+def _look_into(search: Search, folder: Found, parts: tuple[str, ...], root: Path) -> list[str]:
     """Note the files of one folder; the names of the folders in it."""
     folders = []
-    for name in _names_in(walk, folder):
+    for name in _names_in(search, folder):
         assert folder.path
         found = Found(str(root), parts, name, f"{folder.shown}/{name}", path=folder.path / name)
-        if _is_folder(walk, found, root):
+        if _is_folder(search, found, root):
             folders.append(name)
     return folders
 
 
-def _names_in(walk: Walk, folder: Found) -> list[str]:
+def _names_in(search: Search, folder: Found) -> list[str]:
     assert folder.path
     try:
         return sorted(path.name for path in folder.path.iterdir())
     except OSError as e:
-        walk.add(replace(folder, fault=why_unreadable(e)))
+        search.add(replace(folder, fault=why_unreadable(e)))
         return []
 
 
-def _is_folder(walk: Walk, found: Found, root: Path) -> bool:
+def _is_folder(search: Search, found: Found, root: Path) -> bool:
     """Whether to look into it; a file is noted, and what can't even be looked at."""
     path = found.path
     assert path
@@ -145,53 +145,55 @@ def _is_folder(walk: Walk, found: Found, root: Path) -> bool:
         mode = path.stat().st_mode  # of what a link leads to
         real = path.resolve() if is_link else path
     except (OSError, RuntimeError) as e:
-        walk.add(replace(found, fault=_NOWHERE if is_link else why_unreadable(e)))
+        search.add(replace(found, fault=_NOWHERE if is_link else why_unreadable(e)))
         return False
     if stat.S_ISDIR(mode):
-        return _follow(walk, found, real, root) if is_link else True
+        return _follow(search, found, real, root) if is_link else True
     if not stat.S_ISREG(mode):
-        walk.add(replace(found, fault=NO_CONTENT))
-    elif is_link and walk.is_own(real, root):
-        walk.add(replace(found, fault="it is a link into the studio's own folder"))
+        search.add(replace(found, fault=NO_CONTENT))
+    elif is_link and search.is_own(real, root):
+        search.add(replace(found, fault="it is a link into the studio's own folder"))
     else:
-        walk.num_links += is_link and not real.is_relative_to(root)
-        _add_file(walk, found)
+        search.num_links += is_link and not real.is_relative_to(root)
+        _add_file(search, found)
     return False
 
 
-def _follow(walk: Walk, found: Found, real: Path, root: Path) -> bool:
+def _follow(search: Search, found: Found, real: Path, root: Path) -> bool:
     """A link to a folder: one inside is a folder like others; one outside is looked through in bounds, and not at all if it leads back."""
     if root.is_relative_to(real):
-        walk.add(replace(found, fault=_CIRCLE))
+        search.add(replace(found, fault=_CIRCLE))
         return False
     if real.is_relative_to(root):
         return True
     shown = found.shown.removesuffix("/".join(("", *found.parts, found.name)))
-    part = Walk(walk.leave_out, most=limits.MAX_FILES, seen=set(walk.seen))
+    part = Search(search.leave_out, most=limits.MAX_FILES, seen=set(search.seen))
     try:
-        _walk_folder(part, root, shown, (*found.parts, found.name))
+        _search_folder(part, root, shown, (*found.parts, found.name))
     except TooMany:
-        walk.add(replace(found, fault=f"it is a link to a folder with more than {limits.MAX_FILES:,} files; import that folder by itself"))
+        search.add(
+            replace(found, fault=f"it is a link to a folder with more than {limits.MAX_FILES:,} files; import that folder by itself")
+        )
         return False
     for file in part.files:
-        walk.add(file)
-    walk.seen |= part.seen
-    walk.num_links += len(part.files)
+        search.add(file)
+    search.seen |= part.seen
+    search.num_links += len(part.files)
     return False
 
 
-def _add_file(walk: Walk, found: Found) -> None:
+def _add_file(search: Search, found: Found) -> None:
     """A file, or what an archive holds."""
     assert found.path
     try:
         is_archive = found.suffix() == ".zip" or (found.chosen and _begins_as_archive(found.path))
         if is_archive and _begins_as_archive(found.path):
             for entry in _entries_of(found):
-                walk.add(entry)
+                search.add(entry)
             return
     except OSError as e:
         found = replace(found, fault=why_unreadable(e))
-    walk.add(found)
+    search.add(found)
 
 
 def _begins_as_archive(path: Path) -> bool:
