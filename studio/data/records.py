@@ -34,7 +34,7 @@ class Curation(Facts):
     """What lies in curation.json. Its tables and its list are changed in place, what stands in them is replaced as a whole."""
 
     ALWAYS_WRITTEN = ("items", "originals", "next", "history")
-    number: int = 0  # counts the writings, for the lines of the journal to say which one they add to
+    number: int = field(default=0, compare=False)  # counts the writings, for the lines of the journal to say which one they add to
     items: dict[str, Record] = field(default_factory=dict)
     originals: dict[str, str] = field(default_factory=dict)  # file name in originals/ -> sha256
     next: dict[str, int] = field(default_factory=dict)  # kind -> the number that no item ever had
