@@ -19,7 +19,9 @@ _NCLX = b"colrnclx"
 def find_colours(path: Path) -> Colours:
     """What a PNG's cICP chunk (PNG 3, 11.3.2.6) or the nclx of an AVIF or HEIF (ISO/IEC 23008-12) says; sRGB where nothing does."""
     with open(path, "rb") as file:
-        head = file.read(_LOOK_BYTES)
+        head = file.read(12)
+        if head.startswith(_PNG) or head[4:8] == b"ftyp":
+            head += file.read(_LOOK_BYTES)
     if head.startswith(_PNG):
         return _in_png(head)
     if head[4:8] == b"ftyp":

@@ -16,6 +16,7 @@ from studio.data.media.tiffs import open_tiff, read_tiff, to_8_bit
 
 JPEG_QUALITY = 97
 MAX_ASPECT = 10
+MAX_TIFF_BYTES = 600 * 1024**2  # of pixels of floats, unpacked
 _FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000")
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -102,8 +103,10 @@ def _is_tiff(path: Path) -> bool:
 
 def _decode_tiff(path: Path, max_side: int | None) -> Image.Image:
     """What Pillow can't read of the many kinds of TIFF."""
-    size, orientation = open_tiff(path)
+    size, orientation, num_bytes = open_tiff(path)
     _check_size(*size)
+    if num_bytes > MAX_TIFF_BYTES:
+        raise _Refused(_too_large(f"{size[0]:,} x {size[1]:,} pixels of {num_bytes // (size[0] * size[1])} bytes"))
     image = Image.fromarray(read_tiff(path))
     if max_side and max(image.size) > max_side:
         image = _reduce(image, max_side)

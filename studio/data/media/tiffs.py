@@ -1,4 +1,7 @@
-"""TIFFs that Pillow does not read: colours in floating point or in 32 bits, and luma with colour differences (YCbCr)."""
+"""TIFFs that Pillow does not read: colours in floating point or in 32 bits, and luma with colour differences (YCbCr).
+
+tifffile comes with scikit-image.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -8,14 +11,14 @@ import numpy as np
 _YCBCR = 6  # photometric interpretation
 
 
-def open_tiff(path: Path) -> tuple[tuple[int, int], int]:
-    """((width, height), orientation) of its first picture, nothing decoded."""
+def open_tiff(path: Path) -> tuple[tuple[int, int], int, int]:
+    """((width, height), orientation, bytes of its pixels) of its first picture, nothing decoded."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
         page: Any = file.pages[0]
         orientation = page.tags.valueof(274, 1)
-        return (page.imagewidth, page.imagelength), int(orientation)
+        return (page.imagewidth, page.imagelength), int(orientation), int(page.nbytes)
 
 
 def read_tiff(path: Path) -> np.ndarray:
