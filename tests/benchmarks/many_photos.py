@@ -40,7 +40,7 @@ def main() -> None:
         began = time.monotonic()
         assert len(dataset.list_items(project)) == options.photos
         listed = time.monotonic() - began
-    first, last = (cost(marks, start, options.window) for start in (options.window // 10, options.photos - options.window))
+    first, last = (cost(marks, start, options.window) for start in (options.window // 10, options.photos - options.window - 2))
     print(
         json.dumps(
             {
