@@ -11,6 +11,7 @@ from studio.models.files.weights import check_names
 from studio.models.forward import Transformer
 from studio.models.loading import load_expert_on_meta
 from studio.models.lora import trainable_lora
+from studio.models.observer import Observer
 
 
 def lora_state(model: Transformer) -> LoraState:
@@ -33,3 +34,9 @@ def load_pipeline(base: BaseModel, dtype: torch.dtype = torch.float32) -> WanPip
     pipeline = WanPipeline.from_pretrained(base.folder, dtype=dtype, use_safetensors=True, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def find_observer(base: BaseModel) -> Observer | None:
+    """The Observer that belongs to a base model; None for a model that has none."""
+    name = base.preset.observer
+    return Observer.load(base.folder / name) if name else None

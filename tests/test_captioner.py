@@ -11,6 +11,7 @@ import pytest
 from studio.config import CaptionConfig, list_presets, load_preset
 from studio.data import dataset
 from studio.data.captions.answer import read_answer
+from studio.data.captions.report import CaptionReport
 from studio.errors import Problem
 
 STYLE = load_preset("captions", "standard")
@@ -406,7 +407,7 @@ def captions_of(project):
 def test_photos_and_clips_get_structured_captions(filled, taught):
     watcher = Watcher()
     result = write(filled, taught, watcher)
-    assert result == {"written": 3, "plain": 0, "kept": 0, "failed": 0, "stopped": False, "notes": []}
+    assert result == CaptionReport(written=3)
     assert captions_of(filled) == {"0001": (PHOTO_CAPTION, "auto"), "0002": (PHOTO_CAPTION, "auto"), "clip-01": (CLIP_CAPTION, "auto")}
     assert (filled.dataset_dir / "clip-01.txt").read_text(encoding="utf-8") == CLIP_CAPTION
     last = [fields for event, fields in watcher.events if event == "progress"][-1]
@@ -423,7 +424,7 @@ def test_captions_by_hand_or_imported_are_never_touched(filled, taught):
     dataset.set_caption(filled, "0001", "ohwx, my own words", source="hand")
     dataset.set_caption(filled, "0002", "ohwx, from another trainer", source="imported")
     result = write(filled, taught, overwrite_auto=True, only=["0001", "0002", "clip-01"])
-    assert (result["written"], result["kept"]) == (1, 2)
+    assert (result.written, result.kept) == (1, 2)
     captions = captions_of(filled)
     assert captions["0001"] == ("ohwx, my own words", "hand")
     assert captions["0002"] == ("ohwx, from another trainer", "imported")
@@ -431,46 +432,46 @@ def test_captions_by_hand_or_imported_are_never_touched(filled, taught):
 
 def test_automatic_captions_are_written_again_only_when_asked(filled, taught):
     dataset.set_caption(filled, "0001", "ohwx, an older automatic caption", source="auto")
-    assert write(filled, taught, only=["0001"])["written"] == 0
-    assert write(filled, taught, only=["0001"], overwrite_auto=True)["written"] == 1
+    assert write(filled, taught, only=["0001"]).written == 0
+    assert write(filled, taught, only=["0001"], overwrite_auto=True).written == 1
     assert captions_of(filled)["0001"] == (PHOTO_CAPTION, "auto")
 
 
 def test_a_caption_typed_while_the_job_runs_wins(filled, taught):
     watcher = Watcher(do_at=2, do=lambda: dataset.set_caption(filled, "0002", "ohwx, typed meanwhile"))
     result = write(filled, taught, watcher)
-    assert (result["written"], result["kept"]) == (2, 1)
+    assert (result.written, result.kept) == (2, 1)
     assert captions_of(filled)["0002"] == ("ohwx, typed meanwhile", "hand")
-    assert "edited meanwhile" in result["notes"][0]["text"]
+    assert "edited meanwhile" in result.notes[0].text
 
 
 def test_an_item_removed_while_the_job_runs_is_named(filled, taught):
     result = write(filled, taught, Watcher(do_at=1, do=lambda: dataset.remove_item(filled, "0001")))
-    assert (result["written"], result["failed"]) == (2, 1)
-    assert result["notes"][0]["file"] == "0001.jpg"
+    assert (result.written, result.failed) == (2, 1)
+    assert result.notes[0].file == "0001.jpg"
 
 
 def test_a_stop_is_seen_between_items(filled, taught):
     result = write(filled, taught, Watcher(stop_at=2))
-    assert (result["written"], result["stopped"]) == (1, True)
+    assert (result.written, result.stopped) == (1, True)
     assert [bool(caption) for caption, _ in captions_of(filled).values()] == [True, False, False]
-    assert write(filled, taught)["written"] == 2
+    assert write(filled, taught).written == 2
 
 
 def test_a_captioner_that_answers_nothing_gives_the_plain_caption_and_a_note(filled, untaught):
     result = write(filled, untaught, config=CaptionConfig(max_new_tokens=16))
-    assert (result["written"], result["plain"]) == (3, 3)
+    assert (result.written, result.plain) == (3, 3)
     assert set(captions_of(filled).values()) == {("ohwx, a person", "auto")}
-    assert [note["file"] for note in result["notes"]] == ["0001.jpg", "0002.jpg", "clip-01.mp4"]
-    assert all("please look" in note["text"] for note in result["notes"])
+    assert [note.file for note in result.notes] == ["0001.jpg", "0002.jpg", "clip-01.mp4"]
+    assert all("please look" in note.text for note in result.notes)
 
 
 def test_a_damaged_photo_is_named_and_the_job_goes_on(filled, taught):
     items = {item.id: item for item in dataset.list_items(filled)}
     data = items["0001"].path.read_bytes()
     result = write(filled, taught, Watcher(do_at=1, do=lambda: items["0001"].path.write_bytes(data[:300])))
-    assert (result["written"], result["failed"]) == (2, 1)
-    assert result["notes"][0]["file"] == "0001.jpg"
+    assert (result.written, result.failed) == (2, 1)
+    assert result.notes[0].file == "0001.jpg"
     assert captions_of(filled)["0001"][0] == ""
 
 
@@ -479,7 +480,7 @@ def test_nothing_to_write_loads_no_model(filled):
         dataset.set_caption(filled, item.id, "ohwx, by hand")
     watcher = Watcher()
     result = write(filled, filled.root / "no such model", watcher)
-    assert (result["written"], result["kept"]) == (0, 3)
+    assert (result.written, result.kept) == (0, 3)
     assert "0 captions to write" in watcher.events[0][1]["message"]
 
 
@@ -487,7 +488,7 @@ def test_left_out_items_are_captioned_only_when_named(filled, taught):
     dataset.set_keep(filled, "0002", False, "blurred")
     write(filled, taught)
     assert captions_of(filled)["0002"][0] == ""
-    assert write(filled, taught, only=["0002"])["written"] == 1
+    assert write(filled, taught, only=["0002"]).written == 1
 
 
 def test_a_missing_trigger_or_item_is_said_before_any_work(filled):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from model_kit import find_observer
 from training_kit import Events, lora_bits, new_project, new_run, small_config
 
 from studio.config import list_presets, load_preset
@@ -11,7 +12,6 @@ from studio.data.cache import Cache, Sample
 from studio.disk import read_json
 from studio.errors import Problem
 from studio.models.loading import load_expert, load_text_encoder, load_vae
-from studio.models.observer import find_observer
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
 from studio.training.class_pictures import STAGE, drawing_settings, other_people, plan_class_pictures
 from studio.training.loop import train
@@ -136,8 +136,8 @@ def test_a_stop_while_they_are_drawn_is_a_stop_and_nothing_is_lost(tiny_base, fi
     config, events = finished[0], Events()
     run_dir = new_run(new_project(tiny_base, photos=5))
     result = train(config, run_dir, report=events, should_stop=lambda: any(e["stage"] == STAGE for e in events.of("progress")))
-    assert result["stopped"] and result["step"] == 0 and not events.of("step")
-    assert train(config, run_dir, report=Events())["step"] == config.steps
+    assert result.stopped and result.step == 0 and not events.of("step")
+    assert train(config, run_dir, report=Events()).step == config.steps
 
 
 def test_a_damaged_picture_is_drawn_again_and_one_lost_on_the_way_is_named(tiny_base, finished, project):

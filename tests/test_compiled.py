@@ -111,7 +111,7 @@ def test_a_program_that_cannot_be_made_in_the_night_costs_a_note_and_no_step(no_
     monkeypatch.setattr(loop, "why_not_compiled", lambda device: "")  # the small program of the start could be made
     run_dir, events = new_run(new_project(tiny_base)), Events()
     result = loop.train(small_config(steps=2, save_every=2, memory={"compile_blocks": True}), run_dir, report=events)
-    assert result["step"] == result["steps"] and [step["step"] for step in events.of("step")] == [1, 2]
+    assert result.step == result.steps and [step["step"] for step in events.of("step")] == [1, 2]
     notes = [note["message"] for note in events.of("note") if "compiled" in note["message"]]
     assert len(notes) == 2 and "during the first steps" in notes[0] and "not compiled" in notes[1]
     assert [event["compile_blocks"] for event in events.of("memory")] == [False]

@@ -36,21 +36,21 @@ def test_a_run_ends_before_its_time_with_a_pair_and_goes_on_later(tiny_base, set
     result = train(small_config(**settings, finish_by="07:00"), run_dir, report=events)
 
     assert time.localtime().tm_hour == 6  # in time
-    assert result["stopped_by"] == "finish-by" and 1 < result["step"] < 4000
+    assert result.stopped_by == "finish-by" and 1 < result.step < 4000
     [pair] = list_run_pairs(run_dir)
-    assert pair.step == result["step"] and pair.manifest.saved_by == "finish-by"
+    assert pair.step == result.step and pair.manifest.saved_by == "finish-by"
     notes = [e["message"] for e in events.of("note")]
     assert any("ends with a saved pair before" in note and "07:00" in note for note in notes) and "to be finished by 07:00" in notes[-1]
     assert events.of("progress")[-1]["seconds_left"] < 10  # it is the time until then
-    train(small_config(**settings), run_dir, report=events, should_stop=lambda: len(events.of("step")) > result["step"])
-    assert [e["step"] for e in events.of("step")] == list(range(1, result["step"] + 2))
+    train(small_config(**settings), run_dir, report=events, should_stop=lambda: len(events.of("step")) > result.step)
+    assert [e["step"] for e in events.of("step")] == list(range(1, result.step + 2))
 
 
 def test_a_run_that_is_due_at_once_makes_no_step_and_no_pair_of_nothing(tiny_base, set_clock):
     run_dir, events = new_run(new_project(tiny_base, photos=5)), Events()
     set_clock(6, 59, 50)
     result = train(small_config(finish_by="07:00"), run_dir, report=events)
-    assert result["stopped"] and result["step"] == 0 and not list_run_pairs(run_dir) and not events.of("phase")
+    assert result.stopped and result.step == 0 and not list_run_pairs(run_dir) and not events.of("phase")
 
 
 def test_the_next_time_of_day_is_today_or_tomorrow():

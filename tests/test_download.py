@@ -27,7 +27,7 @@ from studio.jobs.kinds.download import DownloadJob
 from studio.jobs.recorder import Recorder
 from studio.models.catalogue import describe_model, find_model
 from studio.models.fetch import offers as sources
-from studio.models.fetch.download import PARTS, WAITS, download_model, list_needed
+from studio.models.fetch.download import PARTS, WAITS, DownloadReport, download_model, list_needed
 from studio.models.fetch.fetchable import describe, find_fetchable
 from studio.models.fetch.needed import names_of_diffusers_folder
 from studio.models.files.folders import check_folder
@@ -107,11 +107,11 @@ def test_only_the_files_that_are_needed_are_fetched_and_the_folder_is_a_model(hu
     assert_whole(workspace, hub.files)
     needed = needed_of(hub.files)
     assert not set(DECOYS) & set(needed) and not set(DECOYS) & {r.name for r in hub.asked()}
-    assert result["fetched_bytes"] == result["bytes"] == sum(len(hub.files[name]) for name in needed)
-    assert result["files"] == len(needed) and not result["stopped"]
+    assert result.fetched_bytes == result.bytes == sum(len(hub.files[name]) for name in needed)
+    assert result.files == len(needed) and not result.stopped
     assert find_model(MODEL, workspace).weight_files("transformer") == [workspace.models_dir / MODEL / shard for shard in SHARDS]
     last = watch.events[-1]
-    assert last["done"] == last["total"] == round(result["bytes"] / 1e6, 2) and last["unit"] == "MB"
+    assert last["done"] == last["total"] == round(result.bytes / 1e6, 2) and last["unit"] == "MB"
 
 
 def test_the_sizes_are_told_before_anything_is_fetched(hub, workspace):
@@ -190,7 +190,7 @@ def test_a_server_that_cannot_begin_in_the_middle_begins_anew(hub, workspace):
     hub.faults[LOW] = [("cut", 1_000_000), ("no range",)]
     result = fetch(workspace)
     assert_whole(workspace, hub.files)
-    assert hub.sent(LOW) == len(hub.files[LOW]) + 1_000_000 and result["fetched_bytes"] == result["bytes"] + 1_000_000
+    assert hub.sent(LOW) == len(hub.files[LOW]) + 1_000_000 and result.fetched_bytes == result.bytes + 1_000_000
 
 
 def test_a_request_to_stop_is_seen_within_two_seconds_even_when_nothing_comes(hub, workspace):
@@ -203,7 +203,7 @@ def test_a_request_to_stop_is_seen_within_two_seconds_even_when_nothing_comes(hu
         return bool(asked_at) and time.monotonic() > asked_at[0] + 0.5
 
     result = fetch(workspace, Watch(stop))
-    assert time.monotonic() - asked_at[0] < 2.5 and result["stopped"]
+    assert time.monotonic() - asked_at[0] < 2.5 and result.stopped
     assert not describe_model(MODEL, workspace).available
     before = len(hub.requests)
     fetch(workspace)
@@ -542,7 +542,9 @@ def test_a_detached_worker_downloads_while_another_job_runs(hub, workspace, proj
         while not (job := state.read_status(run_dir)).is_over:
             assert time.monotonic() < deadline, (workspace.downloads.home / "worker.log").read_text(encoding="utf-8")
             time.sleep(0.1)
-    assert job.state == "done" and job.result["fetched_bytes"] == job.result["bytes"], job.error
+    assert job.state == "done", job.error
+    result = job.read_result(DownloadReport)
+    assert result.fetched_bytes == result.bytes
     assert_whole(workspace, hub.files)
     assert state.list_jobs(workspace) == [] and [p.slug for p in workspace.list_projects()] == ["anna"]
 
@@ -556,11 +558,13 @@ def test_a_stopped_download_is_resumed_as_the_same_job(hub, workspace):
             launcher.request_stop(run_dir)
 
     job = worker.run_job(run_dir, echo=stop_soon)
-    assert job.state == "stopped" and 0 < job.result["fetched_bytes"] < job.result["bytes"]
+    first = job.read_result(DownloadReport)
+    assert job.state == "stopped" and 0 < first.fetched_bytes < first.bytes
     hub.rate = 0
     launcher.resume(run_dir, foreground=True)
     second = worker.run_job(run_dir)
-    assert second.state == "done" and second.result["fetched_bytes"] == second.result["bytes"] - job.result["fetched_bytes"]
+    result = second.read_result(DownloadReport)
+    assert second.state == "done" and result.fetched_bytes == result.bytes - first.fetched_bytes
     assert_whole(workspace, hub.files)
 
 
@@ -844,7 +848,7 @@ def test_the_captioner_is_fetched_resumed_checked_and_then_found(captioner_hub, 
     assert {name: path.read_bytes() for name, path in fetched.items()} == {
         name: data for name, data in captioner_hub.files.items() if name not in ("README.md", "pytorch_model.bin")
     }
-    assert result["files"] == len(fetched) and [r.start for r in captioner_hub.asked(shard)][:2] == [0, 50_000]
+    assert result.files == len(fetched) and [r.start for r in captioner_hub.asked(shard)][:2] == [0, 50_000]
     assert not any(seen[:-1]) and describe(CAPTIONER, workspace).available
     assert find_captioner("", None, workspace) == workspace.models_dir / CAPTIONER
 

@@ -323,10 +323,10 @@ def test_pairs_are_compared_from_the_same_pictures_and_a_stopped_comparison_goes
     project = finished[0]
     asked = []
     stopped = start_sweep(project, should_stop=lambda: len(asked) == 10 or asked.append(1))
-    assert stopped["stopped"] and stopped["rendered"] == 0, "the first stages are drawn, and wait in files"
+    assert stopped.stopped and stopped.rendered == 0, "the first stages are drawn, and wait in files"
     result = start_sweep(project)
-    assert (result["rendered"], result["failed"], result["stopped"]) == (4, 0, False)
-    folder = project.sweep_dir(result["sweep"])
+    assert (result.rendered, result.failed, result.stopped) == (4, 0, False)
+    folder = project.sweep_dir(result.sweep)
     sweep = sweeps.read_sweep(folder)
     assert [prompt.first_picture.item for prompt in sweep.prompts] == ["0001", "0002"]
     assert "begins with 0002" in (folder / "report.html").read_text(encoding="utf-8")
@@ -472,7 +472,8 @@ def test_a_pair_is_exported_under_the_models_own_names(base, finished):
         "FILE/OF/wan2.2_i2v_high_noise_14B_fp16.safetensors",
         900,
     )
-    assert "wan_cache_latents.py --dataset_config dataset.toml --i2v" in (folders["musubi"] / "README.txt").read_text(encoding="utf-8")
+    start = (folders["musubi"] / "start.sh").read_text(encoding="utf-8")
+    assert '--vae "$files/wan_2.1_vae.safetensors" --i2v' in start and "wan2.2_i2v_${expert}_14B_fp16" in start
     assert pipe["model"]["ckpt_path"].endswith("Wan2.2-I2V-A14B") and pipe["model"]["max_t"] == 0.9
     assert [directory["frame_buckets"] for directory in dataset["directory"]] == [[5]]
     assert export_pair(project, pair, "bundle").is_dir()

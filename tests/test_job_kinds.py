@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ GREET = '''
 
 from dataclasses import dataclass
 
+from studio.facts import Facts
 from studio.jobs.kind import PROCESSOR, JobConfig
 
 TITLE = "Greet"
@@ -30,24 +32,32 @@ class GreetJob(JobConfig):
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Greeted(Facts):
+    greeted: int
+    by: str
+
+
 Config = GreetJob
+Result = Greeted
 
 
 def run(config, work):
     for number, name in enumerate(config.names, 1):
         work.recorder.report("progress", stage="Greeting", done=number, total=len(config.names), unit="people", message=name)
-    return {"greeted": len(config.names), "by": work.project.facts().name}
+    return Greeted(greeted=len(config.names), by=work.project.facts().name)
 
 
 def describe_end(result):
-    return f"{result['greeted']} people were greeted."
+    return f"{result.greeted} people were greeted."
 '''
 WORKER = """
 import sys
 from studio.jobs import kinds, worker
 kinds.__path__.append(sys.argv[1])
-worker.main(sys.argv[2])
+worker.main(sys.argv[2], "processor")
 """
+VERDICT = {"keep": False, "decided_by": "curate", "reason": "blurred", "reasons": [{"code": "blur", "words": "blurred"}], "warnings": []}
 TITLES = {
     "train": "Train",
     "rehearse": "Rehearse",
@@ -79,12 +89,15 @@ def test_a_kind_of_one_file_more_is_queued_run_by_the_worker_and_told_of(project
     greet = find_kinds()["greet"]
     run_dir = launcher.enqueue(project, greet.Config(names=("Anna", "Bea")))
     assert run_dir.name == "greet-001" and state.read_status(run_dir).title == "Greet"
+    assert state.read_status(run_dir).read_result(greet.Result) is None, "it has not run"
     subprocess.run(
         [sys.executable, "-c", WORKER, str(folder), str(project.workspace.home)], check=True, cwd=Path(cli.__file__).parent.parent
     )
     job = state.read_status(run_dir)
     assert (job.state, job.progress.message, job.fraction) == ("done", "Bea", 1.0)
-    assert greet.describe_end(job.result) == "2 people were greeted." and job.result["by"] == "Anna"
+    result = job.read_result(greet.Result)
+    assert isinstance(result, greet.Greeted) and result.by == "Anna" and job.result == {"greeted": 2, "by": "Anna"}
+    assert greet.describe_end(result) == "2 people were greeted."
     assert cli.main(["jobs", "--json", "--home", str(project.workspace.home)]) == 0
     assert json.loads(capsys.readouterr().out)["jobs"][0]["kind"] == "greet"
 
@@ -115,3 +128,39 @@ def test_a_job_waits_in_the_queue_of_its_kind(project):
 def test_what_another_version_wrote_into_a_config_is_kept_when_settings_change(project):
     run_dir = launcher.enqueue(project, CurateJob(keep=3, unknown={"later": 1}))
     assert read_config(CurateJob, run_dir).unknown == {"later": 1}
+
+
+# what status.json held as the result of each kind before results had types, ended and stopped
+KEPT_RESULTS = [
+    ("train", {"step": 8, "steps": 8, "stopped": False, "nothing_to_do": False, "pairs": ["train-001/step-000008"]}),
+    ("train", {"step": 3, "steps": 8, "stopped": True, "nothing_to_do": False, "pairs": [], "stopped_by": "finish-by"}),
+    ("rehearse", {"stopped": True}),
+    ("rehearse", {"memory": {}, "vram_gb": None, "ram_gb": 1.5, "seconds_per_step": 2.0, "seconds_largest": 3.0, "stopped": False}),
+    ("caption", {"written": 1, "plain": 0, "kept": 2, "failed": 1, "stopped": False, "notes": [{"id": "0001", "file": "a.jpg", "text": "no"}]}),
+    ("sweep", {"sweep": "sweep-001", "rendered": 2, "reused": 0, "failed": 1, "total": 3, "report": "report.html", "stopped": True}),
+    ("import", {"added": ["0001"], "duplicates": [["a", "0001"]], "rejected": [["b", "no"]], "notes": [["c", "cut"]], "stopped": False}),
+    ("curate", {"measured": 1, "kept": 1, "left_out": 0, "changed": 0, "stopped": False, "verdicts": {"0001": VERDICT}}),
+    ("export", {"folder": "step-000008-comfyui"}),
+    ("export", {"folder": "", "stopped": True}),
+    ("download", {"stopped": False, "bytes": 10, "fetched_bytes": 4, "files": 2, "folder": "models/a"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "kept"), KEPT_RESULTS)
+def test_a_result_of_an_old_status_file_is_read_and_kept_as_it_was(project, name, kept):
+    job = status_with(project, kept)
+    result = job.read_result(find_kinds()[name].Result)
+    assert result.to_json() | kept == result.to_json() and result.stopped == kept.get("stopped", False)
+    assert isinstance(find_kinds()[name].describe_end(result), str)
+
+
+@pytest.mark.parametrize("kept", [{}, {"aborted": True}])
+def test_a_job_that_returned_nothing_has_no_result(project, kept):
+    job = status_with(project, kept)
+    assert {job.read_result(kind.Result) for kind in find_kinds().values()} == {None}
+
+
+def status_with(project, result):
+    run_dir = launcher.enqueue(project, CurateJob())
+    state.write_record(run_dir, replace(state.read_record(run_dir), state="done", result=result))
+    return state.read_status(run_dir)

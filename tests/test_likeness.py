@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from model_kit import find_observer
 
 from studio.evaluation.judge.likeness import Copies, Likeness, thumbnail
 from studio.evaluation.judge.measuring import measure
@@ -13,7 +14,7 @@ from studio.evaluation.judge.references import read_references
 from studio.evaluation.judge.scores import eye_scores
 from studio.evaluation.judge.watching import Watcher
 from studio.evaluation.sweep_facts import Prompt
-from studio.models.observer import ObserverConfig, find_observer
+from studio.models.observer import ObserverConfig
 from studio.models.observer_prompts import named_in
 from studio.tiny import demo, world
 from studio.tiny.drawing import draw_clip, draw_photo

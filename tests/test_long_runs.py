@@ -192,7 +192,7 @@ def test_a_stop_in_the_middle_of_a_step_ends_it_between_two_blocks_and_loses_not
         return len(asked) > 8
 
     result = train(config(), run_dir, report=events, should_stop=should_stop)
-    assert result["stopped"] and result["step"] == 0 and not events.of("step")
+    assert result.stopped and result.step == 0 and not events.of("step")
     train(config(), run_dir, report=events)
     assert [e["step"] for e in events.of("step")] == [1, 2, 3] and lora_bits(run_dir) == lora_bits(finished)
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from model_kit import find_observer
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -18,7 +19,7 @@ from studio.data.remarks import STRANGER
 from studio.errors import Problem
 from studio.evaluation.judge.watching import Watcher
 from studio.models.catalogue import find_model
-from studio.models.observer import CONFIG_FILE, WEIGHTS_FILE, Observer, find_observer, save_observer, to_cells
+from studio.models.observer import CONFIG_FILE, WEIGHTS_FILE, Observer, save_observer, to_cells
 from studio.models.preset import model_preset
 from studio.tiny import world
 from studio.tiny.drawing import CELL, draw_cells, draw_clip, draw_photo

@@ -98,8 +98,8 @@ def test_a_person_is_learned_compared_and_exported(base, workspace):
     job = project.new_run_dir("sweep")
     write_json(job / "config.json", {"kind": "sweep", "config": to_dict(CLIP), "pairs": None})
     result = run_sweep(CLIP, job, report=Events())
-    assert (result["rendered"], result["failed"], result["stopped"]) == (2, 0, False)
-    sweep = sweeps.read_sweep(project.sweep_dir(result["sweep"]))
+    assert (result.rendered, result.failed, result.stopped) == (2, 0, False)
+    sweep = sweeps.read_sweep(project.sweep_dir(result.sweep))
     assert verdict(project, sweep)
 
     exported = export_pair(project, pair, "comfyui")

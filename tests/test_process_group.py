@@ -96,7 +96,7 @@ def test_four_processes_follow_the_curve_of_one_even_if_one_dies_on_the_way(proj
     before = run_team(config(processes=4), run_dir, one_dies)
     assert before.keys() == {0, 2, 3} and before[0][1]["error"] == "ProcessLost" and before[0][1]["action"] == "resume"
     after = run_team(config(processes=4), run_dir, nothing_happens)
-    assert [answer[1]["step"] for answer in after.values()] == [8] * 4
+    assert [answer[1].step for answer in after.values()] == [8] * 4
     assert not after[1][0] and not after[3][0]  # the main process of each group speaks for it
     assert_same(run_dir, losses(before[0][0], before[2][0], after[0][0], after[2][0]), alone)
 
@@ -104,7 +104,7 @@ def test_four_processes_follow_the_curve_of_one_even_if_one_dies_on_the_way(proj
 def test_processes_of_an_expert_give_up_memory_together_and_a_stop_that_one_hears_ends_them_all_after_the_same_step(project, alone):
     run_dir = new_run(project)
     before = run_team(config(processes=4), run_dir, memory_runs_out_on_one_and_only_followers_hear_the_stop)
-    assert all(answer[1]["stopped"] for answer in before.values())
+    assert all(answer[1].stopped for answer in before.values())
     notes = [fields["message"] for event, fields in before[0][0] if event == "note"]
     assert sum("memory of another GPU ran out" in note for note in notes) == 2
     after = run_team(config(processes=4), run_dir, nothing_happens)

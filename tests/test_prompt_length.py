@@ -11,7 +11,7 @@ from PIL import Image
 
 from studio.data import dataset
 from studio.data.importer import import_media
-from studio.models.prompt_length import PromptReader, find_prompt_reader, may_be_cut
+from studio.models.files.prompt_length import PromptReader, find_prompt_reader, may_be_cut
 from studio.ui.dataset import view
 
 LONG = "ohwx, " + ", ".join(["a person on grass"] * 40)
@@ -81,7 +81,7 @@ def test_without_the_model_nothing_is_claimed(project):
 
 def test_counting_loads_no_torch(project):
     code = (
-        "import sys; from pathlib import Path; from studio.models.prompt_length import find_prompt_reader; from studio.workspace import Workspace\n"
+        "import sys; from pathlib import Path; from studio.models.files.prompt_length import find_prompt_reader; from studio.workspace import Workspace\n"
         f"find_prompt_reader('tiny', Workspace(Path({str(project.workspace.home)!r}))).num_characters_read({LONG!r})\n"
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )

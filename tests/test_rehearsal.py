@@ -18,6 +18,7 @@ from studio.training.events import REHEARSAL
 from studio.training.plan import planner
 from studio.training.plan.measured import same_work
 from studio.training.plan.planner import propose
+from studio.training.plan.run_reports import RehearsalReport
 from studio.training.rehearsal import rehearse
 from studio.training.work import Work
 from studio.ui.train.rehearsals import read_rehearsal
@@ -49,7 +50,7 @@ def test_ten_steps_are_taken_most_on_the_largest_item_and_nothing_of_them_stays(
     measured = rehearse(config, run_dir, report=events)
     assert len(shapes) == 10 and all(len(some) == 1 for some in shapes[:6]) and len(set.union(*shapes[6:])) == 2
     assert next(iter(shapes[0]))[1] == 2  # latent frames: the clip
-    assert measured["seconds_largest"] > 0 and measured["seconds_per_step"] > 0 and measured["ram_gb"] > 0.1 and measured["vram_gb"] is None
+    assert measured.seconds_largest > 0 and measured.seconds_per_step > 0 and measured.ram_gb > 0.1 and measured.vram_gb is None
     assert not (run_dir / "resume").exists() and not (run_dir / "checkpoints").exists()
     assert not events.of("step") and {p["code"] for p in events.of("progress") if "code" in p} == {REHEARSAL}
 
@@ -62,7 +63,7 @@ def test_pictures_of_others_are_rehearsed_at_their_size_and_not_drawn(tiny_base,
     step = Work.train_step
     monkeypatch.setattr(Work, "train_step", lambda work: groups.append(work.batches.group(work.expert_step)) or step(work))
     events = Events()
-    assert rehearse(config, run_dir, report=events)["seconds_per_step"] > 0
+    assert rehearse(config, run_dir, report=events).seconds_per_step > 0
     assert len(groups) == 10
     for group in groups:
         assert {row.latents.shape[1] for row in group.rows} == {2}
@@ -116,7 +117,7 @@ def test_memory_that_runs_out_in_a_rehearsal_takes_notches_as_training_does(tiny
 
     with device:
         measured = rehearse(config, run_dir, report=report)
-    assert len(events.of("memory")) == 2 and measured["memory"] != to_dict(config.memory)
+    assert len(events.of("memory")) == 2 and measured.memory != to_dict(config.memory)
     assert not (run_dir / "resume").exists()
 
 
@@ -130,7 +131,7 @@ def test_a_rehearsal_can_be_stopped(tiny_base, after):
         if event == "progress" and fields.get("code") == REHEARSAL:
             steps.append(fields["done"])
 
-    assert rehearse(config, run_dir, report=report, should_stop=lambda: len(steps) > after) == {"stopped": True}
+    assert rehearse(config, run_dir, report=report, should_stop=lambda: len(steps) > after) == RehearsalReport(stopped=True)
     assert not (run_dir / "rehearsal.json").exists()
 
 

@@ -225,14 +225,14 @@ def test_swapped_blocks_leave_room_for_the_one_that_visits(free_gb):
 def test_a_sweep_draws_base_and_pairs_once_and_a_second_run_draws_nothing(tiny_project, lora_states):
     ids = [make_pair(tiny_project, step, *states) for step, states in ((10, lora_states[:2]), (20, lora_states[1:]))]
     result, events = run(tiny_project)
-    assert (result["rendered"], result["reused"], result["failed"], result["total"], result["stopped"]) == (6, 0, 0, 6, False)
-    folder = tiny_project.sweep_dir(result["sweep"])
+    assert (result.rendered, result.reused, result.failed, result.total, result.stopped) == (6, 0, 0, 6, False)
+    folder = tiny_project.sweep_dir(result.sweep)
     sweep = sweeps.read_sweep(folder)
     clips = [read_clip(folder / c.clip) for c in sweep.cells]
     assert all(clip.shape == (5, 32, 32, 3) for clip in clips)
     assert [c.pair for c in sweep.cells[:3]] == [None, *ids]
     assert all(c.scores["applied"] and c.scores["change"] > 0 for c in sweep.cells if c.pair)
-    assert (folder / result["report"]).is_file()
+    assert (folder / result.report).is_file()
     assert len(list((folder / "comparisons").glob("*.mp4"))) == len(sweep.prompts)
     assert not (folder / "stages").exists()
     progress = [fields for event, fields in events if event == "progress"]
@@ -241,7 +241,7 @@ def test_a_sweep_draws_base_and_pairs_once_and_a_second_run_draws_nothing(tiny_p
     assert sweeps.estimate_seconds(tiny_project, sweep) == 0
     before = {p.name: p.stat().st_mtime_ns for p in (folder / "cells").iterdir()}
     again, _ = run(tiny_project)
-    assert (again["sweep"], again["rendered"], again["reused"]) == (result["sweep"], 0, 6)
+    assert (again.sweep, again.rendered, again.reused) == (result.sweep, 0, 6)
     assert before == {p.name: p.stat().st_mtime_ns for p in (folder / "cells").iterdir()}
 
 
@@ -262,13 +262,13 @@ def test_a_new_pair_joins_the_same_sweep_and_other_sweeps_lend_their_clips(tiny_
     one, _ = run(tiny_project)
     make_pair(tiny_project, 20, *lora_states[1:])
     two, _ = run(tiny_project)
-    assert two["sweep"] == one["sweep"]
-    assert (two["rendered"], two["reused"]) == (2, 4)
+    assert two.sweep == one.sweep
+    assert (two.rendered, two.reused) == (2, 4)
     fewer = SweepConfig(**to_dict(CONFIG) | {"prompts": PROMPTS[:1]})
     three, _ = run(tiny_project, fewer, [first])
-    assert three["sweep"] != one["sweep"]
-    assert (three["rendered"], three["reused"]) == (0, 2)
-    cells = sweeps.read_sweep(tiny_project.sweep_dir(three["sweep"])).cells
+    assert three.sweep != one.sweep
+    assert (three.rendered, three.reused) == (0, 2)
+    cells = sweeps.read_sweep(tiny_project.sweep_dir(three.sweep)).cells
     assert cells[1].scores["applied"] is True
 
 
@@ -280,7 +280,7 @@ def test_missing_and_damaged_clips_are_drawn_again(tiny_project, lora_states):
     (folder / cells[0].poster).unlink()
     (folder / cells[1].clip).write_bytes(good[:-100])
     result, _ = run(tiny_project)
-    assert (result["rendered"], result["reused"]) == (2, 2)
+    assert (result.rendered, result.reused) == (2, 2)
     assert (folder / cells[1].clip).read_bytes() == good
 
 
@@ -288,10 +288,10 @@ def test_a_stopped_sweep_keeps_finished_stages_and_continues(tiny_project, lora_
     make_pair(tiny_project, 10, *lora_states[:2])
     looks = []
     result, events = run(tiny_project, should_stop=lambda: looks.append(1) or len(looks) > 6)
-    assert result["stopped"]
-    assert result["rendered"] == 0
+    assert result.stopped
+    assert result.rendered == 0
     assert any(event == "note" for event, _ in events)
-    folder = tiny_project.sweep_dir(result["sweep"])
+    folder = tiny_project.sweep_dir(result.sweep)
     kept = {p.stem for p in (folder / "stages").iterdir()}
     assert kept <= {c.high_key for c in sweeps.read_sweep(folder).cells}
     assert kept
@@ -299,7 +299,7 @@ def test_a_stopped_sweep_keeps_finished_stages_and_continues(tiny_project, lora_
     stopped_again, _ = run(tiny_project, should_stop=lambda: True)
     assert times == {p: p.stat().st_mtime_ns for p in (folder / "stages").iterdir()}
     result, _ = run(tiny_project)
-    assert (result["sweep"], result["rendered"], result["stopped"]) == (stopped_again["sweep"], 4, False)
+    assert (result.sweep, result.rendered, result.stopped) == (stopped_again.sweep, 4, False)
     fresh = {c.key: file_sha256(folder / c.clip) for c in sweeps.read_sweep(folder).cells}
     for path in folder.rglob("*.mp4"):
         path.unlink()
@@ -313,8 +313,8 @@ def test_a_damaged_pair_fails_alone_with_a_sentence(tiny_project, lora_states):
     path = next((tiny_project.runs_dir / "train-001/checkpoints/step-000010").glob("*high_noise*"))
     path.write_bytes(path.read_bytes()[:-8])
     result, _ = run(tiny_project)
-    assert (result["rendered"], result["failed"]) == (4, 2)
-    cells = sweeps.read_sweep(tiny_project.sweep_dir(result["sweep"])).cells
+    assert (result.rendered, result.failed) == (4, 2)
+    cells = sweeps.read_sweep(tiny_project.sweep_dir(result.sweep)).cells
     assert {c.pair for c in cells if c.state == "failed"} == {bad}
     assert all("start a new comparison" in c.error for c in cells if c.state == "failed")
     assert {c.pair for c in cells if c.state == "done"} == {None, good}
@@ -324,7 +324,7 @@ def test_a_lora_of_zeros_is_seen_as_not_applied(tiny_project, lora_states):
     zeros = {key: torch.zeros_like(t) for key, t in lora_states[0].items()}
     make_pair(tiny_project, 10, zeros, zeros)
     result, _ = run(tiny_project)
-    scored = [c.scores for c in sweeps.read_sweep(tiny_project.sweep_dir(result["sweep"])).cells if c.pair]
+    scored = [c.scores for c in sweeps.read_sweep(tiny_project.sweep_dir(result.sweep)).cells if c.pair]
     assert [s["applied"] for s in scored] == [False, False]
 
 
@@ -340,7 +340,7 @@ def put_photos(project, numbers):
 
 def measured(project, result):
     """(cells, hashes of the clips' files with the times they were written)."""
-    folder = project.sweep_dir(result["sweep"])
+    folder = project.sweep_dir(result.sweep)
     cells = sweeps.read_sweep(folder).cells
     return cells, {c.key: (c.clip_sha256, (folder / c.clip).stat().st_mtime_ns) for c in cells}
 
@@ -361,7 +361,7 @@ def test_a_sweep_measures_likeness_of_base_and_pairs_and_other_photos_measure_an
     assert sweeps.count_unmeasured(tiny_project, read_last(tiny_project)) == 4
     result, events = run(tiny_project)
     again, same = measured(tiny_project, result)
-    assert (result["rendered"], result["reused"]) == (0, 4) and same == files
+    assert (result.rendered, result.reused) == (0, 4) and same == files
     assert any(fields.get("stage") == "Measuring" for _, fields in events)
     assert {c.measured["follows"] for c in again} != {c.measured["follows"] for c in cells}
     assert [c.scores.get("identity") for c in again] != [c.scores.get("identity") for c in cells]
@@ -406,7 +406,7 @@ def test_the_person_drawn_well_wins_over_too_little_and_over_copies_that_took_st
 
     folder = sweeps.open_sweep(tiny_project, config)
     draw_instead(folder, sweeps.read_sweep(folder), draw)
-    assert run(tiny_project, config)[0]["rendered"] == 0
+    assert run(tiny_project, config)[0].rendered == 0
     found = verdict(tiny_project, folder)
     rows = {row.step: row for row in found.table}
     assert (found.pair[-2:], found.sure) == ("20", "clear")
@@ -443,7 +443,7 @@ def test_without_likeness_no_spoilt_copy_of_a_pair_wins_over_it(tiny_project, lo
         record_losses(tiny_project, make_pair(tiny_project, 10, *states, run=f"train-{number:03d}"), (0.2, 0.2))
         record_losses(tiny_project, make_pair(tiny_project, 20 + number, *states), (0.2, 0.2))  # and as a later step of the same run
     result, _ = run(tiny_project, SweepConfig(**to_dict(CONFIG) | {"strengths": (0.7,)}))
-    sweep = sweeps.read_sweep(tiny_project.sweep_dir(result["sweep"]))
+    sweep = sweeps.read_sweep(tiny_project.sweep_dir(result.sweep))
     for others in ([p for p in sweep.pairs if p.id != full], *([p] for p in sweep.pairs if p.id != full)):
         ids = {full, *(pair.id for pair in others)}
         pairs, cells = [p for p in sweep.pairs if p.id in ids], [c for c in sweep.cells if c.pair in (None, *ids)]
@@ -459,14 +459,14 @@ def test_a_sweep_from_before_likeness_was_measured_is_measured_and_not_drawn(tin
     put_photos(tiny_project, range(4))
     make_pair(tiny_project, 10, *lora_states[:2])
     first, _ = run(tiny_project)
-    folder = tiny_project.sweep_dir(first["sweep"])
+    folder = tiny_project.sweep_dir(first.sweep)
     sweep = read_json(folder / "sweep.json")
     for cell in sweep["cells"]:
         del cell["measured"]
         cell["scores"] = {name: value for name, value in cell["scores"].items() if name in ("motion", "change", "applied")}
     write_json(folder / "sweep.json", sweep)
     result, _ = run(tiny_project)
-    assert result["rendered"] == 0
+    assert result.rendered == 0
     assert all(c.scores.keys() & {"identity", "resemblance"} for c in sweeps.read_sweep(folder).cells)
 
 
@@ -603,4 +603,4 @@ def test_motion_is_not_measured_against_a_base_that_stands_still():
 def test_a_result_and_its_job_name_the_sweep_folder(tiny_project, lora_states):
     make_pair(tiny_project, 10, *lora_states[:2])
     result, _ = run(tiny_project)
-    assert read_json(tiny_project.list_runs("sweep")[0] / "config.json")["sweep"] == result["sweep"] == "sweep-001"
+    assert read_json(tiny_project.list_runs("sweep")[0] / "config.json")["sweep"] == result.sweep == "sweep-001"

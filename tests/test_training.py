@@ -22,6 +22,7 @@ from studio.training.checkpoints import load_state
 from studio.training.endure.monitor import PATIENCE, LossMonitor
 from studio.training.loop import train
 from studio.training.pairs import list_pairs, list_run_pairs, verify_pair
+from studio.training.plan.run_reports import TrainReport
 from studio.training.samples import Samples, split
 from studio.training.schedule import learning_rate, list_spans, plan_phases
 from studio.training.step.batches import HELD_OUT_LEVELS
@@ -75,13 +76,7 @@ def test_training_lowers_the_loss_of_pictures_it_has_never_seen(tiny_base):
 
 def test_events_tell_the_whole_story(finished):
     _, _, events, result = finished
-    assert result == {
-        "step": 8,
-        "steps": 8,
-        "stopped": False,
-        "nothing_to_do": False,
-        "pairs": ["train-001/step-000004", "train-001/step-000008"],
-    }
+    assert result == TrainReport(step=8, steps=8, pairs=("train-001/step-000004", "train-001/step-000008"))
     assert [(e["expert"], e["first_step"], e["last_step"]) for e in events.of("phase")] == [
         ("high_noise", 1, 2), ("low_noise", 3, 4), ("high_noise", 5, 6), ("low_noise", 7, 8),
     ]  # fmt: skip
@@ -149,7 +144,7 @@ def test_a_stopped_run_says_so_and_goes_on_to_the_same_bits(project, finished, s
     config, whole, _, _ = finished
     run_dir, events = new_run(project), Events()
     result = train(config, run_dir, report=events, should_stop=lambda: len(events.of("step")) >= stop_after)
-    assert result["stopped"] and result["step"] == stop_after
+    assert result.stopped and result.step == stop_after
     assert f"Stopped after step {stop_after} of 8" in events.of("note")[-1]["message"]
     train(config, run_dir, report=events)
     assert [e["step"] for e in events.of("step")] == list(range(1, 9))  # nothing twice
@@ -171,7 +166,7 @@ def test_losses_after_a_resume_are_those_of_the_uninterrupted_run(project, finis
 def test_a_finished_run_has_nothing_to_do(finished):
     config, run_dir, _, _ = finished
     before, events = lora_bits(run_dir), Events()
-    assert train(config, run_dir, report=events)["nothing_to_do"]
+    assert train(config, run_dir, report=events).nothing_to_do
     assert [name for name, _ in events] == ["note"] and "Nothing to do" in events.of("note")[0]["message"]
     assert lora_bits(run_dir) == before
 

@@ -179,11 +179,11 @@ def test_a_side_by_side_video_is_offered_once_it_is_made_and_can_be_watched(clie
     facts = {"created": 0.0, "base_model": "tiny", "base_key": "k", "fps": 16, "settings": {"seeds": [42]}}
     sweep = Sweep(**facts, prompts=prompts, pairs=(), cells=())
     address = f"/media/{served.slug}/sweeps/sweep-001"
-    assert evaluate_view.describe_row(folder, address, sweep, 0)["video"] == ""
+    assert evaluate_view.describe_row(folder, address, sweep, 0).video == ""
     comparison_file(folder, 0, 42).write_bytes(b"video")
     row = evaluate_view.describe_row(folder, address, sweep, 0)
-    assert row["label"] == "Portrait"
-    assert client.get(row["video"]).content == b"video"
+    assert row.label == "Portrait"
+    assert client.get(row.video).content == b"video"
 
 
 def test_gradios_own_file_route_does_not_reach_the_workspace(client, served):
@@ -352,8 +352,8 @@ def test_uploads_are_deleted_by_the_job_itself_however_it_ends(project, media, i
     assert worker._claim(run)
     worker.execute(run)
     assert state.read_status(run).state == end and not folder.exists()
-    button = results_view.read_results(project)["reports"][0]["button"]
-    assert button is None if end == "done" else button["action"] == "upload"  # resuming it would find no files
+    button = results_view.read_results(project).reports[0].button
+    assert button is None if end == "done" else button.action == "upload"  # resuming it would find no files
 
 
 def test_uploads_are_deleted_when_the_import_is_taken_out_of_the_queue(project, media, idle):
@@ -518,14 +518,14 @@ def test_a_dropped_folder_keeps_its_folders_and_what_it_asks_about_waits(project
     run_import(project)
     assert [item.caption for item in dataset.list_items(project)] == ["", "ohwx, in b"]
     uploads.clear_leftovers(project.workspace)  # a studio that was closed meanwhile
-    [report] = results_view.read_results(project)["reports"]
-    [line] = report["groups"][0]["lines"]
-    assert "set/masks" in line["text"] and [choice["label"] for choice in line["answers"]] == ["They show Anna", "Leave them out"]
-    results_view.answer(project, report["job"], line["answers"][0]["name"], True)
+    [report] = results_view.read_results(project).reports
+    [line] = report.groups[0].lines
+    assert "set/masks" in line.text and [choice.label for choice in line.answers] == ["They show Anna", "Leave them out"]
+    results_view.answer(project, report.job, line.answers[0].name, True)
     run_all(project)
     assert len(dataset.list_items(project)) == 3 and nothing_sent_is_left(project)
-    [report] = results_view.read_results(project)["reports"]
-    assert report["text"] == "Imported 3 items." and report["groups"] == []
+    [report] = results_view.read_results(project).reports
+    assert report.text == "Imported 3 items." and report.groups == ()
 
 
 def test_dismissing_a_question_deletes_what_waited_for_its_answer(project, media, idle):
@@ -533,7 +533,7 @@ def test_dismissing_a_question_deletes_what_waited_for_its_answer(project, media
     run_import(project)
     uploads.clear(project)
     assert not nothing_sent_is_left(project)
-    results_view.dismiss(project, results_view.read_results(project)["reports"][0]["job"])
+    results_view.dismiss(project, results_view.read_results(project).reports[0].job)
     uploads.clear(project)
     assert nothing_sent_is_left(project)
 
@@ -582,9 +582,9 @@ def test_an_import_tells_what_was_rejected_what_was_there_and_what_to_know(fille
         "notes": [("long.jpg", "its caption was cut to 2000 characters")],
     }
     finish(filled, NOTHING_GIVEN, result)
-    [report] = results_view.read_results(filled)["reports"]
-    lines = [line["text"] for group in report["groups"] for line in group["lines"]]
-    assert report["text"] == "Imported 1 item. 1 file could not be used."
+    [report] = results_view.read_results(filled).reports
+    lines = [line.text for group in report.groups for line in group.lines]
+    assert report.text == "Imported 1 item. 1 file could not be used."
     assert lines == [
         "notes.jpg: It is no picture.",
         "copy.jpg is the same as item 0001.",
@@ -595,21 +595,21 @@ def test_an_import_tells_what_was_rejected_what_was_there_and_what_to_know(fille
 def test_a_result_stays_until_it_is_dismissed_in_any_window(filled, idle):
     finish(filled, NOTHING_GIVEN, {"added": [], "rejected": [("a.txt", "it is no picture")]})
     finish(filled, CurateJob(), {})
-    reports = results_view.read_results(filled)["reports"]
-    assert [report["title"] for report in reports] == ["Choose the best photos", "Import"]
-    results_view.dismiss(filled, reports[1]["job"])
-    assert [report["title"] for report in results_view.read_results(filled)["reports"]] == ["Choose the best photos"]
-    results_view.dismiss(filled, reports[0]["job"])
-    assert results_view.read_results(filled) == {}
+    reports = results_view.read_results(filled).reports
+    assert [report.title for report in reports] == ["Choose the best photos", "Import"]
+    results_view.dismiss(filled, reports[1].job)
+    assert [report.title for report in results_view.read_results(filled).reports] == ["Choose the best photos"]
+    results_view.dismiss(filled, reports[0].job)
+    assert results_view.read_results(filled) is None
     finish(filled, NOTHING_GIVEN, {"added": ["0009"], "rejected": []})
-    assert results_view.read_results(filled)["reports"][0]["text"] == "Imported 1 item."
+    assert results_view.read_results(filled).reports[0].text == "Imported 1 item."
 
 
 def test_captions_that_say_too_little_are_named_and_lead_to_their_picture(filled, idle):
     note = {"id": "0002", "file": "0002.jpg", "text": "the answer was no use; the caption says only 'ohwx, a person', please look at it"}
     finish(filled, CaptionJob(config={}), {"written": 2, "plain": 1, "kept": 1, "failed": 0, "notes": [note]})
-    [report] = results_view.read_results(filled)["reports"]
-    assert "2 captions were written" in report["text"] and report["groups"][0]["lines"][0]["item"] == "0002"
+    [report] = results_view.read_results(filled).reports
+    assert "2 captions were written" in report.text and report.groups[0].lines[0].item == "0002"
     dataset.set_caption(filled, "0002", "ohwx, a person")
     step = dataset_view.next_step(filled)
     assert "1 caption with a remark, beginning with 0002" in step.text and "nothing about the scene" in step.reason
@@ -894,7 +894,7 @@ def test_without_pairs_evaluate_points_to_training(filled):
     with gr.Blocks():
         form = build_form(SweepConfig, "sweep", skip=evaluate_choice.ASKED_APART)
     assert "train first" in evaluate_choice.what_prevents(filled)
-    assert evaluate_view.read_clips(filled, "") == {} and form.fields
+    assert evaluate_view.read_clips(filled, "") is None and form.fields
 
 
 def make_seen_sweep(project):
@@ -939,15 +939,15 @@ def make_seen_sweep(project):
 def test_evaluate_shows_likeness_in_a_line_under_the_clips_in_a_chart_and_a_table(filled):
     make_seen_sweep(filled)
     shown = evaluate_view.read_clips(filled, "")
-    assert shown["verdict"]["text"] == "Use step 1,000 at 0.7. Identity 91 % of your photos; motion 90 % of the base."
-    assert [cell["note"] for cell in shown["cells"]] == [f"identity {share} %, prompt 95 %" for share in (6, 91, 60)]
-    (chart,) = shown["verdict"]["charts"]
-    assert [(point["column"], point["label"].split(":")[0]) for point in chart["points"]] == [
+    assert shown.verdict.text == "Use step 1,000 at 0.7. Identity 91 % of your photos; motion 90 % of the base."
+    assert [cell.note for cell in shown.cells] == [f"identity {share} %, prompt 95 %" for share in (6, 91, 60)]
+    (chart,) = shown.verdict.charts
+    assert [(point.column, point.label.split(":")[0]) for point in chart.points] == [
         (1, "Step 1,000 at 0.7"),
         (2, "Step 2,000 at 0.7"),
     ]
-    assert "<svg" in chart["svg"] and 'role="img"' in chart["svg"] and shown["verdict"]["rows"][0][2] == "91 % (base 6 %)"
-    assert any("Step 2000 of train-001 is over-trained" in sentence for sentence in shown["verdict"]["why"])
+    assert "<svg" in chart.svg and 'role="img"' in chart.svg and shown.verdict.rows[0][2] == "91 % (base 6 %)"
+    assert any("Step 2000 of train-001 is over-trained" in sentence for sentence in shown.verdict.why)
 
 
 def test_the_train_tab_s_values_fit_its_fields(filled):

@@ -198,13 +198,13 @@ def test_a_sample_of_the_newest_pair_is_drawn_by_a_job_and_is_no_comparison_yet(
     shown = {p["label"]: p for p in train_view.read_run(project).pairs}
     assert list(shown) == ["Step 4", "Step 2", "Base"] and shown["Step 4"]["waits"]  # the base is drawn once
     assert all(shown[label]["sample"]["clip"].startswith("/media/anna/sweeps/sweep-001/cells/") for label in ("Step 2", "Base"))
-    assert evaluate_view.read_clips(project, "") == {} and evaluate_view.next_step(project).button.label == "Draw the test clips"
+    assert evaluate_view.read_clips(project, "") is None and evaluate_view.next_step(project).button.label == "Draw the test clips"
 
     launcher.cancel(project.list_runs("sweep")[-1])
     sample = train_samples.sample_config(project)
     evaluate_choice.save_choice(project, prompts="\n".join(sample.prompts), strengths=sample.strengths)
     evaluate_choice.start(project)  # asked for as a comparison, it is one
-    assert evaluate_view.read_clips(project, "")["sweep"] == "sweep-001"
+    assert evaluate_view.read_clips(project, "").sweep == "sweep-001"
 
 
 def test_a_training_that_learns_too_fast_goes_on_with_half_the_speed_at_one_press(project, monkeypatch):

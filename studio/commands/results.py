@@ -18,7 +18,7 @@ from studio.evaluation.judge.verdict import NOT_MEASURED, Verdict
 from studio.evaluation.judge.verdict import verdict as judge
 from studio.evaluation.prompts import flags_in, read_prompts_file
 from studio.evaluation.rest import Rest, what_is_left
-from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Sweep
+from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Sweep, SweepReport
 from studio.evaluation.sweep_plan import select_pairs
 from studio.jobs.kinds.sweep import SweepJob
 from studio.machine import read_machine
@@ -81,8 +81,8 @@ def draw(project: Project, folder: Path, out: Output) -> Drawn:
     _announce(project, plan, folder.name, rest, out)
     pairs = [pair.id for pair in plan.pairs]
     job = run_here(project, SweepJob(config=dict(plan.settings), pairs=tuple(pairs), sweep=folder.name), out)
-    numbers = {name: job.result[name] for name in ("rendered", "reused", "failed", "total", "stopped") if name in job.result}
-    drawn = Drawn(folder.name, report, job.state, **numbers)
+    did = job.read_result(SweepReport) or SweepReport()
+    drawn = Drawn(folder.name, report, job.state, did.rendered, did.reused, did.failed, did.total, did.stopped)
     out.print(f"Drew {drawn.rendered} clips, {drawn.reused} were there already. Report: {report}")
     return drawn
 

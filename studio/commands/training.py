@@ -23,6 +23,7 @@ from studio.training.material import why_nothing_to_learn
 from studio.training.pairs import list_pairs
 from studio.training.plan.optimizer_facts import how_to_use, why_not_usable
 from studio.training.plan.planner import Plan, propose
+from studio.training.plan.run_reports import FINISH_BY, TrainReport
 from studio.words import count, duration, gigabytes
 from studio.workspace import Project, Workspace
 
@@ -221,7 +222,8 @@ def _resume(args: Namespace, project: Project, change: dict[str, Any]) -> Path:
 def _describe(job: JobStatus, project: Project, out: Output) -> dict[str, Any]:
     pairs = [pair.id for pair in list_pairs(project) if pair.run == job.name]
     if job.state == "stopped":
-        due = " in time, with a pair" if job.result.get("stopped_by") == "finish-by" else ""
+        report = job.read_result(TrainReport)
+        due = " in time, with a pair" if report and report.stopped_by == FINISH_BY else ""
         out.print(f"Stopped and saved{due}. Go on with: python -m studio train {project.slug} --resume")
     else:
         out.print(f"{job.name} is done after {duration(job.seconds)}: {count(len(pairs), 'checkpoint pair')}.")

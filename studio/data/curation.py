@@ -1,37 +1,23 @@
 """Look at every item of a project and propose the best varied set: measured once, stored as one step that can be undone."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from studio.config import NUM_KEPT, DataConfig
 from studio.data import dataset, persons, quality
+from studio.data.curate_report import CurateReport, Proposal
 from studio.data.item_record import Item, Measurements, Sighting
-from studio.data.quality import Proposal
 from studio.data.remarks import SEVERAL_PEOPLE
 from studio.errors import Problem
-from studio.facts import Facts
 from studio.models import eyes
 from studio.models.catalogue import BaseModel, describe_model, find_model
 from studio.models.preset import ModelPreset, list_models, model_preset
 from studio.workspace import Project
 
 Report = Callable[..., None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CurateReport(Facts):
-    """What a check of the pictures did. The result of its job."""
-
-    ALWAYS_WRITTEN = ("measured", "kept", "left_out", "changed", "stopped", "verdicts")
-    measured: int = 0
-    kept: int = 0
-    left_out: int = 0
-    changed: int = 0  # decisions
-    stopped: bool = False  # then no decision was changed
-    verdicts: dict[str, Proposal] = field(default_factory=dict)  # what is proposed for each item
 
 
 def curate(

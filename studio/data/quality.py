@@ -5,17 +5,17 @@ There is no face detector here: everything is judged on the middle of the pictur
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from studio.data import persons
 from studio.data import remarks as said
+from studio.data.curate_report import Proposal
 from studio.data.item_record import Item, Measurements
 from studio.data.media.clips import read_frames
 from studio.data.media.photos import load_photo
-from studio.data.remarks import Decision, Remark, Warned
+from studio.data.remarks import Remark
 
 VERSION = 1  # of the measurements
 # blur_effect, 0 sharp to 1 blurred. Looser than the limits known for face crops, since the middle may hold soft background.
@@ -29,14 +29,6 @@ FLAT = 0.05  # grey levels from pixel to pixel: flatter is drawn, not photograph
 MIN_MEASURED_SIDE = 192  # blur and blocks mean nothing in smaller pictures
 CROP = 0.6
 _VARIETY = 1.0  # a fully different picture counts as much as one grade of quality
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proposal(Decision, Warned):
-    """What is proposed for one item."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {"warnings": []} | super().to_json()
 
 
 def measure(item: Item, images: Sequence[Image.Image]) -> Measurements:

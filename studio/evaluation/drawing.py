@@ -26,7 +26,7 @@ from studio.evaluation.judge.measuring import missing_scores, with_scores
 from studio.evaluation.judge.watching import Watcher
 from studio.evaluation.report import write_report
 from studio.evaluation.stages import StageStore
-from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Cell, Prompt, Sweep
+from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Cell, Prompt, Sweep, SweepReport
 from studio.evaluation.sweeps import WAVE_CELLS
 from studio.models.catalogue import find_model
 from studio.models.loading import dtype_of, load_expert, load_text_encoder, load_vae, pick_device, release
@@ -39,12 +39,10 @@ from studio.workspace import Project, project_of
 Report = Callable[..., None]  # (event, **its fields)
 
 
-def run_sweep(
-    config: SweepConfig, run_dir: Path, *, report: Report, should_stop: Callable[[], bool] = lambda: False
-) -> dict[str, str | int | bool]:
+def run_sweep(config: SweepConfig, run_dir: Path, *, report: Report, should_stop: Callable[[], bool] = lambda: False) -> SweepReport:
     """Draw what is missing of the sweep that this config asks for (its pairs are in the run's config.json), then score and report.
 
-    Returns {"sweep", "rendered", "reused", "failed", "total", "report", "stopped"}; a stopped or killed sweep continues where it was.
+    A stopped or killed sweep continues where it was.
     """
     job = read_json(run_dir / "config.json")
     project = project_of(run_dir)
@@ -66,15 +64,15 @@ def run_sweep(
     path = write_report(project, folder) if counts[DONE] else None
     if not counts[WAITING]:
         _compose(folder, drawing.sweep, report)
-    return {
-        "sweep": folder.name,
-        "rendered": counts[DONE] - before,
-        "reused": before,
-        "failed": counts[FAILED],
-        "total": len(drawing.sweep.cells),
-        "report": path.name if path else "",
-        "stopped": bool(counts[WAITING]),
-    }
+    return SweepReport(
+        sweep=folder.name,
+        rendered=counts[DONE] - before,
+        reused=before,
+        failed=counts[FAILED],
+        total=len(drawing.sweep.cells),
+        report=path.name if path else "",
+        stopped=bool(counts[WAITING]),
+    )
 
 
 def _compose(folder: Path, sweep: Sweep, report: Report) -> None:

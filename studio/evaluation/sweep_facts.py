@@ -17,6 +17,20 @@ Values = Mapping[str, float | bool | None]  # what scores say of a clip or a row
 
 
 @dataclass(frozen=True, kw_only=True)
+class SweepReport(Facts):
+    """What the drawing of a comparison did, in numbers of clips. sweep: its folder's name; report: the name of the report's file, or ""."""
+
+    ALWAYS_WRITTEN = ("sweep", "rendered", "reused", "failed", "total", "report", "stopped")
+    sweep: str = ""
+    rendered: int = 0
+    reused: int = 0
+    failed: int = 0
+    total: int = 0
+    report: str = ""
+    stopped: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class FirstPicture(Facts):
     """The photo or clip that a prompt's clips begin with. kind: "photo" or "clip"."""
 

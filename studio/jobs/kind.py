@@ -1,6 +1,6 @@
 """What a kind of job is, and where the kinds are found: each is one file in studio/jobs/kinds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from studio.facts import Facts, read_facts
 from studio.jobs import kinds
 from studio.workspace import Project, Workspace, project_of
 
-GIVES = ("TITLE", "QUEUE", "Config", "run", "describe_end")
+GIVES = ("TITLE", "QUEUE", "Config", "Result", "run", "describe_end")
 # Queues: one job at a time in each, and none waits for another queue's.
 GPU, PROCESSOR, DOWNLOADS = "gpu", "processor", "downloads"  # what needs the graphics card; what does not; what waits for the network
 
@@ -89,18 +89,20 @@ class JobKind(Protocol):
     """What the file of a kind gives. It is read by the window too, so that what loads torch is imported in `run`, which only the worker calls.
 
     TITLE: what a person reads; QUEUE: GPU, PROCESSOR or DOWNLOADS; Config: a JobConfig whose KIND is the kind's name.
+    Result: what `run` returns and status.json keeps, read with `JobStatus.read_result`; its `stopped`, if it has one, says whether it broke off.
     """
 
     TITLE: str
     QUEUE: str
     Config: type[JobConfig]
+    Result: type[Facts]
 
-    def run(self, config: Any, work: Work) -> Mapping[str, Any] | None:
-        """Do the job to its end, or until it saw a request to stop; what status.json keeps as its result."""
+    def run(self, config: Any, work: Work) -> Facts:
+        """Do the job to its end, or until it saw a request to stop; a Result."""
         ...
 
-    def describe_end(self, result: Mapping[str, Any]) -> str:
-        """How it ended when it is done, in a sentence; "" where the page shows what it made."""
+    def describe_end(self, result: Any) -> str:
+        """How it ended when it is done, in a sentence, from its Result; "" where the page shows what it made."""
         ...
 
 

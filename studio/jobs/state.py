@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -19,6 +19,8 @@ from studio.workspace import Project, Workspace, project_of
 OVER = ("done", "stopped", "failed", "crashed")
 CLOCK_TOLERANCE_SECONDS = 2.0
 SILENT_SECONDS = 90.0  # a running job writes its status every 5 seconds
+ABORTED = {"aborted": True}  # the result of a job that was broken off at once, so that it returned none
+Result = TypeVar("Result", bound=Facts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,7 @@ class StatusFacts(ProcessIdentity):
     progress: Progress = Progress()
     seconds_left: float | None = None
     expected_seconds: float | None = None  # for all of it, as whoever asked for the job reckoned; None: not known
-    result: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)  # of `JobKind.Result`, as JSON: see `JobStatus.read_result`
     error: Failure | None = None
     notice: str = ""  # why a running job may have come to a standstill, in words
 
@@ -134,6 +136,10 @@ class JobStatus(StatusFacts):
     def seconds(self) -> float | None:
         """How long it has run, or ran."""
         return None if self.started_at is None else (self.ended_at or time.time()) - self.started_at
+
+    def read_result(self, kind: type[Result]) -> Result | None:
+        """What `run` of its kind returned; None where it did not: before it has ended, and where it failed or was broken off at once."""
+        return None if self.result in ({}, ABORTED) else kind.from_json(self.result, f"the result of {self.name}")
 
     def to_dict(self) -> dict[str, Any]:
         data = {name: value for name, value in self.to_json().items() if name != "run_dir"}

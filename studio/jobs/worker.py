@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from filelock import BaseFileLock, Timeout
 
 from studio.disk import locked
+from studio.facts import Facts
 from studio.jobs import launcher, state, windows
 from studio.jobs.kind import JobConfig, Work, find_kind, queues_of, read_config
 from studio.jobs.processes import process_group
@@ -62,18 +62,18 @@ def execute(run_dir: Path, echo: Echo | None = None) -> None:
         try:
             result = run_work(Work(run_dir, recorder, partial(process_group, run_dir, recorder=recorder)))
         except KeyboardInterrupt:
-            recorder.end("stopped", result={"aborted": True})
+            recorder.end("stopped", result=state.ABORTED)
         except Exception as error:
             recorder.fail(error)
         else:
-            stopped = result.get("stopped", recorder.stop_was_seen)
-            recorder.end("stopped" if stopped else "done", result=result)
+            stopped = getattr(result, "stopped", recorder.stop_was_seen)  # not every kind's result says it
+            recorder.end("stopped" if stopped else "done", result=result.to_json())
 
 
-def run_work(work: Work) -> dict[str, Any]:
-    """Do what the job's kind does, to its end or until it saw a request to stop. Returns its result."""
+def run_work(work: Work) -> Facts:
+    """Do what the job's kind does, to its end or until it saw a request to stop. Returns its Result."""
     kind = find_kind(read_config(JobConfig, work.run_dir).kind)
-    return dict(kind.run(read_config(kind.Config, work.run_dir), work) or {})
+    return kind.run(read_config(kind.Config, work.run_dir), work)
 
 
 @contextmanager

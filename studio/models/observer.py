@@ -15,7 +15,6 @@ from torch import nn
 
 from studio.disk import parse_json
 from studio.errors import Problem
-from studio.models.catalogue import BaseModel
 
 Reading = dict[str, Any]  # {attribute: name, ..., "confidence": mean probability of those names}
 KIND, FORMAT = "observer", 1
@@ -162,12 +161,6 @@ class Observer:
         for i in range(len(cells)):
             names = {name: choices[name][int(found.indices[i])] for name, found in best.items()}
             yield names | {"confidence": float(sum(found.values[i] for found in best.values()) / len(best))}
-
-
-def find_observer(base: BaseModel) -> Observer | None:
-    """The Observer that belongs to a base model; None for a model that has none."""
-    name = base.preset.observer
-    return Observer.load(base.folder / name) if name else None
 
 
 def square(frames: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from studio.training.events import PairSaved, PhaseBegan, Report, Resumed, say, 
 from studio.training.material import fit_to_material
 from studio.training.pairs import list_run_pairs, pair_folder, read_pair
 from studio.training.plan.run_facts import read_run_facts
+from studio.training.plan.run_reports import FINISH_BY, REQUEST, TrainReport
 from studio.training.run import Run, Words
 from studio.training.samples import Samples, prepare_samples
 from studio.training.schedule import Phase, fit_to_experts, list_spans, plan_phases
@@ -48,8 +50,8 @@ def train(
     report: Report = print_event,
     should_stop: Callable[[], bool] = never,
     should_save: Callable[[], bool] = never,
-) -> dict[str, Any]:
-    """Train the pair of LoRAs of a run folder, or go on where it stands. Returns a Result as JSON.
+) -> TrainReport:
+    """Train the pair of LoRAs of a run folder, or go on where it stands.
 
     run_dir/config.json names trigger, class_noun and base_model. Checkpoint pairs go to run_dir/checkpoints, what is needed to go on to
     run_dir/resume. A run that was killed and one that was not end with the same numbers, bit for bit (on a CPU).
@@ -63,7 +65,7 @@ def train(
         state = checkpoints.load_state(run.run_dir, report)
     if _is_finished(run, state):
         say(report, f"Nothing to do: all {config.steps} steps of this run are done.")
-        return _result(run, state, nothing_to_do=True)
+        return replace(_report_on(run, state), nothing_to_do=True)
     _check_continuation(run, state)
     if run.deadline.at:
         say(report, f"It ends with a saved pair before {time.strftime('%a %H:%M', time.localtime(run.deadline.at))}.")
@@ -74,7 +76,7 @@ def train(
     return _train_spans(run, state, samples)
 
 
-def _train_spans(run: Run, state: State, samples: Samples) -> dict[str, Any]:
+def _train_spans(run: Run, state: State, samples: Samples) -> TrainReport:
     """Span by span: the experts that this process trains, and then the pair of both."""
     for end in list_spans(run.config, state.step):
         for phase in plan_phases(run.config, end, state.expert_steps):
@@ -89,7 +91,7 @@ def _train_spans(run: Run, state: State, samples: Samples) -> dict[str, Any]:
         if closed is None:
             return _stopped(run, state)
         state = closed
-    return _result(run, state)
+    return _report_on(run, state)
 
 
 def _train_phase(run: Run, phase: Phase, state: State, samples: Samples) -> State:
@@ -226,16 +228,16 @@ def _save_pair(run: Run, state: State, saved_by: str = "schedule", waiting: Proc
         tell(run.report, PairSaved(step=step))
 
 
-def _stopped(run: Run, state: State) -> dict[str, Any]:
+def _stopped(run: Run, state: State) -> TrainReport:
     """The result of a run that ends before it is done; with a pair, if that is for its "finish by"."""
     is_due = run.deadline.is_near_for_loading
     if is_due and state.step:
-        _save_pair(run, state, saved_by="finish-by")
+        _save_pair(run, state, saved_by=FINISH_BY)
     why = f", to be finished by {run.config.finish_by}" if is_due else ""
     say(run.report, f"Stopped after step {state.step} of {run.config.steps}{why}; everything learned so far is saved.")
-    return _result(run, state, stopped=True, stopped_by="finish-by" if is_due else "request")
+    return replace(_report_on(run, state), stopped=True, stopped_by=FINISH_BY if is_due else REQUEST)
 
 
-def _result(run: Run, state: State, **more: Any) -> dict[str, Any]:
-    pairs = [pair.id for pair in list_run_pairs(run.run_dir)]
-    return {"step": state.step, "steps": run.config.steps, "stopped": False, "nothing_to_do": False, "pairs": pairs} | more
+def _report_on(run: Run, state: State) -> TrainReport:
+    pairs = tuple(pair.id for pair in list_run_pairs(run.run_dir))
+    return TrainReport(step=state.step, steps=run.config.steps, pairs=pairs)

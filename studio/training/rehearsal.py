@@ -21,9 +21,10 @@ from studio.training.class_pictures import drawing_settings, plan_class_pictures
 from studio.training.events import MEMORY, REHEARSAL, Note, Progressed, Report
 from studio.training.loop import never, open_run
 from studio.training.material import fit_to_material
-from studio.training.plan.measured import REHEARSAL_FILE, Measured
+from studio.training.plan.measured import REHEARSAL_FILE
 from studio.training.plan.memory import CONTEXT_GB
 from studio.training.plan.run_facts import read_run_facts
+from studio.training.plan.run_reports import Measured, RehearsalReport
 from studio.training.run import Run, Words
 from studio.training.samples import Samples, prepare_samples
 from studio.training.schedule import of_one_process
@@ -35,8 +36,8 @@ LARGEST_STEPS, USUAL_STEPS = 6, 4
 LARGEST, USUAL = "largest", "usual"
 
 
-def rehearse(config: TrainConfig, run_dir: Path, *, report: Report, should_stop: Callable[[], bool] = never) -> dict[str, Any]:
-    """Take ten steps of the training that `config` describes; nothing of what they learn is kept. Returns Measured as JSON, also in the folder.
+def rehearse(config: TrainConfig, run_dir: Path, *, report: Report, should_stop: Callable[[], bool] = never) -> RehearsalReport:
+    """Take ten steps of the training that `config` describes; nothing of what they learn is kept. Returns a Measured, also in the folder.
 
     Of several graphics cards one takes its part of each step. Where the GPU's memory runs out it goes on with less of it, as training does.
     Problem if it can't be done at all.
@@ -54,9 +55,9 @@ def rehearse(config: TrainConfig, run_dir: Path, *, report: Report, should_stop:
     finally:
         remove_resume(run.run_dir)
     if measured is None:
-        return {"stopped": True}
+        return RehearsalReport(stopped=True)
     write_facts(run.run_dir / REHEARSAL_FILE, measured)
-    return measured.to_json()
+    return measured
 
 
 class _Undrawn(Batches):

@@ -185,7 +185,8 @@ def waits_for_answer(project: Project, job: JobStatus) -> bool:
     """Whether an import that is over left files that the person may still take in: until it is dismissed, or another import comes."""
     if job.state != "done" or stamp(job) in project.facts().dismissed:
         return False
-    return ImportReport.from_json(job.result, "the import's result").can_be_answered()
+    report = job.read_result(ImportReport)
+    return report is not None and report.can_be_answered()
 
 
 def stamp(job: JobStatus) -> str:

@@ -15,7 +15,7 @@ from studio.evaluation.judge.likeness import Likeness
 from studio.models.loading import dtype_of, load_expert, load_text_encoder, load_vae, pick_device
 from studio.models.lora import apply_lora, remove_lora
 from studio.models.loras.reading import read_lora_file
-from studio.models.observer import find_observer
+from studio.models.observer import Observer
 from studio.models.preset import model_preset
 from studio.models.render import decode_frames, draw_stage, start_state, to_bytes
 from studio.training.step.randomness import seed_of
@@ -98,7 +98,7 @@ class Judge:
 
     @classmethod
     def of(cls, artist, trial, base):
-        observer = find_observer(artist.base)
+        observer = Observer.load(artist.base.folder / artist.base.preset.observer)
         return cls(trial, observer, Likeness(observer.embed(trial.references())), base)
 
     def measure(self, drawn, dataset):

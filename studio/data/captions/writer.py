@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from studio.config import CaptionConfig, load_preset
 from studio.data import dataset
 from studio.data.captions import rules as captions
 from studio.data.captions.answer import Answer, read_answer
+from studio.data.captions.report import CaptionNote, CaptionReport
 from studio.data.item_record import Item
 from studio.errors import Problem
 from studio.models.captioners.family import Captioner
@@ -52,19 +53,18 @@ def write_captions(
     overwrite_auto: bool = False,
     report: Callable[..., None],
     should_stop: Callable[[], bool],
-) -> dict[str, Any]:
+) -> CaptionReport:
     """Caption the kept items that have none (or the items `only` names). Captions by hand or imported are never replaced.
 
     captioner_path: a folder, or a function that gives one, called only if there is something to write. overwrite_auto: also rewrite
-    captions that a captioner wrote. Returns counts {written, plain, kept, failed}, `stopped`, and `notes` [{id, file, text}] of what a
-    person should look at. plain: of the written, those where the captioner's answer was no use and only `trigger, a class noun` stands.
+    captions that a captioner wrote.
     """
     facts = project.facts()
     trigger, class_noun = " ".join(facts.trigger.split()), " ".join(facts.class_noun.split())
     if not trigger:
         raise Problem("the project has no trigger word yet", cost="Nothing was changed.", fix="set one, for example ohwx")
     todo, num_kept = _choose_items(project, only, overwrite_auto)
-    result = {"written": 0, "plain": 0, "kept": num_kept, "failed": 0, "stopped": False, "notes": []}
+    result = CaptionReport(kept=num_kept)
     if not todo:
         report("note", message=f"0 captions to write; {num_kept} stay as they are.")
         return result
@@ -82,11 +82,10 @@ def write_captions(
     with _loaded(captioner_path() if callable(captioner_path) else captioner_path) as captioner:
         for done, item in enumerate(todo):
             if should_stop():
-                result["stopped"] = True
-                break
+                return replace(writer.result, stopped=True)
             writer.write(captioner, item)
             report("progress", stage="captions", done=done + 1, total=len(todo), unit="captions", message=item.path.name)
-    return result
+    return writer.result
 
 
 def _choose_items(project: Project, only: Collection[str] | None, overwrite_auto: bool) -> tuple[list[Item], int]:
@@ -118,7 +117,7 @@ class _Writer:
     config: CaptionConfig
     overwrite_auto: bool
     report: Callable[..., None]
-    result: dict[str, Any]
+    result: CaptionReport
 
     def write(self, captioner: Captioner, item: Item) -> None:
         """One item: read, describe, compose, write. A file that can't be read is reported by name and passed over."""
@@ -127,14 +126,14 @@ class _Writer:
             now = dataset.get_item(self.project, item.id)
         except (OSError, ValueError) as e:
             log.warning("no caption for %s", item.path.name, exc_info=True)
-            self.result["failed"] += 1
+            self.result = replace(self.result, failed=self.result.failed + 1)
             return self._note(item, f"no caption written: {e}")
         if not self._store(now, caption):
-            self.result["kept"] += 1
+            self.result = replace(self.result, kept=self.result.kept + 1)
             return self._note(item, "edited meanwhile; your caption stays")
-        self.result["written"] += 1
+        self.result = replace(self.result, written=self.result.written + 1)
         if problem:
-            self.result["plain"] += 1
+            self.result = replace(self.result, plain=self.result.plain + 1)
             self._note(item, f"{problem}; the caption says only {caption!r}, please look at it")
         return None
 
@@ -163,7 +162,8 @@ class _Writer:
         return (plain, f"the captioner's answer made no legal caption ({faults[0].words})") if faults else (caption, "")
 
     def _note(self, item: Item, text: str) -> None:
-        self.result["notes"].append({"id": item.id, "file": item.path.name, "text": text})
+        note = CaptionNote(id=item.id, file=item.path.name, text=text)
+        self.result = replace(self.result, notes=(*self.result.notes, note))
         self.report("note", message=f"{item.path.name}: {text}", item=item.id)
 
 

@@ -45,7 +45,7 @@ class Promise(Facts):
     seconds: float = 0.0
     slowest: float = 1.0
     fastest: float = 1.0
-    steps: Mapping[str, int] = field(default_factory=dict)
+    steps: dict[str, int] = field(default_factory=dict)
     rounds: float = 0.0
 
     @property

@@ -1,11 +1,10 @@
 """Write captions: a captioner says what each photo and clip shows."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from studio.config import CaptionConfig, from_dict
+from studio.data.captions.report import CaptionReport
 from studio.jobs.kind import GPU, SettingsJob, Work
 from studio.jobs.torch_setup import set_up_torch
 from studio.models.catalogue import describe_model, find_model
@@ -26,9 +25,10 @@ class CaptionJob(SettingsJob):
 
 
 Config = CaptionJob
+Result = CaptionReport
 
 
-def run(config: CaptionJob, work: Work) -> Mapping[str, Any]:
+def run(config: CaptionJob, work: Work) -> CaptionReport:
     from studio.data.captions.writer import find_captioner, write_captions  # loads torch
 
     project, settings = work.project, from_dict(CaptionConfig, config.config)
@@ -50,8 +50,8 @@ def run(config: CaptionJob, work: Work) -> Mapping[str, Any]:
     )
 
 
-def describe_end(result: Mapping[str, Any]) -> str:
-    written, kept = result["written"], result["kept"]
+def describe_end(result: CaptionReport) -> str:
+    written, kept = result.written, result.kept
     unchanged = "it was" if kept == 1 else "they were"
     stay = f" {count(kept, 'caption')} stayed as {unchanged}." if kept else ""
     if not written:

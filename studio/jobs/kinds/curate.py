@@ -1,10 +1,9 @@
 """Choose the best photos: measure, flag, and propose the most varied set."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from studio.config import NUM_KEPT
+from studio.data.curate_report import CurateReport
 from studio.jobs.kind import PROCESSOR, JobConfig, Work
 
 TITLE = "Choose the best photos"
@@ -21,13 +20,14 @@ class CurateJob(JobConfig):
 
 
 Config = CurateJob
+Result = CurateReport
 
 
-def run(config: CurateJob, work: Work) -> Mapping[str, Any]:
+def run(config: CurateJob, work: Work) -> CurateReport:
     from studio.data.curation import curate  # looks at pictures: start-up time
 
-    return curate(work.project, keep=config.keep, report=work.recorder.report, should_stop=work.recorder.should_stop).to_json()
+    return curate(work.project, keep=config.keep, report=work.recorder.report, should_stop=work.recorder.should_stop)
 
 
-def describe_end(result: Mapping[str, Any]) -> str:
+def describe_end(result: CurateReport) -> str:
     return "The photos are checked. Those left out say why; Undo takes it back."

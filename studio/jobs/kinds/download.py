@@ -1,10 +1,9 @@
 """Download: a base model or a captioner comes onto this computer."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from studio.jobs.kind import DOWNLOADS, JobConfig, Work
+from studio.models.fetch.download import DownloadReport, download_model
 from studio.workspace import Workspace
 
 TITLE = "Download"
@@ -21,14 +20,13 @@ class DownloadJob(JobConfig):
 
 
 Config = DownloadJob
+Result = DownloadReport
 
 
-def run(config: DownloadJob, work: Work) -> Mapping[str, Any]:
-    from studio.models.fetch.download import download_model  # start-up time
-
+def run(config: DownloadJob, work: Work) -> DownloadReport:
     workspace = Workspace(work.project.workspace.home.parents[1])  # its jobs lie in <home>/models/.downloads
     return download_model(config.model, workspace, report=work.recorder.report, should_stop=work.recorder.should_stop)
 
 
-def describe_end(result: Mapping[str, Any]) -> str:
+def describe_end(result: DownloadReport) -> str:
     return ""

@@ -1,9 +1,8 @@
 """Export: a checkpoint pair, with what belongs to it, becomes a folder for another program."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from studio.facts import Facts
 from studio.jobs.kind import PROCESSOR, JobConfig, Work
 
 TITLE = "Export"
@@ -23,10 +22,20 @@ class ExportJob(JobConfig):
     lora_format: str = ""  # "fp16", "bf16", "fp32"; "" for what suits the target
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportReport(Facts):
+    """folder: the name of what was made, "" where it was stopped."""
+
+    ALWAYS_WRITTEN = ("folder",)
+    folder: str
+    stopped: bool = False
+
+
 Config = ExportJob
+Result = ExportReport
 
 
-def run(config: ExportJob, work: Work) -> Mapping[str, Any]:
+def run(config: ExportJob, work: Work) -> ExportReport:
     from studio.export.pairs import export_pair  # reads pictures and reports: start-up time
 
     def tell(done: int, total: int, name: str) -> None:
@@ -45,9 +54,9 @@ def run(config: ExportJob, work: Work) -> Mapping[str, Any]:
             tell=tell,
         )
     except InterruptedError:
-        return {"folder": "", "stopped": True}
-    return {"folder": folder.name}
+        return ExportReport(folder="", stopped=True)
+    return ExportReport(folder=folder.name)
 
 
-def describe_end(result: Mapping[str, Any]) -> str:
-    return "" if result["folder"] else "The export was stopped; nothing is left of it."
+def describe_end(result: ExportReport) -> str:
+    return "" if result.folder else "The export was stopped; nothing is left of it."

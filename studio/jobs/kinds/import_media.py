@@ -1,10 +1,9 @@
 """Import: photos, clips, folders and zips come into the dataset."""
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from studio.data.incoming.report import FileNote, ImportReport
 from studio.data.incoming.sorting import Answers
@@ -37,9 +36,10 @@ class ImportJob(JobConfig):
 
 
 Config = ImportJob
+Result = ImportReport
 
 
-def run(config: ImportJob, work: Work) -> Mapping[str, Any]:
+def run(config: ImportJob, work: Work) -> ImportReport:
     from studio.data.importer import import_media  # reads clips: start-up time
 
     project, paths = work.project, [Path(path) for path in config.paths]
@@ -60,15 +60,12 @@ def run(config: ImportJob, work: Work) -> Mapping[str, Any]:
                     shutil.rmtree(path, ignore_errors=True)
     if not config.earlier:
         found.rejected[:0] = [FileNote(name, reason) for name, reason in config.left_out]
-    return replace(found, num_given=found.num_given + len(config.left_out)).to_json()
+    return replace(found, num_given=found.num_given + len(config.left_out))
 
 
 def _report_of(work: Work, config: ImportJob) -> ImportReport | None:
     """What the import before it told, if it is about one."""
-    if not config.earlier:
-        return None
-    before = read_status(work.project.run_dir(config.earlier))
-    return ImportReport.from_json(before.result, "the earlier import's result") if before and before.result else None
+    return read_status(work.project.run_dir(config.earlier)).read_result(ImportReport) if config.earlier else None
 
 
 def _contents(folders: Iterable[Path]) -> Iterable[Path]:
@@ -88,12 +85,11 @@ def _things_in(folder: Path) -> list[Path]:
     return sorted(folder.iterdir(), key=lambda path: (path.is_dir(), path.name))
 
 
-def describe_end(result: Mapping[str, Any]) -> str:
-    report = ImportReport.from_json(result, "the import's result")
-    parts = [f"Imported {count(len(report.added), 'item')}." if report.added else "Nothing new was imported."]
-    num_left = sum(len(group.files) for group in report.left_out)
-    num_asked = sum(len(question.files) for question in report.asked)
-    parts += [f"{count(len(report.rejected), 'file')} could not be used."] if report.rejected else []
+def describe_end(result: ImportReport) -> str:
+    parts = [f"Imported {count(len(result.added), 'item')}." if result.added else "Nothing new was imported."]
+    num_left = sum(len(group.files) for group in result.left_out)
+    num_asked = sum(len(question.files) for question in result.asked)
+    parts += [f"{count(len(result.rejected), 'file')} could not be used."] if result.rejected else []
     parts += [f"Left out: {count(num_left, 'file')}."] if num_left else []
     parts += [f"Waiting for your answer: {count(num_asked, 'file')}."] if num_asked else []
     return " ".join(parts)

@@ -1,12 +1,11 @@
 """Rehearse: ten real steps that measure memory and time, and correct the plan."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from studio.config import TrainConfig, from_dict
 from studio.jobs.kind import GPU, TrainingJob, Work
 from studio.jobs.torch_setup import require_device, set_up_torch
+from studio.training.plan.run_reports import RehearsalReport
 
 TITLE = "Rehearse"
 QUEUE = GPU
@@ -18,9 +17,10 @@ class RehearseJob(TrainingJob):
 
 
 Config = RehearseJob
+Result = RehearsalReport
 
 
-def run(config: RehearseJob, work: Work) -> Mapping[str, Any]:
+def run(config: RehearseJob, work: Work) -> RehearsalReport:
     from studio.training.rehearsal import rehearse  # loads torch
 
     set_up_torch(work.project)
@@ -29,5 +29,5 @@ def run(config: RehearseJob, work: Work) -> Mapping[str, Any]:
     return rehearse(settings, work.run_dir, report=work.recorder.report, should_stop=work.recorder.should_stop)
 
 
-def describe_end(result: Mapping[str, Any]) -> str:
+def describe_end(result: RehearsalReport) -> str:
     return ""

@@ -1,10 +1,9 @@
 """Draw and compare: the same test clips with every checkpoint pair, scored."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from studio.config import SweepConfig, from_dict
+from studio.evaluation.sweep_facts import SweepReport
 from studio.jobs.kind import GPU, SettingsJob, Work
 from studio.jobs.torch_setup import set_up_torch
 
@@ -24,9 +23,10 @@ class SweepJob(SettingsJob):
 
 
 Config = SweepJob
+Result = SweepReport
 
 
-def run(config: SweepJob, work: Work) -> Mapping[str, Any]:
+def run(config: SweepJob, work: Work) -> SweepReport:
     from studio.evaluation.drawing import run_sweep  # loads torch
 
     set_up_torch(work.project)
@@ -34,5 +34,5 @@ def run(config: SweepJob, work: Work) -> Mapping[str, Any]:
     return run_sweep(settings, work.run_dir, report=work.recorder.report, should_stop=work.recorder.should_stop)
 
 
-def describe_end(result: Mapping[str, Any]) -> str:
+def describe_end(result: SweepReport) -> str:
     return ""

@@ -1,13 +1,13 @@
 """Train: both experts learn a person, until all steps are done or a stop is asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from studio.config import TrainConfig, from_dict
 from studio.jobs.kind import GPU, TrainingJob, Work, read_config
 from studio.jobs.torch_setup import require_device, set_up_torch
+from studio.training.plan.run_reports import TrainReport
 from studio.workspace import project_of
 
 TITLE = "Train"
@@ -20,9 +20,10 @@ class TrainJob(TrainingJob):
 
 
 Config = TrainJob
+Result = TrainReport
 
 
-def run(config: TrainJob, work: Work) -> Mapping[str, Any]:
+def run(config: TrainJob, work: Work) -> TrainReport:
     from studio.training.loop import train  # loads torch
 
     set_up_torch(work.project)
@@ -40,5 +41,5 @@ def train_beside(run_dir: Path, report: Callable[..., None], should_stop: Callab
     train(from_dict(TrainConfig, read_config(TrainJob, run_dir).config), run_dir, report=report, should_stop=should_stop)
 
 
-def describe_end(result: Mapping[str, Any]) -> str:
+def describe_end(result: TrainReport) -> str:
     return ""

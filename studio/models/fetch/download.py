@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from studio.disk import read_json, replace, write_json
 from studio.errors import Problem, is_disk_full
+from studio.facts import Facts
 from studio.machine import free_disk_gb
 from studio.models.fetch.fetchable import find_fetchable
 from studio.models.fetch.offers import RESERVE_GB, model_folder, require_source
@@ -62,6 +63,18 @@ class Needed:
         return self.total_bytes - self.here_bytes
 
 
+@dataclass(frozen=True, kw_only=True)
+class DownloadReport(Facts):
+    """What a download did. bytes, files: of the whole; fetched_bytes: that came this time; folder: where it lies."""
+
+    ALWAYS_WRITTEN = ("stopped", "bytes", "fetched_bytes", "files", "folder")
+    stopped: bool = False
+    bytes: int = 0
+    fetched_bytes: int = 0
+    files: int = 0
+    folder: str = ""
+
+
 def list_needed(name: str, workspace: Workspace) -> Needed:
     """Ask the hub what would be fetched, and fetch nothing. Problem in words if it can't be asked."""
     return Download(name, workspace, waits=()).list_needed()
@@ -75,10 +88,10 @@ def download_model(
     should_stop: Callable[[], bool],
     free_gb: Callable[[Path], float] = free_disk_gb,
     waits: Sequence[float] = WAITS,
-) -> dict[str, Any]:
+) -> DownloadReport:
     """Fetch what is missing of a thing into models/<name>, until it is complete or `should_stop()`.
 
-    Returns {"stopped", "bytes", "fetched_bytes", "files", "folder"}. Problem if it can't go on; what was fetched is kept then, too.
+    Problem if it can't go on; what was fetched is kept then, too.
     """
     return Download(name, workspace, report=report, should_stop=should_stop, free_gb=free_gb, waits=waits).run()
 
@@ -121,7 +134,7 @@ class Download:
         with self._connected():
             return self._again(self._list, self.waits[: len(FIRST_WAITS)])
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> DownloadReport:
         try:
             with self._connected():
                 self._say("asking the hub what belongs to the model")
@@ -145,9 +158,9 @@ class Download:
             self._hub = hub.Hub(self.source.endpoint)
             yield
 
-    def _result(self, stopped: bool) -> dict[str, Any]:
+    def _result(self, stopped: bool) -> DownloadReport:
         files, total = (len(self.needed.files), self.needed.total_bytes) if self._needed else (0, 0)
-        return {"stopped": stopped, "bytes": total, "fetched_bytes": self.fetched_bytes, "files": files, "folder": str(self.folder)}
+        return DownloadReport(stopped=stopped, bytes=total, fetched_bytes=self.fetched_bytes, files=files, folder=str(self.folder))
 
     # -- what there is, and what is missing
 

@@ -2,32 +2,16 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from studio.config import MemoryConfig, TrainConfig, from_dict
-from studio.facts import Facts, read_facts
+from studio.facts import read_facts
 from studio.training.history import read_history
 from studio.training.plan.prediction import Pace
 from studio.training.plan.run_facts import RunFacts, read_run_facts
+from studio.training.plan.run_reports import Measured
 from studio.workspace import Project
 
 REHEARSAL_FILE = "rehearsal.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured(Facts):
-    """What a rehearsal measured, in its rehearsal.json. memory: the settings that sufficed, the planned ones or less, as a dict of a MemoryConfig.
-
-    vram_gb: the most that was reserved, CUDA's own added, None on a CPU; seconds: medians of steps on the dataset as it is, and on its largest item.
-    """
-
-    ALWAYS_WRITTEN = ("stopped",)
-    memory: dict[str, Any]
-    vram_gb: float | None
-    ram_gb: float
-    seconds_per_step: float
-    seconds_largest: float = 0.0
-    stopped: bool = False
 
 
 @dataclass(frozen=True)

@@ -100,8 +100,8 @@ function doAction({ dataset }, more = {}) {
   if (dataset.place) goTo(dataset.place);
   else trigger("act", { action: dataset.action, ...more });
 }
-/* "tab:train" shows a tab, "tab:dataset/about-person" opens a fold in it, "tab:dataset/about-person/model-folder" goes to a field
-   in that, "click:" + a selector presses a control. */
+/* "tab:train" shows a tab, "tab:dataset/about-person" opens a fold in it, "tab:dataset/about-person/model-folder"
+   goes to a field in that, "click:" + a selector presses a control. */
 function goTo(place) {
   const [kind, where] = [place.slice(0, place.indexOf(":")), place.slice(place.indexOf(":") + 1)];
   if (kind !== "tab") return clickOn(where);

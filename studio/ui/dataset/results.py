@@ -1,13 +1,14 @@
 """How the last import, captioning and check of photos ended, in words: from the jobs' results on disk, until the person dismisses it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from studio.data.captions.report import CaptionReport
 from studio.data.incoming.report import ImportReport, LeftOut, Question, describe_group
 from studio.data.incoming.survey import FOR_ALL
 from studio.errors import Problem
+from studio.facts import Facts
 from studio.jobs import state
 from studio.jobs.kind import find_kind, read_config
 from studio.jobs.kinds.import_media import ImportJob
@@ -64,18 +65,25 @@ class Report(View):
     button: Button | None = None
 
 
-def read_results(project: Project | None) -> dict[str, Any]:
-    """{"reports": [...]} of the newest job of each kind, the newest first; {} if there is nothing to say (any more)."""
+@dataclass(frozen=True)
+class Reports(View):
+    """How the newest job of each kind ended, the newest first."""
+
+    reports: tuple[Report, ...]
+
+
+def read_results(project: Project | None) -> Reports | None:
+    """None if there is nothing to say (any more)."""
     if project is None:
-        return {}
+        return None
     jobs = [job for job in state.list_jobs(project.workspace, project) if job.kind in KINDS]
     newest = {job.kind: job for job in reversed(jobs)}
     over = sorted((job for job in newest.values() if job.is_over), key=lambda job: -job.queued_at)
     dismissed = set(project.facts().dismissed) if over else set()
     reports = [describe(project, job) for job in over if stamp(job) not in dismissed]
     # a plain success is news until the next job; what a person should look at stays until they dismiss it
-    reports = [report for report in reports if report.groups or report.tone == "bad" or report.name == jobs[0].name]
-    return {"reports": [report.to_json() for report in reports]} if reports else {}
+    told = tuple(report for report in reports if report.groups or report.tone == "bad" or report.name == jobs[0].name)
+    return Reports(told) if told else None
 
 
 def dismiss(project: Project, job: str) -> None:
@@ -87,9 +95,13 @@ def dismiss(project: Project, job: str) -> None:
 
 
 def describe(project: Project, job: JobStatus) -> Report:
-    report = Report(stamp(job), job.name, job.title, groups=tuple(groups_of(project, job)))
+    kind = find_kind(job.kind)
+    result = job.read_result(kind.Result)
+    report = Report(stamp(job), job.name, job.title, groups=tuple(groups_of(project, result)))
+    if job.state == "done" and result is not None:
+        return replace(report, text=kind.describe_end(result))
     if job.state == "done":
-        return replace(report, text=find_kind(job.kind).describe_end(job.result))
+        return replace(report, text=f"{job.title}: {f.STATES[job.state]}.")
     if job.error:
         rest = [f.sentence(part) for part in (job.error.cost, job.error.fix) if part]
         report = replace(report, text=f.sentence(job.error.message), fix=" ".join(rest), tone="bad")
@@ -107,8 +119,14 @@ def with_button(project: Project, job: JobStatus, report: Report) -> Report:
     return replace(report, button=find_button("resume", job.name, "Try again"))
 
 
-def import_groups(result: Mapping[str, Any], name: str = "the person") -> list[Group]:
-    report = ImportReport.from_json(result, "the import's result")
+def groups_of(project: Project, result: Facts | None) -> list[Group]:
+    """What to know of what a job did; nothing where the dataset itself shows it."""
+    if isinstance(result, ImportReport):
+        return import_groups(result, project.facts().name)
+    return caption_groups(result) if isinstance(result, CaptionReport) else []
+
+
+def import_groups(report: ImportReport, name: str) -> list[Group]:
     return [
         *group("Please say what these are", [question_line(question, name) for question in report.asked]),
         *group("Could not be used", [Line(f"{file.name}: {f.sentence(file.words)}") for file in report.rejected]),
@@ -162,17 +180,10 @@ def _with(said: tuple[str, ...], more: tuple[str, ...], not_any_more: tuple[str,
     return tuple(dict.fromkeys(name for name in (*said, *more) if name not in not_any_more))
 
 
-def caption_groups(result: Mapping[str, Any]) -> list[Group]:
-    notes = result.get("notes", [])
-    return group("Please look at these", [Line(f"{note['id']}: {f.sentence(note['text'])}", note["id"]) for note in notes])
+def caption_groups(report: CaptionReport) -> list[Group]:
+    return group("Please look at these", [Line(f"{note.id}: {f.sentence(note.text)}", note.id) for note in report.notes])
 
 
 def group(title: str, lines: Sequence[Line]) -> list[Group]:
     """A group of lines; none where there are none."""
     return [Group(title, len(lines), tuple(lines[:MOST_LINES]), max(0, len(lines) - MOST_LINES))] if lines else []
-
-
-def groups_of(project: Project, job: JobStatus) -> list[Group]:
-    if job.kind == "import":
-        return import_groups(job.result, project.facts().name)
-    return caption_groups(job.result) if job.kind == "caption" else []

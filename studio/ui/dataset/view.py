@@ -12,14 +12,14 @@ from studio.data.media.thumbnails import version_of
 from studio.jobs import state
 from studio.jobs.waiting import find_turn
 from studio.models.eyes import find_eye
+from studio.models.files.prompt_length import PromptReader, find_prompt_reader, may_be_cut
 from studio.models.preset import ModelPreset, list_models, model_preset
-from studio.models.prompt_length import PromptReader, find_prompt_reader, may_be_cut
 from studio.project_facts import ProjectFacts
 from studio.training.material import learnable, why_nothing_to_learn
-from studio.ui import actions, download_view
+from studio.ui import actions, download_view, views
 from studio.ui import formatting as f
 from studio.ui.actions import find_button
-from studio.ui.views import NextStep, Remark, Remarks, View
+from studio.ui.views import NextStep, View
 from studio.workspace import Project
 
 PER_PAGE = 60
@@ -402,7 +402,7 @@ def named(ids: Sequence[str]) -> str:
     return ", ".join(ids[:4]) + more
 
 
-def permission_line(data: ProjectFacts) -> Remarks:
+def permission_line(data: ProjectFacts) -> views.Remarks:
     if data.permission is None or not data.is_permitted:
-        return Remarks((Remark("No permission is written down for this person, so training is not possible."),))
-    return Remarks((Remark(f"Permission: {data.permission.statement or 'given'}"),))
+        return views.Remarks((views.Remark("No permission is written down for this person, so training is not possible."),))
+    return views.Remarks((views.Remark(f"Permission: {data.permission.statement or 'given'}"),))

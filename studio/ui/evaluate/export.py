@@ -16,7 +16,7 @@ from studio.export.target import Target
 from studio.export.targets import all_targets, find_target
 from studio.jobs import state
 from studio.jobs.kind import read_config
-from studio.jobs.kinds.export import ExportJob
+from studio.jobs.kinds.export import ExportJob, ExportReport
 from studio.models.preset import model_preset
 from studio.project_facts import ExportChoice
 from studio.training.pairs import damaged_pairs, find_pair, list_pairs
@@ -121,8 +121,8 @@ def newest_export(project: Project) -> state.JobStatus | None:
 
 def folder_of(project: Project, job: state.JobStatus | None) -> Path | None:
     """The folder that a job made, if it is still there."""
-    name = job.result.get("folder") if job and job.state == "done" else ""
-    folder = project.exports_dir / Path(str(name)).name if name else None
+    report = job.read_result(ExportReport) if job and job.state == "done" else None
+    folder = project.exports_dir / Path(report.folder).name if report and report.folder else None
     return folder if folder and folder.is_dir() else None
 
 
@@ -171,7 +171,7 @@ def describe_newest(project: Project) -> Exported | None:
     title = f"{config.pair.replace('/step-', ', step ')} for {find_target(config.to).title}"
     if not job.is_over:
         return Exported(title, "busy", job.progress.message or f.STATES[job.state], job.fraction)
-    if job.state == "done" and job.result.get("folder"):
+    if job.state == "done":
         return describe_folder(project, job, config, title)
     said = f.sentence(job.error.message) if job.error else "It was stopped; nothing is left of it."
     fix = " ".join(f.sentence(part) for part in (job.error.fix,) if part) if job.error else ""
@@ -186,6 +186,6 @@ def describe_folder(project: Project, job: state.JobStatus, config: ExportJob, t
     promise, pair = record.promise, record.pair
     known = {pair.id for pair in list_pairs(project)}
     left = settings_left_out(find_pair(project, pair), config.to) if pair in known else ()
-    lines = (*([record.in_words] if record.in_words else []), *(promise.in_words() if promise else ()))
+    lines = (*(promise.in_words() if promise else ()), *([record.in_words] if record.in_words else []))
     rows = tuple((entry.name, show_value(entry.value), entry.why) for entry in left)
     return Exported(title, "done", "", None, str(folder), lines, target.private, rows)

@@ -22,6 +22,7 @@ from studio.ui.evaluate import view as evaluate_view
 from studio.ui.evaluate.export import build_export
 from studio.ui.page import Page
 from studio.ui.settings_form import Form, build_form, show
+from studio.ui.views import Remark, Remarks
 from studio.workspace import Project
 
 ID, TITLE, ORDER = "evaluate", "Evaluate", 30
@@ -93,7 +94,7 @@ def build_choice(page: Page) -> None:
             form = build_form(SweepConfig, "sweep", skip=evaluate_choice.ASKED_APART)
     with gr.Row(elem_classes="start-row"):
         start = gr.Button("Draw the test clips", elem_id="start-sweep", scale=0, min_width=200)
-        estimate = gr.HTML("", apply_default_css=False, elem_id="sweep-estimate")
+        estimate = component("remarks", elem_id="sweep-estimate")
     fields = {"pairs": pairs, "strengths": strengths, "seeds": seeds, "prompts": prompts}
 
     def save_one(event: Callable[..., Any], name: str, field: Component) -> None:
@@ -120,12 +121,12 @@ def build_choice(page: Page) -> None:
 def read_choice(project: Project | None, form: Form) -> list[Any]:
     if project is None:
         nothing = [gr.update(open=False), gr.update(choices=[], value=[]), gr.update(value=[]), "", ""]
-        return [*nothing, gr.update(interactive=False), "", *form.blank()]
+        return [*nothing, gr.update(interactive=False), None, *form.blank()]
     config, chosen = evaluate_choice.read_choice(project)
     choices = evaluate_view.pair_choices(project)
     chosen = chosen or [id for _, id in choices]
     reason = evaluate_choice.what_prevents(project)
-    text = evaluate_view.remark(reason) if reason else evaluate_view.remark(evaluate_choice.estimate(project), "muted")
+    said = Remark(reason, "remark") if reason else Remark(evaluate_choice.estimate(project))
     strengths = sorted({*evaluate_choice.STRENGTHS, *config.strengths})
     return [
         gr.update(open=bool(choices) and not evaluate_view.has_sweep(project)),
@@ -134,6 +135,6 @@ def read_choice(project: Project | None, form: Form) -> list[Any]:
         show(config.seeds),
         "\n".join(config.prompts),
         gr.update(interactive=not reason),
-        text,
+        Remarks((said,)),
         *[show(getattr(config, name)) for name in form.fields],
     ]

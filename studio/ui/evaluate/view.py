@@ -1,9 +1,7 @@
 """What the Evaluate tab shows, as JSON for its component; only reads."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from studio.config import USUAL_STRENGTH
 from studio.evaluation import sweeps
@@ -21,6 +19,18 @@ from studio.ui import actions
 from studio.ui import formatting as f
 from studio.ui.actions import find_button
 from studio.ui.evaluate import comfyui as evaluate_comfyui
+from studio.ui.evaluate.clips import (
+    ChartPoint,
+    ChartView,
+    ChosenView,
+    ClipsView,
+    ClipView,
+    Column,
+    DrawingProgress,
+    PromptRow,
+    SweepChoice,
+    VerdictView,
+)
 from studio.ui.train.view import job_progress
 from studio.ui.views import NextStep
 from studio.workspace import Project
@@ -44,10 +54,6 @@ def next_step(project: Project | None) -> NextStep:
     if project.facts().chosen:
         return evaluate_comfyui.next_step(project)
     return NextStep("compare the clips and use the pair you like best.")
-
-
-def remark(text: str, kind: str = "remark") -> str:
-    return f'<p class="{kind}">{f.escape(text)}</p>'
 
 
 def pair_choices(project: Project) -> list[tuple[str, str]]:
@@ -74,77 +80,97 @@ def find_sweep(project: Project, name: str) -> Path | None:
     return folders.get(name) or folders.get(of_job) or next(reversed(folders.values()), None)
 
 
-def read_clips(project: Project | None, name: str) -> dict[str, Any]:
+def read_clips(project: Project | None, name: str) -> ClipsView | None:
     """The grid: rows are prompts, columns the base and the pairs, one layer for each seed and strength."""
     folder = find_sweep(project, name) if project else None
     if project is None or folder is None:
-        return {}
+        return None
     sweep, job = sweeps.read_sweep(folder), newest_job(project)
-    config, counts, chosen = sweep.config, sweep.count_states(), project.facts().chosen
+    config, chosen = sweep.config, project.facts().chosen
     drawing = job if job and not job.is_over and read_config(SweepJob, job.run_dir).sweep == folder.name else None
     address = f"/media/{project.slug}/sweeps/{folder.name}"
     columns = [None, *[pair.id for pair in sweep.pairs]]
-    return {
-        "sweep": folder.name,
-        "sweeps": [{"id": other.name, "label": other.name.replace("-", " ")} for other in sweeps.list_sweeps(project, sample=False)],
-        "address": address,
-        "verdict": describe_verdict(project, sweep) if counts[DONE] and not drawing else None,
-        "report": f"{address}/report.html" if has_current_report(folder) else "",
-        "progress": job_progress(drawing).to_json() | {"state": f.STATES[drawing.state]} if drawing else None,
-        "counts": counts,
-        "columns": describe_columns(sweep),
-        "rows": [describe_row(folder, address, sweep, number) for number in range(len(sweep.prompts))],
-        "strengths": sorted({cell.strength for cell in sweep.cells if cell.pair}),
-        "seeds": list(config.seeds),
-        "cells": [describe_cell(cell, columns) for cell in sweep.cells],
-        "fps": sweep.fps,
-        "ratio": config.width / config.height,
-        "chosen": chosen.to_json() if chosen else None,
-    }
+    return ClipsView(
+        sweep=folder.name,
+        sweeps=tuple(SweepChoice(other.name, other.name.replace("-", " ")) for other in sweeps.list_sweeps(project, sample=False)),
+        address=address,
+        verdict=describe_verdict(project, sweep) if sweep.count_states()[DONE] and not drawing else None,
+        report=f"{address}/report.html" if has_current_report(folder) else "",
+        progress=describe_drawing(drawing) if drawing else None,
+        columns=describe_columns(sweep),
+        rows=tuple(describe_row(folder, address, sweep, number) for number in range(len(sweep.prompts))),
+        strengths=tuple(sorted({cell.strength for cell in sweep.cells if cell.pair})),
+        seeds=tuple(config.seeds),
+        cells=tuple(describe_cell(cell, columns) for cell in sweep.cells),
+        fps=sweep.fps,
+        ratio=config.width / config.height,
+        chosen=ChosenView(chosen.pair, chosen.step, chosen.strength, chosen.folder) if chosen else None,
+    )
 
 
-def describe_row(folder: Path, address: str, sweep: Sweep, number: int) -> dict[str, Any]:
+def describe_drawing(job: state.JobStatus) -> DrawingProgress:
+    progress = job_progress(job)
+    return DrawingProgress(progress.share, progress.counted, progress.stage, progress.left, f.STATES[job.state])
+
+
+def describe_row(folder: Path, address: str, sweep: Sweep, number: int) -> PromptRow:
     """A prompt, with the address of its side-by-side video once that is made."""
-    video = sweeps.comparison_file(folder, number, sweep.config.seeds[0])
-    return sweep.prompts[number].to_json() | {"video": f"{address}/comparisons/{video.name}" if video.is_file() else ""}
+    video, prompt = sweeps.comparison_file(folder, number, sweep.config.seeds[0]), sweep.prompts[number]
+    return PromptRow(prompt.label, prompt.text, prompt.kind, f"{address}/comparisons/{video.name}" if video.is_file() else "")
 
 
-def describe_columns(sweep: Sweep) -> list[dict[str, str]]:
-    pairs = [{"id": pair.id, "label": f"Step {pair.step:,}", "run": pair.run if sweep.has_several_runs else ""} for pair in sweep.pairs]
-    return [{"id": "", "label": "Base", "run": ""}, *pairs]
+def describe_columns(sweep: Sweep) -> tuple[Column, ...]:
+    pairs = [Column(pair.id, f"Step {pair.step:,}", pair.run if sweep.has_several_runs else "") for pair in sweep.pairs]
+    return (Column("", "Base"), *pairs)
 
 
-def describe_cell(cell: Cell, columns: Sequence[str | None]) -> dict[str, Any]:
-    """One clip; its key stands for the address, which changes when the pixels do."""
-    place = {"column": columns.index(cell.pair), "row": cell.prompt, "seed": cell.seed, "strength": cell.strength}
-    note = clip_note(cell.scores) if cell.is_done else ""
-    return place | {"state": cell.state, "key": cell.key, "error": cell.error, "note": note}
+def describe_cell(cell: Cell, columns: Sequence[str | None]) -> ClipView:
+    return ClipView(
+        column=columns.index(cell.pair),
+        row=cell.prompt,
+        seed=cell.seed,
+        strength=cell.strength,
+        state=cell.state,
+        key=cell.key,
+        error=cell.error,
+        note=clip_note(cell.scores) if cell.is_done else "",
+    )
 
 
-def describe_verdict(project: Project, sweep: Sweep) -> dict[str, Any]:
+def describe_verdict(project: Project, sweep: Sweep) -> VerdictView:
     """What to use and why, in a line and a list; where likeness was measured, its charts and numbers."""
     found = verdict(project, sweep)
     if found.sure == NOT_MEASURED:
         usual = min((row.strength for row in found.table), key=lambda strength: abs(strength - USUAL_STRENGTH))
         text = "Likeness was not measured: look at the faces, and use the pair you like best."
-        return {"pair": "", "strength": usual, "text": text, "why": found.why}
+        return VerdictView(text, tuple(found.why), strength=usual)
     if found.pair is None:
-        return {"pair": "", "text": "No pair can be named yet.", "why": found.why}
-    pair, measured = sweep.find_pair(found.pair), describe_measures(sweep, found.table)
+        return VerdictView("No pair can be named yet.", tuple(found.why))
+    pair, titles = sweep.find_pair(found.pair), pair_titles(sweep)
     sure = "" if found.sure == CLEAR else " It is too close to call; trust your eye."
     text = f"Use step {pair.step:,} at {found.strength:g}. {found.summary}".rstrip() + sure
-    return {"pair": found.pair, "strength": found.strength, "text": text, "why": list(found.reasons)} | measured
+    heads, rows = describe_rows(found.table, titles)
+    return VerdictView(
+        text=text,
+        why=tuple(found.reasons),
+        pair=found.pair,
+        strength=found.strength,
+        charts=describe_charts(found.table, titles),
+        heads=tuple(heads),
+        rows=tuple(tuple(row) for row in rows),
+    )
 
 
-def describe_measures(sweep: Sweep, table: Sequence[Row]) -> dict[str, Any]:
-    """A chart for each strength, whose points know their column, and a table of words."""
-    columns = [(pair.id, f"Step {pair.step:,}" + (f" of {pair.run}" if sweep.has_several_runs else "")) for pair in sweep.pairs]
-    titles = dict(columns)
-    places = {pair: number for number, (pair, _) in enumerate(columns, 1)}  # the base stands first
+def pair_titles(sweep: Sweep) -> dict[str, str]:
+    return {pair.id: f"Step {pair.step:,}" + (f" of {pair.run}" if sweep.has_several_runs else "") for pair in sweep.pairs}
+
+
+def describe_charts(table: Sequence[Row], titles: Mapping[str, str]) -> tuple[ChartView, ...]:
+    """A chart for each strength that has one, whose points know their column. titles: of the pairs, in the order of the columns."""
+    places = {pair: number for number, pair in enumerate(titles, 1)}  # the base stands first
     charts = []
     for strength in sorted({row.strength for row in table}):
         if chart := draw_chart(table, strength, titles):
-            points = [asdict(point) | {"column": places[point.pair]} for point in chart.points]
-            charts.append({"strength": strength, "svg": chart.svg, "legend": chart.legend, "points": points})
-    heads, rows = describe_rows(table, titles)
-    return {"charts": charts, "heads": heads, "rows": rows}
+            points = tuple(ChartPoint(point.at, point.label, places[point.pair]) for point in chart.points)
+            charts.append(ChartView(strength, chart.svg, chart.legend, points))
+    return tuple(charts)

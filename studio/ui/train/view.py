@@ -13,6 +13,7 @@ from studio.jobs.kind import read_config
 from studio.jobs.kinds.train import TrainJob
 from studio.models.preset import model_preset
 from studio.training.pairs import Pair, list_pairs, list_run_pairs
+from studio.training.plan.run_reports import FINISH_BY, TrainReport
 from studio.ui import actions, download_view
 from studio.ui import formatting as f
 from studio.ui.actions import find_button
@@ -209,7 +210,8 @@ def describe_trainings(project: Project, jobs: list[state.JobStatus]) -> tuple[R
 
 
 def describe_training(job: state.JobStatus, num_pairs: int) -> RunLine:
-    done, total = job.result.get("step") or job.progress.done or 0, job.progress.total
+    report = job.read_result(TrainReport)
+    done, total = (report and report.step) or job.progress.done or 0, job.progress.total
     step = state.last_safe_step(job.run_dir) if can_go_on(job) else 0
     return RunLine(
         name=job.name,
@@ -285,6 +287,12 @@ def describe_pair(pair: Pair) -> dict[str, Any]:
     return {"id": pair.id, "label": f"Step {pair.step:,}", "run": pair.run, "made": made, "size": f.file_size(size)}
 
 
+def ended_in_time(job: state.JobStatus) -> bool:
+    """Whether it was stopped by its "finish by"."""
+    report = job.read_result(TrainReport)
+    return report is not None and report.stopped_by == FINISH_BY
+
+
 def describe_end(project: Project, job: state.JobStatus) -> Ending:
     name = job.title
     if job.state == "queued":
@@ -296,7 +304,7 @@ def describe_end(project: Project, job: state.JobStatus) -> Ending:
     if job.state == "done":
         took = f" in {f.duration(job.seconds)}" if job.seconds else ""
         return Ending(f"{name}: finished{took}", "Now compare the pairs.", "good", find_button(way_on(job)))
-    if job.state == "stopped" and job.result.get("stopped_by") == "finish-by":
+    if job.state == "stopped" and ended_in_time(job):
         sentence = "It was to be finished by now; a pair is saved, and it can go on."
         return Ending(f"{name}: ended in time", sentence, "good", find_button("resume", job.name))
     if job.state == "stopped":

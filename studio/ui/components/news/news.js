@@ -1,12 +1,13 @@
-/* Shows nothing: asks every two seconds whether the disk holds something else, and says on that it does, so that the page reads
-   anew; now and then it does so anyway, for what lies in no file (memory, the time). A page that nobody sees asks seldom. */
+/* Shows nothing: asks every two seconds whether the disk holds something else, and says on that it does, so that
+   the page reads anew; now and then it does so anyway, for what lies in no file (memory, the time). A hidden page
+   asks seldom. */
 const ASK_MS = 2000;
 const READ_MS = 30_000;
 let known = "";
 let readAt = 0;
 let asking = false;
-const shownProject = () =>
-  JSON.parse(document.querySelector("#studio-shows [data-shown], #studio-shows[data-shown]")?.dataset.shown ?? "{}").project ?? "";
+const SHOWS = "#studio-shows [data-shown], #studio-shows[data-shown]";
+const shownProject = () => JSON.parse(document.querySelector(SHOWS)?.dataset.shown ?? "{}").project ?? "";
 function readAnew() {
   readAt = Date.now();
   trigger("look", {});

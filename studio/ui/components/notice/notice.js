@@ -1,4 +1,5 @@
-const READ_MS = 12_000; // a good message is news for so long; a bad one stays until it is closed, or something else is said
+/* A good message is news for so long; a bad one stays until it is closed, or something else is said. */
+const READ_MS = 12_000;
 let hidden = "";
 let timed = ""; // the message whose time runs
 const shown = (v) => JSON.stringify(v);

@@ -19,7 +19,8 @@ const waitingView = (job) => html`<li data-key="${job.id}">
       aria-label="Move ${job.title} up" title="Move up">&#8593;</button>
     <button class="small" data-do="move" data-id="${job.id}" data-places="1" ${given(!job.down, "disabled")}
       aria-label="Move ${job.title} down" title="Move down">&#8595;</button>
-    <button class="small" data-do="stop" data-id="${job.id}" aria-label="Take ${job.title} out of the queue">Take out</button>
+    <button class="small" data-do="stop" data-id="${job.id}"
+      aria-label="Take ${job.title} out of the queue">Take out</button>
   </div>
 </li>`;
 const heldView = () => html`<div class="job-left">The queue is paused.</div>
