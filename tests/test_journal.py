@@ -10,11 +10,12 @@ import time
 import pytest
 from PIL import Image
 
-from studio.data import dataset, journal, records
+from studio.data import dataset, records
 from studio.data.importer import import_media
+from studio.data.incoming import journal
 from studio.data.incoming.intake import open_intake, put_away_journal
+from studio.data.incoming.journal import Line, journal_file
 from studio.data.item_record import Record
-from studio.data.journal import Line, journal_file
 from studio.disk import locked
 from studio.errors import NewerFormat, Problem
 
@@ -146,9 +147,9 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from studio import disk
-from studio.data import journal, records
+from studio.data import records
 from studio.data.importer import import_media
-from studio.data.incoming import intake
+from studio.data.incoming import intake, journal
 from studio.workspace import Project
 calls, last, how = [0], int(sys.argv[3]), sys.argv[4]
 def dies(module, name):

@@ -1,6 +1,6 @@
 """curation.json: what the studio knows of each item beside its file and caption, and the history that undo walks back.
 
-What an import adds lies in a journal beside it (studio.data.journal) until the file is written the next time. Callers hold `disk.locked(project.curation_file)` around load, change and save.
+What an import adds lies in a journal beside it (studio.data.incoming.journal) until the file is written the next time. Callers hold `disk.locked(project.curation_file)` around load, change and save.
 """
 
 import os
@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from pathlib import Path
 
-from studio.data import journal, limits
+from studio.data import limits
+from studio.data.incoming import journal
+from studio.data.incoming.journal import Line
 from studio.data.item_record import NOT_MEASURED, Record
-from studio.data.journal import Line
 from studio.data.media.kinds import MediaFacts
 from studio.data.media.probing import probe
 from studio.data.remarks import UNREADABLE, Decision, Remark

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from studio.data import dataset, journal, records
+from studio.data import dataset, records
 from studio.data.captions.files import caption_file, clean_caption, read_text, text_key, write_caption
+from studio.data.incoming import journal
 from studio.data.incoming.found import fold
+from studio.data.incoming.journal import Line
 from studio.data.item_record import Item, Record
-from studio.data.journal import Line
 from studio.data.media.kinds import MediaFacts
 from studio.data.records import Curation
 from studio.disk import file_sha256, locked, replace
