@@ -114,6 +114,7 @@ class WorkspaceFacts(Facts):
     hub_mirror: str = ""  # the address that stands in for huggingface.co
     hub_offline: bool = False
     comfyui: str = ""  # the folder that a person named as their ComfyUI's
+    last_project: str = ""  # the slug of the one that was shown last, in whatever browser
     demo_created: bool = False  # somebody who deleted the project "Demo" does not want it back
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.disk import locked
-from studio.errors import Damaged, NewerFormat
+from studio.disk import RETRY_SECONDS, locked, patiently
+from studio.errors import Damaged, NewerFormat, Problem
 from studio.facts import read_facts, write_facts
 from studio.project_facts import Permission, ProjectFacts, WorkspaceFacts, checked
 
@@ -86,6 +86,55 @@ class Workspace:
         if len(named) > 1:
             raise ValueError(f"{len(named)} projects are named {name!r}; give the folder: {', '.join(p.slug for p in named)}")
         return named[0] if named else self.project(slugify(name))
+
+    @property
+    def deleted_dir(self) -> Path:
+        """Where projects lie that were deleted and can be brought back."""
+        return self.home / "deleted"
+
+    def delete_project(self, project: "Project") -> "Project":
+        """Move a project out of sight, whole; `restore_project` brings it back. Problem if another program holds a file in it."""
+        self.deleted_dir.mkdir(parents=True, exist_ok=True)
+        gone = _free_folder(self.deleted_dir, project.slug)
+        try:
+            patiently(lambda: os.replace(project.root, gone), RETRY_SECONDS)
+        except PermissionError as e:
+            raise Problem(
+                f"{project.slug} can't be deleted now: another program has a file of it open.",
+                cost="Nothing was changed.",
+                fix="Close what shows its photos, clips or folder, then try again.",
+            ) from e
+        os.utime(gone)  # when it was deleted
+        return Project(gone)
+
+    def deleted_projects(self) -> list["Project"]:
+        """The projects that can be brought back, the one deleted last first."""
+        found = [Project(file.parent) for file in self.deleted_dir.glob("*/project.json")]
+        return sorted(found, key=lambda project: (-project.root.stat().st_mtime, project.slug))
+
+    def find_deleted(self, slug: str) -> "Project":
+        """A deleted project by its folder's name; ValueError lists those there are."""
+        for project in self.deleted_projects():
+            if project.slug == slug:
+                return project
+        names = ", ".join(project.slug for project in self.deleted_projects()) or "none"
+        raise ValueError(f"no deleted project is called {slug!r} (deleted: {names})")
+
+    def restore_project(self, deleted: "Project") -> "Project":
+        """Bring a deleted project back, under its own folder's name where that is free."""
+        target = _free_folder(self.projects_dir, re.sub(r"\.\d+$", "", deleted.slug), between="-")
+        patiently(lambda: os.replace(deleted.root, target), RETRY_SECONDS)
+        return Project(target)
+
+    def forget_deleted(self, deleted: "Project") -> None:
+        """Delete a deleted project for good: its photos, runs and clips."""
+        assert deleted.root.parent == self.deleted_dir, f"{deleted.root} was not deleted"
+        shutil.rmtree(deleted.root)
+
+    def projects_called(self, name: str) -> list["Project"]:
+        """The projects whose owner gave them that name, as people compare names."""
+        wanted = unicodedata.normalize("NFC", name).strip().casefold()
+        return [p for p in self.list_projects() if unicodedata.normalize("NFC", p.facts().name).casefold() == wanted]
 
     def list_projects(self) -> list["Project"]:
         """Projects sorted by name; a folder without a readable project.json is skipped."""
@@ -284,6 +333,20 @@ def new_numbered_dir(parent: Path, prefix: str) -> Path:
             return path
         except FileExistsError:
             number += 1
+
+
+def free_slug(parent: Path, name: str) -> Path:
+    """The folder of a new project of that name, or of one more of it; not made yet."""
+    return _free_folder(parent, slugify(name), between="-")
+
+
+def _free_folder(parent: Path, name: str, between: str = ".") -> Path:
+    """parent/name, or with the first number behind it that is free."""
+    path, number = parent / name, 1
+    while path.exists():
+        number += 1
+        path = parent / f"{name}{between}{number}"
+    return path
 
 
 def _number(path: Path) -> int:

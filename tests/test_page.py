@@ -157,8 +157,11 @@ def test_every_action_is_refused_where_the_page_showed_another_person(people):
     window.choose("carla")
     before, refused = everything_in(kim.workspace), 0
     of_no_project = {window.control(name)._id for name in ("studio-new-person", "studio-status")}
+    menu = window.control("studio-project-menu")._id
+    of_deleted_ones = {(menu, "restore"), (menu, "forget")}
     for function in window.demo.fns.values():
-        if window.page.shows not in function.inputs or function.targets[0][0] in of_no_project:
+        target = function.targets[0]
+        if window.page.shows not in function.inputs or target[0] in of_no_project or target in of_deleted_ones:
             continue
         event = gr.EventData(window.demo.blocks[function.targets[0][0]], {"project": "carla"})
         answer = function.fn(event, *[window.held[block._id] for block in function.inputs])

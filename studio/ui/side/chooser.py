@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from studio.ui.page import Page, Seen, quietly
-from studio.ui.side import new_person, status_line
+from studio.ui.side import new_person, projects, status_line
 from studio.ui.side.projects import project_choices, why_read_only
 from studio.workspace import Project, Workspace
 
@@ -15,6 +15,7 @@ from studio.workspace import Project, Workspace
 def build(page: Page) -> None:
     gr.HTML('<h1 class="brand">Likeness Studio</h1>', apply_default_css=False)
     page.project = gr.Dropdown([], label="Project", elem_id="project", container=True, filterable=False)
+    projects.build(page)
     new_person.build(page)
     status_line.build(page)
     page.reads(lambda project: [read_chooser(page.workspace, project)], [page.project], blank=[gr.skip()])
@@ -29,14 +30,18 @@ def restore(page: Page, demo: gr.Blocks, tabs: gr.Tabs) -> None:
     def open_page(last: dict[str, Any]) -> tuple[Any, ...]:
         choices = project_choices(page.workspace)
         slugs = [slug for _, slug in choices]
-        slug = last.get("project") if last.get("project") in slugs else (slugs or [None])[0]
+        slug = first_shown(page.workspace, last, slugs)
         tab = next((tab.id for tab in page.tab_items if tab.id == last.get("tab")), page.tab_items[0].id)
         return gr.update(choices=choices, value=slug), tab, gr.update(selected=tab), Seen(slug, fresh=True)
 
     page.done.append(quietly(demo.load, open_page, remembered, [page.project, page.tab, tabs, page.seen]))
 
     def note(slug: str | None, tab: str, seen: Seen | None) -> Any:
-        return {"project": slug, "tab": tab} if slug and seen else gr.skip()
+        if not slug or not seen:
+            return gr.skip()
+        if page.workspace.facts().last_project != slug:
+            page.workspace.update(last_project=slug)
+        return {"project": slug, "tab": tab}
 
     shown = [page.project, page.tab, page.seen]
     quietly(page.project.change, note, shown, remembered)
@@ -44,6 +49,12 @@ def restore(page: Page, demo: gr.Blocks, tabs: gr.Tabs) -> None:
         opened = quietly(tab.select, lambda name=tab.id: name, None, page.tab)
         quietly(opened.then, note, shown, remembered)
         page.done.append(opened)
+
+
+def first_shown(workspace: Workspace, last: dict[str, Any], slugs: list[str]) -> str | None:
+    """The project that this browser showed last, else the one that any did, else the first; None without any."""
+    wanted = (last.get("project"), workspace.facts().last_project)
+    return next((slug for slug in wanted if slug in slugs), slugs[0] if slugs else None)
 
 
 def read_chooser(workspace: Workspace, project: Project | None) -> Any:

@@ -17,6 +17,7 @@ from studio.project_facts import Permission
 from studio.ui import download_view
 from studio.ui.components import component
 from studio.ui.page import Page
+from studio.ui.side import projects
 from studio.ui.side.projects import project_choices
 from studio.ui.views import View
 from studio.workspace import Workspace
@@ -49,7 +50,10 @@ def build(page: Page) -> None:
         """The base models as they are now: one may have come since the page was made."""
         return [choice.to_json() for choice in model_choices(page.workspace)]
 
-    live = [check_trigger_live, suggest_trigger_live, list_models_live]
+    def check_name_live(name: str) -> str:
+        return projects.check_name_live(page.workspace, str(name or ""))
+
+    live = [check_name_live, check_trigger_live, suggest_trigger_live, list_models_live]
     dialog = component("new_person", new_person_options(page.workspace), server_functions=live)
     page.acts(dialog.create, lambda project, event: open_new(page.workspace, event), [], [page.project], needs_project=False)
     page.acts(dialog.download, lambda project, event: start_download(page.workspace, event), needs_project=False)

@@ -43,6 +43,11 @@ const showProblems = (problems, isEmpty) => {
   place.className = `trigger-check ${about.tone}`;
   field("trigger").setAttribute("aria-invalid", String(about.tone === "bad"));
 };
+const checkName = async () => {
+  const text = field("name").value.trim();
+  const said = text ? await server.check_name_live(text) : "";
+  if (text === field("name").value.trim()) element.querySelector("#name-check").textContent = said;
+};
 const check = async () => {
   const text = field("trigger").value.trim();
   const number = ++asked;
@@ -57,7 +62,8 @@ mount(
       <form method="dialog" novalidate>
         <h2 id="new-person-title">New person</h2>
         <label>Name<input name="name" maxlength="80" autocomplete="off" placeholder="for example Anna"
-          required /></label>
+          required aria-describedby="name-check" /></label>
+        <p class="trigger-check" id="name-check"></p>
         <div class="pair">
           <label>Trigger word <small>trigger</small><input name="trigger" maxlength="40" autocomplete="off"
             autocapitalize="off" spellcheck="false" required aria-describedby="trigger-check" /></label>
@@ -84,6 +90,7 @@ mount(
       dialog.showModal();
       field("name").focus();
       showProblems([], true);
+      checkName();
       askedModel = "";
       showModels();
     },
@@ -132,7 +139,10 @@ element.addEventListener("focusout", async (event) => {
   if (document.activeElement === field("trigger")) field("trigger").select();
   check();
 });
-element.addEventListener("input", (event) => event.target.name === "trigger" && check());
+element.addEventListener("input", (event) => {
+  if (event.target.name === "trigger") check();
+  if (event.target.name === "name") checkName();
+});
 element.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches("dialog input")) {
     event.preventDefault();
