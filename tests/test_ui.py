@@ -372,8 +372,8 @@ def test_uploads_of_a_killed_import_stay_until_it_has_gone_on(project, media, id
     uploads.clear(project)
     uploads.clear_leftovers(project.workspace)  # a studio that was closed meanwhile
     assert folder.exists()
-    button = results_view.read_results(project)["reports"][0]["button"]
-    assert button["action"] == f"resume:{run.name}"
+    button = results_view.read_results(project).reports[0].button
+    assert button.action == f"resume:{run.name}"
     launcher.resume(run)
     assert worker._claim(run)
     worker.execute(run)
@@ -395,7 +395,7 @@ def test_uploads_of_a_killed_import_are_deleted_when_that_is_dismissed(project, 
     monkeypatch.setattr(uploads, "CLEAN_SECONDS", 0.01)
     folder, run = send(project, media, "person_a_1.jpg")
     kill(run)
-    results_view.dismiss(project, results_view.read_results(project)["reports"][0]["job"])
+    results_view.dismiss(project, results_view.read_results(project).reports[0].job)
     closing = threading.Event()
     thread = threading.Thread(target=uploads.keep_clean, args=(project.workspace, closing))
     thread.start()
