@@ -119,8 +119,8 @@ def _no_path(path: Path, what: str) -> Problem:
     )
 
 
-def append_jsonl(path: Path | str, record: Mapping[str, Any]) -> None:
-    """Append one JSON line. A line torn by a crash is closed first, so that only it is lost."""
+def append_jsonl(path: Path | str, record: Mapping[str, Any], *, sync: bool = False) -> None:
+    """Append one JSON line. A line torn by a crash is closed first, so that only it is lost. sync: it is on the disk afterwards."""
     path = Path(path)
     line = json.dumps(dict(record), ensure_ascii=False).encode() + b"\n"
     with patiently(lambda: open(path, "ab+"), RETRY_SECONDS) as file:
@@ -129,6 +129,9 @@ def append_jsonl(path: Path | str, record: Mapping[str, Any]) -> None:
             if file.read(1) != b"\n":
                 line = b"\n" + line
         file.write(line)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def read_jsonl(path: Path | str, offset: int = 0, max_bytes: int = -1) -> tuple[list[dict[str, Any]], int]:

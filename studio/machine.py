@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
@@ -18,6 +19,7 @@ import psutil
 
 from studio.config import load_preset
 
+MANY_FILES = 10_240  # open at a time; macOS' own bound
 GIB = 2**30  # memory is counted as graphics cards are labelled: a "24 GB" card has 24 x 2^30 bytes
 
 
@@ -228,3 +230,18 @@ def _other_gpus() -> tuple[str, ...]:
         except OSError:
             continue
     return ()
+
+
+def allow_open_files() -> int:
+    """Let this process hold as many files open as it may be allowed to: a browser sends a thousand at once. The number; 0 where there is none
+    to be set (Windows)."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return 0
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wish in (most, MANY_FILES):  # macOS says "no end" and refuses it
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wish, most))
+            break
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

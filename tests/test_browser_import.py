@@ -1,7 +1,10 @@
 """A folder dropped on the window, in a real browser: its folders stay apart, and what is asked about is answered with one press."""
 
+import contextlib
+
 import pytest
 import test_browser as browser
+from PIL import Image
 from test_browser import JOB_MS, choose_project, expect, free_port, make_person, start_studio, stop_jobs, stop_studio, window
 
 from studio.data import dataset
@@ -62,3 +65,50 @@ def test_a_folder_dropped_on_the_window_keeps_its_folders_and_asks_once(tmp_path
     finally:
         stop_jobs(workspace)
         stop_studio(process)
+
+
+@contextlib.contextmanager
+def few_open_files(most):
+    """What is started meanwhile begins with so small a limit, as systems set it."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_many_photos_dropped_at_once_arrive_and_the_window_answers_meanwhile(tmp_path):
+    """More files than may be open at the start; by hand with 2,000."""
+    workspace, port = Workspace(tmp_path / "home"), free_port()
+    (tmp_path / "home").mkdir()
+    kim = make_person(workspace, "Kim", "person_a_1.jpg")
+    for number in range(180):
+        Image.new("RGB", (40 + number, 40), (number, 90, 250 - number)).save(folder_of(tmp_path) / f"{number:03d}.jpg")
+        (folder_of(tmp_path) / f"{number:03d}.txt").write_text(f"ohwx, place {number}", encoding="utf-8")
+    with few_open_files(150):
+        process = start_studio(tmp_path / "home", port)
+    try:
+        with engine.sync_playwright() as play:
+            chromium = play.chromium.launch(executable_path=browser.CHROMIUM, args=browser.FLAGS)
+            with window(chromium, f"http://127.0.0.1:{port}", 1280, 860) as page:
+                choose_project(page, "Kim")
+                expect(page.locator(".thumb")).to_have_count(1)
+                drop(page, folder_of(tmp_path))
+                expect(page.locator(".thumb").nth(3)).to_be_visible(timeout=JOB_MS)
+                page.get_by_role("tab", name="Train").click()
+                page.get_by_role("tab", name="Dataset").click()
+                expect(page.locator("#last-job")).to_contain_text("Imported 180 items.", timeout=JOB_MS)
+            chromium.close()
+        captions = {item.width - 40: item.caption for item in dataset.list_items(kim) if item.height == 40}
+        assert captions == {number: f"ohwx, place {number}" for number in range(180)}
+    finally:
+        stop_jobs(workspace)
+        stop_studio(process)
+
+
+def folder_of(home):
+    folder = home / "holiday"
+    folder.mkdir(exist_ok=True)
+    return folder

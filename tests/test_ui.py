@@ -326,7 +326,7 @@ def send(project, media, *names):
         (home / f"tmp{number}").touch()
     dataset_tab.take_uploads(project, [uploads.Sent(path, path.name) for path in sent])
     run = project.list_runs("import")[-1]
-    [folder] = map(Path, read_config(ImportJob, run).paths)
+    folder, *_ = map(Path, read_config(ImportJob, run).paths)
     return folder, run
 
 
@@ -362,10 +362,40 @@ def test_uploads_are_deleted_when_the_import_is_taken_out_of_the_queue(project, 
     assert not folder.exists()
 
 
-def test_uploads_of_a_killed_import_are_deleted_while_the_studio_runs_and_at_its_start(project, media, idle, monkeypatch):
+def kill(run):
+    write_json(run / "status.json", read_json(run / "status.json") | {"state": "running", "pid": 1, "create_time": 1.0})
+
+
+def test_uploads_of_a_killed_import_stay_until_it_has_gone_on(project, media, idle):
+    folder, run = send(project, media, "person_a_1.jpg")
+    kill(run)
+    uploads.clear(project)
+    uploads.clear_leftovers(project.workspace)  # a studio that was closed meanwhile
+    assert folder.exists()
+    button = results_view.read_results(project).reports[0].button
+    assert button.action == f"resume:{run.name}"
+    launcher.resume(run)
+    assert worker._claim(run)
+    worker.execute(run)
+    assert state.read_status(run).state == "done" and not folder.exists() and len(dataset.list_items(project)) == 1
+
+
+def test_uploads_of_a_killed_import_come_in_with_the_next_drop(project, media, idle):
+    folder, run = send(project, media, "person_a_1.jpg")
+    kill(run)
+    other, second = send(project, media, "person_b_1.jpg")
+    uploads.clear(project)
+    assert folder.exists() and other.exists()
+    assert worker._claim(second)
+    worker.execute(second)
+    assert len(dataset.list_items(project)) == 2 and not folder.exists() and not other.exists()
+
+
+def test_uploads_of_a_killed_import_are_deleted_when_that_is_dismissed(project, media, idle, monkeypatch):
     monkeypatch.setattr(uploads, "CLEAN_SECONDS", 0.01)
     folder, run = send(project, media, "person_a_1.jpg")
-    write_json(run / "status.json", read_json(run / "status.json") | {"state": "running", "pid": 1, "create_time": 1.0})
+    kill(run)
+    results_view.dismiss(project, results_view.read_results(project).reports[0].job)
     closing = threading.Event()
     thread = threading.Thread(target=uploads.keep_clean, args=(project.workspace, closing))
     thread.start()
@@ -374,6 +404,9 @@ def test_uploads_of_a_killed_import_are_deleted_while_the_studio_runs_and_at_its
         time.sleep(0.01)
     closing.set()
     thread.join()
+
+
+def test_what_never_reached_the_queue_is_deleted_at_the_next_start(project, media, idle):
     unknown = uploads.incoming_dir(project) / "import-009"  # the studio died between the move and the queue
     half_sent = uploads.browser_dir(project.workspace) / "hash9" / "photo.jpg"
     for path in (unknown / "photo.jpg", half_sent):

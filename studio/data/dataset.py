@@ -6,9 +6,7 @@ import os
 import re
 import secrets
 import shutil
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
@@ -39,7 +37,7 @@ def list_items(project: Project) -> list[Item]:
 
 def version(project: Project) -> Version:
     """What the list of items follows from, cheap to look at: equal versions mean equal items (and an equal `can_undo`)."""
-    return project, records.stamp(project.curation_file), tuple(sorted(records.scan(project).items()))
+    return project, records.stamps(project), tuple(sorted(records.scan(project).items()))
 
 
 @functools.lru_cache(maxsize=4)
@@ -48,7 +46,7 @@ def _list(project: Project, stamp: tuple[int, ...], files: tuple[tuple[str, Seen
     data, seen = records.load(project), dict(files)
     if records.stale(data, seen):
         with locked(project.curation_file):
-            data, seen = _reconcile(project)
+            data, seen = reconcile(project)
     items = sorted(_items(project, data, seen).values(), key=lambda item: (item.kind == "clip", _natural(item.id)))
     return tuple(items), not records.stale(data, seen)
 
@@ -168,7 +166,7 @@ def store_measurements(project: Project, measured: Mapping[str, tuple[str, Measu
 
 def can_undo(project: Project) -> str:
     """What `undo` would take back, in words, or ""."""
-    return _last_step(project, records.stamp(project.curation_file))
+    return _last_step(project, records.stamps(project))
 
 
 @functools.lru_cache(maxsize=4)
@@ -215,59 +213,9 @@ def incoming(project: Project) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def find_content(project: Project, sha256: str) -> str:
-    """The id of the item that has this content, as its original or as its file; "" if none has."""
-    data, files = records.load(project), records.scan(project)
-    return next((item_id for item_id, record in data.items.items() if record.file in files and sha256 in record.hashes()), "")
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewMedia:
-    """A finished media file on its way in, and the original it was made of."""
-
-    media: Path
-    facts: MediaFacts
-    original: Path
-    original_name: str
-    original_sha256: str
-    caption: str = ""
-    caption_source: str = ""
-    other_captions: tuple[str, ...] = ()  # that came with it and are not used
-
-
-def add_media(project: Project, new: NewMedia) -> tuple[str, str]:
-    """Take a media file and its original into the project: (id, ""), or ("", id of the item that has the same content).
-
-    Nothing is seen before it is whole: the original moves in first, the record and caption follow, the media file comes last and by
-    one rename.
-    """
-    file_fields, caption = _file_fields(new.media), clean_caption(new.caption)
-    with _editing(project) as (data, items):
-        for item_id in items:
-            if new.original_sha256 in data.items[item_id].hashes():
-                return "", item_id
-        gone = [i for i, record in data.items.items() if i not in items and record.original_sha256 == new.original_sha256]
-        for item_id in gone:
-            del data.items[item_id]
-        name = records.place_original(project, data, new.original, new.original_name, new.original_sha256)
-        item_id = records.next_id(project, data, new.facts.kind)
-        path = project.dataset_dir / (item_id + new.media.suffix)
-        data.items[item_id] = Record(
-            file=path.name, sha256=new.original_sha256, original=name, original_sha256=new.original_sha256, added=time.time(),
-            caption_source=new.caption_source if caption else "", caption_key=text_key(caption),
-            other_captions=new.other_captions, **new.facts.media_fields(), **file_fields,
-        )  # fmt: skip
-        records.save(project, data)
-        project.dataset_dir.mkdir(exist_ok=True)
-        if caption:
-            write_caption(path, caption)
-        replace(new.media, path)
-    return item_id, ""
-
-
 def replace_media(project: Project, item: Item, media: Path, facts: MediaFacts, as_new: bool, text: str) -> str:
     """Put another media file in an item's place, or beside it as a new item with the same caption; the id. One step of undo."""
-    file_fields = _file_fields(media)
+    of_file = file_fields(media)
     with _editing(project) as (data, items):
         if _require(items, item.id).sha256 != item.sha256:
             raise ValueError(f"{item.id} was changed in another window meanwhile; look at it and try again")
@@ -276,7 +224,7 @@ def replace_media(project: Project, item: Item, media: Path, facts: MediaFacts, 
         former = data.copy()
         target = project.dataset_dir / (new_id + media.suffix if as_new else before.file)
         data.items[new_id] = changed(
-            before, file=target.name, sha256=file_fields["file_sha256"], measurements=NOT_MEASURED, **facts.media_fields(), **file_fields
+            before, file=target.name, sha256=of_file["file_sha256"], measurements=NOT_MEASURED, **facts.media_fields(), **of_file
         )
         change = AddChange(id=new_id) if as_new else SwapChange(id=item.id, record=before, trash=undo_steps.new_trash(project))
         if change.trash:
@@ -301,7 +249,7 @@ def _taken_back_if_open(project: Project, before: Curation, path: Path) -> Itera
         raise Problem(f"{path.name} is open in another program.", cost="Nothing was changed.", fix=fix) from e
 
 
-def _file_fields(path: Path) -> dict[str, Any]:
+def file_fields(path: Path) -> dict[str, Any]:
     """What a record says of its file."""
     records.sync_file(path)
     info = path.stat()
@@ -315,30 +263,46 @@ def _file_fields(path: Path) -> dict[str, Any]:
 def _editing(project: Project) -> Iterator[tuple[Curation, dict[str, Item]]]:
     """(data, {id: Item}) under the lock, up to date with the folder; the caller saves."""
     with locked(project.curation_file):
-        data, files = _reconcile(project)
+        data, files = reconcile(project)
         yield data, _items(project, data, files)
 
 
-def _reconcile(project: Project) -> tuple[Curation, dict[str, Seen]]:
+def reconcile(project: Project) -> tuple[Curation, dict[str, Seen]]:
+    """(what is known, what is there), brought up to date with each other; the caller holds the lock."""
     data, files = records.load(project), records.scan(project)
     names = records.stale(data, files)
     for name in names:
         records.describe(project, data, name, files[name])
     if names:
-        records.save(project, data)
+        data = records.save(project, data)
     return data, files
 
 
 def _items(project: Project, data: Curation, files: Mapping[str, Seen]) -> dict[str, Item]:
-    return {item_id: _item(project, item_id, record, files) for item_id, record in data.items.items() if record.file in files}
+    folder, found = project.dataset_dir, {}
+    for item_id, record in data.items.items():
+        if record.file in files:
+            path = folder / record.file
+            found[item_id] = item_of(path, item_id, record, _caption_of(path, files))
+    return found
 
 
-def _item(project: Project, item_id: str, record: Record, files: Mapping[str, Seen]) -> Item:
-    path = project.dataset_dir / record.file
-    caption = " ".join(read_text(caption_file(path)).split()) if caption_file(path).name in files else ""
+def _caption_of(path: Path, files: Mapping[str, Seen]) -> str:
+    text = caption_file(path)
+    return _read_caption(text, records.stamp(text)) if text.name in files else ""
+
+
+@functools.lru_cache(maxsize=16_384)
+def _read_caption(path: Path, stamp: tuple[int, ...]) -> str:
+    """A caption in one line. Thousands of unchanged ones cost no reading while an import adds to them."""
+    return " ".join(read_text(path).split())
+
+
+def item_of(path: Path, item_id: str, record: Record, caption: str) -> Item:
     source = record.caption_source if text_key(caption) == record.caption_key else "hand"
     return Item(
-        id=item_id, path=path, caption=caption, caption_source=source if caption else "", original=record.original, sha256=record.sha256,
+        id=item_id, path=path, caption=caption, caption_source=source if caption else "",
+        original=record.original, sha256=record.sha256,
         measurements=record.measurements, problem=record.problem, keep=record.keep, reasons=record.reasons, decided_by=record.decided_by,
         other_captions=record.other_captions, **record.media_fields(),
     )  # fmt: skip

@@ -11,14 +11,15 @@ from pathlib import Path
 
 from studio.data import dataset, limits
 from studio.data.captions.files import clean_caption
-from studio.data.dataset import NewMedia
 from studio.data.incoming.found import Archives, open_archives, why_unreadable
+from studio.data.incoming.intake import Intake, NewMedia, open_intake
 from studio.data.incoming.matching import split_variants
 from studio.data.incoming.report import Duplicate, FileNote, ImportReport
 from studio.data.incoming.sorting import Answers, Person
 from studio.data.incoming.survey import Source, survey
 from studio.data.media import kinds as media
 from studio.data.media import photos, transcode
+from studio.data.media.animations import is_animation
 from studio.data.media.kinds import MediaFacts
 from studio.errors import Problem, is_disk_full
 from studio.workspace import Project
@@ -35,6 +36,7 @@ class _Import:
     """What the files of one import share."""
 
     project: Project
+    intake: Intake
     folder: Path  # for what is on its way in
     archives: Archives
     result: ImportReport
@@ -66,8 +68,8 @@ def import_media(
         raise Problem(f"There are no photos or clips in {names}.", fix=f"Choose a folder with {media.SUPPORTED}.")
     todo, captions_only = (found.sources, frozenset[str]()) if earlier is None else _answered(found.sources, earlier)
     result = ImportReport(num_given=found.num_given, left_out=found.left_out, asked=found.asked, texts=found.texts, notes=list(found.notes))
-    with dataset.incoming(project) as folder, open_archives() as archives:
-        stopped = _import_all(_Import(project, folder, archives, result, captions_only, should_stop), todo, report)
+    with dataset.incoming(project) as folder, open_archives() as archives, open_intake(project) as intake:
+        stopped = _import_all(_Import(project, intake, folder, archives, result, captions_only, should_stop), todo, report)
     result = replace(result, stopped=stopped)
     done = result.num_files() if stopped else len(todo)
     report("progress", stage="import", done=done, total=len(todo), unit="files", message=_summary(result))
@@ -142,12 +144,12 @@ def _import_one(taking: _Import, source: Source) -> bool:
 def _take_in(taking: _Import, source: Source) -> tuple[str, str]:
     """(id of the new item, ""), ("", id of the item that has the same content), or ("", "") if only captions were to come in."""
     project, original = taking.project, taking.folder / "original"
-    if known := dataset.find_content(project, source.sha256()):
+    if known := taking.intake.find(source.sha256()):
         _caption_known(taking, source, known)
         return "", known
     _check_free_space(project, source.size())
     sha256 = taking.archives.copy(source.found, original)
-    if known := dataset.find_content(project, sha256):
+    if known := taking.intake.find(sha256):
         _caption_known(taking, source, known)
         return "", known
     if source.name in taking.captions_only:
@@ -158,7 +160,7 @@ def _take_in(taking: _Import, source: Source) -> tuple[str, str]:
         media=ready, facts=facts, original=original, original_name=source.file_name(), original_sha256=sha256, caption=caption,
         caption_source="imported", other_captions=tuple(others),
     )  # fmt: skip
-    return dataset.add_media(project, new)
+    return taking.intake.add(new)
 
 
 def _caption_known(taking: _Import, source: Source, item_id: str) -> None:
@@ -166,7 +168,7 @@ def _caption_known(taking: _Import, source: Source, item_id: str) -> None:
     captions = _captions(taking, source)
     if not captions:
         return
-    item = dataset.get_item(taking.project, item_id)
+    item = taking.intake.item(item_id)
     if not item.caption:
         dataset.set_caption(taking.project, item_id, captions[0], "imported")
         _note(taking, source, f"{item_id} had no caption and took the one that came with it")
@@ -176,7 +178,7 @@ def _caption_known(taking: _Import, source: Source, item_id: str) -> None:
 
 def _prepare(original: Path, taking: _Import) -> tuple[Path, MediaFacts]:
     """Make the dataset's copy of an original, beside it."""
-    if media.sniff_file(original) == "clip":
+    if media.sniff_file(original) == "clip" or is_animation(original):
         ready = taking.folder / "ready.mp4"
         return ready, transcode.prepare_clip(original, ready, taking.should_stop).media()
     ready = taking.folder / "ready.jpg"

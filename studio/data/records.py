@@ -1,9 +1,8 @@
 """curation.json: what the studio knows of each item beside its file and caption, and the history that undo walks back.
 
-Callers hold `disk.locked(project.curation_file)` around load, change and save.
+What an import adds lies in a journal beside it (studio.data.incoming.journal) until the file is written the next time. Callers hold `disk.locked(project.curation_file)` around load, change and save.
 """
 
-import itertools
 import os
 import re
 import stat
@@ -14,13 +13,15 @@ from dataclasses import replace as changed
 from pathlib import Path
 
 from studio.data import limits
+from studio.data.incoming import journal
+from studio.data.incoming.journal import Line
 from studio.data.item_record import NOT_MEASURED, Record
 from studio.data.media.kinds import MediaFacts
 from studio.data.media.probing import probe
 from studio.data.remarks import UNREADABLE, Decision, Remark
 from studio.data.undo_steps import Step, decide
-from studio.disk import file_sha256, replace
-from studio.errors import Problem
+from studio.disk import file_sha256
+from studio.errors import NewerFormat, Problem
 from studio.facts import Facts, read_facts, write_facts
 from studio.workspace import Project, safe_join
 
@@ -34,6 +35,7 @@ class Curation(Facts):
     """What lies in curation.json. Its tables and its list are changed in place, what stands in them is replaced as a whole."""
 
     ALWAYS_WRITTEN = ("items", "originals", "next", "history")
+    number: int = field(default=0, compare=False)  # counts the writings, for the lines of the journal to say which one they add to
     items: dict[str, Record] = field(default_factory=dict)
     originals: dict[str, str] = field(default_factory=dict)  # file name in originals/ -> sha256
     next: dict[str, int] = field(default_factory=dict)  # kind -> the number that no item ever had
@@ -47,27 +49,68 @@ class Curation(Facts):
 
 def load(project: Project) -> Curation:
     """The project's curation data, empty where there is none yet. Problem if the file is damaged, or of a newer studio."""
+    lines = _read_journal(project)  # first: what is put into curation.json meanwhile is then found there
     try:
-        return read_facts(Curation, project.curation_file)
+        data = read_facts(Curation, project.curation_file)
     except FileNotFoundError:
-        return Curation()
+        data = Curation()
     except Problem:
         raise
     except ValueError:
-        raise _damaged(project) from None
+        raise _damaged(project, project.curation_file) from None
+    for line in lines:
+        if line.after == data.number:
+            apply(data, line)
+    return data
 
 
-def _damaged(project: Project) -> Problem:
+def apply(data: Curation, line: Line) -> None:
+    """Change the data as a line of the journal says."""
+    for item_id in line.gone:
+        data.items.pop(item_id, None)
+    data.items.update(line.items)
+    data.originals.update(line.originals)
+    data.next.update(line.next)
+
+
+def _read_journal(project: Project) -> list[Line]:
+    try:
+        return journal.read(project)
+    except Problem:
+        raise
+    except ValueError:
+        raise _damaged(project, journal.journal_file(project)) from None
+
+
+def _damaged(project: Project, file: Path) -> Problem:
     return Problem(
-        f"curation.json of {project.slug} is damaged.",
+        f"{file.name} of {project.slug} is damaged.",
         cost="The photos and captions are all there.",
         fix="Restore that file from a backup, or delete it: then only the choice of photos and what could be undone are lost.",
     )
 
 
-def save(project: Project, data: Curation) -> None:
+def save(project: Project, data: Curation) -> Curation:
+    """Write everything, the journal's lines with it; the data as they are there now."""
     project.require_ours()
+    data = changed(data, number=data.number + 1)
     write_facts(project.curation_file, data)
+    journal.remove(project)
+    return data
+
+
+def add(project: Project, data: Curation, line: Line) -> None:
+    """Change the data by a line, and write that one only."""
+    project.require_ours()
+    if data.is_newer:
+        raise NewerFormat(project.curation_file.name)
+    journal.append(project, line)
+    apply(data, line)
+
+
+def stamps(project: Project) -> tuple[int, ...]:
+    """Changes whenever the project's curation data do."""
+    return *stamp(project.curation_file), 0, *stamp(journal.journal_file(project))
 
 
 def scan(project: Project) -> dict[str, Seen]:
@@ -142,32 +185,23 @@ def free_id(data: Curation, name: str) -> str:
 
 def next_id(project: Project, data: Curation, kind: str) -> str:
     """An id that no item, file or step of the history has ever had: "0001" or "clip-01"."""
+    number = next_number(project, data, kind)
+    data.next[kind] = number + 1
+    return id_of(kind, number)
+
+
+def next_number(project: Project, data: Curation, kind: str) -> int:
     pattern = re.compile(r"clip-(\d+)$" if kind == "clip" else r"(\d+)$")
     names = [*data.items, *(name.rsplit(".", 1)[0] for name in scan(project))]
     used = [int(found[1]) for found in map(pattern.match, names) if found]
-    number = max([data.next.get(kind, 1), *(n + 1 for n in used)])
-    data.next[kind] = number + 1
+    return max([data.next.get(kind, 1), *(n + 1 for n in used)])
+
+
+def id_of(kind: str, number: int) -> str:
     return f"clip-{number:02d}" if kind == "clip" else f"{number:04d}"
 
 
-# -- originals
-
-
-def place_original(project: Project, data: Curation, file: Path, name: str, sha256: str) -> str:
-    """Move a file into originals/ under a free, portable name; its name there. The same content is kept once."""
-    project.originals_dir.mkdir(exist_ok=True)
-    for path in project.originals_dir.iterdir():  # one that nothing is written of was left by a crash at this very place
-        if path.is_file() and path.stat().st_size == file.stat().st_size and sha256 == (data.originals.get(path.name) or file_sha256(path)):
-            data.originals[path.name] = sha256
-            return path.name
-    taken = {_fold(p.name) for p in project.originals_dir.iterdir()}
-    stem, suffix = portable_name(name)
-    choices = (f"{stem}{f' ({n})' if n > 1 else ''}{suffix}" for n in itertools.count(1))
-    name = next(choice for choice in choices if _fold(choice) not in taken)
-    sync_file(file)
-    replace(file, project.originals_dir / name)
-    data.originals[name] = sha256
-    return name
+# -- names
 
 
 def portable_name(name: str) -> tuple[str, str]:
@@ -188,7 +222,3 @@ def sync_file(path: Path) -> None:
     """Have the system write a file to the disk before it is relied upon."""
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
-
-
-def _fold(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()

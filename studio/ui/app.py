@@ -15,6 +15,7 @@ from fastapi.responses import Response
 
 from studio.data import limits
 from studio.jobs.launcher import ensure_worker
+from studio.machine import allow_open_files
 from studio.models.fetch.offers import note_wish
 from studio.ui import components, uploads
 from studio.ui.instance import open_in_browser
@@ -109,6 +110,7 @@ def let_queue_sleep(page: gr.Blocks) -> None:
 def serve(workspace: Workspace, port: int = 7860, open_browser: bool = True, lan_password: str | None = None) -> None:
     """Run the studio until Ctrl-C. Listens on this computer only; with a password, on the local network."""
     prepare(workspace)
+    allow_open_files()
     host = "0.0.0.0" if lan_password else "127.0.0.1"
     options: dict[str, Any] = dict(
         log_level="warning",

@@ -1,5 +1,5 @@
-"""Files that a browser sent: moved into the project for the import job, and deleted as soon as it is over, however it ended; while it asks
-about some of them, as soon as that is answered or dismissed."""
+"""Files that a browser sent: moved into the project for the import job, and deleted as soon as it is over. While it asks about some of them,
+they stay until that is answered or dismissed; where its worker was killed, until it has gone on, or the next drop has taken them along."""
 
 import itertools
 import logging
@@ -132,21 +132,15 @@ def _name_again(path: Path, target: Path) -> None:
 
 
 def forget(workspace: Workspace, files: Iterable[Path | str]) -> None:
-    """Delete files that a browser sent, where they still are."""
-    for path in map(Path, files):
-        if path.is_relative_to(browser_dir(workspace)):
-            with suppress(OSError):  # a folder in its place, or open in a virus scanner: gone at the studio's end
-                path.unlink()
-            _forget_place_of(workspace, path)
-
-
-def _forget_place_of(workspace: Workspace, path: Path) -> None:
-    """Remove the folder that gradio made for one content, and the empty marker files it leaves beside those folders."""
-    place, home = path.parent, browser_dir(workspace)
-    if place.parent == home:
-        with suppress(OSError):  # an equal file of another drop is in it
-            place.rmdir()
-    for marker in home.glob("tmp*"):
+    """Delete files that a browser sent, where they still are, with the folders that gradio made for them."""
+    home = browser_dir(workspace)
+    for path in [path for path in map(Path, files) if path.is_relative_to(home)]:
+        with suppress(OSError):  # a folder in its place, or open in a virus scanner: gone at the studio's end
+            path.unlink()
+        if path.parent.parent == home:
+            with suppress(OSError):  # an equal file of another drop is in it
+                path.parent.rmdir()
+    for marker in home.glob("tmp*"):  # empty files that it leaves beside those folders
         if marker.is_file() and marker.stat().st_size == 0:
             marker.unlink(missing_ok=True)
 
@@ -161,11 +155,30 @@ def clear(project: Project, *, at_start: bool = False) -> None:
     folders = list(incoming_dir(project).glob("import-*"))
     jobs = [job for job in state.list_jobs(project.workspace, project) if job.kind == "import"] if folders else []
     paths = {job.name: set(map(Path, read_config(ImportJob, job.run_dir).paths)) for job in jobs}
-    needed = set().union(*(paths[job.name] for job in jobs if not job.is_over or (job == jobs[0] and waits_for_answer(project, job))))
+    needed = set().union(*(paths[job.name] for job in jobs if not job.is_over or (job == jobs[0] and is_unfinished(project, job))))
     known = set().union(*paths.values())
     for folder in folders:
         if folder not in needed and (at_start or folder in known):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def left_by_a_kill(project: Project) -> list[Path]:
+    """Folders of the newest import, if its worker was killed: the next drop takes them along."""
+    jobs = [job for job in state.list_jobs(project.workspace, project) if job.kind == "import"]
+    if not jobs or not was_killed(project, jobs[0]):
+        return []
+    paths = map(Path, read_config(ImportJob, jobs[0].run_dir).paths)
+    return [path for path in paths if path.is_relative_to(incoming_dir(project)) and path.is_dir()]
+
+
+def is_unfinished(project: Project, job: JobStatus) -> bool:
+    """Whether an import that is over still needs its files, as long as it is the newest."""
+    return was_killed(project, job) or waits_for_answer(project, job)
+
+
+def was_killed(project: Project, job: JobStatus) -> bool:
+    """Whether an import ended without a word, and may go on: until that is dismissed."""
+    return job.state == "crashed" and stamp(job) not in project.facts().dismissed
 
 
 def waits_for_answer(project: Project, job: JobStatus) -> bool:

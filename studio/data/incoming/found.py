@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -47,12 +48,12 @@ class Found:
     given: bool = True  # or found beside what was given
     chosen: bool = False  # by its own name, not with a folder
 
-    @property
+    @cached_property
     def folder(self) -> tuple[str, tuple[str, ...]]:
         """What files of one folder have in common."""
         return self.root, tuple(fold(part) for part in self.parts)
 
-    @property
+    @cached_property
     def stem(self) -> str:
         return fold(stem_of(self.name))
 

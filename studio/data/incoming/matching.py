@@ -54,13 +54,13 @@ def match_captions(media: Sequence[Found], texts: Sequence[Text], take_for_all: 
 def _match_own(matched: Matched, media: Sequence[Found], texts: Sequence[Text]) -> list[Text]:
     """Give each photo the texts of its folder that are called as it is: photo.jpg.txt before photo.txt. The texts that are left."""
     by_name, by_stem = _places(media, lambda found: fold(found.name)), _places(media, lambda found: found.stem)
-    left = []
+    left, twins = [], _twins(texts)
     for text in sorted(texts, key=lambda text: OWN_SUFFIXES.index(text.found.suffix())):
         key = (text.found.folder, text.found.stem)
         if key in by_name:
-            _give(matched, media, by_name[key], text, texts)
+            _give(matched, media, by_name[key], text, twins[_place(text.found)])
         elif key in by_stem:
-            _give(matched, media, by_stem[key], text, texts)
+            _give(matched, media, by_stem[key], text, twins[_place(text.found)])
         else:
             left.append(text)
     for captions in matched.captions.values():
@@ -75,11 +75,22 @@ def _places(media: Sequence[Found], name_of: Callable[[Found], str]) -> Mapping[
     return found
 
 
-def _give(matched: Matched, media: Sequence[Found], places: Sequence[int], text: Text, texts: Sequence[Text]) -> None:
+def _twins(texts: Sequence[Text]) -> Mapping[tuple[object, str], list[Found]]:
+    """The texts of one name in one folder, in order."""
+    found: dict[tuple[object, str], list[Found]] = defaultdict(list)
+    for text in texts:
+        found[_place(text.found)].append(text.found)
+    return found
+
+
+def _place(found: Found) -> tuple[object, str]:
+    return found.folder, fold(found.name)
+
+
+def _give(matched: Matched, media: Sequence[Found], places: Sequence[int], text: Text, twins: Sequence[Found]) -> None:
     """Of several photos of one name in one archive, the second text of that name is the second one's."""
     matched.used.append(text.found)
     names = {fold(media[place].name) for place in places}
-    twins = [other.found for other in texts if (other.found.folder, fold(other.found.name)) == (text.found.folder, fold(text.found.name))]
     if len(places) == len(twins) > 1 and len(names) == 1:
         places = [places[twins.index(text.found)]]
     for place in places:

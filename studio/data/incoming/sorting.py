@@ -110,8 +110,24 @@ class Tree:
 
     def captioned(self, folder: Folder) -> set[str]:
         """Stems of texts in a folder, those of photo.jpg.txt among them."""
-        texts = {file.found.stem for file in self.by_folder.get(folder, []) if file.kind == TEXT}
-        return texts | {stem_of(stem) for stem in texts}
+        return self._captioned[folder]
+
+    @cached_property
+    def _captioned(self) -> Mapping[Folder, set[str]]:
+        found: dict[Folder, set[str]] = defaultdict(set)
+        for file in self.files:
+            if file.kind == TEXT:
+                found[file.found.folder] |= {file.found.stem, stem_of(file.found.stem)}
+        return found
+
+    @cached_property
+    def models(self) -> Mapping[Folder, set[str]]:
+        """Stems of model files by their folders."""
+        found: dict[Folder, set[str]] = defaultdict(set)
+        for file in self.files:
+            if file.found.suffix() in beside.MODEL_NAMES:
+                found[file.found.folder].add(file.found.stem)
+        return found
 
 
 def parent(folder: Folder) -> Folder:
@@ -268,9 +284,7 @@ def _judge_file(tree: Tree, file: Seen) -> tuple[Rule | None, str]:
     for rule in RULES:
         if rule.is_file(fold(file.found.name)):
             return rule, OUT
-    here = tree.by_folder[file.found.folder]
-    models = {other.found.stem for other in here if other.found.suffix() in beside.MODEL_NAMES}
-    if file.found.stem in models and file.found.stem not in tree.captioned(file.found.folder):
+    if file.found.stem in tree.models[file.found.folder] and file.found.stem not in tree.captioned(file.found.folder):
         return beside.MODEL_PREVIEW, ASK
     return None, TAKE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from studio.data import limits
-from studio.data.media.kinds import MediaFacts, sniff_file
+from studio.data.media.colours import Colours
+from studio.data.media.kinds import SNIFF_BYTES, MediaFacts, find_container
 from studio.errors import is_disk_full
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 CRF = "14"  # of H.264 files for training: nothing is seen to be lost
 MAX_READ_BYTES = 4 * 1024**3  # of decoded pixels in one call
+_UNINDEXED = ("mpegts", "ogg")  # a seek lands where no frame can be decoded: they are read from their start
+LOOK_FRAMES = 12  # decoded to see what kind of frames a clip has
 _DAMAGED = "the clip is damaged or incomplete and can't be read; copy it again from the camera or phone"
 
 
@@ -35,6 +39,8 @@ class ClipInfo(MediaFacts):
     rotation: int  # degrees counterclockwise that make it upright
     square_pixels: bool
     trimmed: bool  # holds frames that an edit list hides
+    interlaced: bool  # each frame holds two moments, in every other line
+    colours: Colours
     ordered: bool  # every packet says when it is decoded, so that packets can be copied; Matroska leaves out some
 
 
@@ -49,12 +55,12 @@ def open_clip(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     from av.stream import Disposition
 
     with open(path, "rb") as file:
-        matroska = file.read(4) == b"\x1a\x45\xdf\xa3"
+        container_name = find_container(file.read(SNIFF_BYTES))
         file.seek(0)
-        if not matroska and sniff_file(path) != "clip":
+        if not container_name:
             raise ValueError("its content is no clip that can be read; use MP4, MOV, WebM or MKV")
         try:
-            with av.open(file, "r", format="matroska" if matroska else "mp4", metadata_errors="ignore") as container:
+            with av.open(file, "r", format=container_name, metadata_errors="ignore") as container:
                 streams = [s for s in container.streams.video if Disposition.attached_pic not in s.disposition]
                 if not streams:
                     raise ValueError("it holds no video, only sound or pictures; choose another clip")
@@ -79,8 +85,8 @@ def probe_clip(path: Path) -> ClipInfo:
             raise ValueError(_too_long(expected))
         times, end, trimmed, ordered = _read_times(container, stream)
         container.seek(0)
-        frame = _first_frame(container, stream)
-        info = _describe(stream, frame, times, end, trimmed=trimmed, ordered=ordered)
+        frames = _first_frames(container, stream)
+        info = _describe(stream, frames, times, end, trimmed=trimmed, ordered=ordered)
     if expected and info.seconds < 0.9 * expected - 0.2:
         raise ValueError(f"only {info.seconds:.1f} of its {expected:.1f} seconds can be read: the file is incomplete; copy it again")
     return info
@@ -161,7 +167,8 @@ def timed_frames(container: InputContainer, stream: VideoStream, start: float = 
 
     first = first_pts(container, stream)
     base = _time_base(stream)
-    container.seek(int(max(start - 0.5, 0) / base) + first, stream=stream, backward=True)
+    if container.format.name not in _UNINDEXED:
+        container.seek(int(max(start - 0.5, 0) / base) + first, stream=stream, backward=True)
     last = -1.0
     for packet in container.demux(stream):
         try:
@@ -213,13 +220,15 @@ def _read_times(container: InputContainer, stream: VideoStream) -> tuple[list[in
     return times, times[-1] + (durations[times[-1]] or typical), hidden, ordered
 
 
-def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
-    for _, frame in timed_frames(container, stream):
-        return frame
-    raise ValueError(_DAMAGED)
+def _first_frames(container: InputContainer, stream: VideoStream) -> list[VideoFrame]:
+    frames = [frame for _, frame in itertools.islice(timed_frames(container, stream), LOOK_FRAMES)]
+    if not frames:
+        raise ValueError(_DAMAGED)
+    return frames
 
 
-def _describe(stream: VideoStream, frame: VideoFrame, times: list[int], end: float, *, trimmed: bool, ordered: bool) -> ClipInfo:
+def _describe(stream: VideoStream, frames: list[VideoFrame], times: list[int], end: float, *, trimmed: bool, ordered: bool) -> ClipInfo:
+    frame = frames[0]
     seconds = float((end - times[0]) * _time_base(stream))
     if len(times) < 2 or times[-1] == times[0] or seconds <= 0:
         raise ValueError("it shows a single picture, not a moving clip; save that picture as a photo and import it")
@@ -235,8 +244,12 @@ def _describe(stream: VideoStream, frame: VideoFrame, times: list[int], end: flo
     return ClipInfo(
         width=width, height=height, num_frames=len(times), fps=round(len(times) / seconds, 4), seconds=round(seconds, 4),
         codec=stream.codec_context.name, pixel_format=frame.format.name, rotation=rotation, square_pixels=aspect == 1, trimmed=trimmed,
-        ordered=ordered,
+        ordered=ordered, interlaced=any(frame.interlaced_frame for frame in frames), colours=_colours_of(frame),
     )  # fmt: skip
+
+
+def _colours_of(frame: VideoFrame) -> Colours:
+    return Colours(int(frame.color_primaries), int(frame.color_trc))
 
 
 def _time_base(stream: VideoStream) -> Fraction:

@@ -6,15 +6,18 @@ from typing import Any
 
 from studio.facts import Facts
 
-SNIFF_BYTES = 64
+SNIFF_BYTES = 1024  # five packets of a transport stream
 
-PHOTO_NAMES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff")
-CLIP_NAMES = (".mp4", ".mov", ".m4v", ".webm", ".mkv")
+JPEG_2000_NAMES = (".jp2", ".j2k", ".jpf", ".jpx", ".j2c")
+PHOTO_NAMES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".apng", *JPEG_2000_NAMES)
+CLIP_NAMES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".ts", ".mts", ".m2ts", ".ogv", ".ogg")
 RAW_NAMES = (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".raf", ".orf", ".rw2", ".pef", ".srw")  # many begin as a TIFF does
-OTHER_MEDIA_NAMES = (".avi", ".wmv", ".flv", ".mpg", ".mpeg", ".3gp", ".psd", ".svg", *RAW_NAMES)
+OTHER_MEDIA_NAMES = (".avi", ".wmv", ".flv", ".mpg", ".mpeg", ".3gp", ".psd", ".svg", ".jxl", *RAW_NAMES)
 SUPPORTED = "JPEG, PNG, WebP or HEIC photos and MP4, MOV, WebM or MKV clips"
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
+_JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
+_JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 _MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
 
@@ -38,9 +41,25 @@ class MediaFacts(Facts):
         return {name: getattr(self, name) for name in MediaFacts.ALWAYS_WRITTEN}
 
 
+def find_container(head: bytes) -> str:
+    """ffmpeg's name of the container that begins so; "" for what is no clip."""
+    if head[4:8] in _MP4_ATOMS:
+        return "mp4"
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return "matroska"
+    if head.startswith(b"OggS"):
+        return "ogg"
+    return "mpegts" if any(_is_transport_stream(head, start, step) for start, step in ((0, 188), (4, 192))) else ""
+
+
+def _is_transport_stream(head: bytes, start: int, step: int) -> bool:
+    """Whether each packet begins with the sign of one; a camera (.mts) puts the time before it."""
+    return len(head) >= start + 5 * step - step + 1 and all(head[start + number * step] == 0x47 for number in range(5))
+
+
 def sniff(head: bytes) -> str:
     """ "photo", "clip", "zip" or "" for the first SNIFF_BYTES of a file."""
-    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")):
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", *_JPEG_2000)):
         return "photo"
     if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
         return "photo"
@@ -48,7 +67,7 @@ def sniff(head: bytes) -> str:
         return "photo"
     if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
         return "photo"
-    if head[4:8] in _MP4_ATOMS or head.startswith(b"\x1a\x45\xdf\xa3"):
+    if find_container(head):
         return "clip"
     return "zip" if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) else ""
 
@@ -74,6 +93,8 @@ def refusal(name: str, head: bytes) -> str:
         return "the file is empty; copy it again from where it came"
     if is_raw(name):
         return "it is a camera's raw file, which every program develops differently; save it as JPEG or PNG and import that"
+    if head.startswith(_JPEG_XL):
+        return "it is a JPEG XL, which the studio's libraries can't read yet; save it as PNG or JPEG and import that"
     if Path(name).suffix.casefold() in OTHER_MEDIA_NAMES:
         return f"this kind of file is not supported; save it as one of: {SUPPORTED}"
     return f"its content is neither a photo nor a clip, whatever its name says; use {SUPPORTED}"

@@ -10,10 +10,14 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from studio.data import limits
+from studio.data.media.colours import Colours, map_to_srgb
+from studio.data.media.hdr_photos import find_colours, read_deep
+from studio.data.media.tiffs import open_tiff, read_tiff, to_8_bit
 
 JPEG_QUALITY = 97
 MAX_ASPECT = 10
-_FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF")
+MAX_TIFF_BYTES = 600 * 1024**2  # of pixels of floats, unpacked
+_FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000")
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -29,7 +33,7 @@ _UPRIGHT = {
 def load_photo(path: Path, max_side: int | None = None) -> Image.Image:
     """A PIL image, RGB and upright, of a photo in any supported format; scaled down to `max_side` if given.
 
-    Transparent parts become white, an animation becomes its first picture. ValueError says why a file can't be used.
+    Transparent parts become white, of several pictures it is the first. ValueError says why a file can't be used.
     """
     if Path(path).stat().st_size > limits.MAX_PHOTO_BYTES:
         raise ValueError(f"the photo is larger than {limits.MAX_PHOTO_BYTES // 1024**2} MB; save a smaller copy and import that")
@@ -56,17 +60,57 @@ class _Refused(ValueError):
 
 
 def _decode(path: Path, max_side: int | None) -> Image.Image:
+    try:
+        return _decode_by_pillow(path, max_side)
+    except _Refused:
+        raise
+    except Exception:
+        if not _is_tiff(path):
+            raise
+    return _decode_tiff(path, max_side)
+
+
+def _decode_by_pillow(path: Path, max_side: int | None) -> Image.Image:
     with Image.open(path, formats=_formats()) as image:
         _check_size(*image.size)
-        orientation = _read_orientation(image)
+        orientation, form, colours = _read_orientation(image), image.format or "", find_colours(path)
         if max_side and max(image.size) > 2 * max_side:
             image.draft(None, (max_side, max_side))  # JPEG decodes straight to a half or a quarter
         image.load()
+        if form == "TIFF":
+            orientation = 1  # Pillow has turned it
         profile = image.info.get("icc_profile")
+        if colours.need_mapping and not (profile and not colours.is_hdr):
+            image, profile = _map_colours(image, path, form, colours), None
         if max_side and max(image.size) > max_side:
             image = _reduce(image, max_side)
         image = _to_rgb(image, profile)
     image.info = {}
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def _map_colours(image: Image.Image, path: Path, form: str, colours: Colours) -> Image.Image:
+    """HDR and wide gamuts as sRGB: from the file's full depth where it can be had."""
+    deep = read_deep(path, form, image.size)
+    pixels = np.asarray(_to_rgb(image, None)) if deep is None else deep
+    return Image.fromarray(map_to_srgb(pixels, colours))
+
+
+def _is_tiff(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(4) in (b"II*\0", b"MM\0*")
+
+
+def _decode_tiff(path: Path, max_side: int | None) -> Image.Image:
+    """What Pillow can't read of the many kinds of TIFF."""
+    size, orientation, num_bytes = open_tiff(path)
+    _check_size(*size)
+    if num_bytes > MAX_TIFF_BYTES:
+        raise _Refused(_too_large(f"{size[0]:,} x {size[1]:,} pixels of {num_bytes // (size[0] * size[1])} bytes"))
+    image = Image.fromarray(read_tiff(path))
+    if max_side and max(image.size) > max_side:
+        image = _reduce(image, max_side)
+    image = _to_rgb(image, None)
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
@@ -101,6 +145,11 @@ def _reduce(image: Image.Image, max_side: int) -> Image.Image:
     )
 
 
+def to_rgb(image: Image.Image) -> Image.Image:
+    """An opened picture in RGB, by its profile; transparent parts become white."""
+    return _to_rgb(image, image.info.get("icc_profile"))
+
+
 def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         image = _to_8_bit(image)
@@ -117,15 +166,13 @@ def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey scaled down by its bit depth; 32-bit and float grey, which have no fixed white, by their own range."""
+    """16-bit grey scaled down by its bit depth; 32-bit and float grey as `tiffs.to_8_bit` does."""
     pixels = np.asarray(image)
     if image.mode.startswith("I;16"):
         return Image.fromarray((pixels.astype(np.uint16) >> 8).astype(np.uint8))
-    pixels = np.nan_to_num(pixels.astype(np.float64))
-    if pixels.min() >= 0 and pixels.max() <= 65535 and image.mode == "I":
+    if image.mode == "I" and pixels.min() >= 0 and pixels.max() <= 65535:
         return Image.fromarray((pixels / 257).round().astype(np.uint8))
-    low, high = pixels.min(), max(pixels.max(), pixels.min() + 1e-9)
-    return Image.fromarray(((pixels - low) / (high - low) * 255).round().astype(np.uint8))
+    return Image.fromarray(to_8_bit(pixels.astype(np.float64)))
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from studio.data.media import clips, photos
+from studio.data.media.animations import is_animation, probe_animation
 from studio.data.media.kinds import SNIFF_BYTES, MediaFacts, refusal, sniff
 
 
@@ -11,6 +12,8 @@ def probe(path: Path) -> MediaFacts:
     with open(path, "rb") as file:
         head = file.read(SNIFF_BYTES)
     kind = sniff(head)
+    if kind == "photo" and is_animation(path):
+        return probe_animation(path).media()
     if kind == "photo":
         width, height = photos.load_photo(path).size
         return MediaFacts(kind=kind, width=width, height=height)

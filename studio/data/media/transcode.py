@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import fractions
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.data import limits
 from studio.data.media import clips
+from studio.data.media.animations import animation_frames, is_animation, probe_animation
+from studio.data.media.filters import BASE, filter_frames
 
 if TYPE_CHECKING:
-    from av.filter import Graph
+    from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
-
-_HDR_TRANSFERS = (16, 18)  # PQ and HLG, as phones record them
 
 
 def prepare_clip(source: Path, target: Path, should_stop: Callable[[], bool] = lambda: False) -> clips.ClipInfo:
@@ -23,11 +23,29 @@ def prepare_clip(source: Path, target: Path, should_stop: Callable[[], bool] = l
 
     ValueError says why a clip can't be used. InterruptedError if `should_stop` became true on the way.
     """
-    info = clips.probe_clip(source)
-    decoded = _copy_frames(source, target, should_stop) if _is_ready(info) else _encode(source, target, info, should_stop)
+    if is_animation(source):
+        info = probe_animation(source)
+        decoded = _write(animation_frames(source), target, info, should_stop)
+    else:
+        info = clips.probe_clip(source)
+        decoded = _copy_or_encode(source, target, info, should_stop)
     if decoded < 0.9 * info.num_frames:
         raise ValueError(f"only {decoded} of its {info.num_frames} frames can be read: the file is damaged; copy it again")
     return clips.probe_clip(target)
+
+
+def _copy_or_encode(source: Path, target: Path, info: clips.ClipInfo, should_stop: Callable[[], bool]) -> int:
+    """Number of frames that came through."""
+    if _is_ready(info):
+        try:
+            return _copy_frames(source, target, should_stop)
+        except _Interlaced:
+            info = replace(info, interlaced=True)
+    return _encode(source, target, info, should_stop)
+
+
+class _Interlaced(Exception):
+    """A frame holds two moments, though the first ones did not."""
 
 
 def _is_ready(info: clips.ClipInfo) -> bool:
@@ -39,6 +57,8 @@ def _is_ready(info: clips.ClipInfo) -> bool:
         and not info.rotation
         and info.square_pixels
         and not info.trimmed
+        and not info.interlaced
+        and not info.colours.need_mapping
         and info.ordered
     )
     return small and plain
@@ -58,9 +78,12 @@ def _copy_frames(source: Path, target: Path, should_stop: Callable[[], bool]) ->
             for packet in container.demux(stream):
                 _check_stop(should_stop)
                 try:
-                    decoded += len(packet.decode())
+                    frames = packet.decode()
                 except InvalidDataError:
                     continue  # a frame that no player shows either
+                if any(frame.interlaced_frame for frame in frames):
+                    raise _Interlaced
+                decoded += len(frames)
                 if packet.dts is None or packet.pts is None:
                     continue
                 packet.pts, packet.dts, packet.stream = packet.pts - first, packet.dts - first, copy
@@ -70,46 +93,32 @@ def _copy_frames(source: Path, target: Path, should_stop: Callable[[], bool]) ->
 
 def _encode(source: Path, target: Path, info: clips.ClipInfo, should_stop: Callable[[], bool]) -> int:
     """Every frame turned upright, scaled to bounds and encoded with its own timestamp. Number of frames."""
+    with clips.open_clip(source) as (container, stream):
+        return _write(clips.timed_frames(container, stream), target, info, should_stop)
+
+
+def _write(frames: Iterable[tuple[float, VideoFrame]], target: Path, info: clips.ClipInfo, should_stop: Callable[[], bool]) -> int:
     import av
 
-    width, height = _fit(info.width, info.height)
-    written = 0
-    with clips.open_clip(source) as (container, stream), av.open(str(target), "w", format="mp4", options={"fflags": "+bitexact"}) as output:
+    written, (width, height) = 0, _fit(info.width, info.height)
+    with av.open(str(target), "w", format="mp4", options={"fflags": "+bitexact"}) as output:
         encoder = output.add_stream("libx264", rate=fractions.Fraction(info.fps).limit_denominator(1001))
         encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
         encoder.options = {"crf": clips.CRF, "preset": "veryfast", "bf": "0"}
-        encoder.time_base = encoder.codec_context.time_base = base = fractions.Fraction(1, 90_000)
-        graph = None
-        for time, frame in clips.timed_frames(container, stream):
+        encoder.time_base = encoder.codec_context.time_base = BASE
+        for frame in filter_frames(frames, info, (width, height), target.with_suffix("")):
             _check_stop(should_stop)
-            graph = graph or _make_graph(stream, frame, info, width, height)
-            graph.vpush(frame)
-            upright = graph.vpull()
             if not written:
-                encoder.codec_context.colorspace, encoder.codec_context.color_range = upright.colorspace, upright.color_range
-            upright.pts, upright.time_base = round(time / base), base
-            upright.pict_type = 0  # the encoder decides, not what the frame was before
-            output.mux(encoder.encode(upright))
+                _tell_colours(encoder.codec_context, frame)
+            output.mux(encoder.encode(frame))
             written += 1
         output.mux(encoder.encode(None))
     return written
 
 
-def _make_graph(stream: VideoStream, frame: VideoFrame, info: clips.ClipInfo, width: int, height: int) -> Graph:
-    """turn -> scale -> 8-bit limited-range YUV, without a detour through RGB."""
-    import av.filter
-
-    turns = {90: [("transpose", "cclock")], 180: [("transpose", "clock"), ("transpose", "clock")], 270: [("transpose", "clock")]}
-    steps = list(turns.get(info.rotation, []))
-    steps.append(("scale", f"{width}:{height}:flags=area:out_range=tv"))
-    if frame.color_trc in _HDR_TRANSFERS:
-        steps += [("format", "yuv420p10le"), ("colorspace", "iall=bt2020:all=bt709:format=yuv420p")]
-    steps += [("format", "yuv420p"), ("setsar", "1")]
-    graph = av.filter.Graph()
-    nodes = [graph.add_buffer(template=stream, width=frame.width, height=frame.height, format=frame.format)]
-    nodes += [graph.add(name, arguments) for name, arguments in steps] + [graph.add("buffersink")]
-    graph.link_nodes(*nodes).configure()
-    return graph
+def _tell_colours(encoder: VideoCodecContext, frame: VideoFrame) -> None:
+    encoder.colorspace, encoder.color_range = frame.colorspace, frame.color_range
+    encoder.color_primaries, encoder.color_trc = frame.color_primaries, frame.color_trc
 
 
 def _fit(width: int, height: int) -> tuple[int, int]:

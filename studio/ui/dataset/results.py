@@ -111,8 +111,9 @@ def describe(project: Project, job: JobStatus) -> Report:
 
 
 def with_button(project: Project, job: JobStatus, report: Report) -> Report:
-    """The report of a job that did not finish; files from a browser are gone, so they have to be dropped once more."""
-    if job.kind == "import" and uploads.is_upload(project, read_config(ImportJob, job.run_dir).paths):
+    """The report of a job that did not finish. Files from a browser are gone, unless a kill left them: then they have to be dropped once more."""
+    is_gone = job.kind == "import" and uploads.is_upload(project, read_config(ImportJob, job.run_dir).paths)
+    if is_gone and not uploads.was_killed(project, job):
         sentence = "The files sent by the browser were deleted again; drop them once more, and those that are here are skipped."
         return replace(report, fix=sentence, button=find_button("upload"))
     return replace(report, button=find_button("resume", job.name, "Try again"))

@@ -88,7 +88,8 @@ def build_results(page: Page, place: gr.State) -> None:
 
 def take_uploads(project: Project, files: list[uploads.Sent]) -> None:
     taken = uploads.take(project, files or [])
-    config = ImportJob(paths=(str(taken.folder),), delete_after=True, left_out=tuple(taken.left_out))
+    folders = (taken.folder, *uploads.left_by_a_kill(project))
+    config = ImportJob(paths=tuple(map(str, folders)), delete_after=True, left_out=tuple(taken.left_out))
     try:
         actions.queue(project, config)
     except BaseException:

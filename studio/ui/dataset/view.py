@@ -114,10 +114,7 @@ class Grid(View):
 
 @dataclass(frozen=True)
 class Viewer(View):
-    """The large picture with its caption. version: of its file; problems: what is wrong with the caption; problem: why it can't be used.
-
-    unread: the end of the caption, which the base model does not see; others: captions that came with it beside the first.
-    """
+    """The large picture with its caption. version: of its file; problems: what is wrong with the caption; problem: why it can't be used."""
 
     id: str
     project: str
