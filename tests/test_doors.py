@@ -23,6 +23,7 @@ PAGE_USES = {  # recorded from a browser that walks through the whole page; what
     ("GET", "/static/{path:path}"),
     ("GET", "/look/studio.css"),
     ("GET", "/look/alive"),
+    ("GET", "/look/news"),
     ("GET", "/look/icon.svg"),
     ("GET", "/media/{slug}/thumbnails/{item_id}"),
     ("GET", "/media/{slug}/previews/{item_id}"),

@@ -64,6 +64,7 @@ TITLES = {
     "caption": "Write captions",
     "sweep": "Draw and compare",
     "import": "Import",
+    "duplicate": "Duplicate",
     "curate": "Choose the best photos",
     "download": "Download",
     "export": "Export",
@@ -81,7 +82,7 @@ def folder(tmp_path, monkeypatch):
     sys.modules.pop("studio.jobs.kinds.greet", None)
 
 
-def test_the_studio_has_eight_kinds_of_jobs():
+def test_the_studio_s_kinds_of_jobs_are_these():
     assert {name: kind.TITLE for name, kind in find_kinds().items()} == TITLES
 
 

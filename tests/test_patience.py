@@ -77,7 +77,8 @@ def test_a_connection_that_is_kept_serves_the_next_request(port):
             connection.sendall(HEAD + b"Content-Length: 2\r\n\r\nhi")
             found = b""
             while not found.endswith(b"2 bytes"):
-                assert (part := connection.recv(65536)), found
+                part = connection.recv(65536)
+                assert part, found
                 found += part
             time.sleep(1.3)
 

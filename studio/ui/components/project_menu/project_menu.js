@@ -1,6 +1,8 @@
-let asking = ""; // what is to be deleted, and has not been confirmed yet: "this", or the slug of a project deleted before
+/* What is to be deleted, and has not been confirmed yet: "this", or the slug of a project deleted before. */
+let asking = "";
 const nameOf = () => element.querySelector("[name=project-name]").value.trim();
-const confirmView = (what, question, verb) => html`<div class="project-confirm" role="alertdialog" aria-label="${question}">
+const confirmView = (what, question, verb) => html`<div class="project-confirm" role="alertdialog"
+  aria-label="${question}">
   <p>${question}</p>
   <div class="row"><button class="small" data-do="${what}">${verb}</button>
     <button class="small quiet" data-do="keep">Cancel</button></div>
