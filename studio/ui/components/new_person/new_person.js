@@ -63,7 +63,7 @@ mount(
         <h2 id="new-person-title">New person</h2>
         <label>Name<input name="name" maxlength="80" autocomplete="off" placeholder="for example Anna"
           required aria-describedby="name-check" /></label>
-        <p class="trigger-check" id="name-check"></p>
+        <p class="name-check" id="name-check"></p>
         <div class="pair">
           <label>Trigger word <small>trigger</small><input name="trigger" maxlength="40" autocomplete="off"
             autocapitalize="off" spellcheck="false" required aria-describedby="trigger-check" /></label>
