@@ -13,6 +13,7 @@ from studio.export.comfy import words
 from studio.export.comfy.installation import find_installation
 from studio.export.comfy.placing import NOTES, read_notes, take_back
 from studio.export.comfy.use import put_into_comfyui
+from studio.export.pairs import export_pair
 from studio.workspace import Workspace
 
 
@@ -32,6 +33,11 @@ def everything(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.stat().st_size < 1_000_000}
 
 
+def exported_files(project):
+    """{name: bytes} of the pair as it is written for ComfyUI."""
+    return {path.name: path.read_bytes() for path in export_pair(project, pair_of(project), "comfyui", 0.7).glob("*.safetensors")}
+
+
 def put(project, root, strength=0.7):
     return put_into_comfyui(project, find_installation(root), pair_of(project), strength)
 
@@ -39,8 +45,9 @@ def put(project, root, strength=0.7):
 def test_the_pair_is_copied_and_its_workflows_stand_in_comfyuis_list(workspace, root):
     project = make_project(workspace)
     done = put(project, root)
-    assert (root / "models/loras" / HIGH).read_bytes() == pair_of(project).high_noise.read_bytes()
-    assert (root / "models/loras" / LOW).read_bytes() == pair_of(project).low_noise.read_bytes()
+    exported = exported_files(project)
+    assert (root / "models/loras" / HIGH).read_bytes() == exported[HIGH] and (root / "models/loras" / LOW).read_bytes() == exported[LOW]
+    assert len(exported[HIGH]) < pair_of(project).high_noise.stat().st_size  # in half the bits
     listed = root / "user/default/workflows/anna_run1_step3000 text to video.json"
     assert done.listed == (listed,)
     assert listed.read_bytes() == (done.folder / listed.name).read_bytes()
@@ -106,7 +113,7 @@ def test_what_was_put_there_comes_out_again_and_nothing_else(workspace, root):
 def test_what_lay_there_before_or_was_changed_since_stays(workspace, root):
     project = make_project(workspace)
     high = root / "models/loras" / HIGH
-    high.write_bytes(pair_of(project).high_noise.read_bytes())  # put there by hand
+    high.write_bytes(exported_files(project)[HIGH])  # put there by hand
     [listed] = put(project, root).listed
     listed.write_text("mine now", encoding="utf-8")
     (root / "models/loras" / LOW).unlink()
@@ -156,7 +163,7 @@ def test_a_copy_that_was_killed_leaves_nothing_under_its_name_and_is_done_again(
     half.write_bytes(b"half")  # as a killed copy leaves it
     put(project, bare)
     assert not half.exists()
-    assert (bare / "models/loras" / HIGH).read_bytes() == pair_of(project).high_noise.read_bytes()
+    assert (bare / "models/loras" / HIGH).read_bytes() == exported_files(project)[HIGH]
 
 
 def test_a_folder_for_loras_alone_gets_the_pair_and_is_told_that_no_workflow_is_possible(workspace, tmp_path):
