@@ -97,9 +97,9 @@ def test_without_an_eye_nobody_looks():
 
 def test_raising_an_eyes_version_measures_and_scores_anew(project, tiny_base, monkeypatch):
     first = eyes.key_of(OBSERVER, tiny_base), score_keys(project, tiny_base)
-    monkeypatch.setattr("studio.models.eyes.of_base_model.EYE", replace(OBSERVER, version=2))
+    monkeypatch.setattr("studio.models.eyes.of_base_model.EYE", replace(OBSERVER, version=OBSERVER.version + 1))
     eye = eyes.find_eye(tiny_base.preset)
-    assert eye.version == 2 and first[0] != eyes.key_of(eye, tiny_base) and first[1] != score_keys(project, tiny_base)
+    assert eye.version == OBSERVER.version + 1 and first[0] != eyes.key_of(eye, tiny_base) and first[1] != score_keys(project, tiny_base)
 
 
 def test_what_an_eye_costs_and_may_is_said(another_eye):

@@ -440,7 +440,7 @@ def test_the_true_model_is_linked_from_comfyuis_files_and_planned_from_clips(tmp
 
 def test_the_exported_pair_draws_in_the_stock_pipeline_as_it_does_here(base, finished, picture):
     pair = list_pairs(finished[0])[0]
-    folder = export_pair(finished[0], pair, "comfyui")
+    folder = export_pair(finished[0], pair, "comfyui", lora_format="fp32")
     files = [next(folder.glob(f"*_{noise}_noise.safetensors")) for noise in ("HIGH", "LOW")]
     vae, encoder = load_vae(base, device=CPU), load_text_encoder(base, device=CPU, dtype=torch.float32)
     state = start_state(base, SETTINGS, SEED, encode_first_picture(vae, to_model_range(picture[None]), SETTINGS.num_frames, 4))

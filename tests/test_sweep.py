@@ -247,12 +247,12 @@ def test_a_sweep_draws_base_and_pairs_once_and_a_second_run_draws_nothing(tiny_p
 
 def test_clips_do_not_depend_on_what_else_the_sweep_draws(tiny_project, lora_states):
     ids = [make_pair(tiny_project, step, *states) for step, states in ((10, lora_states[:2]), (20, lora_states[1:]))]
-    both = tiny_project.sweep_dir(run(tiny_project)[0]["sweep"])
+    both = tiny_project.sweep_dir(run(tiny_project)[0].sweep)
     keys = {c.key for c in sweeps.read_sweep(both).cells if c.pair in (None, ids[1])}
     hashes = {key: file_sha256(both / f"cells/{key}.mp4") for key in keys}
     for path in both.rglob("*.mp4"):
         path.unlink()
-    alone = tiny_project.sweep_dir(run(tiny_project, pairs=[ids[1]])[0]["sweep"])
+    alone = tiny_project.sweep_dir(run(tiny_project, pairs=[ids[1]])[0].sweep)
     assert alone != both
     assert hashes == {key: file_sha256(alone / f"cells/{key}.mp4") for key in keys}
 
@@ -274,7 +274,7 @@ def test_a_new_pair_joins_the_same_sweep_and_other_sweeps_lend_their_clips(tiny_
 
 def test_missing_and_damaged_clips_are_drawn_again(tiny_project, lora_states):
     make_pair(tiny_project, 10, *lora_states[:2])
-    folder = tiny_project.sweep_dir(run(tiny_project)[0]["sweep"])
+    folder = tiny_project.sweep_dir(run(tiny_project)[0].sweep)
     cells = sweeps.read_sweep(folder).cells
     good = (folder / cells[1].clip).read_bytes()
     (folder / cells[0].poster).unlink()
@@ -316,7 +316,7 @@ def test_a_damaged_pair_fails_alone_with_a_sentence(tiny_project, lora_states):
     assert (result.rendered, result.failed) == (4, 2)
     cells = sweeps.read_sweep(tiny_project.sweep_dir(result.sweep)).cells
     assert {c.pair for c in cells if c.state == "failed"} == {bad}
-    assert all("start a new comparison" in c.error for c in cells if c.state == "failed")
+    assert all("was changed or damaged after it was saved; use another pair" in c.error for c in cells if c.state == "failed")
     assert {c.pair for c in cells if c.state == "done"} == {None, good}
 
 
@@ -479,7 +479,7 @@ def test_without_photos_a_sweep_says_why_likeness_was_not_measured(tiny_project,
 def test_pairs_with_equal_files_keep_their_places_when_the_sweep_goes_on(tiny_project, lora_states):
     ids = [make_pair(tiny_project, step, *lora_states[:2]) for step in (10, 20)]
     run(tiny_project)
-    folder = tiny_project.sweep_dir(run(tiny_project)[0]["sweep"])
+    folder = tiny_project.sweep_dir(run(tiny_project)[0].sweep)
     assert [c.pair for c in sweeps.read_sweep(folder).cells] == [None, *ids, None, *ids]
 
 
@@ -543,7 +543,7 @@ def test_a_damaged_clip_is_named(tmp_path):
 
 def test_a_comparison_clip_shows_base_and_pairs_under_titles(tiny_project, lora_states):
     make_pair(tiny_project, 10, *lora_states[:2])
-    folder = tiny_project.sweep_dir(run(tiny_project)[0]["sweep"])
+    folder = tiny_project.sweep_dir(run(tiny_project)[0].sweep)
     path = compose_comparison(folder, 0)
     clip = read_clip(path)
     assert clip.shape[0] == 5
