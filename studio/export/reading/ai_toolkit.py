@@ -192,8 +192,8 @@ def _leave_around(data: Mapping[str, Any], found: Found) -> None:
     if len(processes) > 1:
         found.leave("config.process", f"{len(processes)} jobs", "the first one was read")
     around = {name: value for name, value in data.items() if name != "config"}
-    around["config"] = {name: value for name, value in data["config"].items() if name != "process"}
-    Values(around, found).leave_rest(REASONS)
+    beside = {name: value for name, value in data["config"].items() if name != "process"}
+    Values(around | ({"config": beside} if beside else {}), found).leave_rest(REASONS)
 
 
 def is_ai_toolkit(name: str, data: Mapping[str, Any]) -> bool:

@@ -77,7 +77,8 @@ class Values:
     def __init__(self, data: object, found: Found, prefix: str = "") -> None:
         self.left: dict[str, Any] = {}
         self.found, self.prefix = found, prefix
-        self._flatten(data, "")
+        if data:  # an empty config holds nothing that could be left out
+            self._flatten(data, "")
 
     def _flatten(self, node: object, name: str) -> None:
         if isinstance(node, dict) and node:
