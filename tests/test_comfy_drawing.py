@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
+from model_kit import load_pipeline, lora_state
 from stock_kit import run_pipeline
 
 from studio.config import SweepConfig
 from studio.export.comfy.drawing import Drawing
 from studio.models import lora
-from studio.models.loading import load_expert, load_pipeline, load_text_encoder, load_vae
+from studio.models.loading import load_expert, load_text_encoder, load_vae
 from studio.models.render import decode_frames, draw_stage, stage_steps, start_state
 from studio.models.simple_schedule import simple_sigmas
 
@@ -91,7 +92,7 @@ def parts(tiny_base, tmp_path_factory):
         model = experts[expert] = load_expert(tiny_base, expert, dtype=torch.float32, device=DEVICE)
         lora.add_lora(model, 4, seed=number)
         generator = torch.Generator().manual_seed(number)
-        state = {k: torch.randn(t.shape, generator=generator) * 0.2 if "lora_B" in k else t for k, t in lora.lora_state(model).items()}
+        state = {k: torch.randn(t.shape, generator=generator) * 0.2 if "lora_B" in k else t for k, t in lora_state(model).items()}
         lora.remove_lora(model)
         files[expert] = folder / f"{expert}.safetensors"
         lora.save_lora_file(files[expert], state, {})
