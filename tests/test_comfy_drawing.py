@@ -16,7 +16,9 @@ from stock_kit import run_pipeline
 from studio.config import SweepConfig
 from studio.export.comfy.drawing import Drawing
 from studio.models import lora
+from studio.models.files.lora_files import save_lora_file
 from studio.models.loading import load_expert, load_text_encoder, load_vae
+from studio.models.loras.reading import read_lora_file
 from studio.models.render import decode_frames, draw_stage, stage_steps, start_state
 from studio.models.simple_schedule import simple_sigmas
 
@@ -95,14 +97,14 @@ def parts(tiny_base, tmp_path_factory):
         state = {k: torch.randn(t.shape, generator=generator) * 0.2 if "lora_B" in k else t for k, t in lora_state(model).items()}
         lora.remove_lora(model)
         files[expert] = folder / f"{expert}.safetensors"
-        lora.save_lora_file(files[expert], state, {})
+        save_lora_file(files[expert], state, {})
     return experts, embeds, files
 
 
 def draw_ours(base, parts, settings):
     state = start_state(base, settings, SEED)
     for expert, model in parts[0].items():
-        lora.apply_lora(model, lora.read_lora_file(parts[2][expert])[0], STRENGTH)
+        lora.apply_lora(model, read_lora_file(parts[2][expert])[0], STRENGTH)
         try:
             state = draw_stage(model, base, settings, expert, state, *parts[1], device=DEVICE)
         finally:
@@ -117,7 +119,7 @@ def draw_as_comfyui(base, parts, settings):
     spans = ((0, change, True), (change, 10000, False))  # as the workflow has them
     latent = torch.zeros_like(start_state(base, settings, SEED)["latents"])
     for number, (model, (start, end, leftover)) in enumerate(zip(parts[0].values(), spans, strict=True)):
-        lora.apply_lora(model, lora.read_lora_file(parts[2][EXPERTS[number]])[0], STRENGTH)
+        lora.apply_lora(model, read_lora_file(parts[2][EXPERTS[number]])[0], STRENGTH)
 
         def predict(x, sigma, model=model):
             time = (sigma * 1000).expand(len(x))
