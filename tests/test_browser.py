@@ -20,6 +20,7 @@ from studio.data.importer import import_media
 from studio.evaluation.report import write_report
 from studio.models.preset import model_preset
 from studio.project_facts import ChosenPair, Permission
+from studio.tiny.demo import was_made
 from studio.workspace import Workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -68,6 +69,7 @@ def start_studio(home, port):
         )
     try:
         wait_for_port(port, process, home / "studio.log")
+        wait_for_demo(Workspace(home), process)
     except BaseException:
         stop_studio(process)
         raise
@@ -90,6 +92,16 @@ def wait_for_port(port, process, log):
         assert process.poll() is None, log.read_text(encoding="utf-8", errors="replace")
         time.sleep(0.1)
     raise AssertionError("the studio did not answer")
+
+
+def wait_for_demo(workspace, process):
+    """Until every picture of the Demo has come: what a test calls the last picture must not change under it."""
+    for _ in range(1200):
+        if was_made(workspace):
+            return
+        assert process.poll() is None
+        time.sleep(0.1)
+    raise AssertionError("the project Demo was not made")
 
 
 def stop_jobs(workspace):
