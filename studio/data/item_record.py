@@ -18,6 +18,18 @@ class Sighting(Facts):
     embedding: str  # as persons.pack writes it; "" where the eye does not know pictures of that kind
 
 
+THEM, OTHER = "them", "other"  # what a human says of a photo: it shows the person, or somebody else
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said(Facts):
+    """What a human says about who is in a photo. point: the face that they mean, as shares of width and height; () for the photo as a whole."""
+
+    ALWAYS_WRITTEN = ("who",)
+    who: str  # THEM or OTHER
+    point: tuple[float, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measurements(Warned):
     """Numbers about a picture, and what the check had to say of it. None where a number means nothing."""
@@ -59,6 +71,7 @@ class Record(MediaFacts, Decision):
     caption_key: str = ""  # of the caption that the studio wrote: another one was written by hand
     problem: str = ""  # why the file can't be read, or ""
     measurements: Measurements = NOT_MEASURED
+    said: Said | None = None  # by a human, about who is shown
     added: float = 0.0  # time
 
     @classmethod
@@ -101,5 +114,6 @@ class Item(MediaFacts, Decision):
     original: str  # file name in originals/; "" for a file put into dataset/ by hand
     sha256: str
     measurements: Measurements = NOT_MEASURED
+    said: Said | None = None  # by a human, about who is shown
     problem: str = ""  # why the file can't be read, or ""
     other_captions: tuple[str, ...] = ()  # that came with it and are not used

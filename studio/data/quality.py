@@ -88,27 +88,44 @@ def _keep(warnings: Iterable[Remark]) -> Proposal:
 
 def judge(item: Item, wanted: int) -> tuple[list[Remark], list[Remark]]:
     """(reasons to leave an item out, warnings) from its measurements; `wanted`: the side that training wants, in px."""
-    reasons: list[Remark] = []
-    warnings: list[Remark] = []
-
-    def grade(code: str, value: float | None, warn: float, reject: float, warning: str, reason: str) -> None:
-        if value is not None and value > reject:
-            reasons.append(Remark(code=code, words=reason))
-        elif value is not None and value > warn:
-            warnings.append(Remark(code=code, words=warning))
-
-    m, side = item.measurements, min(item.width, item.height)
     if item.problem:
         return [Remark(code=said.UNREADABLE, words=item.problem)], []
+    (reasons, warnings), (more_reasons, more_warnings) = judge_size(item, wanted), judge_middle(item)
+    return reasons + more_reasons, warnings + more_warnings
+
+
+class _Grades:
+    """Collects reasons and warnings."""
+
+    def __init__(self) -> None:
+        self.reasons: list[Remark] = []
+        self.warnings: list[Remark] = []
+
+    def add(self, code: str, value: float | None, warn: float, reject: float, warning: str, reason: str) -> None:
+        if value is not None and value > reject:
+            self.reasons.append(Remark(code=code, words=reason))
+        elif value is not None and value > warn:
+            self.warnings.append(Remark(code=code, words=warning))
+
+
+def judge_size(item: Item, wanted: int) -> tuple[list[Remark], list[Remark]]:
+    """(reasons, warnings) about the px of an item; `wanted`: the side that training wants."""
+    found, side = _Grades(), min(item.width, item.height)
     px = f"{side} px on the short side"
-    grade(said.SIZE, -side, -wanted * 2 / 3, -wanted / 3, f"small: {px}", f"too small: {px}")
-    grade(said.BLUR, m.blur, BLUR_WARN, BLUR_REJECT, "a little soft in the middle", "blurred in the middle of the picture")
-    grade(said.BLOWN, m.blown, BLOWN_WARN, BLOWN_REJECT, "some parts are blown out to white", "the middle is blown out to white")
-    grade(said.BLOCKS, m.blocks, BLOCKS_WARN, BLOCKS_REJECT, "JPEG blocks are visible", "damaged by strong JPEG compression")
+    found.add(said.SIZE, -side, -wanted * 2 / 3, -wanted / 3, f"small: {px}", f"too small: {px}")
+    return found.reasons, found.warnings
+
+
+def judge_middle(item: Item) -> tuple[list[Remark], list[Remark]]:
+    """(reasons, warnings) from what was measured in the middle of the picture."""
+    found, m = _Grades(), item.measurements
+    found.add(said.BLUR, m.blur, BLUR_WARN, BLUR_REJECT, "a little soft in the middle", "blurred in the middle of the picture")
+    found.add(said.BLOWN, m.blown, BLOWN_WARN, BLOWN_REJECT, "some parts are blown out to white", "the middle is blown out to white")
+    found.add(said.BLOCKS, m.blocks, BLOCKS_WARN, BLOCKS_REJECT, "JPEG blocks are visible", "damaged by strong JPEG compression")
     if m.luma is not None:
-        grade(said.DARK, -m.luma, -LUMA_WARN[0], -LUMA_REJECT[0], "rather dark", "too dark to see the person")
-        grade(said.BRIGHT, m.luma, LUMA_WARN[1], LUMA_REJECT[1], "rather bright", "too bright to see the person")
-    return reasons, warnings
+        found.add(said.DARK, -m.luma, -LUMA_WARN[0], -LUMA_REJECT[0], "rather dark", "too dark to see the person")
+        found.add(said.BRIGHT, m.luma, LUMA_WARN[1], LUMA_REJECT[1], "rather bright", "too bright to see the person")
+    return found.reasons, found.warnings
 
 
 def _find_strangers(items: Sequence[Item]) -> tuple[dict[str, list[Remark]], dict[str, list[Remark]]]:

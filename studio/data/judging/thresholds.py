@@ -1,0 +1,146 @@
+"""The limits of what is measured, as one table: what each leaves out, warns of or notes, in which words, and how often it errs.
+
+They act when a photo is judged, so that moving one needs no measuring. A value that was not measured is within every limit.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from studio.data import remarks as said
+from studio.data.looking.look import FaceLook, Look
+
+LEAVE_OUT, WARN, NOTE = "leave-out", "warn", "note"  # what a limit does: a fault, a doubt, or a fact to know
+FACTS = "FACTS.md, Faces and curation"
+TOGETHER = (
+    "with the other limits 97.7 % of 306 planted faults and 1.7 % of clean photos, in sample; 88-100 % and 5.7 % on people not fitted to"
+)
+LARGE_FACE = 900  # px of width; finer detail than a lens gives is missing in larger faces of true photos (FACTS.md)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a limit is held against: a photo, the face of it that counts, and how wide the largest other face is beside that one."""
+
+    look: Look
+    face: FaceLook | None
+    share_of_others: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """One limit. name: what a moved one is stored by."""
+
+    name: str
+    title: str  # what is measured, for a slider
+    code: str  # of the remark
+    words: str
+    figure: str  # the value in words: {value} and {limit}
+    limit: float
+    grade: str  # LEAVE_OUT, WARN or NOTE
+    measure: Callable[[Sight], float | None]  # None: not measured
+    is_least: bool = False  # smaller values are beyond it
+    lowest: float = 0.0  # of the slider
+    highest: float = 1.0
+    source: str
+    error: str  # as measured there
+
+    def is_beyond(self, value: float | None, limit: float | None = None) -> bool:
+        """Whether a value is beyond the limit, or another one in its place."""
+        bound = self.limit if limit is None else limit
+        if value is None:
+            return False
+        return value < bound if self.is_least else value > bound
+
+    def say(self, value: float, limit: float | None = None) -> str:
+        """The figure behind the sentence, for those who ask."""
+        return self.figure.format(value=value, limit=self.limit if limit is None else limit)
+
+
+def _of_face(name: str) -> Callable[[Sight], float | None]:
+    """A number of the face that counts."""
+    return lambda sight: getattr(sight.face, name) if sight.face else None
+
+
+def _is_kind(kind: str) -> Callable[[Sight], float | None]:
+    return lambda sight: float(kind in sight.look.kinds)
+
+
+def _upscaled(sight: Sight) -> float | None:
+    return sight.face.upscaled if sight.face and sight.face.width < LARGE_FACE else None
+
+
+def _jpeg_tables(sight: Sight) -> float | None:
+    return None if sight.look.jpeg_tables is None else float(sight.look.jpeg_tables)
+
+
+def _others(sight: Sight) -> float | None:
+    return sight.share_of_others if sight.face else None
+
+
+def _kind(name: str, code: str, title: str, words: str, grade: str, error: str) -> Threshold:
+    """What a photo is beside a photo: yes or no, so that its limit lies between."""
+    return Threshold(
+        name=name, title=title, code=code, words=words, figure="seen: {value:.0f} (1 is yes)", limit=0.5, grade=grade,
+        measure=_is_kind(name), source=FACTS, error=error,
+    )  # fmt: skip
+
+
+THRESHOLDS: tuple[Threshold, ...] = (
+    Threshold(
+        name="face-width", title="Width of the face", code=said.FACE_SIZE, words="the face is too small to learn from",
+        figure="the face is {value:.0f} px wide; at least {limit:.0f} are needed", limit=64, grade=LEAVE_OUT, measure=_of_face("width"),
+        is_least=True, lowest=20, highest=300, source=FACTS, error=TOGETHER,
+    ),
+    Threshold(
+        name="blur", title="Blur of the face", code=said.BLUR, words="the face is blurred",
+        figure="blur {value:.2f} of 1; up to {limit:.2f} is sharp enough", limit=0.66, grade=LEAVE_OUT, measure=_of_face("blur"),
+        lowest=0.3, highest=1, source=FACTS, error=TOGETHER,
+    ),
+    Threshold(
+        name="upscaled", title="Missing detail of an enlarged face", code=said.UPSCALED, words="the photo was enlarged: the face has no fine detail",
+        figure="missing detail {value:.2f}; up to {limit:.2f} is a true photo", limit=0.55, grade=LEAVE_OUT, measure=_upscaled,
+        lowest=0.2, highest=1, source=FACTS, error=TOGETHER,
+    ),
+    Threshold(
+        name="blown", title="Share of the face that is blown out", code=said.BLOWN, words="the face is blown out to white",
+        figure="{value:.0%} of the face is blown out; up to {limit:.0%} is fine", limit=0.26, grade=LEAVE_OUT, measure=_of_face("blown"),
+        lowest=0.05, highest=1, source=FACTS, error=TOGETHER,
+    ),
+    Threshold(
+        name="dark", title="Brightness of the face", code=said.DARK, words="the face is too dark",
+        figure="brightness {value:.0f} of 255; at least {limit:.0f} is needed", limit=42, grade=LEAVE_OUT, measure=_of_face("luma"),
+        is_least=True, lowest=0, highest=120, source=FACTS, error=TOGETHER,
+    ),
+    Threshold(
+        name="jpeg", title="JPEG compression of the file", code=said.BLOCKS, words="damaged by strong JPEG compression",
+        figure="coarseness {value:.0f} of the file's tables; up to {limit:.0f} is fine", limit=1200, grade=LEAVE_OUT, measure=_jpeg_tables,
+        lowest=200, highest=6000, source=FACTS, error=TOGETHER,
+    ),
+    Threshold(
+        name="blocks", title="Visible JPEG blocks", code=said.BLOCKS, words="JPEG blocks are visible",
+        figure="steps at the blocks' edges are {value:.2f} times those inside; up to {limit:.2f} is fine", limit=2.2, grade=LEAVE_OUT,
+        measure=lambda sight: sight.look.blocks, lowest=1, highest=5, source=FACTS, error=TOGETHER,
+    ),
+    Threshold(
+        name="other-people", title="Size of other people's faces", code=said.OTHER_PEOPLE, words="other people are in the picture",
+        figure="another face is {value:.0%} as wide; up to {limit:.0%} is background", limit=0.4, grade=LEAVE_OUT, measure=_others,
+        lowest=0.1, highest=1, source=FACTS, error="given there as a rule, without an error of its own; detector: all faces of 48 px or more",
+    ),
+    _kind("screenshot", said.SCREENSHOT, "Screenshots", "this is a screenshot", LEAVE_OUT, TOGETHER),
+    _kind("collage", said.COLLAGE, "Collages", "several pictures in one", LEAVE_OUT, TOGETHER),
+    _kind("drawing", said.DRAWING, "Drawings", "this is drawn, not photographed", LEAVE_OUT, TOGETHER),
+    _kind("monochrome", said.MONOCHROME, "Black and white", "black and white: the colours of skin and hair can't be learned from it", WARN, TOGETHER),
+    _kind("text", said.TEXT, "Text", "there may be text in the picture", NOTE, "text detectors mark 15-20 % of clean photos: a note at most"),
+)  # fmt: skip
+BY_NAME = {threshold.name: threshold for threshold in THRESHOLDS}
+
+
+def checked_limits(limits: dict[str, float]) -> dict[str, float]:
+    """The moved limits alone, by name. ValueError for one that there isn't, or beyond its slider."""
+    for name, value in limits.items():
+        if name not in BY_NAME:
+            raise ValueError(f"there is no limit {name!r}; there are {', '.join(BY_NAME)}")
+        found = BY_NAME[name]
+        if not found.lowest <= value <= found.highest:
+            raise ValueError(f"{found.title.lower()} can be limited from {found.lowest:g} to {found.highest:g}, not at {value:g}")
+    return {name: float(value) for name, value in limits.items() if value != BY_NAME[name].limit}
