@@ -8,7 +8,7 @@ import numpy as np
 from studio.data import persons
 from studio.data.item_record import Item
 from studio.data.looking.look import FaceLook, Look
-from studio.data.looking.packing import pack_histogram, pack_thumbnail
+from studio.data.looking.packing import pack_picture, pack_shares
 
 DIMENSIONS = 128
 TURNS = {"front": 0.0, "left": -35.0, "right": 35.0, "profile-left": -60.0, "profile-right": 60.0}
@@ -30,7 +30,11 @@ def embedding(person, rng, own=0.745, everyone=0.3):
 def make_face(person=0, rng=None, at=(400, 300), width=260.0, angle="front", own=0.745, **changes):
     """A good face of that person."""
     rng = rng or np.random.default_rng(0)
-    values = dict(blur=0.3, upscaled=0.2, blown=0.0, luma=120.0, turn=TURNS[angle], score=0.9)
+    left, top = at
+    high = width * 1.25
+    points = (0.3, 0.4, 0.7, 0.4, 0.5, 0.6, 0.35, 0.75, 0.65, 0.75)
+    landmarks = tuple(p * (high if n % 2 else width) + (top if n % 2 else left) for n, p in enumerate(points))
+    values = dict(landmarks=landmarks, blur=0.3, upscaled=0.2, blown=0.0, luma=120.0, turn=TURNS[angle], score=0.9)
     values |= dict(embedding=persons.pack(embedding(person, rng, own)[None]))
     return FaceLook(left=at[0], top=at[1], width=width, height=width * 1.25, **values | changes)
 
@@ -41,8 +45,8 @@ def make_look(*faces, size=(1024, 1024), seed=0, place=0, outfit=0, **changes):
     ordered = tuple(sorted(faces, key=lambda face: -face.width))
     small = np.kron(rng.integers(0, 255, (16, 16)), np.ones((4, 4))).astype(np.uint8)
     values = dict(
-        luma=120.0, saturation=0.4, light="neutral", jpeg_tables=300, blocks=1.0, thumbnail=pack_thumbnail(small),
-        background=pack_histogram(_histogram(place)), outfit=pack_histogram(_histogram(100 + outfit)),
+        luma=120.0, colour=12.0, warmth=4.0, flat=0.1, seam=0.2, jpeg_tables=300, blocks=1.0, thumbnail=pack_picture(small),
+        background=pack_shares(_histogram(place)), outfit=pack_shares(_histogram(100 + outfit)),
     )  # fmt: skip
     return Look(eye="faces", width=size[0], height=size[1], faces=ordered, **values | changes)
 

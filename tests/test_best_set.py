@@ -54,7 +54,7 @@ def messy(seed=0, good=60):
     looks += [
         make_photo(800 + n, rng, 1 + n % 7, ANGLES[n % 5], FRAMINGS[n % 4], (1400, 1400), place=30 + n, outfit=30 + n) for n in range(12)
     ]
-    looks += [make_look(make_face(0, rng), seed=700, kinds=("drawing",), place=50)]
+    looks += [make_look(make_face(0, rng), seed=700, flat=0.97, place=50)]
     looks += [make_look(make_face(0, rng), make_face(3, rng, at=(700, 0), width=200), seed=701, place=51)]
     looks += [make_look(seed=702, place=52)]
     looks += [dataclasses.replace(look, faces=looks[n].faces) for n, look in enumerate(looks[:3])]  # three bursts
@@ -113,14 +113,12 @@ def test_of_a_burst_and_of_twins_one_is_kept_and_the_words_name_it():
 @pytest.mark.parametrize(
     ("worse", "better"),
     [
-        (dict(kinds=("monochrome",), size=(2000, 2000)), dict()),
-        (dict(saturation=0.0, size=(2000, 2000)), dict()),
-        (dict(kinds=("text",), size=(2000, 2000)), dict()),
+        (dict(colour=0.3, size=(2000, 2000)), dict()),
         (dict(), dict(size=(2000, 2000))),
         (dict(), dict()),
     ],
 )
-def test_of_twins_stays_the_one_in_colour_unmarked_larger_older(worse, better):
+def test_of_twins_stays_the_one_in_colour_larger_older(worse, better):
     looks = varied(12)
     face = make_face(0, np.random.default_rng(5))
     looks += [make_look(face, seed=500, **better), make_look(face, seed=500, **worse)]
@@ -211,14 +209,14 @@ def test_a_folder_without_any_face_keeps_what_is_good_and_says_that_nobody_is_co
 
 
 def test_a_folder_of_drawings_is_left_out_with_that_reason():
-    choice = ask(named([make_look(seed=n, kinds=("drawing",)) for n in range(8)]))
+    choice = ask(named([make_look(seed=n, flat=0.97) for n in range(8)]))
     assert not choice.chosen and {p.reasons[0].code for p in choice.proposals.values()} == {"drawing"}
     assert choice.lacks[0].code == "few"
 
 
 def test_black_and_white_alone_is_kept_with_a_warning():
     rng = np.random.default_rng(0)
-    choice = ask(named([make_photo(n, rng, kinds=("monochrome",), saturation=0.0) for n in range(12)]))
+    choice = ask(named([make_photo(n, rng, colour=0.3) for n in range(12)]))
     assert len(choice.chosen) == 10 and all(p.warnings[0].code == "monochrome" for p in choice.proposals.values())
 
 

@@ -45,10 +45,20 @@ def test_the_order_of_the_photos_changes_no_verdict():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"angle": "profile-left"}, {"angle": "profile-right"}, {"width": 60.0}, {"blur": 0.8}, {"blown": 0.5}, {"embedding": ""}],
+    [
+        {"angle": "profile-left"},
+        {"angle": "profile-right"},
+        {"width": 60.0},
+        {"blur": 0.8},
+        {"blown": 0.5},
+        {"embedding": ""},
+        {"luma": 30.0},
+        {"sure": 0.1},
+        {"landmarks": (500.0, 300.0, 510.0, 400.0)},
+    ],
     ids=str,
 )
-def test_a_profile_a_small_a_blurred_or_a_blown_face_is_never_called_somebody_else(changes):
+def test_a_face_that_cant_be_judged_is_never_called_somebody_else(changes):
     looks = photos(*[0] * 20)
     looks["0021"] = make_look(make_face(1, np.random.default_rng(9), **changes))
     assert find_people(looks, {}).seen["0021"].who == CANT_TELL
@@ -188,5 +198,6 @@ def test_each_limit_of_likeness_stands_where_it_was_measured_and_says_its_error(
     assert groups.LINK == 0.50 > 0.47 and groups.NUM_BEST == 5 and groups.ROUNDS == 3
     assert (groups.SAME_LEAST, who.LOOK_LEAST) == (0.40, 0.33) and who.OTHER_SHARE == 0.4
     assert groups.MOST_COMPARED == 100 and "57 to 104 photos" in Path(groups.__file__).read_text(encoding="utf-8")
+    assert (sightings.LEAST_SURE, sightings.MOST_TILT) == (0.5, 45.0)  # margins of ours, on the side of accusing nobody
     assert (sightings.LEAST_WIDTH, sightings.LEAST_PX, sightings.LEAST_SCORE) == (64, 20, 0.7)
     assert ".8 %" in groups.__doc__ and ".47" in groups.__doc__ and "FACTS.md" in groups.__doc__

@@ -14,14 +14,13 @@ from studio.data.item_record import Item
 from studio.data.judging.judge import Judgement, judge_look, judge_who
 from studio.data.judging.thresholds import BY_NAME
 from studio.data.looking.look import Look
-from studio.data.looking.packing import unpack_thumbnail
+from studio.data.looking.packing import unpack_picture
 from studio.data.people.groups import SAME_LEAST
 from studio.data.people.who import LOOK, LOOK_LEAST, NOBODY, PERSON, People, Seen, find_people
 from studio.data.remarks import Remark
 
 SHARP_ENOUGH_PX = 300  # width of a face that shows all that training takes
 DOUBT = 0.15  # of quality that each doubt costs
-GREY = 0.04  # saturation below which a photo counts as black and white beside its twin
 SOFTER = 0.08  # of blur by which one twin is worse than the other, whatever else speaks for it
 TWIN_WORDS = {MIRRORED: "a mirrored copy of {}", TURNED: "a turned copy of {}"}
 
@@ -87,7 +86,7 @@ def _judge(item: Item, look: Look, people: People, wishes: Wishes) -> Judgement:
     seen = people.seen.get(item.id)
     parts = [judge_look(look, seen, wishes.limits), _judge_size(item, wishes.photo_size)]
     if seen is not None and seen.who == NOBODY:
-        parts += _judge_without_face(item, people)
+        parts += _judge_without_face(people)
     elif seen is not None:
         parts.append(judge_who(seen, wishes.compares_people))
     return Judgement(tuple(r for part in parts for r in part.reasons), tuple(w for part in parts for w in part.warnings))
@@ -99,12 +98,10 @@ def _judge_size(item: Item, wanted: int) -> Judgement:
     return Judgement(tuple(reasons), tuple(warnings))
 
 
-def _judge_without_face(item: Item, people: People) -> list[Judgement]:
-    """By its middle, as photos without any eye are judged; and where others show a face, that this one shows none."""
-    reasons, warnings = quality.judge_middle(item)
-    if people.groups or people.num_once:
-        reasons = [*reasons, Remark(code=said.NO_FACE, words="no face was found")]
-    return [Judgement(tuple(reasons), tuple(warnings))]
+def _judge_without_face(people: People) -> list[Judgement]:
+    """Where others show a face, that this photo shows none; what makes it so is said before."""
+    shows = people.groups or people.num_once
+    return [Judgement(reasons=(Remark(code=said.NO_FACE, words="no face was found"),))] if shows else []
 
 
 def _may_stand(item: Item, judged: Judgement) -> bool:
@@ -142,7 +139,7 @@ def _quality(look: Look, seen: Seen | None, judged: Judgement) -> float:
         large = min(1.0, face.width / SHARP_ENOUGH_PX)
     if seen is not None and seen.likeness is not None:
         sure = min(1.0, max(0.0, (seen.likeness - LOOK_LEAST) / (2 * (SAME_LEAST - LOOK_LEAST))))
-    doubts = sum(warning.code not in (said.TEXT, said.CANT_TELL) for warning in judged.warnings)
+    doubts = sum(warning.code != said.CANT_TELL for warning in judged.warnings)
     return 0.4 * max(0.0, sharp) + 0.3 * large + 0.3 * sure - DOUBT * doubts
 
 
@@ -150,8 +147,8 @@ def _quality(look: Look, seen: Seen | None, judged: Judgement) -> float:
 
 
 def _lose_twins(items: Sequence[Item], looks: Mapping[str, Look], people: People) -> dict[str, Remark]:
-    """{id: why it goes} for every photo that is another one again: of twins stay those in colour, unmarked, larger, older."""
-    thumbnails = {item.id: unpack_thumbnail(looks[item.id].thumbnail) for item in items if looks[item.id].thumbnail}
+    """{id: why it goes} for every photo that is another one again: of twins stay those in colour, sharp, larger, older."""
+    thumbnails = {item.id: unpack_picture(looks[item.id].thumbnail) for item in items if looks[item.id].thumbnail}
     twins, by_id = find_twins(thumbnails), {item.id: item for item in items}
     lost: dict[str, Remark] = {}
     for names in gather(list(thumbnails), twins):
@@ -163,13 +160,12 @@ def _lose_twins(items: Sequence[Item], looks: Mapping[str, Look], people: People
 
 
 def _worth(item: Item, look: Look, seen: Seen | None, names: Sequence[str], looks: Mapping[str, Look]) -> tuple[object, ...]:
-    """What is smaller stays: by hand, colour, without marks, not the blurred one, larger, older."""
-    is_grey = "monochrome" in look.kinds or (look.saturation is not None and look.saturation < GREY)
-    is_marked = bool({"text", "screenshot"} & set(look.kinds))
+    """What is smaller stays: by hand, colour, not the softer one, larger, older."""
+    is_grey = BY_NAME["monochrome"].is_beyond(look.colour)
     blurs = [blur for name in names if (face := looks[name].face) and (blur := face.blur) is not None]
     own = look.face.blur if look.face and look.face.blur is not None else None
     is_softer = own is not None and own > min(blurs) + SOFTER
-    return item.decided_by != "hand", is_grey, is_marked, is_softer, -look.width * look.height, names.index(item.id)
+    return item.decided_by != "hand", is_grey, is_softer, -look.width * look.height, names.index(item.id)
 
 
 def _say_twin(name: str, best: str, twins: Sequence[Twin]) -> Remark:

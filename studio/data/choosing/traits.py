@@ -6,11 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from studio.data.looking.look import FRAMING_LEAST, FRAMINGS, LEFT, PROFILE_LEFT, PROFILE_RIGHT, RIGHT, Look
-from studio.data.looking.packing import unpack_histogram
+from studio.data.looking.packing import unpack_roots
 from studio.data.people.who import Seen
 from studio.facts import Facts
 
 SAME_PLACE, SAME_OUTFIT = 0.41, 0.40  # Hellinger distance of soft Lab histograms (FACTS.md: wrong for 9.5 and 7.1 % of pairs, so "about")
+DIM, WARM, COOL, NEUTRAL = "dim", "warm", "cool", "neutral"
+LIGHTS = (DIM, WARM, COOL, NEUTRAL)
+DIM_MOST = 70.0  # mean of the picture, 0 to 255
+NEUTRAL_WARMTH, WARMTH_REACH = 4.0, 8.0  # CIELAB's b of the place; ours, as marks on a scale and no faults: said "about"
 SIDES = {PROFILE_LEFT: LEFT, LEFT: LEFT, PROFILE_RIGHT: RIGHT, RIGHT: RIGHT}  # angle -> the side that it shows
 
 
@@ -46,26 +50,37 @@ def find_traits(looks: Mapping[str, Look], seen: Mapping[str, Seen]) -> dict[str
 
 def _traits(look: Look, seen: Seen | None, place: int | None, outfit: int | None) -> Traits:
     face = look.face if seen is None or seen.face is None else look.faces[seen.face]
-    if face is None:
-        return Traits(light=look.light, place=place, outfit=outfit)
+    light = light_of(look)
+    if face is None or not face.landmarks:  # nobody, or a drawn person
+        return Traits(light=light, place=place, outfit=outfit)
     share = face.height / look.height
     framing = next(name for name in FRAMINGS if share >= FRAMING_LEAST[name])
-    return Traits(angle=face.angle, framing=framing, light=look.light, place=place, outfit=outfit)
+    return Traits(angle=face.angle, framing=framing, light=light, place=place, outfit=outfit)
+
+
+def light_of(look: Look) -> str:
+    """Of LIGHTS, about; "" where it was not measured."""
+    if look.luma is None or look.warmth is None:
+        return ""
+    if look.luma < DIM_MOST:
+        return DIM
+    if abs(look.warmth - NEUTRAL_WARMTH) <= WARMTH_REACH:
+        return NEUTRAL
+    return WARM if look.warmth > NEUTRAL_WARMTH else COOL
 
 
 def group_alike(packed: Mapping[str, str], limit: float) -> dict[str, int]:
     """{id: number of its group} by soft histograms: each joins the first group whose mean is about the same, or begins one. "" is in none."""
-    roots = {item: np.sqrt(unpack_histogram(text)) for item, text in packed.items() if text}
-    leaders: list[tuple[np.ndarray, int]] = []
+    roots = {item: unpack_roots(text) for item, text in packed.items() if text}
+    leaders: list[np.ndarray] = []  # sums of the roots in each group
     found: dict[str, int] = {}
     for item, root in roots.items():
-        distances = [hellinger(leader / np.linalg.norm(leader), root / max(float(np.linalg.norm(root)), 1e-12)) for leader, _ in leaders]
+        distances = [hellinger(leader / np.linalg.norm(leader), root) for leader in leaders]
         nearest = int(np.argmin(distances)) if distances else -1
         if nearest < 0 or distances[nearest] >= limit:
             nearest = len(leaders)
-            leaders.append((np.zeros_like(root), 0))
-        total, count = leaders[nearest]
-        leaders[nearest] = total + root, count + 1
+            leaders.append(np.zeros_like(root))
+        leaders[nearest] = leaders[nearest] + root
         found[item] = nearest
     return found
 

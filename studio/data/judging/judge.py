@@ -65,7 +65,7 @@ def judge_look(look: Look, seen: Seen | None, limits: Mapping[str, float]) -> Ju
     reasons = [found.remark for found in findings if found.threshold.grade == LEAVE_OUT]
     doubts = [found.remark for found in findings if found.threshold.grade == WARN]
     notes = [found.remark for found in findings if found.threshold.grade not in (LEAVE_OUT, WARN)]
-    return Judgement(_once(reasons), _once(doubts + notes))
+    return Judgement(_once(reasons), _once(_milder(doubts + notes, reasons)))
 
 
 def _once(remarks: Sequence[Remark]) -> tuple[Remark, ...]:
@@ -73,12 +73,17 @@ def _once(remarks: Sequence[Remark]) -> tuple[Remark, ...]:
     return tuple({remark.code: remark for remark in reversed(remarks)}.values())[::-1]
 
 
+def _milder(doubts: Sequence[Remark], reasons: Sequence[Remark]) -> list[Remark]:
+    """The doubts that no reason says more strongly."""
+    return [doubt for doubt in doubts if doubt.code not in {reason.code for reason in reasons}]
+
+
 def judge_who(seen: Seen, can_accuse: bool = True) -> Judgement:
     """What is said of who a photo shows. Without can_accuse nobody is called somebody else."""
     if seen.said and seen.who == STRANGER:
         return Judgement(reasons=(Remark(code=said.SAID_OTHER, words="you said that this is somebody else"),))
     if seen.who == STRANGER and can_accuse:
-        return Judgement(reasons=(Remark(code=said.STRANGER, words="shows somebody else than the person"),))
+        return Judgement(reasons=(Remark(code=said.STRANGER, words="shows a different person than the other photos"),))
     if seen.who == LOOK and can_accuse:
         return Judgement(warnings=(Remark(code=said.PLEASE_LOOK, words="please look: this may be somebody else"),))
     if seen.num_alike > 1 and not seen.said:

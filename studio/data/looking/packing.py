@@ -1,29 +1,37 @@
-"""Small pictures and histograms as text, as a Look holds them."""
+"""Arrays of a look as short text, for a line of JSON: zlib and base64."""
 
 import base64
+import zlib
 
 import numpy as np
 
 
-def pack_thumbnail(picture: np.ndarray) -> str:
-    """(H, W) uint8, sides below 256 -> text."""
-    height, width = picture.shape
-    return base64.b64encode(bytes((height, width)) + np.ascontiguousarray(picture, np.uint8).tobytes()).decode()
+def pack_picture(pixels: np.ndarray) -> str:
+    """Text for a grey picture (H, W) uint8 of at most 255 px a side."""
+    return _text(bytes(pixels.shape) + np.ascontiguousarray(pixels, np.uint8).tobytes())
 
 
-def unpack_thumbnail(text: str) -> np.ndarray:
-    """The (H, W) uint8 that `pack_thumbnail` wrote."""
-    data = base64.b64decode(text)
+def unpack_picture(text: str) -> np.ndarray:
+    """(H, W) uint8, exactly as it was packed."""
+    data = _bytes(text)
     return np.frombuffer(data[2:], np.uint8).reshape(data[0], data[1])
 
 
-def pack_histogram(shares: np.ndarray) -> str:
-    """Shares that sum to 1, of any shape -> text, as roots in 255 steps: the distance of two is of their roots."""
+def pack_shares(shares: np.ndarray) -> str:
+    """Text for shares that sum up to 1, as the square roots that the Hellinger distance compares, in 8 bits."""
     roots = np.sqrt(np.asarray(shares, np.float64).ravel())
-    return base64.b64encode((roots / max(roots.max(), 1e-12) * 255).round().astype(np.uint8).tobytes()).decode()
+    return _text((roots / max(float(roots.max()), 1e-12) * 255).round().astype(np.uint8).tobytes())
 
 
-def unpack_histogram(text: str) -> np.ndarray:
-    """(N,) shares that sum to 1, within a percent of what `pack_histogram` was given."""
-    shares = np.frombuffer(base64.b64decode(text), np.uint8).astype(np.float64) ** 2
-    return shares / max(shares.sum(), 1e-12)
+def unpack_roots(text: str) -> np.ndarray:
+    """The square roots of the shares, a row of length 1: the Hellinger distance of two is sqrt(1 - a @ b), within .01."""
+    roots = np.frombuffer(_bytes(text), np.uint8).astype(np.float32)
+    return roots / max(float(np.linalg.norm(roots)), 1e-12)
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(zlib.compress(data, 6)).decode()
+
+
+def _bytes(text: str) -> bytes:
+    return zlib.decompress(base64.b64decode(text))

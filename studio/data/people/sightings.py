@@ -1,5 +1,6 @@
 """The faces of all photos as rows that can be compared, and which of them can be judged at all."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ LEAST_PX = 20  # narrower faces are spectators (FACTS.md)
 LEAST_WIDTH = 64  # px of a face that can be told apart; below it nobody is accused (FACTS.md)
 MOST_BLUR, MOST_BLOWN, LEAST_LUMA = 0.66, 0.26, 42.0  # as the limits of faults: what can't be seen can't be judged (FACTS.md)
 LEAST_SCORE = 0.7  # of the detector (FACTS.md)
+LEAST_SURE = 0.5  # probability that the whole face is seen, as the mesh gives it: what is half hidden is not judged
+MOST_TILT = 45.0  # degrees of a line through the eyes: the detector's points, by which faces are compared, are made for upright heads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +27,9 @@ class Sighted:
 
     @property
     def is_clear(self) -> bool:
-        """Whether it may be judged: large, sharp, well lit, no profile. What was not measured speaks against nothing."""
+        """Whether it may be judged: large, sharp, well lit, whole, upright, no profile. What was not measured speaks against nothing."""
         face = self.face
-        return bool(face.embedding) and face.width >= LEAST_WIDTH and not is_profile(face) and not _is_spoilt(face)
+        return bool(face.embedding) and face.width >= LEAST_WIDTH and not (_is_profile(face) or _is_spoilt(face) or _is_odd(face))
 
 
 def _is_spoilt(face: FaceLook) -> bool:
@@ -34,8 +37,18 @@ def _is_spoilt(face: FaceLook) -> bool:
     return any(value is not None and value > most for value, most in too_much) or (face.luma is not None and face.luma < LEAST_LUMA)
 
 
-def is_profile(face: FaceLook) -> bool:
+def _is_profile(face: FaceLook) -> bool:
     return face.angle in (PROFILE_LEFT, PROFILE_RIGHT)
+
+
+def _is_odd(face: FaceLook) -> bool:
+    """Half hidden, or lying on its side."""
+    if face.sure is not None and face.sure < LEAST_SURE:
+        return True
+    if len(face.landmarks) < 4:
+        return False
+    right_x, right_y, left_x, left_y = face.landmarks[:4]
+    return abs(math.degrees(math.atan2(left_y - right_y, left_x - right_x))) > MOST_TILT
 
 
 def counted_faces(look: Look) -> list[tuple[int, FaceLook]]:
