@@ -18,7 +18,7 @@ ANGLES, FRAMINGS = list(TURNS), list(HEIGHTS)
 
 
 def wishes(keep=24, **changes):
-    return Wishes(keep=keep, photo_size=768, **changes)
+    return Wishes(keep=keep, photo_size=768, clip_size=480, **changes)
 
 
 def ask(looks, keep=24, said=None, hands=None, **changes):

@@ -21,7 +21,7 @@ class Proposal(Decision, Warned):
 class CurateReport(Facts):
     """What a check of the pictures did. The result of its job."""
 
-    ALWAYS_WRITTEN = ("measured", "kept", "left_out", "changed", "stopped", "verdicts")
+    ALWAYS_WRITTEN = ("measured", "kept", "left_out", "changed", "stopped", "held_out", "groups", "person", "question", "lacks", "verdicts")
     measured: int = 0
     kept: int = 0
     left_out: int = 0

@@ -23,6 +23,7 @@ from studio.disk import file_sha256, locked, replace
 from studio.errors import Problem
 from studio.workspace import Project
 
+CHECKED = 2  # of the measurements in curation.json: numbers lie with the looks, and only what was said of them here
 SOURCES = ("", "hand", "auto", "imported")
 Version = tuple[Project, tuple[int, ...], tuple[tuple[str, Seen], ...]]
 
@@ -185,6 +186,18 @@ def store_measurements(project: Project, measured: Mapping[str, tuple[str, Measu
         records.save(project, data)
 
 
+def store_warnings(project: Project, said: Mapping[str, tuple[str, tuple[Remark, ...]]]) -> None:
+    """Keep {id: (sha256, what the check had to say)} with the items; one whose content changed meanwhile is skipped."""
+    with _editing(project) as (data, items):
+        before = dict(data.items)
+        for item_id, (sha256, warnings) in said.items():
+            if item_id in items and items[item_id].sha256 == sha256:
+                record = data.items[item_id]
+                data.items[item_id] = changed(record, measurements=changed(record.measurements, version=CHECKED, warnings=warnings))
+        if data.items != before:
+            records.save(project, data)
+
+
 def can_undo(project: Project) -> str:
     """What `undo` would take back, in words, or ""."""
     return _last_step(project, records.stamps(project))
@@ -323,7 +336,7 @@ def item_of(path: Path, item_id: str, record: Record, caption: str) -> Item:
     source = record.caption_source if text_key(caption) == record.caption_key else "hand"
     return Item(
         id=item_id, path=path, caption=caption, caption_source=source if caption else "",
-        original=record.original, sha256=record.sha256,
+        original=record.original, sha256=record.sha256, is_original=bool(record.original) and record.sha256 == record.original_sha256,
         measurements=record.measurements, problem=record.problem, keep=record.keep, reasons=record.reasons, decided_by=record.decided_by,
         held_out=record.held_out, said=record.said, other_captions=record.other_captions, **record.media_fields(),
     )  # fmt: skip

@@ -113,6 +113,7 @@ class Item(MediaFacts, Decision):
     caption_source: str  # "hand", "auto", "imported" or ""
     original: str  # file name in originals/; "" for a file put into dataset/ by hand
     sha256: str
+    is_original: bool = False  # whether sha256 is that of the original: the dataset's file was not changed since it was made
     measurements: Measurements = NOT_MEASURED
     said: Said | None = None  # by a human, about who is shown
     problem: str = ""  # why the file can't be read, or ""

@@ -136,7 +136,7 @@ FEWEST_HELD_OUT, MOST_HELD_OUT = 2, 4
 def hold_out(candidates: Sequence[Candidate], chosen: Sequence[Candidate]) -> list[Candidate]:
     """2 to 4 good photos to compare with, of different angles, that are not learned from: of those not chosen, else of chosen ones whose view
     others show too. Never one that is kept by hand."""
-    if len(candidates) < LEAST_FOR_HOLDING_OUT:
+    if sum(bool(c.traits.angle) for c in candidates) < LEAST_FOR_HOLDING_OUT:
         return []
     wanted = min(MOST_HELD_OUT, max(FEWEST_HELD_OUT, len(candidates) // GOOD_FOR_EACH_HELD_OUT))
     taken = {candidate.id for candidate in chosen}

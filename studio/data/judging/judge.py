@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from studio.data import remarks as said
+from studio.data.item_record import Item
 from studio.data.judging.thresholds import BY_NAME, LEAVE_OUT, THRESHOLDS, WARN, Sight, Threshold
 from studio.data.looking.look import Look
 from studio.data.people.groups import SAME_LEAST
 from studio.data.people.who import CANT_TELL, LOOK, LOOK_LEAST, STRANGER, Seen
 from studio.data.remarks import Remark
+
+SIZE_LEAST, SIZE_WANTED = 1 / 3, 2 / 3  # of the side that training takes: what is smaller would be enlarged three times, or one and a half
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,15 @@ def _once(remarks: Sequence[Remark]) -> tuple[Remark, ...]:
 def _milder(doubts: Sequence[Remark], reasons: Sequence[Remark]) -> list[Remark]:
     """The doubts that no reason says more strongly."""
     return [doubt for doubt in doubts if doubt.code not in {reason.code for reason in reasons}]
+
+
+def judge_size(item: Item, wanted: int) -> Judgement:
+    """What is said of an item's px; wanted: the side that training takes."""
+    side = min(item.width, item.height)
+    words = f"small: {side} px on the short side"
+    if side < wanted * SIZE_LEAST:
+        return Judgement(reasons=(Remark(code=said.SIZE, words=f"too {words}"),))
+    return Judgement(warnings=(Remark(code=said.SIZE, words=words),)) if side < wanted * SIZE_WANTED else Judgement()
 
 
 def judge_who(seen: Seen, can_accuse: bool = True) -> Judgement:

@@ -36,22 +36,31 @@ def compared(members: Sequence[int], always: Collection[int] = ()) -> np.ndarray
 def group(faces: Sequence[Sighted], given: Collection[int] = (), barred: Collection[int] = ()) -> list[list[int]]:
     """Indexes of clear faces by person, those in most photos first.
 
-    given: faces that a human said are the person; they and what is linked with them are the first group. barred: faces that are said to be
-    somebody else: they, and what is more like them, are never in that group.
+    given: faces that a human said are the person; they, and the groups that they would be in without that word, are the first group. barred:
+    faces that are said to be somebody else: they, and what is more like them, are never in that group.
     """
     found = likenesses(faces, faces)
+    parts = _sorted(faces, _linked(found))
+    groups = _grow_all(found, parts, np.ones(len(faces), bool))
+    if not given:
+        return _sorted(faces, groups)
     free = np.ones(len(faces), bool)
-    parts = sorted(_linked(found), key=lambda part: (-_num_photos(faces, part), part[0]))
-    groups: list[list[int]] = []
-    if given:
-        seed = {index for part in parts if set(part) & set(given) for index in part}
-        groups.append(_grow(found, sorted(seed), free, fixed=given, barred=barred))
+    seed = {index for part in groups if set(part) & set(given) for index in part}
+    first = _grow(found, sorted(seed), free, fixed=given, barred=barred)
+    return [first, *_sorted(faces, _grow_all(found, parts, free))]
+
+
+def _grow_all(found: np.ndarray, parts: Sequence[list[int]], free: np.ndarray) -> list[list[int]]:
+    groups = []
     for part in parts:
         left = [index for index in part if free[index]]
         if left:
             groups.append(_grow(found, left, free))
-    first = groups[:1] if given else []
-    return first + sorted(groups[len(first) :], key=lambda part: (-_num_photos(faces, part), part[0]))
+    return groups
+
+
+def _sorted(faces: Sequence[Sighted], parts: Sequence[list[int]]) -> list[list[int]]:
+    return sorted(parts, key=lambda part: (-_num_photos(faces, part), part[0]))
 
 
 def _num_photos(faces: Sequence[Sighted], part: Collection[int]) -> int:

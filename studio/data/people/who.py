@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from studio.facts import Facts
 
 PERSON, LOOK, STRANGER, CANT_TELL, NOBODY = "person", "look", "stranger", "cant-tell", "nobody"
 LOOK_LEAST = 0.33  # mean of the five best: from here to SAME_LEAST a human should look (FACTS.md: .8 % err at the best single limit)
+GUARD_LEAST = 0.36  # in the middle, where both errors are .8 %: from here on a profile may be chosen without anybody looking at it
 LEAST_TO_ACCUSE = 5  # clear faces of the person; the rule takes the mean of five
 LEAST_TO_COMPARE = 3
 TIE = 0.6  # a second group this large beside the largest: asked, not guessed
@@ -154,13 +155,18 @@ class _Found:
         numbers = {index: number for number, part in enumerate(counted) for index in part}
         person = next((number for number, part in enumerate(counted) if part is self._person_part()), None)
         question = _question(self, counted)
+        seen = {item: _judge(self, looks[item], item, said.get(item), numbers, question) for item in looks}
+        groups = [_describe(self.faces, part) for part in counted]
+        if person is not None:  # also where the face could not be grouped: in profile, small, blurred
+            shown = sum(found.who == PERSON for found in seen.values())
+            groups[person] = replace(groups[person], photos=max(shown, groups[person].photos))
         return People(
-            groups=tuple(_describe(self.faces, part) for part in counted),
+            groups=tuple(groups),
             num_once=len(self.groups) - len(counted),
             person=None if question and not self.given else person,
             is_said=bool(self.given),
             question=question,
-            seen={item: _judge(self, looks[item], item, said.get(item), numbers, question) for item in looks},
+            seen=seen,
         )
 
     def _person_part(self) -> list[int] | None:
