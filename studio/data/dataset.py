@@ -14,7 +14,7 @@ from typing import Any
 from studio.data import records, undo_steps
 from studio.data.captions.files import caption_file, clean_caption, read_text, text_key, write_caption
 from studio.data.captions.whole_words import whole_word
-from studio.data.item_record import NOT_MEASURED, Item, Measurements, Record, Said
+from studio.data.item_record import NOT_MEASURED, Item, Record, Said
 from studio.data.media.kinds import MediaFacts
 from studio.data.records import Curation, Seen
 from studio.data.remarks import BY_HAND, Decision, Remark
@@ -175,15 +175,6 @@ def remove_item(project: Project, item_id: str) -> None:
             replace(item.path, trash / item.path.name)
         with contextlib.suppress(FileNotFoundError, PermissionError):  # one that is open elsewhere stays, and undo finds it
             replace(caption, trash / caption.name)
-
-
-def store_measurements(project: Project, measured: Mapping[str, tuple[str, Measurements]]) -> None:
-    """Keep {id: (sha256, measurements)} with the items; one whose content changed meanwhile is skipped."""
-    with _editing(project) as (data, items):
-        for item_id, (sha256, values) in measured.items():
-            if item_id in items and items[item_id].sha256 == sha256:
-                data.items[item_id] = changed(data.items[item_id], measurements=values)
-        records.save(project, data)
 
 
 def store_warnings(project: Project, said: Mapping[str, tuple[str, tuple[Remark, ...]]]) -> None:
