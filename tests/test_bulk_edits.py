@@ -88,7 +88,9 @@ def test_a_letter_with_its_accent_apart_is_found_as_one_that_is_whole():
 
 
 def test_the_plan_says_what_is_left_alone_and_what_loses_the_trigger():
-    plan = plan_edit(items("", "ohwx, hat", "ohwx, " + "x" * 1990, "a hat"), CaptionEdit(kind=REPLACE, find="ohwx", text="zxqvzxqvzxqv"), "ohwx")
+    plan = plan_edit(
+        items("", "ohwx, hat", "ohwx, " + "x" * 1990, "a hat"), CaptionEdit(kind=REPLACE, find="ohwx", text="zxqvzxqvzxqv"), "ohwx"
+    )
     assert [change.id for change in plan.changes] == ["0002"]
     assert (plan.num_looked_at, plan.empty, plan.too_long, plan.without_trigger) == (4, ("0001",), ("0003",), ("0002",))
 
