@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.data import records, undo_steps
+from studio.data.captions.caption_files import caption_file, clean_caption, read_text, text_key, write_caption
 from studio.data.captions.edits import BEGIN, END, REMOVE, REPLACE, CaptionEdit, plan_edit
-from studio.data.captions.files import caption_file, clean_caption, read_text, text_key, write_caption
 from studio.data.item_record import NOT_MEASURED, Item, Measurements, Record
 from studio.data.media.kinds import MediaFacts
 from studio.data.records import Curation, Seen

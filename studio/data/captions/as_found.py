@@ -5,7 +5,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.data.captions.files import caption_file
+from studio.data.captions.caption_files import caption_file
 from studio.disk import patiently, write_atomic
 from studio.facts import Facts
 

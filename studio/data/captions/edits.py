@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from studio.data import limits
-from studio.data.captions.files import clean_caption
+from studio.data.captions.caption_files import clean_caption
 from studio.data.captions.whole_words import is_joined, is_unspaced, whole_word
 from studio.data.item_record import Item
 from studio.facts import Facts
