@@ -157,7 +157,7 @@ def _worse(sweep: Sweep, best: Row, row: Row) -> list[str]:
     found, told = [fault.words for fault in faults], {fault.name for fault in faults}
     for loss in parts(Loss):
         own, other = row.number(loss.reads), best.number(loss.reads)
-        fall = compare(*(values_of(sweep, one, loss.reads, loss.of_person) for one in (best, row)))
+        fall = compare(values_of(sweep, best, loss.reads, loss.of_person), values_of(sweep, row, loss.reads, loss.of_person))
         if loss.told_by not in told and own is not None and other is not None and fall and loss.is_in(fall):
             found.append(f"{loss.words.format(percent(own), percent(other))} ({_points(fall)})")
     return found
