@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from studio.data import dataset
 from studio.data import remarks as said
-from studio.data.captions.rules import NO_CAPTION, audit, check_caption, class_prompt
+from studio.data.auditing.project_audit import about_project, find_reader
+from studio.data.captions.rules import check_caption, class_prompt
 from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
 from studio.jobs import state
