@@ -296,6 +296,7 @@ _ARGUMENTS = {
     ],
     "rename": [_PROJECT, _argument("name", metavar="NAME")],
     "duplicate": [_PROJECT, _argument("name", nargs="?", default="", metavar="NAME", help="of the second project")],
+    "audit": [_PROJECT],
     "delete": [_PROJECT],
     "restore": [
         _argument("project", nargs="?", default="", metavar="PROJECT", help="as `restore` without a name says it"),

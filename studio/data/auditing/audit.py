@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from studio.data.auditing.causes import find_fused
-from studio.data.auditing.contradictions import find_contradictions
+from studio.data.auditing.disagreements import find_contradictions
 from studio.data.auditing.finding import ERROR, SAME, TRIGGER, WARNING, About, Finding, count_items, ids_of
 from studio.data.auditing.spelling import find_spellings
 from studio.data.captions.edits import BEGIN, CaptionEdit

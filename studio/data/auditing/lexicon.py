@@ -3,6 +3,7 @@
 English as captioners and taggers write it, the commonest words of seven more languages, and Japanese and Chinese, which are found without spaces.
 """
 
+
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.casefold().split())
 
@@ -10,7 +11,7 @@ def _words(text: str) -> frozenset[str]:
 _STOPWORDS = {
     "en": """a an and are as at be been before behind beside between by for from her hers him his in into is it its near next of off on onto or out
         over she he the their them they this that these those there to toward towards under up with while wearing wears who which photo photograph picture image
-        portrait video clip shot of background foreground facing looking light has have having being some very against front top both down
+        portrait video clip shot of facing looking has have having being some very against front top both down
         holding standing sitting seen""",
     "de": """der die das den dem des ein eine einen einem einer eines und oder mit ohne in im am an auf aus bei von vom zu zum zur vor hinter neben unter über
         ist sind trägt er sie es ihr ihre ihren sein seine seinen sich nach für foto bild porträt person""",
@@ -24,8 +25,10 @@ _STOPWORDS = {
     "ru": """и в во с со на о об у к за из от для по под над перед она он её его это в фото портрет одета одет""",
 }
 STOPWORDS = {language: _words(text) for language, text in _STOPWORDS.items()}
+# says something beside other words only: soft light, and nothing alone
+WEAK = _words("light lighting background foreground 1girl 1boy solo viewer camera licht lumière luz luce hintergrund fond fondo sfondo fundo")
 # one letter of Japanese or Chinese that begins or ends no phrase of its own: particles and endings
-UNSPACED_STOPS = frozenset("的了着著在是和與与一个個位名张張有中上下里裡の")
+UNSPACED_STOPS = frozenset("的了着著在是和與与一个個位名张張有中上下里裡の를을에의")
 
 GARMENTS = _words("""
     coat jacket blazer parka hoodie sweater sweatshirt pullover jumper cardigan vest waistcoat shirt t-shirt tshirt tee blouse top tank-top polo
@@ -64,9 +67,113 @@ TRAITS = _words("""
     haare haar augen brille bart lächeln lächelnd cheveux yeux lunettes barbe sourire souriante souriant pelo cabello ojos gafas barba sonrisa sonriendo
     capelli occhi occhiali sorriso sorridente cabelo olhos óculos sorriso sorrindo haren ogen bril lachend włosy oczy okulary волосы глаза очки борода улыбка улыбается
 """)
-UNSPACED_GARMENTS = "外套 大衣 夹克 夾克 衬衫 襯衫 毛衣 裙 连衣裙 連衣裙 裤 褲 西装 西裝 帽 围巾 圍巾 鞋 衣服 T恤 コート ジャケット シャツ セーター ワンピース スカート ズボン スーツ 帽子 マフラー ブラウス 着物 パーカー ドレス 코트 재킷 셔츠 스웨터 원피스 치마 바지 모자".split()
-UNSPACED_PLACES = "房间 房間 室内 室內 室外 户外 戶外 公园 公園 街 海边 海邊 海滩 海灘 森林 办公室 辦公室 厨房 廚房 背景 墙 牆 窗 部屋 屋外 海辺 台所 教室 道 庭 공원 거리 바다 실내 방에 배경".split()
-UNSPACED_TRAITS = "头发 頭髮 长发 長髮 短发 短髮 眼镜 眼鏡 眼睛 微笑 笑容 胡子 鬍子 髪 黒髪 金髪 目 メガネ ひげ 笑顔 안경 머리 미소".split()
+UNSPACED_GARMENTS = [
+    "外套",
+    "大衣",
+    "夹克",
+    "夾克",
+    "衬衫",
+    "襯衫",
+    "毛衣",
+    "裙",
+    "连衣裙",
+    "連衣裙",
+    "裤",
+    "褲",
+    "西装",
+    "西裝",
+    "帽",
+    "围巾",
+    "圍巾",
+    "鞋",
+    "衣服",
+    "T恤",
+    "コート",
+    "ジャケット",
+    "シャツ",
+    "セーター",
+    "ワンピース",
+    "スカート",
+    "ズボン",
+    "スーツ",
+    "帽子",
+    "マフラー",
+    "ブラウス",
+    "着物",
+    "パーカー",
+    "ドレス",
+    "코트",
+    "재킷",
+    "셔츠",
+    "스웨터",
+    "원피스",
+    "치마",
+    "바지",
+    "모자",
+]
+UNSPACED_PLACES = [
+    "房间",
+    "房間",
+    "室内",
+    "室內",
+    "室外",
+    "户外",
+    "戶外",
+    "公园",
+    "公園",
+    "街",
+    "海边",
+    "海邊",
+    "海滩",
+    "海灘",
+    "森林",
+    "办公室",
+    "辦公室",
+    "厨房",
+    "廚房",
+    "背景",
+    "墙",
+    "牆",
+    "窗",
+    "部屋",
+    "屋外",
+    "海辺",
+    "台所",
+    "教室",
+    "道",
+    "庭",
+    "공원",
+    "거리",
+    "바다",
+    "실내",
+    "방에",
+    "배경",
+]
+UNSPACED_TRAITS = [
+    "头发",
+    "頭髮",
+    "长发",
+    "長髮",
+    "短发",
+    "短髮",
+    "眼镜",
+    "眼鏡",
+    "眼睛",
+    "微笑",
+    "笑容",
+    "胡子",
+    "鬍子",
+    "髪",
+    "黒髪",
+    "金髪",
+    "目",
+    "メガネ",
+    "ひげ",
+    "笑顔",
+    "안경",
+    "머리",
+    "미소",
+]
 
 _COLOURS = {  # a colour -> the words for it; others are not told apart surely enough
     "red": "red crimson scarlet maroon burgundy rotes roter rote rouge rojo roja rosso rossa vermelho vermelha rood rode czerwony czerwona красный красная красное красном",
@@ -84,7 +191,16 @@ _COLOURS = {  # a colour -> the words for it; others are not told apart surely e
 COLOURS = {word: colour for colour, words in _COLOURS.items() for word in words.split()}
 UNSPACED_COLOURS = {
     letter: colour
-    for colour, letters in {"red": "红紅赤", "blue": "蓝藍青", "green": "绿綠緑", "yellow": "黄黃", "black": "黑黒", "white": "白", "purple": "紫", "pink": "粉"}.items()
+    for colour, letters in {
+        "red": "红紅赤",
+        "blue": "蓝藍青",
+        "green": "绿綠緑",
+        "yellow": "黄黃",
+        "black": "黑黒",
+        "white": "白",
+        "purple": "紫",
+        "pink": "粉",
+    }.items()
     for letter in letters
 }
 # phrases of which a caption can hold one side only; each side begins with what it is called
@@ -99,12 +215,47 @@ OPPOSITES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("black and white photo", "monochrome", "greyscale", "grayscale"), ("in colour", "in color", "colourful", "colorful")),
     (("from behind", "back view", "seen from the back"), ("facing the camera", "frontal view", "facing viewer")),
 )
-CLOSE_WORDS = ("close-up", "closeup", "close up", "headshot", "head shot", "nahaufnahme", "gros plan", "primer plano", "特写", "特寫", "アップ")
-FULL_WORDS = ("full body", "full-body", "full length", "full-length", "from head to toe", "ganzkörper", "cuerpo entero", "corps entier", "全身")
-SEVERAL_WORDS = ("two people", "two persons", "two women", "two men", "three people", "several people", "group of people", "a couple", "2girls", "2boys", "multiple girls", "multiple boys", "multiple people")
+CLOSE_WORDS = (
+    "close-up",
+    "closeup",
+    "close up",
+    "headshot",
+    "head shot",
+    "nahaufnahme",
+    "gros plan",
+    "primer plano",
+    "特写",
+    "特寫",
+    "アップ",
+)
+FULL_WORDS = (
+    "full body",
+    "full-body",
+    "full length",
+    "full-length",
+    "from head to toe",
+    "ganzkörper",
+    "cuerpo entero",
+    "corps entier",
+    "全身",
+)
+SEVERAL_WORDS = (
+    "two people",
+    "two persons",
+    "two women",
+    "two men",
+    "three people",
+    "several people",
+    "group of people",
+    "a couple",
+    "2girls",
+    "2boys",
+    "multiple girls",
+    "multiple boys",
+    "multiple people",
+)
 ALONE_WORDS = ("alone", "solo", "by herself", "by himself")
 PROFILE_WORDS = ("profile view", "in profile", "side profile", "side view", "from the side", "from side", "profile")
 FRONTAL_WORDS = ("frontal view", "front view", "facing the camera", "facing camera", "facing viewer", "head-on")
 BEHIND_WORDS = ("from behind", "back view", "seen from the back", "back to the camera")
 GREY_WORDS = ("black and white photo", "black-and-white photo", "monochrome", "greyscale", "grayscale", "black and white photograph")
-

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from studio.data.auditing.lexicon import STOPWORDS, UNSPACED_STOPS
+from studio.data.auditing.lexicon import STOPWORDS, UNSPACED_STOPS, WEAK
 from studio.data.captions.whole_words import WORD, is_unspaced
 
 LONGEST = 6  # words of a phrase
@@ -133,7 +133,8 @@ def _note_writing(chunk: Chunk, written: dict[Gram, Counter[str]]) -> None:
             texts = written.get(tuple(token.stem for token in tokens))
             if texts is None:
                 break  # nor is a longer one frequent
-            if tokens[-1].is_content and sum(not token.is_content for token in tokens) <= MOST_BEFORE:
+            before = sum(not token.is_content for token in tokens)
+            if tokens[-1].is_content and before <= MOST_BEFORE and any(token.written not in WEAK for token in tokens[before:]):
                 texts[" ".join(token.written for token in tokens)] += 1
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from studio.data import dataset
 from studio.data.auditing.audit import audit
 from studio.data.auditing.finding import About, Finding
 from studio.data.auditing.spelling import traces_in
 from studio.data.captions.rules import check_caption, class_prompt
-from studio.data.dataset import list_items
 from studio.data.item_record import Item
 from studio.data.remarks import Remark
 from studio.facts import Facts
@@ -31,10 +32,23 @@ class CaptionLine(Facts):
     remarks: tuple[Remark, ...] = ()
 
 
+class Stamp(NamedTuple):
+    """What an audit follows from: equal stamps mean equal findings."""
+
+    project: Project
+    version: dataset.Version
+    words: tuple[str, str, str]
+    reader: PromptReader | None
+
+
+def stamp_of(project: Project) -> Stamp:
+    facts = project.facts()
+    return Stamp(project, dataset.version(project), (facts.trigger, facts.class_noun, facts.name), find_reader(project))
+
+
 def audit_project(project: Project) -> list[Finding]:
     """Findings about the captions of a project's kept items, errors first."""
-    items = list_items(project)
-    return audit(items, about_project(project))
+    return audit(dataset.list_items(project), about_project(project))
 
 
 def about_project(project: Project) -> About:
