@@ -4,8 +4,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Any
 
-from studio.commands.output import Output
-from studio.commands.projects import find_project
+from studio.commands.output import Output, find_project
 from studio.data.auditing.audit import audit as audit_items
 from studio.data.auditing.finding import Finding
 from studio.data.auditing.project_audit import CaptionLine, about_project, describe_captions
