@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from studio.data.auditing import lexicon
 from studio.data.auditing.finding import CAPTIONS, FUSED, PHOTOS, TRAIT, UNKNOWN, WARNING, About, Finding, ids_of
 from studio.data.auditing.phrases import Phrase, find_phrases, stem
+from studio.data.auditing.spelling import names_of
 from studio.data.captions.edits import REMOVE, CaptionEdit
 from studio.data.captions.whole_words import words_in
 from studio.data.item_record import Item
@@ -41,7 +42,7 @@ def find_fused(items: Sequence[Item], about: About) -> list[Finding]:
     """Phrases in nearly every caption: they are learned as one with the trigger."""
     if len(items) < MIN_CAPTIONS:
         return []
-    breaks = {about.trigger, "trigger", *words_in(about.class_noun)} - {""}
+    breaks = {about.trigger, "trigger", *words_in(about.class_noun), *names_of(about)} - {""}
     phrases = find_phrases([item.caption for item in items], FUSED_SHARE, breaks)
     return [describe(phrase, items, about) for phrase in phrases]
 
