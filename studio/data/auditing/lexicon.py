@@ -26,7 +26,9 @@ _STOPWORDS = {
 }
 STOPWORDS = {language: _words(text) for language, text in _STOPWORDS.items()}
 # says something beside other words only: soft light, and nothing alone
-WEAK = _words("light lighting background foreground 1girl 1boy solo viewer camera licht lumière luz luce hintergrund fond fondo sfondo fundo")
+WEAK = _words(
+    "light lighting background foreground 1girl 1boy solo viewer camera licht lumière luz luce hintergrund fond fondo sfondo fundo"
+)
 # one letter of Japanese or Chinese that begins or ends no phrase of its own: particles and endings
 UNSPACED_STOPS = frozenset("的了着著在是和與与一个個位名张張有中上下里裡の를을에의")
 
