@@ -34,7 +34,7 @@ class Said(Facts):
 class Measurements(Warned):
     """Numbers about a picture, and what the check had to say of it. None where a number means nothing."""
 
-    version: int = 0  # of the measuring (quality.VERSION); 0 before it
+    version: int = 0  # 0 before any check; numbers are of the versions before looks (studio.data.looking) held them
     blur: float | None = None  # 0 sharp to 1 blurred
     luma: float | None = None  # mean of the middle, 0 to 255
     blown: float | None = None  # share of the middle that is white

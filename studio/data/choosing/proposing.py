@@ -13,7 +13,6 @@ from studio.data.item_record import Item
 from studio.data.judging.judge import Judgement, judge_look, judge_size, judge_who
 from studio.data.judging.thresholds import BY_NAME
 from studio.data.looking.look import Look
-from studio.data.looking.packing import unpack_picture
 from studio.data.people.groups import SAME_LEAST
 from studio.data.people.who import CANT_TELL, GUARD_LEAST, LOOK, LOOK_LEAST, NOBODY, PERSON, People, Seen, find_people
 from studio.data.remarks import Remark
@@ -156,7 +155,7 @@ def _quality(look: Look, seen: Seen | None, judged: Judgement) -> float:
 
 def _lose_twins(items: Sequence[Item], looks: Mapping[str, Look], people: People) -> dict[str, Remark]:
     """{id: why it goes} for every photo that is another one again: of twins stay those in colour, sharp, larger, older."""
-    thumbnails = {item.id: unpack_picture(looks[item.id].thumbnail) for item in items if looks[item.id].thumbnail}
+    thumbnails = {item.id: looks[item.id].thumbnail_pixels() for item in items if looks[item.id].thumbnail}
     twins = [twin for twin in find_twins(thumbnails) if _has_its_colours(looks[twin.one], looks[twin.other])]
     by_id = {item.id: item for item in items}
     lost: dict[str, Remark] = {}

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from studio.data.looking.look import FRAMING_LEAST, FRAMINGS, LEFT, PROFILE_LEFT, PROFILE_RIGHT, RIGHT, Look
-from studio.data.looking.packing import unpack_roots
 from studio.data.people.who import Seen
 from studio.facts import Facts
 
@@ -43,8 +42,8 @@ class Traits(Facts):
 
 def find_traits(looks: Mapping[str, Look], seen: Mapping[str, Seen]) -> dict[str, Traits]:
     """{id: traits} of the person's face in each photo, or of the largest where the person is not known."""
-    places = group_alike({item: look.background for item, look in looks.items()}, SAME_PLACE)
-    outfits = group_alike({item: look.outfit for item, look in looks.items()}, SAME_OUTFIT)
+    places = group_alike({item: look.background_roots() for item, look in looks.items()}, SAME_PLACE)
+    outfits = group_alike({item: look.outfit_roots() for item, look in looks.items()}, SAME_OUTFIT)
     return {item: _traits(look, seen.get(item), places.get(item), outfits.get(item)) for item, look in looks.items()}
 
 
@@ -69,12 +68,14 @@ def light_of(look: Look) -> str:
     return WARM if look.warmth > NEUTRAL_WARMTH else COOL
 
 
-def group_alike(packed: Mapping[str, str], limit: float) -> dict[str, int]:
-    """{id: number of its group} by soft histograms: each joins the first group whose mean is about the same, or begins one. "" is in none."""
-    roots = {item: unpack_roots(text) for item, text in packed.items() if text}
+def group_alike(roots: Mapping[str, np.ndarray], limit: float) -> dict[str, int]:
+    """{id: number of its group} by roots of soft histograms: each joins the nearest group whose mean is about the same, or begins one; what
+    has too few px is in none."""
     leaders: list[np.ndarray] = []  # sums of the roots in each group
     found: dict[str, int] = {}
     for item, root in roots.items():
+        if not len(root):
+            continue
         distances = [hellinger(leader / np.linalg.norm(leader), root) for leader in leaders]
         nearest = int(np.argmin(distances)) if distances else -1
         if nearest < 0 or distances[nearest] >= limit:

@@ -3,15 +3,30 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from studio.data.looking.packing import unpack_picture, unpack_roots
 from studio.facts import Facts
 
-PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT = "profile-left", "left", "front", "right", "profile-right"  # where the nose points in the picture
+LOOK_SIDE = 1024  # px of the small copy of a photo that is looked at: faces from 48 px up are found in it (FACTS.md, "Faces and curation")
+PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT = (
+    "profile-left",
+    "left",
+    "front",
+    "right",
+    "profile-right",
+)  # where the nose points in the picture
 ANGLES = (PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT)
 TURNED_LEAST, PROFILE_LEAST = 26.0, 44.0  # degrees by the mesh: 87 % agree with the eye, the side always (FACTS.md, "Faces and curation")
 MOUTH_OPEN = 0.06  # least share of the face's height (the same)
 CLOSE, UPPER, WAIST, FULL = "close", "upper", "waist", "full"
 FRAMINGS = (CLOSE, UPPER, WAIST, FULL)
-FRAMING_LEAST = {CLOSE: 0.38, UPPER: 0.22, WAIST: 0.14, FULL: 0.0}  # least height of the face as a share of the picture's (FACTS.md, "Faces and curation")
+FRAMING_LEAST = {
+    CLOSE: 0.38,
+    UPPER: 0.22,
+    WAIST: 0.14,
+    FULL: 0.0,
+}  # least height of the face as a share of the picture's (FACTS.md, "Faces and curation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +89,18 @@ class Look(Facts):
     phash: str = ""  # perceptual hash, 64 bits as hexadecimal
     colours: str = ""  # of a grid of 4 x 4, as hexadecimal
     thumbnail: str = ""  # small grey picture for comparing twins, as packing.pack_picture writes it
+
+    def thumbnail_pixels(self) -> np.ndarray:
+        """(H, W) uint8, 64 px on the long side; empty where there is none."""
+        return unpack_picture(self.thumbnail) if self.thumbnail else np.zeros((0, 0), np.uint8)
+
+    def background_roots(self) -> np.ndarray:
+        """A row of length 1 for the colours of the place: the Hellinger distance of two is sqrt(1 - a @ b). Empty where there are too few px."""
+        return unpack_roots(self.background) if self.background else np.zeros(0, np.float32)
+
+    def outfit_roots(self) -> np.ndarray:
+        """The same for the clothes."""
+        return unpack_roots(self.outfit) if self.outfit else np.zeros(0, np.float32)
 
     @property
     def face(self) -> FaceLook | None:

@@ -108,11 +108,6 @@ def find_eye(preset: ModelPreset) -> Eye | None:
     return min(fitting, key=lambda eye: not eye.needs_base, default=None)
 
 
-def find_face_eye() -> Eye | None:
-    """The eye for photos of real people, whatever the base model; None where there is none."""
-    return next((eye for eye in list_eyes() if FACES in eye.gives), None)
-
-
 def key_of(eye: Eye, base: "BaseModel | None") -> str:
     """Changes with the eye, its version and its files: what was seen under another key is looked at anew. Loads no torch."""
     digest = hashlib.sha256()

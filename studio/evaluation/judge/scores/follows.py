@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 
-from studio.evaluation.judge.look import Look
+from studio.evaluation.judge.clip_look import Look
+from studio.evaluation.judge.figures import percent
 from studio.evaluation.judge.row import Row, lead
 from studio.evaluation.judge.score import Clips, Column, Fault, Guide, Line, Loss, Needs, Note, Score, Telling
-from studio.evaluation.judge.words import percent
 from studio.evaluation.sweep_facts import Values
 
 DISOBEDIENCE = 0.1  # of what prompts say, that is seen less often than with the base
 
 
 def measure(look: Look) -> Values:
-    from studio.evaluation.judge.obedience import prompt_accuracy  # here, as it loads torch
+    from studio.evaluation.judge.scores._obedience import prompt_accuracy  # here, as it loads torch
 
     namer = look.watcher.namer if look.watcher else None
     if namer is None:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from studio.evaluation.judge.look import Look, ratio
+from studio.evaluation.judge.clip_look import Look, ratio
+from studio.evaluation.judge.figures import decimal_or_not, percent_or_not
 from studio.evaluation.judge.row import Row
 from studio.evaluation.judge.score import Column, Finding, Guide, Line, Loss, Needs, Score, Telling, median_of_person
-from studio.evaluation.judge.words import decimal_or_not, percent_or_not
 from studio.evaluation.sweep_facts import Values
 
 FROZEN = 0.5  # starting value of the failure table
@@ -44,7 +44,7 @@ SCORE = Score(
             is_wrong=lambda motion: motion < FROZEN,
             words="stand still where the base moves",
         ),
-        Loss(reads="motion", place=40, sign=1, margin=0.15, words="motion {} of the base's against {}", told_by="frozen"),
+        Loss(reads="motion", place=40, sign=1, margin=0.15, words="motion {} of the base's against {}", told_by="frozen", of_person=True),
         Column(title="Motion", place=50, words=lambda row: percent_or_not(row.motion), in_report=False),
         Column(title="Motion", place=50, words=lambda row: decimal_or_not(row.motion), in_table=False),
         Line(title="Motion against the base", place=20, reads="motion", base=1.0),
