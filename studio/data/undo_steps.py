@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 from studio.data import limits
+from studio.data.captions.authorship import Authorship
 from studio.data.captions.files import caption_file, text_key, write_caption
 from studio.data.item_record import Item, Record
 from studio.data.remarks import Decision
@@ -54,21 +55,22 @@ class CaptionChange(Change):
     before: str
     source: str  # of the caption before
     after: str  # text_key of the caption that was written
+    by: Authorship | None = None  # of the caption before
 
     def undo(self, project: Project, records: dict[str, Record], items: dict[str, Item]) -> bool:
         item = items.get(self.id)
         if item is None or text_key(item.caption) != self.after:
             return False
-        change_caption(records, item, self.before, self.source)
+        change_caption(records, item, self.before, self.source, self.by)
         write_caption(item.path, self.before)
         return True
 
 
-def change_caption(records: dict[str, Record], item: Item, text: str, source: str) -> CaptionChange:
-    """Note in an item's record that a caption is about to be written; the change that takes it back."""
+def change_caption(records: dict[str, Record], item: Item, text: str, source: str, by: Authorship | None = None) -> CaptionChange:
+    """Note in an item's record that a caption is about to be written; the change that takes it back. by: who wrote it, if a captioner did."""
     key = text_key(text)
-    records[item.id] = replace(records[item.id], caption_source=source if text else "", caption_key=key)
-    return CaptionChange(id=item.id, before=item.caption, source=item.caption_source, after=key)
+    records[item.id] = replace(records[item.id], caption_source=source if text else "", caption_key=key, caption_by=by if text else None)
+    return CaptionChange(id=item.id, before=item.caption, source=item.caption_source, after=key, by=item.caption_by)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +129,7 @@ class SwapChange(Change):
         if now is None or not old.exists():
             return False
         move(old, project.dataset_dir / self.record.file)
-        former = replace(self.record, caption_source=now.caption_source, caption_key=now.caption_key)
+        former = replace(self.record, caption_source=now.caption_source, caption_key=now.caption_key, caption_by=now.caption_by)
         records[self.id] = decide(former, now.decision())
         return True
 
