@@ -8,7 +8,7 @@ from hub_kit import FakeHub
 import studio.models.captioners.families as families
 import studio.models.fetch.fetchables as fetchables
 from studio.cli import main
-from studio.data.captions.writer import find_captioner
+from studio.models.captioners.opening import find_captioner
 from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.models.fetch.fetchable import find_fetchable, kinds, list_names

@@ -97,8 +97,10 @@ def read_captioner(project: Project | None) -> ModelPanel | None:
 
 
 def captioner_of(project: Project) -> str:
-    """The name of the captioner that the project's base model asks for; "" if it brings its own."""
-    return model_preset(project.facts().base_model).captioner_to_fetch
+    """The name of the captioner that the project uses and that can be fetched; "" if its base model brings one, or the person has their own."""
+    facts = project.facts()
+    name = find_wanted(str(facts.caption_choice.get("captioner", "")), facts.base_model, read_machine()).name
+    return name if name and is_fetchable(name) else ""
 
 
 def lies_in_base_model(project: Project) -> bool:

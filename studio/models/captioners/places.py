@@ -4,7 +4,7 @@ from pathlib import Path
 
 from studio.disk import read_path, write_atomic
 from studio.errors import Problem
-from studio.models.captioners.family import AGAIN, Captioner, family_of
+from studio.models.captioners.family import AGAIN, AS_STORED, Captioner, family_of
 from studio.models.preset import list_captioners
 from studio.workspace import Workspace
 
@@ -48,10 +48,10 @@ def check_captioner(folder: Path) -> None:
         )
 
 
-def load_captioner(folder: Path) -> Captioner:
-    """The captioner in a folder. Problem if it is not whole, or can't be loaded."""
+def load_captioner(folder: Path, precision: str = AS_STORED) -> Captioner:
+    """The captioner in a folder, its weights kept so. Problem if it is not whole, or can't be loaded."""
     check_captioner(folder)
-    return family_of(folder).load(folder)
+    return family_of(folder).load(folder, precision)
 
 
 def _not_here(folder: Path) -> Problem:

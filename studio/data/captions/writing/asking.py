@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from studio.data.captions import rules
-from studio.data.captions.answer import CUT_OFF, Answer, read_answer
+from studio.data.captions.writing.answer import CUT_OFF, Answer, read_answer
 from studio.data.captions.forbidden import mentions
-from studio.data.captions.instructions import instruction
+from studio.data.captions.writing.instructions import bounds, instruction
 from studio.data.captions.traits import ChosenTraits
 
 if TYPE_CHECKING:
-    from studio.data.captions.shown_pictures import ShownPictures
+    from studio.data.captions.writing.shown_pictures import ShownPictures
     from studio.models.captioners.family import Captioner
 
 TRIES = 2  # the second time with a reminder, or with more room where the first answer was cut off
@@ -62,10 +62,9 @@ class Asker:
             text,
             trigger=self.trigger,
             instruction=question,
-            leave_out=(*self.style["leave_out"], *self.traits.forbidden_words),
-            max_words=self.style["max_words"],
             complete=is_complete,
             class_noun=self.noun,
+            **bounds(self.style, self.traits),
         )
 
     def _compose(self, answer: Answer, text: str) -> Described:

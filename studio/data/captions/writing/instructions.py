@@ -23,5 +23,11 @@ def instruction(style: Mapping[str, Any], kind: str, traits: ChosenTraits | None
     return f"{text}\n{REMINDER}" if is_reminded else text
 
 
+def bounds(style: Mapping[str, Any], traits: ChosenTraits | None = None) -> dict[str, Any]:
+    """What an answer is trimmed by: words that a caption may not hold, and how many each part may have."""
+    chosen = choose_traits({}) if traits is None else traits
+    return {"leave_out": (*style["leave_out"], *chosen.forbidden_words), "max_words": style["max_words"]}
+
+
 def _listed(nouns: Sequence[str]) -> str:
     return " or ".join(part for part in (", ".join(nouns[:-1]), nouns[-1]) if part)
