@@ -10,9 +10,9 @@ import pytest
 
 from studio.config import CaptionConfig, list_presets, load_preset
 from studio.data import dataset
+from studio.data.captions.caption_report import CaptionReport, read_journal
 from studio.data.captions.writing.answer import read_answer
 from studio.data.captions.writing.instructions import bounds, instruction
-from studio.data.captions.caption_report import CaptionReport, read_journal
 from studio.errors import Problem
 
 STYLE = load_preset("captions", "standard")
@@ -383,12 +383,14 @@ class Watcher:
         return self.looks == self.stop_at
 
 
-def write(project, path, watcher=None, config=CaptionConfig(), journal=None, **wish):
+def write(project, path, watcher=None, config=None, journal=None, **wish):
     from studio.data.captions.writing.writer import Wish, write_captions
     from studio.models.captioners.places import load_captioner
 
     watcher = watcher or Watcher()
-    asked = dict(config=config, wish=Wish(**wish), journal=journal, report=watcher.report, should_stop=watcher.should_stop)
+    asked = dict(
+        config=config or CaptionConfig(), wish=Wish(**wish), journal=journal, report=watcher.report, should_stop=watcher.should_stop
+    )
     return write_captions(project, open_captioner=lambda: load_captioner(path), **asked)
 
 

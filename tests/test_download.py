@@ -18,13 +18,13 @@ from studio import cli
 from studio.commands import models as models_command
 from studio.config import PRESETS_DIR
 from studio.data import dataset
-from studio.models.captioners.opening import find_captioner
 from studio.data.importer import import_media
 from studio.errors import Problem
 from studio.jobs import launcher, state, worker
 from studio.jobs.kind import GPU
 from studio.jobs.kinds.download import DownloadJob
 from studio.jobs.recorder import Recorder
+from studio.models.captioners.opening import find_captioner
 from studio.models.catalogue import describe_model, find_model
 from studio.models.fetch import offers as sources
 from studio.models.fetch.downloading import PARTS, WAITS, DownloadReport, download_model, list_needed

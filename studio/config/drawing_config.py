@@ -82,7 +82,10 @@ class CaptionConfig(Section):
         term="VLM",
     )
     server_model: str = setting(
-        "", "Which of a server's models is asked; empty: the first one that can look at pictures.", label="Model of the server", term="model"
+        "",
+        "Which of a server's models is asked; empty: the first one that can look at pictures.",
+        label="Model of the server",
+        term="model",
     )
     may_leave: bool = setting(
         False, "Whether pictures may be sent to a captioner on another computer.", label="Pictures may leave this computer", term="remote"

@@ -8,8 +8,14 @@ from studio.data.captions.forbidden import mentions
 # Each axis: what is said, and the words that say it. Two of one axis in one caption contradict each other.
 AXES: dict[str, dict[str, tuple[str, ...]]] = {
     "place": {"indoors": ("indoors", "indoor"), "outdoors": ("outdoors", "outdoor")},
-    "time": {"night": ("at night", "nighttime", "midnight"), "day": ("midday", "at noon", "daytime", "in daylight", "bright daylight", "in sunlight")},
-    "framing": {"a close-up": ("close-up", "closeup", "close up"), "the full body": ("full body", "full-body", "full length", "full-length")},
+    "time": {
+        "night": ("at night", "nighttime", "midnight"),
+        "day": ("midday", "at noon", "daytime", "in daylight", "bright daylight", "in sunlight"),
+    },
+    "framing": {
+        "a close-up": ("close-up", "closeup", "close up"),
+        "the full body": ("full body", "full-body", "full length", "full-length"),
+    },
     "posture": {
         "standing": ("standing",),
         "sitting": ("sitting", "seated"),

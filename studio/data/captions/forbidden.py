@@ -6,7 +6,9 @@ from collections.abc import Collection
 _JOINTS = re.compile(r"\s+(?=(?:and|with|plus|while|but)\b)", re.IGNORECASE)  # where something can be cut off a phrase
 _JOINT = re.compile(r"^(?:and|with|plus|while|but)\s+", re.IGNORECASE)
 # What is left of a phrase can stand alone if it begins so; "short" of "short and curly hair" can't.
-_STANDS_ALONE = re.compile(r"^(?:\w+ing|a|an|the|his|her|their|one|two|in|on|at|holding|dressed|seated|close-up|upper body|full body)\b", re.IGNORECASE)
+_STANDS_ALONE = re.compile(
+    r"^(?:\w+ing|a|an|the|his|her|their|one|two|in|on|at|holding|dressed|seated|close-up|upper body|full body)\b", re.IGNORECASE
+)
 # Nor can it if it ends with a word that describes what was cut off: "wearing black" of "wearing black and white glasses".
 _DESCRIBES = re.compile(
     r"\b(?:a|an|the|his|her|their|with|in|of|long|short|medium|dark|light|black|white|grey|gray|red|blue|green|brown|golden|silver|round|square|thick|thin"

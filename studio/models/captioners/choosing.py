@@ -87,11 +87,15 @@ def _card(gpu: Gpu) -> str:
 def _on_processor(weights: Weights, machine: Machine, title: str) -> str:
     needed, ram = weights.gb + WORKING_GB, machine.ram_total_gb * GIB / 1e9
     words = f"There is no graphics card that can be used, so {title} runs on the processor, which is slow; it takes about {needed:.1f} GB of RAM"
-    return f"{words}." if needed <= ram else f"{words}, and there are {ram:.0f} GB: it will hardly run. Florence-2, or a server, is better here."
+    return (
+        f"{words}."
+        if needed <= ram
+        else f"{words}, and there are {ram:.0f} GB: it will hardly run. Florence-2, or a server, is better here."
+    )
 
 
 def find_four_bit(machine: Machine) -> str:
-    """"" where weights can be kept in 4 bits here, else why not, in a sentence that goes on."""
+    """ "" where weights can be kept in 4 bits here, else why not, in a sentence that goes on."""
     if not machine.gpus:
         return "that needs a graphics card by NVIDIA."
     if importlib.util.find_spec("bitsandbytes") is None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.config import CaptionConfig
+from studio.errors import Problem
 from studio.machine import Machine
 from studio.models.captioners.choosing import AS_STORED, find_four_bit, place, suggest, weights_in
 from studio.models.captioners.family import Captioner
-from studio.models.captioners.places import captioner_folder, check_captioner, load_captioner
-from studio.models.captioners.server.server_address import is_address
+from studio.models.captioners.places import captioner_folder, check_captioner, load_captioner, why_not_here
+from studio.models.captioners.server.server_address import is_address, read_address
 from studio.models.captioners.server.server_captioner import open_server
 from studio.models.catalogue import BaseModel
 from studio.models.preset import list_captioners, list_models, model_preset
@@ -33,6 +34,20 @@ def find_wanted(chosen: str, base_model: str, machine: Machine) -> Wanted:
         return Wanted("", "It comes with the base model.")
     suggested = suggest(machine, find_four_bit(machine))
     return Wanted(suggested.name, suggested.placing.why)
+
+
+def why_not_ready(config: CaptionConfig, base_model: str, workspace: Workspace, machine: Machine) -> str:
+    """A sentence where the captioner that the settings ask for can't be used; "" where it can, as far as can be told without asking anybody."""
+    wanted = find_wanted(config.captioner, base_model, machine)
+    if not wanted.name:
+        return ""
+    if not is_address(wanted.name):
+        return why_not_here(wanted.name, workspace)
+    try:
+        read_address(wanted.name, config.may_leave)
+    except Problem as e:
+        return f"{e.message} {e.fix}"
+    return ""
 
 
 def find_captioner(name: str, base: BaseModel | None, workspace: Workspace) -> Path:

@@ -219,14 +219,7 @@ def _clean_phrases(part: str, trigger: str, leave_out: Collection[str], seen: se
         phrase = without(_clean_phrase(raw, trigger), leave_out)
         key = key_of(phrase)
         foreign = any(not _is_latin(c) for c in phrase if c.isalpha())
-        if (
-            not key
-            or key in seen
-            or foreign
-            or _UNKNOWN.match(phrase)
-            or _ADDRESS.search(raw)
-            or _is_loop(raw)
-        ):
+        if not key or key in seen or foreign or _UNKNOWN.match(phrase) or _ADDRESS.search(raw) or _is_loop(raw):
             continue
         seen.add(key)
         result.append(phrase)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from studio.data.captions import rules
-from studio.data.captions.writing.answer import CUT_OFF, Answer, read_answer
 from studio.data.captions.forbidden import mentions
-from studio.data.captions.writing.instructions import bounds, instruction
 from studio.data.captions.traits import ChosenTraits
+from studio.data.captions.writing.answer import CUT_OFF, Answer, read_answer
+from studio.data.captions.writing.instructions import bounds, instruction
 
 if TYPE_CHECKING:
     from studio.data.captions.writing.shown_pictures import ShownPictures

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from studio.config import CaptionConfig, load_preset
 from studio.data import dataset
-from studio.data.captions.writing.asking import Asker, Described
 from studio.data.captions.authorship import Authorship
 from studio.data.captions.caption_report import FAILED, KEPT, REFUSED, REMARK, WRITTEN, CaptionNote, CaptionReport, note_down, read_journal
-from studio.data.captions.writing.shown_pictures import read_pictures
 from studio.data.captions.traits import choose_traits
+from studio.data.captions.writing.asking import Asker, Described
+from studio.data.captions.writing.shown_pictures import read_pictures
 from studio.data.item_record import Item
 from studio.errors import Problem
 from studio.models.captioners.family import Captioner, Interrupted
@@ -39,7 +39,7 @@ def write_captions(
     *,
     open_captioner: Callable[[], Captioner],
     config: CaptionConfig,
-    wish: Wish = Wish(),
+    wish: Wish,
     journal: Path | None = None,
     report: Callable[..., None],
     should_stop: Callable[[], bool],

@@ -48,7 +48,7 @@ class Llava(TransformersCaptioner):
         )
 
     def _rendered(self, messages: list[dict[str, Any]]) -> str:
-        """"" where the template can't be filled with these."""
+        """ "" where the template can't be filled with these."""
         from jinja2 import TemplateError
 
         try:

@@ -60,7 +60,9 @@ def choose_model(served: Served, wanted: str, may_leave: bool, where: str) -> Se
         known = ", ".join(model.id for model in served.models[:6]) or "none"
         raise Problem(f"The server at {where} has no model named {wanted!r}.", fix=f"It has {known}.", action="caption-settings")
     stays = [model for model in served.models if may_leave or not model.runs_at]
-    found = named or next((model for model in sorted(stays, key=lambda model: not model.sees_pictures) if model.sees_pictures is not False), None)
+    found = named or next(
+        (model for model in sorted(stays, key=lambda model: not model.sees_pictures) if model.sees_pictures is not False), None
+    )
     if found is None:
         raise Problem(
             f"The server at {where} ({served.program}) has no model that can look at pictures.",

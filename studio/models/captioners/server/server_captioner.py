@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from studio.models.captioners.family import Answer
 from studio.models.captioners.server.served import Served, ServedModel, choose_model, look_at
 from studio.models.captioners.server.server_address import read_address
-from studio.models.captioners.server.server_client import Patience, ServerClient
+from studio.models.captioners.server.server_client import USUAL, Patience, ServerClient
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -53,7 +53,7 @@ class ServerCaptioner:
 
 
 def open_server(
-    address: str, model: str, may_leave: bool, should_stop: Callable[[], bool] = lambda: False, patience: Patience = Patience()
+    address: str, model: str, may_leave: bool, should_stop: Callable[[], bool] = lambda: False, patience: Patience = USUAL
 ) -> ServerCaptioner:
     """The model of that name at an address, else the first one there that looks at pictures. Problem in words if there is none."""
     client = ServerClient(read_address(address, may_leave), should_stop, patience)

@@ -46,8 +46,11 @@ class Patience:
     reach: float = 20.0
 
 
+USUAL = Patience()
+
+
 class ServerClient:
-    def __init__(self, address: ServerAddress, should_stop: Callable[[], bool] = lambda: False, patience: Patience = Patience()) -> None:
+    def __init__(self, address: ServerAddress, should_stop: Callable[[], bool] = lambda: False, patience: Patience = USUAL) -> None:
         self.address, self.should_stop, self.patience = address, should_stop, patience
         limits = httpx2.Timeout(CONNECT_SECONDS, read=patience.first, write=60.0)
         # trust_env: a proxy of the environment would carry the pictures away
@@ -166,21 +169,37 @@ class ServerClient:
         """What an answer with an error means."""
         where = self.address.where
         if 300 <= status < 400:
-            return Problem(f"The server at {where} sends questions on to another address; that was not followed.", cost=KEPT, fix="Give the other address.")
+            return Problem(
+                f"The server at {where} sends questions on to another address; that was not followed.",
+                cost=KEPT,
+                fix="Give the other address.",
+            )
         if status == 503 or _LOADING.search(text):
             return _NotYet(True)
         if _NO_PICTURES.search(text):
             fix = "Choose one that can, for example Qwen3-VL; llama.cpp also needs its file for pictures (--mmproj)."
-            return Problem(f"The model that the server at {where} has can't look at pictures.", cost=KEPT, fix=fix, action="caption-settings")
+            return Problem(
+                f"The model that the server at {where} has can't look at pictures.", cost=KEPT, fix=fix, action="caption-settings"
+            )
         if _NO_MODEL.search(text):
-            return Problem(f"The server at {where} does not have the model that is asked for.", cost=KEPT, fix="Load it there, or choose another one.", action="caption-settings")
+            return Problem(
+                f"The server at {where} does not have the model that is asked for.",
+                cost=KEPT,
+                fix="Load it there, or choose another one.",
+                action="caption-settings",
+            )
         if _TOO_LONG.search(text):
             fix = "Start it with room for more (llama.cpp: -c 8192; Ollama: OLLAMA_CONTEXT_LENGTH=8192)."
             return Problem(f"The question with its pictures is longer than the server at {where} can read.", cost=KEPT, fix=fix)
         if status in (401, 403):
             return Problem(f"The server at {where} asks for a key.", cost=KEPT, fix="Start it without one; the studio sends none.")
         if status in (404, 405):
-            return Problem(f"What answers at {where} is no server of the kind that writes captions.", cost=KEPT, fix="Check the address and its port.", action="caption-settings")
+            return Problem(
+                f"What answers at {where} is no server of the kind that writes captions.",
+                cost=KEPT,
+                fix="Check the address and its port.",
+                action="caption-settings",
+            )
         return ValueError(f"the server at {where} could not answer (error {status}{': ' + text if text else ''})")
 
     def _given_up(self, waited: "_NotYet") -> Problem:
