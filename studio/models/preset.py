@@ -133,6 +133,7 @@ class CaptionerPreset(Facts):
     repository: str
     licence: str
     download_gb: float
+    short: str  # its title where it is clear that it is a captioner
     order: int  # among those to choose from
     memory_gb: float  # of its weights on a graphics card, as bf16, in GB of 10^9 bytes
     memory_4bit_gb: float  # the same with the Linears of its language model in 4 bits

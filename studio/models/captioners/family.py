@@ -43,9 +43,12 @@ class Captioner(Protocol):
     name, version: what is noted with each caption it writes. sees_movement: False where it looks at one picture of a clip.
     """
 
-    name: str
-    version: str
-    sees_movement: bool
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def sees_movement(self) -> bool: ...
 
     def answer(self, pictures: Sequence["Image.Image"], fps: float, instruction: str, max_new_tokens: int, attempt: int = 0) -> Answer:
         """For a photo's one picture (fps 0) or a clip's frames, of which frame i is the one at i / fps seconds.

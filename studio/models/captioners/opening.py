@@ -7,8 +7,8 @@ from pathlib import Path
 from studio.config import CaptionConfig
 from studio.errors import Problem
 from studio.machine import Machine
-from studio.models.captioners.choosing import AS_STORED, find_four_bit, place, suggest, weights_in
-from studio.models.captioners.family import Captioner
+from studio.models.captioners.choosing import find_four_bit, place, suggest, weights_in
+from studio.models.captioners.family import AS_STORED, Captioner
 from studio.models.captioners.places import captioner_folder, check_captioner, load_captioner, why_not_here
 from studio.models.captioners.server.server_address import is_address, read_address
 from studio.models.captioners.server.server_captioner import open_server

@@ -107,7 +107,9 @@ class Offer:
 def find_about(name: str, workspace: Workspace) -> About:
     """What is known of a thing: what its preset says, and of one without what the hub said when it was looked up."""
     about = find_fetchable(name).about
-    found = read_looked_up(name, workspace) if isinstance(about, AboutHubModel) else None
+    if not isinstance(about, AboutHubModel):
+        return about
+    found = read_looked_up(name, workspace)
     return replace(about, licence=found.licence_words, download_gb=found.bytes / 1e9) if found else about
 
 

@@ -154,11 +154,7 @@ def say_automatic(project: Project | None, machine: Machine) -> str:
     if project is None:
         return "What suits this computer"
     name = find_wanted("", project.facts().base_model, machine).name
-    return f"What suits this computer: {short_title(captioner_preset(name))}" if name else "The one that comes with the base model"
-
-
-def short_title(preset: CaptionerPreset) -> str:
-    return preset.title.removeprefix("The captioner ")
+    return f"What suits this computer: {captioner_preset(name).short}" if name else "The one that comes with the base model"
 
 
 def say_captioner(preset: CaptionerPreset, project: Project | None, machine: Machine) -> str:
@@ -167,7 +163,7 @@ def say_captioner(preset: CaptionerPreset, project: Project | None, machine: Mac
     whole = "in part in RAM, slow" if machine.gpus else "on the processor, slow"
     how = f"fits {'in ' + placing.precision.replace('-', ' ') + 's' if placing.precision else 'the card'}" if placing.fits else whole
     here = "" if project is None or why_not_here(preset.name, project.workspace) else ", on this computer"
-    return f"{short_title(preset)}, {preset.download_gb:g} GB, {how}, {preset.licence}{here}"
+    return f"{preset.short}, {preset.download_gb:g} GB, {how}, {preset.licence}{here}"
 
 
 def describe_captioner(project: Project, settings: CaptionConfig) -> views.Remarks:
