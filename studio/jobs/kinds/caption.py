@@ -58,13 +58,13 @@ def run(config: CaptionJob, work: Work) -> CaptionReport:
 
 def describe_end(result: CaptionReport) -> str:
     written, kept, refused = result.written, result.kept, result.refused
+    rest = f" {count(refused, 'answer')} of the captioner {_was(refused)} no use; what stood there stays." if refused else ""
     unchanged = "it was" if kept == 1 else "they were"
-    stay = f" {count(kept, 'caption')} stayed as {unchanged}." if kept else ""
-    no_use = (
-        f" {count(refused, 'answer')} of the captioner {'was' if refused == 1 else 'were'} no use; what stood there stays."
-        if refused
-        else ""
-    )
+    rest += f" {count(kept, 'caption')} stayed as {unchanged}." if kept else ""
     if not written:
-        return f"No caption was written.{no_use}{stay}"
-    return f"{count(written, 'caption')} {'was' if written == 1 else 'were'} written. Read them: what a caption says stays changeable.{no_use}{stay}"
+        return f"No caption was written.{rest}"
+    return f"{count(written, 'caption')} {_was(written)} written. Read them: what a caption says stays changeable.{rest}"
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"

@@ -20,6 +20,7 @@ from studio.jobs.kinds import try_server
 from studio.jobs.kinds.try_server import ServerTrial, TryServerJob
 from studio.machine import Machine, read_machine
 from studio.models.captioners.choosing import captioners_in_order, find_four_bit, place, weights_of
+from studio.models.captioners.family import FOUR_BIT
 from studio.models.captioners.opening import find_wanted, why_not_ready
 from studio.models.captioners.places import why_not_here
 from studio.models.captioners.server.server_address import EXAMPLE, is_address, read_address
@@ -160,8 +161,9 @@ def say_automatic(project: Project | None, machine: Machine) -> str:
 def say_captioner(preset: CaptionerPreset, project: Project | None, machine: Machine) -> str:
     """ "Qwen3-VL 4B, 8.9 GB, fits in 4 bits, Apache-2.0, on this computer"."""
     placing = place(weights_of(preset), machine, preset.title, find_four_bit(machine))
-    whole = "in part in RAM, slow" if machine.gpus else "on the processor, slow"
-    how = f"fits {'in ' + placing.precision.replace('-', ' ') + 's' if placing.precision else 'the card'}" if placing.fits else whole
+    how = "in part in RAM, slow" if machine.gpus else "on the processor, slow"
+    if placing.fits:
+        how = "fits in 4 bits" if placing.precision == FOUR_BIT else "fits the card"
     here = "" if project is None or why_not_here(preset.name, project.workspace) else ", on this computer"
     return f"{preset.short}, {preset.download_gb:g} GB, {how}, {preset.licence}{here}"
 
@@ -222,11 +224,8 @@ def choose_trait(project: Project, value: str, name: str) -> str:
     own = [item.id for item in dataset.list_items(project) if item.caption_source != "auto" and mentions(item.caption, trait.words)]
     said = [f"{trait.title} will be in no automatic caption."]
     said += [f"It was taken out of {f.count(len(changed), 'caption')}; Undo takes that back."] if changed else []
-    said += (
-        [f"{f.count(len(own), 'caption')} of your own still {'names' if len(own) == 1 else 'name'} it: {', '.join(own[:6])}."]
-        if own
-        else []
-    )
+    name = "names" if len(own) == 1 else "name"
+    said += [f"{f.count(len(own), 'caption')} of your own still {name} it: {', '.join(own[:6])}."] if own else []
     return " ".join(said)
 
 

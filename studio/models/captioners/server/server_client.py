@@ -102,12 +102,14 @@ class ServerClient:
     def _read_answer(self, body: Mapping[str, Any]) -> Answer:
         text, ended = "", ""
         for event in self._events({**body, "stream": True}):
-            piece, ended = _piece(event), _finish(event) or ended
+            piece, ended = _piece(event), ended or _finish(event)
             text += piece
             if len(text) > MAX_CHARACTERS:
                 return Answer(text, False)
-        if not text and not ended:
+        if not text:
             raise ValueError(f"the server at {self.address.where} answered with nothing that can be read")
+        if not ended:
+            raise ValueError(f"the server at {self.address.where} broke off in the middle of its answer")
         return Answer(text, ended != "length")
 
     def _events(self, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -234,6 +236,7 @@ def _read_events(response: httpx2.Response) -> Iterator[dict[str, Any]]:
         if name == "error":  # llama.cpp, of what went wrong in the middle
             raise ValueError(f"the server broke off: {value[:200]}")
         if name == "data" and value == "[DONE]":
+            yield {"choices": [{"finish_reason": "stop"}]}
             return
         if name == "data":
             yield _parse(value)
