@@ -35,7 +35,7 @@ def without(phrase: str, words: Collection[str]) -> str:
     parts = _JOINTS.split(phrase)
     kept = [part for part in parts if not mentions(part, words)]
     rest = _JOINT.sub("", " ".join(kept)).strip()
-    is_whole = bool(_STANDS_ALONE.match(rest)) and not _DESCRIBES.search(rest) and len(rest.split()) > 1
+    is_whole = bool(_STANDS_ALONE.match(rest)) and not _DESCRIBES.search(rest) and (len(rest.split()) > 1 or rest.endswith("ing"))
     return rest if is_whole else ""
 
 

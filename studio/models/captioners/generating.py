@@ -89,7 +89,7 @@ def four_bit() -> Any:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
-        llm_int8_skip_modules=list(WHOLE_PARTS),
+        llm_int8_skip_modules=[rf"(?:.*\.)?{part}" for part in WHOLE_PARTS],  # names are matched from their beginning
     )
 
 

@@ -116,18 +116,25 @@ class _Writer:
         """One item: read, describe, compose, store; False if a stop was asked for meanwhile. A file that can't be read is passed over."""
         note = CaptionNote(id=item.id, file=item.path.name, text="", code=WRITTEN)
         try:
-            described = self.asker.describe(self.captioner, item.kind, read_pictures(item))
-            now = dataset.get_item(self.project, item.id)
+            described = self._describe(item)
+            note = self._settle(note, dataset.get_item(self.project, item.id), described)
         except Interrupted:
             return False
         except (OSError, ValueError) as e:
+            if isinstance(e, _ForAll):
+                raise e.problem from e
             log.warning("no caption for %s", item.path.name, exc_info=True)
             note = replace(note, code=FAILED, text=f"no caption written: {e}")
-        else:
-            note = self._settle(note, now, described)
         self._note(note)
         note_down(self.journal, note)
         return True
+
+    def _describe(self, item: Item) -> Described:
+        shown = read_pictures(item)
+        try:
+            return self.asker.describe(self.captioner, item.kind, shown)
+        except Problem as e:  # of the captioner, and not of this one picture
+            raise _ForAll(e) from e
 
     def _settle(self, note: CaptionNote, now: Item, described: Described) -> CaptionNote:
         if not described.caption:
@@ -150,6 +157,14 @@ class _Writer:
         self.result = self.result.adding(note)
         if note.text:
             self.report("note", message=f"{note.file}: {note.text}" if note.file else note.text, item=note.id)
+
+
+class _ForAll(ValueError):
+    """A Problem of which every other item would tell, too."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
 
 
 @contextlib.contextmanager
