@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from studio import cli
-from studio.data import curation, dataset
+from studio.data import curation
 from studio.evaluation.judge.measuring import score_keys
 from studio.models import eyes
 from studio.models.eyes.of_base_model import EYE as OBSERVER
