@@ -94,7 +94,7 @@ def test_small_pictures_do_for_a_small_model(project, tmp_path):
 
 def test_of_twins_the_better_one_stays(big_project, tmp_path, portrait):
     portrait.save(tmp_path / "good.png")
-    portrait.filter(ImageFilter.GaussianBlur(1.5)).save(tmp_path / "soft.png")
+    portrait.filter(ImageFilter.GaussianBlur(0.6)).save(tmp_path / "soft.png")
     portrait.resize((600, 754)).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "mirrored.png")
     import_media(big_project, [tmp_path])
     curation.curate(big_project)
@@ -110,7 +110,7 @@ def test_the_best_varied_set_is_kept_and_the_rest_says_why(measured):
     assert [i.kind for i in items if i.keep] == ["photo"] * 3 and result.kept == 3 and result.question.code == "which-person"
     assert all(i.reason for i in items if not i.keep)
     assert any("3 better or more different ones are kept" in i.reason for i in items)
-    assert [reason.code for reason in items[-1].reasons] == ["no-face"] and not any("different person" in i.reason for i in items)
+    assert "no-face" in {reason.code for reason in items[-1].reasons} and not any("different person" in i.reason for i in items)
 
 
 def test_the_proposal_is_one_step_and_leaves_decisions_by_hand_alone(measured):
