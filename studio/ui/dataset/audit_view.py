@@ -69,9 +69,13 @@ def describe(project: Project, finding: Finding, items: Sequence[Item]) -> Told:
         more=max(0, len(finding.details) - MOST_DETAILS),
         pictures=tuple(media_address(project, "thumbnails", item) for item in items[:MOST_PICTURES]) if is_of_photos else (),
         edit="Edit these captions" if finding.edit else "",
-        show=("Show these photos" if is_of_photos else "Show them") if items else "",
+        show=words_of_show(is_of_photos) if items else "",
         shows_first=is_of_photos or not finding.edit,
     )
+
+
+def words_of_show(is_of_photos: bool) -> str:
+    return "Show these photos" if is_of_photos else "Show them"
 
 
 def find_all(project: Project) -> tuple[Finding, ...]:

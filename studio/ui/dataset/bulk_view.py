@@ -34,7 +34,7 @@ class BulkForm(View):
     """What can be filled in. ids: of the captions that are shown; news: another text when a caption changed; edit: what a finding proposes."""
 
     project: str
-    made: float
+    made: float | None
     ways: tuple[Way, ...]
     ids: tuple[str, ...]
     total: int

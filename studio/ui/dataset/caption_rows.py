@@ -73,7 +73,7 @@ class CaptionList(View):
     """A page of the list. ids: of the whole choice, in order; made: when the project was made, for another may take its slug."""
 
     project: str
-    made: float
+    made: float | None
     rows: tuple[CaptionRow, ...]
     ids: tuple[str, ...]
     page: int
