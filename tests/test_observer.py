@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from studio.data import curation
 from studio.data.dataset import list_items
 from studio.data.importer import import_media
+from studio.data.looking.looks import find_eyes
 from studio.data.remarks import STRANGER
 from studio.errors import Problem
 from studio.evaluation.judge.watching import Watcher
@@ -95,7 +96,7 @@ def test_it_knows_drawn_people_and_says_that_it_does_not_know_photographs(observ
 def test_what_it_measures_is_not_said_of_photographs(project, media, tiny_base):
     import_media(project, [media / f"{name}.jpg" for name in ("person_a_1", "person_a_2", "person_b_1", "impostor_1", "impostor_2")])
     curation.curate(project)
-    assert {item.measurements.person.embedding for item in list_items(project)} == {""}
+    assert {look.eye for look in curation.looks_by_item(project).values()} == {find_eyes(project).face_key}
     assert not any(reason.code == STRANGER for item in list_items(project) for reason in item.reasons)
     watcher = Watcher(project, tiny_base)
     assert watcher.likeness is None and "drawn people alone" in watcher.trouble

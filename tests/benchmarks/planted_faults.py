@@ -18,7 +18,7 @@ from pathlib import Path
 
 from studio.data import curation, dataset
 from studio.data.choosing.best_set import quotas
-from studio.data.choosing.traits import find_traits
+from studio.data.choosing.variety import find_traits
 from studio.data.importer import import_media
 from studio.data.looking import looks
 from studio.data.people.who import find_people

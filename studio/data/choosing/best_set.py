@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from studio.data.choosing.lacks import FEW, FULL_BODY, OUTFITS, PLACES, PROFILE, SIDE, Lack
-from studio.data.choosing.traits import Traits
+from studio.data.choosing.variety import Traits
 from studio.data.looking.look import FULL, LEFT, RIGHT
 
 FEWEST = 10  # photos of a good set (10 to 30)

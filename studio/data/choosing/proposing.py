@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from studio.data import remarks as said
 from studio.data.choosing.best_set import Candidate, alternatives, choose, find_lacks, hold_out
 from studio.data.choosing.lacks import Lack
-from studio.data.choosing.traits import Traits, find_traits
 from studio.data.choosing.twins import MIRRORED, TURNED, Twin, find_twins, gather
+from studio.data.choosing.variety import Traits, find_traits
 from studio.data.curate_report import Proposal
 from studio.data.item_record import Item
 from studio.data.judging.judge import Judgement, judge_look, judge_size, judge_who
@@ -129,7 +129,8 @@ def _may_win(item: Item, people: People) -> bool:
         return True
     if people.person is not None:
         return seen.who == PERSON or (seen.who == CANT_TELL and (seen.likeness or 0) >= GUARD_LEAST)
-    return not people.groups or seen.group in (0, 1)  # undecided between two people: at least one of them
+    is_between_two = people.question is not None and people.question.code == said.WHICH_PERSON
+    return not is_between_two or seen.group in (0, 1)  # at least one of them
 
 
 def _candidate(item: Item, look: Look, seen: Seen | None, traits: Traits, judged: Judgement, rank: int) -> Candidate:

@@ -204,7 +204,7 @@ def _choose_person(faces: Sequence[Sighted], parts: Sequence[list[int]], given: 
         return 0
     left = [n for n, part in enumerate(parts) if len(set(part) & set(barred)) < BARRED_SHARE * len(part)]
     best = max(left, key=lambda n: (_photos(faces, parts[n]), -n), default=None)
-    return best if best is not None and _photos(faces, parts[best]) > 1 else None
+    return best if best is not None and _photos(faces, parts[best]) >= LEAST_TO_COMPARE else None
 
 
 def _take_out_barred(faces: Sequence[Sighted], parts: Sequence[list[int]], person: int, barred: Sequence[int]) -> list[list[int]]:
@@ -244,11 +244,10 @@ def _question(found: _Found, groups: Sequence[list[int]]) -> Remark | None:
         return None
     if not found.faces:
         return Remark(code=NO_FACES, words="no face was found in any photo, so nobody is compared")
-    if not groups:
-        return Remark(
-            code=TOO_FEW_FACES, words="no face is in two photos, so the studio can't tell who is meant; choose a few photos of the person"
-        )
     meant = [part for part in groups if not _is_barred(found, part)]
+    if not meant or _photos(found.faces, meant[0]) < LEAST_TO_COMPARE:
+        words = "no face is in three photos, so the studio can't tell who is meant; choose a few photos of the person"
+        return Remark(code=TOO_FEW_FACES, words=words)
     if len(meant) > 1 and _photos(found.faces, meant[1]) >= TIE * _photos(found.faces, meant[0]):
         first, second = ({found.faces[index].item for index in part} for part in meant[:2])
         together = f", {len(first & second)} of them together" if first & second else ""
