@@ -342,24 +342,65 @@ def test_uploads_are_moved_out_of_the_browser_s_place_and_kept_until_the_import_
     assert len(files_under(folder)) == 2
 
 
-@pytest.mark.parametrize("end", ["done", "failed", "stopped"])
-def test_uploads_are_deleted_by_the_job_itself_however_it_ends(project, media, idle, end):
+def test_uploads_are_deleted_as_soon_as_they_are_in(project, media, idle):
     folder, run = send(project, media, "person_a_1.jpg")
-    if end == "failed":
-        files_under(folder)[0].unlink()  # nothing is left to import
-    if end == "stopped":
+    assert worker._claim(run)
+    worker.execute(run)
+    assert state.read_status(run).state == "done" and not folder.exists()
+    assert results_view.read_results(project).reports[0].button is None
+
+
+def end_early(project, media, how):
+    """(folder, run) of an import of two photos that ends before they are in."""
+    folder, run = send(project, media, "person_a_1.jpg", "person_b_1.jpg")
+    if how == "out of the queue":
+        status_line.stop_job(project.workspace, Event(id=f"{project.slug}/{run.name}"))
+        return folder, run
+    if how == "failed":
+        project.curation_file.write_bytes(b'{"items"')  # mended before it goes on
+    if how == "stopped":
         launcher.request_stop(run)
     assert worker._claim(run)
     worker.execute(run)
-    assert state.read_status(run).state == end and not folder.exists()
-    button = results_view.read_results(project).reports[0].button
-    assert button is None if end == "done" else button.action == "upload"  # resuming it would find no files
+    return folder, run
 
 
-def test_uploads_are_deleted_when_the_import_is_taken_out_of_the_queue(project, media, idle):
-    folder, run = send(project, media, "person_a_1.jpg")
-    status_line.stop_job(project.workspace, Event(id=f"{project.slug}/{run.name}"))
+@pytest.mark.parametrize("how", ["failed", "stopped", "out of the queue"])
+def test_uploads_of_an_import_that_ended_early_stay_until_it_has_gone_on(project, media, idle, how):
+    folder, run = end_early(project, media, how)
+    uploads.clear(project)
+    uploads.clear_leftovers(project.workspace)  # a studio that was closed meanwhile
+    assert len(files_under(folder)) == 2
+    report = results_view.read_results(project).reports[0]
+    assert report.button.action == f"resume:{run.name}" and "are kept until you go on" in report.fix
+    project.curation_file.unlink(missing_ok=True)
+    launcher.resume(run)
+    assert worker._claim(run)
+    worker.execute(run)
+    assert len(dataset.list_items(project)) == 2 and not folder.exists()
+
+
+@pytest.mark.parametrize("how", ["failed", "stopped", "out of the queue"])
+def test_uploads_of_an_import_that_ended_early_are_deleted_when_that_is_dismissed(project, media, idle, how):
+    folder, _ = end_early(project, media, how)
+    results_view.dismiss(project, results_view.read_results(project).reports[0].job)
+    uploads.clear(project)
     assert not folder.exists()
+
+
+def test_what_a_person_stopped_does_not_come_in_with_the_next_drop_and_what_failed_does(project, media, idle):
+    stopped, _ = end_early(project, media, "stopped")
+    other, run = send(project, media, "person_a_2.jpg")
+    uploads.clear(project)
+    assert not stopped.exists() and other.exists()
+    project.curation_file.write_bytes(b'{"items"')
+    assert worker._claim(run)
+    worker.execute(run)
+    project.curation_file.unlink()
+    _, last = send(project, media, "impostor_1.jpg")
+    assert worker._claim(last)
+    worker.execute(last)
+    assert len(dataset.list_items(project)) == 2
 
 
 def kill(run):
@@ -526,6 +567,23 @@ def test_a_dropped_folder_keeps_its_folders_and_what_it_asks_about_waits(project
     assert len(dataset.list_items(project)) == 3 and nothing_sent_is_left(project)
     [report] = results_view.read_results(project).reports
     assert report.text == "Imported 3 items." and report.groups == ()
+
+
+def test_a_caption_whose_encoding_cant_be_told_waits_for_a_press_on_how_it_reads(project, media, idle):
+    files = [(f"00{number}.jpg", (media / f"person_a_{number}.jpg").read_bytes()) for number in (1, 2)]
+    dataset_tab.take_uploads(project, send_at(project, *files, ("001.txt", "ohwx, ЛЕС".encode("koi8_r"))))
+    run_all(project)
+    [report] = results_view.read_results(project).reports
+    [line] = report.groups[0].lines
+    labels = [choice.label for choice in line.answers]
+    assert "KOI8-R: ohwx, ЛЕС" in labels and "Windows-1253: ohwx, μεσ" in labels and labels[-1] == "Leave out"
+    chosen = next(choice for choice in line.answers if choice.encoding == "KOI8-R")
+    results_view.answer(project, report.job, chosen.name, chosen.take, chosen.encoding)
+    run_all(project)
+    assert [item.caption for item in dataset.list_items(project)] == ["ohwx, ЛЕС", ""] and nothing_sent_is_left(project)
+    assert "Please say what these are" not in [
+        group.title for report in results_view.read_results(project).reports for group in report.groups
+    ]
 
 
 def test_dismissing_a_question_deletes_what_waited_for_its_answer(project, media, idle):

@@ -36,11 +36,15 @@ class Person:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the person said of groups, by their names, or by the names of folders and files as they are shown."""
+    """What the person said of groups, by their names, or by the names of folders and files as they are shown.
+
+    encoding: of all texts that are not marked; encodings: of those that were asked about, by the question's name.
+    """
 
     take: frozenset[str] = frozenset()
     leave: frozenset[str] = frozenset()
     encoding: str = ""
+    encodings: Mapping[str, str] = field(default_factory=dict)
 
     def verdict(self, name: str, files: Iterable[Found], otherwise: str) -> str:
         """TAKE, OUT or what is done without an answer."""

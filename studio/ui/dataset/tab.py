@@ -94,14 +94,17 @@ def build_results(page: Page, place: gr.State) -> None:
     results = component("results", elem_id="last-job")
     page.acts(results.act, lambda project, event: actions.act(page, project, event.action))
     page.acts(results.dismiss, lambda project, event: results_view.dismiss(project, str(event.job)))
-    page.acts(results.answer, lambda project, event: results_view.answer(project, str(event.job), str(event.name), bool(event.take)))
+    page.acts(
+        results.answer,
+        lambda project, event: results_view.answer(project, str(event.job), str(event.name), bool(event.take), str(event.encoding)),
+    )
     page.acts(results.pick, lambda project, place, event: [replace(place, item=str(event.id), show="all")], [place], [place])
     page.reads(lambda project: [results_view.read_results(project)], [results], tab=ID)
 
 
 def take_uploads(project: Project, files: list[uploads.Sent]) -> None:
     taken = uploads.take(project, files or [])
-    folders = (taken.folder, *uploads.left_by_a_kill(project))
+    folders = (taken.folder, *uploads.left_by_a_fault(project))
     config = ImportJob(paths=tuple(map(str, folders)), delete_after=True, left_out=tuple(taken.left_out))
     try:
         actions.queue(project, config)
