@@ -16,7 +16,6 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
-from gradio.data_classes import FileData, ListFiles
 from page_kit import Event, fire, page_of, reader_values
 from starlette.testclient import TestClient
 
@@ -44,7 +43,7 @@ from studio.ui.app import build, make_app
 from studio.ui.dataset import job_results as results_view
 from studio.ui.dataset import tab as dataset_tab
 from studio.ui.dataset import view as dataset_view
-from studio.ui.drop import Drop
+from studio.ui.drop import read_sent
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import view as evaluate_view
 from studio.ui.page import Seen, describe_error
@@ -506,13 +505,22 @@ def test_equal_files_of_one_drop_are_taken_once_and_the_other_is_named(project, 
     assert nothing_sent_is_left(project)
 
 
-def test_the_drop_zone_knows_the_names_also_after_it_was_made_anew(tmp_path):
-    """As gradio does in a session whenever it is sent an update, a failed drop's included."""
-    zone = Drop(label="Drop photos here", file_count="multiple")
-    again = zone.__class__(**zone.constructor_args)
-    sent = ListFiles([FileData(path=str(tmp_path / "photo 1.jpg"), orig_name="photo (1).jpg"), FileData(path=str(tmp_path / "b.jpg"))])
-    assert again.preprocess(sent) == [uploads.Sent(tmp_path / "photo 1.jpg", "photo (1).jpg"), uploads.Sent(tmp_path / "b.jpg", "b.jpg")]
-    assert again.preprocess(None) == [] and again.get_block_name() == "file" and not list((ROOT / "studio").rglob("*.pyi"))
+def test_what_was_dropped_is_known_by_the_names_that_the_person_knows(project, tmp_path):
+    places = [sent.path for sent in send_at(project, ("photo (1).jpg", b"x"), ("b.jpg", b"y"))]
+    listed = [[str(places[0]), "set/photo (1).jpg"], [str(places[1]), ""]]
+    assert read_sent(project.workspace, listed) == [uploads.Sent(places[0], "set/photo (1).jpg"), uploads.Sent(places[1], "b.jpg")]
+    assert read_sent(project.workspace, None) == []
+
+
+@pytest.mark.parametrize("where", ["outside.jpg", "home/uploads/../../outside.jpg", "home/uploads/link/outside.jpg"])
+def test_a_file_that_no_browser_sent_is_not_taken_and_stays(project, tmp_path, where):
+    """A forged request may name any file of this computer."""
+    (tmp_path / "outside.jpg").write_bytes(b"a person's own")
+    uploads.browser_dir(project.workspace).mkdir(parents=True)
+    (uploads.browser_dir(project.workspace) / "link").symlink_to(tmp_path, target_is_directory=True)
+    with pytest.raises(Problem, match="no browser sends them"):
+        read_sent(project.workspace, [[str(tmp_path / where), "a.jpg"]])
+    assert (tmp_path / "outside.jpg").exists()
 
 
 def test_one_bad_file_of_a_drop_is_named_and_the_others_come_in(project, media, idle):

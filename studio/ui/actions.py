@@ -9,7 +9,7 @@ from studio.config import CaptionConfig, TrainConfig, from_dict, merge, to_dict
 from studio.errors import Problem
 from studio.jobs import launcher, state
 from studio.jobs.kind import JobConfig, read_config
-from studio.jobs.kinds.caption import CaptionJob
+from studio.jobs.kinds.caption import CaptionJob, expect_seconds
 from studio.jobs.kinds.curate import CurateJob
 from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
@@ -91,7 +91,8 @@ def write_captions(page: ActingPage, project: Project) -> str:
         raise Problem("Captions are being written already.")
     if missing := download_view.read_captioner(project):
         raise Problem(f"{missing.title}.", fix="Get it with the button above, or write the captions by hand.", action="download-captioner")
-    queue(project, CaptionJob(config=to_dict(caption_settings(project))))
+    job = CaptionJob(config=to_dict(caption_settings(project)))
+    queue(project, job, expected_seconds=expect_seconds(project, job))
     return "Captions are being written; the ones you wrote yourself stay as they are."
 
 

@@ -86,7 +86,7 @@ def read_texts(raws: Sequence[bytes], encoding: str = "") -> list[Reading]:
     if encoding:
         decided = _find_codec(encoding)
         return [reading or _read_as(raw, decided, encoding) for raw, reading in zip(raws, plain)]
-    together = _choose([_likelihoods(raw) for raw in open_ones])
+    together = _choose([_likelihoods(raw) for raw in dict.fromkeys(open_ones)])  # the same text again says nothing more
     return [reading or _decide(raw, together) for raw, reading in zip(raws, plain)]
 
 

@@ -22,7 +22,6 @@ from studio.ui.dataset import audit_view
 from studio.ui.dataset import job_results as results_view
 from studio.ui.dataset import view as dataset_view
 from studio.ui.dataset.view import Place
-from studio.ui.drop import Drop
 from studio.ui.settings_form import check_limits, parse, place_field
 from studio.workspace import Project, Workspace
 
@@ -76,7 +75,7 @@ def build_import(page: Page) -> gr.Accordion:
     """The drop zone: open while there is nothing yet."""
     fold = gr.Accordion("Add photos and clips", open=False, elem_id="add-media", elem_classes="fold")
     with fold, gr.Row(equal_height=True):
-        files = Drop(label="Drop photos, clips or a zip here", file_count="multiple", elem_id="upload", height=136, scale=3)
+        files = gr.File(label="Drop photos, clips or a zip here", file_count="multiple", elem_id="upload", height=136, scale=3)
         with gr.Column(scale=2, min_width=240):
             info = "Photos, clips and their caption files in it are copied; the folder stays as it is."
             folder = gr.Textbox(
