@@ -147,8 +147,8 @@ def stop_jobs(workspace):
         launcher.cancel(job.run_dir)
 
 
-@contextlib.contextmanager
-def chromium_browser():
+@pytest.fixture(scope="module")
+def browser():
     with playwright.sync_playwright() as engine:
         chromium = engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium

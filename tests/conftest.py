@@ -58,15 +58,7 @@ def media():
     return Path(__file__).parent / "media"
 
 
-# -- browser tests; what they share skips them where there is no browser, so that it is not loaded above
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from browser_kit import chromium_browser
-
-    with chromium_browser() as chromium:
-        yield chromium
+# -- browser tests; the kit skips whoever loads it where there is no browser, so that it is not loaded above
 
 
 @pytest.fixture(scope="session")

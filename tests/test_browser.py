@@ -1,4 +1,5 @@
 """The whole journey in a real browser: what a person does, and what they see."""
+# ruff: noqa: F401, F811 (browser is a fixture)
 
 import contextlib
 import re
@@ -6,10 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from browser_kit import (
+from browser_kit import (  # some for other files, which have them from here
+    CHROMIUM,
+    FLAGS,
     JOB_MS,
     ROOT,
     as_found,
+    browser,
     caption_on_disk,
     choose_project,
     expect,
@@ -18,6 +22,7 @@ from browser_kit import (
     open_tab,
     running_studio,
     start_studio,
+    stop_jobs,
     stop_studio,
     wait_until,
     window,

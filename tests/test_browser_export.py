@@ -1,9 +1,10 @@
 """The export in a real browser: a person chooses a program, presses Export, reads what will come of it and opens the folder."""
+# ruff: noqa: F401, F811 (browser is a fixture)
 
 import sys
 
 import pytest
-from browser_kit import JOB_MS, choose_project, expect, open_tab, wait_until, window
+from browser_kit import JOB_MS, browser, choose_project, expect, open_tab, wait_until, window
 from export_kit import make_pair
 from training_kit import add_photo
 

@@ -1,9 +1,10 @@
 """A folder dropped on the window, in a real browser: its folders stay apart, and what is asked about is answered with one press."""
+# ruff: noqa: F401, F811 (browser is a fixture)
 
 import contextlib
 
 import pytest
-from browser_kit import JOB_MS, ROOT, choose_project, expect, make_person, running_studio, window
+from browser_kit import JOB_MS, ROOT, browser, choose_project, expect, make_person, running_studio, window
 from PIL import Image
 
 from studio.data import dataset

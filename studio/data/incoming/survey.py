@@ -4,11 +4,13 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from studio.data import limits
 from studio.data.incoming import beside
+from studio.data.incoming.dataset_tomls import READ, DatasetToml, read_toml
 from studio.data.incoming.encodings import read_texts
 from studio.data.incoming.found import Archives, Found, Refused, fold, open_archives, stem_of, why_unreadable
 from studio.data.incoming.import_report import FileNote, LeftOut, Question, ReadAs
@@ -72,7 +74,9 @@ def survey(
     result = Survey(num_given=len(search.files))
     with open_archives() as archives:
         seen = [_look_at(found, archives) for found in search.files]
-        kept, groups = sort_out(seen, person, answers)
+        seen, tomls = _read_tomls(archives, seen)
+        named = {name: rule for toml in tomls.values() for name, rule in toml.named.items()}
+        kept, groups = sort_out(seen, person, answers, named)
         _tell_groups(result, groups)
         _tell_others(result, kept)
         _check_count(kept)
@@ -82,6 +86,8 @@ def survey(
     result.asked += questions
     _match(result, kept, texts, answers)
     _tell_of_the_way(result, search, kept)
+    for shown, toml in tomls.items():
+        result.notes += [FileNote(shown, f"kohya would caption photos that have no text with: {words}") for words in toml.class_tokens]
     return result
 
 
@@ -118,6 +124,19 @@ def _judge_head(found: Found, head: bytes, looks: bool) -> Seen:
     if looks:
         return Seen(found, REFUSED, media.refusal(found.name, head))
     return Seen(found, OTHER, beside.describe_other(fold(found.name)))
+
+
+def _read_tomls(archives: Archives, seen: Sequence[Seen]) -> tuple[list[Seen], dict[str, DatasetToml]]:
+    """(the files, what the trainers' lists of folders among them say by the names they are shown with)."""
+    tomls, files = {}, []
+    for file in seen:
+        if file.kind == OTHER and file.found.suffix() == ".toml" and not file.found.fault:
+            with suppress(OSError, Refused):  # then it is left out as any settings are
+                if toml := read_toml(file.found.shown, archives.read(file.found, limits.MAX_LIST_BYTES)):
+                    tomls[file.found.shown] = toml
+                    file = replace(file, words=READ)
+        files.append(file)
+    return files, tomls
 
 
 def _is_noise(found: Found) -> bool:
