@@ -11,6 +11,7 @@ from browser_kit import (  # some for other files, which have them from here
     CHROMIUM,
     FLAGS,
     JOB_MS,
+    LOOK_MS,
     ROOT,
     as_found,
     browser,
@@ -355,6 +356,7 @@ def test_a_closed_studio_is_told_calmly_and_the_page_is_back_with_it(browser, tm
     process = start_studio(tmp_path, port)
     try:
         context = browser.new_context(viewport={"width": 1280, "height": 860})
+        context.set_default_timeout(LOOK_MS)
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{port}")
         page.locator(".thumb[data-id='0002']").click()
