@@ -14,7 +14,8 @@ def set_up_torch(project: Project) -> None:
     from studio.models.loading import quiet_libraries  # loads torch
 
     quiet_libraries()
-    gc.freeze()  # the libraries stay: looking through them at each change of models takes half a second
+    if not gc.get_freeze_count():  # once in a process
+        gc.freeze()  # the libraries stay: looking through them at each change of models takes half a second
     if threads := model_preset(project.facts().base_model).cpu_threads:
         torch.set_num_threads(threads)
 
