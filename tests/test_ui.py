@@ -695,11 +695,11 @@ def test_what_the_check_doubts_in_a_kept_picture_is_shown_at_it(filled):
     warnings = (Remark(code=BLUR, words=doubts[0]), Remark(code=ALIKE, words=doubts[1]), persons.SEVERAL)
     dataset.store_measurements(filled, {item.id: (item.sha256, Measurements(version=1, warnings=warnings))})
     place = dataset_view.Place(item=item.id, show="doubt")
-    _, grid, viewer, _ = dataset_view.read_pictures(filled, place)
+    _, grid, viewer = dataset_view.read_pictures(filled, place)
     assert [shown.id for shown in grid.items] == [item.id] and grid.items[0].why == "; ".join(doubts)
     assert viewer.doubts == "a little soft in the middle; much like 0002"
     dataset.set_keep(filled, item.id, False, "left out by you")
-    _, grid, viewer, _ = dataset_view.read_pictures(filled, place)
+    _, grid, viewer = dataset_view.read_pictures(filled, place)
     assert grid.items == () and viewer.doubts == ""
 
 
@@ -1080,4 +1080,3 @@ def test_numbers_have_units_and_unknown_ones_say_so():
     assert [f.gigabytes(None), f.gigabytes(0.02), f.gigabytes(21.44), f.gigabytes(512.3)] == ["not known yet", "20 MB", "21.4 GB", "512 GB"]
     assert [f.duration(5), f.duration(250), f.duration(3 * 3600 + 720), f.duration(100 * 3600)] == ["5 s", "4 min", "3 h 12 min", "4 d 4 h"]
     assert f.time_left(None) == "" and f.time_left(7200).startswith("about 2 h left (until ")
-    assert f.escape("<b>'\"") == "&lt;b&gt;&#x27;&quot;"
