@@ -5,11 +5,22 @@ from typing import ClassVar
 
 from studio.facts import Facts
 
-PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT = "profile-left", "left", "front", "right", "profile-right"  # where the nose points in the picture
+PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT = (
+    "profile-left",
+    "left",
+    "front",
+    "right",
+    "profile-right",
+)  # where the nose points in the picture
 ANGLES = (PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT)
 CLOSE, UPPER, WAIST, FULL = "close", "upper", "waist", "full"
 FRAMINGS = (CLOSE, UPPER, WAIST, FULL)
-FRAMING_LEAST = {CLOSE: 0.38, UPPER: 0.22, WAIST: 0.14, FULL: 0.0}  # least height of the face as a share of the picture's (FACTS.md, "Faces and curation")
+FRAMING_LEAST = {
+    CLOSE: 0.38,
+    UPPER: 0.22,
+    WAIST: 0.14,
+    FULL: 0.0,
+}  # least height of the face as a share of the picture's (FACTS.md, "Faces and curation")
 
 
 @dataclass(frozen=True, kw_only=True)
