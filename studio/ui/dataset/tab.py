@@ -18,7 +18,7 @@ from studio.models.catalogue import link_model, models_to_choose
 from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
 from studio.ui.components import component
-from studio.ui.dataset import results as results_view
+from studio.ui.dataset import job_results as results_view
 from studio.ui.dataset import view as dataset_view
 from studio.ui.dataset.view import Place
 from studio.ui.drop import Drop
@@ -32,15 +32,21 @@ ID, TITLE, ORDER = "dataset", "Dataset", 10
 
 
 def build(page: Page) -> None:
-    next_step = component("next_step", elem_id="next-dataset")
+    """What is to do and the pictures at the left; the chosen one stands large at the right, in sight however far one scrolls."""
     place = page.remember(Place())
+    with gr.Row(elem_id="pictures"):
+        with gr.Column(scale=3, min_width=0, elem_id="pictures-column"):
+            next_step = component("next_step", elem_id="next-dataset")
+            build_captioner(page)
+            fold = build_import(page)
+            build_results(page, place)
+            grid = build_grid(page, place)
+        with gr.Column(scale=2, min_width=0, elem_id="viewer-column"):
+            viewer = build_viewer(page, place)
+    findings = component("findings", elem_id="findings")
     page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
-    build_captioner(page)
-    fold = build_import(page)
-    build_results(page, place)
-    pictures = build_pictures(page, place)
     page.reads(lambda project: [dataset_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
-    page.reads(read_pictures, [fold, *pictures], [place], tab=ID)
+    page.reads(read_pictures, [fold, grid, viewer, findings], [place], tab=ID)
     with gr.Row(elem_classes="folded"):
         build_caption_settings(page)
         build_find_and_replace(page)
@@ -103,24 +109,25 @@ def import_folder(project: Project, folder: str) -> list[str]:
     return [""]
 
 
-def build_pictures(page: Page, place: gr.State) -> list[gr.HTML]:
-    """Thumbnails at the left, the chosen one large at the right. Returns what shows them."""
-    with gr.Row(elem_id="pictures"):
-        with gr.Column(scale=3, min_width=0):
-            grid = component("grid")
-        with gr.Column(scale=2, min_width=0, elem_id="viewer-column"):
-            viewer = component("viewer")
-    findings = component("findings", elem_id="findings")
+def build_grid(page: Page, place: gr.State) -> gr.HTML:
+    """Small pictures of all that is there, and what is done with them together."""
+    grid = component("grid")
     page.acts(grid.pick, lambda project, place, event: [replace(place, item=str(event.id))], [place], [place])
     page.acts(grid.turn, lambda project, place, event: [replace(place, page=int(event.page))], [place], [place])
     page.acts(grid.show, show_only, [place], [place])
     page.acts(grid.act, lambda project, event: actions.act(page, project, event.action))
     page.acts(grid.undo, undo)
+    return grid
+
+
+def build_viewer(page: Page, place: gr.State) -> gr.HTML:
+    """The chosen picture with its caption, and what is done with it alone."""
+    viewer = component("viewer")
     page.acts(viewer.save, save_caption, [place], [place])
     page.acts(viewer.keep, keep)
     page.acts(viewer.remove, remove)
     page.acts(viewer.cut, cut)
-    return [grid, viewer, findings]
+    return viewer
 
 
 def show_only(project: Project, place: Place, event: gr.EventData) -> list[Place]:
