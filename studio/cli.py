@@ -35,6 +35,7 @@ COMMANDS = {
     "restore": ("whole_projects", "restore", "bring a deleted project back, or say which there are"),
     "import": ("projects", "import_media", "add photos, clips, folders, zips"),
     "curate": ("projects", "curate", "measure the pictures and propose the best varied set"),
+    "pieces": ("piecework", "pieces", "cut long clips into the pieces worth training, and say what is left out"),
     "caption": ("projects", "caption", "write captions, and check them"),
     "plan": ("training", "plan", "what training would use and take here, with the reasons"),
     "import-config": ("training", "import_config", "settings from a config of another trainer"),
@@ -240,6 +241,10 @@ _ARGUMENTS = {
         _argument(
             "--encoding", default="", metavar="NAME", help="of captions that are not marked and not UTF-8, for example GBK or EUC-KR"
         ),
+    ],
+    "pieces": [
+        _PROJECT,
+        _argument("items", nargs="*", metavar="CLIP", help="the clips to look through, as clip-01; all that are long without"),
     ],
     "curate": [_PROJECT, _argument("--keep", type=int, default=NUM_KEPT, help="how many to keep at most")],
     "caption": [

@@ -59,6 +59,7 @@ class Record(MediaFacts, Decision):
     caption_key: str = ""  # of the caption that the studio wrote: another one was written by hand
     problem: str = ""  # why the file can't be read, or ""
     measurements: Measurements = NOT_MEASURED
+    part: tuple[float, ...] = ()  # of a piece: its first and last second in the original
     added: float = 0.0  # time
 
     @classmethod
@@ -103,3 +104,4 @@ class Item(MediaFacts, Decision):
     measurements: Measurements = NOT_MEASURED
     problem: str = ""  # why the file can't be read, or ""
     other_captions: tuple[str, ...] = ()  # that came with it and are not used
+    part: tuple[float, ...] = ()  # of a piece: its first and last second in the original

@@ -10,6 +10,7 @@ from studio.facts import Facts
 SIZE, BLUR, BLOWN, BLOCKS, DARK, BRIGHT = "size", "blur", "blown", "blocks", "dark", "bright"  # too much of it, or nearly
 STRANGER, SEVERAL_PEOPLE = "stranger", "several-people"
 TWIN, ALIKE, ENOUGH = "twin", "alike", "enough"  # of others that were chosen
+CUT_UP = "cut-up"  # a clip, into pieces that are items of their own
 CUT = "cut"  # a caption, by what the base model reads of it
 UNREADABLE, BY_HAND = "unreadable", "by-hand"
 SAID = "said"  # words that this studio has no code for
