@@ -37,6 +37,7 @@ COMMANDS = {
     "curate": ("projects", "curate", "measure the pictures and propose the best varied set"),
     "pieces": ("piecework", "pieces", "cut long clips into the pieces worth training, and say what is left out"),
     "caption": ("projects", "caption", "write captions, and check them"),
+    "audit": ("caption_audit", "audit", "look over all captions: what is mistyped, contradicts, or becomes part of the person"),
     "plan": ("training", "plan", "what training would use and take here, with the reasons"),
     "import-config": ("training", "import_config", "settings from a config of another trainer"),
     "rehearse": ("training", "rehearse", "ten real steps that measure memory and time, and correct the plan"),
@@ -300,6 +301,7 @@ _ARGUMENTS = {
     ],
     "rename": [_PROJECT, _argument("name", metavar="NAME")],
     "duplicate": [_PROJECT, _argument("name", nargs="?", default="", metavar="NAME", help="of the second project")],
+    "audit": [_PROJECT],
     "delete": [_PROJECT],
     "restore": [
         _argument("project", nargs="?", default="", metavar="PROJECT", help="as `restore` without a name says it"),
