@@ -54,7 +54,7 @@ def film(tmp_path_factory, sight):
 
 @pytest.fixture(scope="session")
 def sight():
-    from studio.models.eyes import find_face_eye
+    from studio.data.pieces.finding import find_face_eye
 
     return find_face_eye().open(None)
 

@@ -25,17 +25,18 @@ from piece_kit import Planted, Scene, make_film  # noqa: E402
 
 from studio.data.media.clips import open_clip, probe_clip, read_frames, timed_frames  # noqa: E402
 from studio.data.pieces import piece_facts as said  # noqa: E402
+from studio.data.pieces.finding import find_face_eye  # noqa: E402
 from studio.data.pieces.looking_through import FACES_SIDE, look_through  # noqa: E402
 from studio.data.pieces.piece_facts import MOMENTS_A_SECOND, Span  # noqa: E402
 from studio.data.pieces.proposing import Proposal, Wish, propose_pieces  # noqa: E402
 from studio.data.pieces.sampling import fit_side  # noqa: E402
 from studio.data.pieces.whose import find_people  # noqa: E402
-from studio.models.eyes import find_face_eye  # noqa: E402
 
 CODES = {
     "freeze": said.FROZEN, "black": said.BLACK, "title": said.TITLE, "subtitles": said.SUBTITLES, "shake": said.SHAKY, "blur": said.BLURRED,
     "other people": said.OTHER_PEOPLE, "somebody else": said.SOMEBODY_ELSE, "nobody": said.NOBODY, "fade": said.BLEND, "cut": said.CUT,
 }  # fmt: skip
+MOST_PHOTOS = 16  # of a folder
 CLOSE = 0.2  # seconds between a planted cut and the one that is found
 SIZES = ((640, 360), (512, 288), (360, 640))
 RATES = (24.0, 25.0, 18.0, 23.976)
@@ -45,6 +46,8 @@ def load_photos(folder: Path, sight) -> list[tuple[np.ndarray, tuple[float, floa
     """Photos with exactly one face that is large enough to move a camera over."""
     found = []
     for path in sorted(folder.iterdir()):
+        if len(found) == MOST_PHOTOS:
+            break
         try:
             image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
         except OSError:

@@ -30,6 +30,11 @@ Report = Callable[..., None]
 Stop = Callable[[], bool]
 
 
+def find_face_eye() -> eyes.Eye | None:
+    """The eye for real people, whatever the base model; None where there is none."""
+    return next((eye for eye in eyes.list_eyes() if eyes.FACES in eye.gives), None)
+
+
 def silent(event: str, **fields: object) -> None:
     """A report to nobody."""
 
@@ -108,7 +113,7 @@ class _Looker:
 
     def __init__(self, project: Project, report: Report, should_stop: Stop) -> None:
         self.project, self.report, self.should_stop = project, report, should_stop
-        self._eye = eyes.find_face_eye()
+        self._eye = find_face_eye()
         self._sight: FaceSight | None = None
         self._references: np.ndarray | None = None
 

@@ -1,7 +1,6 @@
 """Looks through a clip or film once, moment by moment, and keeps what it saw by content: a stop or a kill loses at most half a minute of it."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 
 from studio.data import persons
+from studio.data.looking.detail import blur
 from studio.data.looking.look import FaceLook
 from studio.data.media.clips import ClipInfo
 from studio.data.pieces.letters import SIDE as LETTERS_SIDE
@@ -26,7 +26,6 @@ _WARM_UP = 2 * MOMENTS_A_SECOND  # moments before the first one that is wanted: 
 _FACES_EVERY, _LETTERS_EVERY = 8, 4  # moments: twice and four times a second
 FACES_SIDE = 960  # px: faces from 45 px up are found (FACTS.md, "Faces and curation": 100 % from 48 px at 1,024)
 _LEAST_EMBEDDED = 32  # px of a face's width in that copy, below which nobody can tell who it is
-_BLUR_SIDE = 128  # px of a face's copy that its blur is measured on
 _SAME_PICTURE = 0.002  # share of the picture that moved since the faces were looked for: they are where they were
 _DARK = 12.0  # levels
 _CUT_APART = 5  # moments between cuts, at least
@@ -206,29 +205,22 @@ def look_at_faces(sight: FaceSight, picture: np.ndarray) -> tuple[FaceLook, ...]
 
 
 def _describe(sight: FaceSight, picture: np.ndarray, face: Any, place: int) -> FaceLook:
-    embedding, blur = "", None
+    embedding, blurred = "", None
     if face.width >= _LEAST_EMBEDDED:
         embedding = persons.pack(sight.embed_face(picture, face)[None])
-        blur = measure_blur(picture, face) if place == 0 else None
+        blurred = measure_blur(picture, face) if place == 0 else None
     return FaceLook(
         left=round(face.left, 1), top=round(face.top, 1), width=round(face.width, 1), height=round(face.height, 1),
-        score=round(face.score, 3), embedding=embedding, blur=blur,
+        score=round(face.score, 3), embedding=embedding, blur=blurred,
     )  # fmt: skip
 
 
 def measure_blur(picture: np.ndarray, face: Any) -> float | None:
     """0 sharp to 1 blurred, of the face; None where too little of it is in the picture."""
-    from skimage.measure import blur_effect  # where somebody looks alone
-
     height, width = picture.shape[:2]
     left, top = max(0, int(face.left)), max(0, int(face.top))
     crop = picture[top : min(height, int(face.top + face.height)), left : min(width, int(face.left + face.width))]
-    if min(crop.shape[:2]) < _LEAST_EMBEDDED // 2:
-        return None
-    grey = cv2.cvtColor(np.ascontiguousarray(_shrink(crop, _BLUR_SIDE)), cv2.COLOR_RGB2GRAY)
-    with suppress(ValueError):
-        return round(float(blur_effect(grey)), 3)
-    return None
+    return blur(cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY)) if crop.size else None
 
 
 def _shrink(picture: np.ndarray, side: int) -> np.ndarray:

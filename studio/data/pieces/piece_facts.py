@@ -18,7 +18,6 @@ BLACK, TITLE, FROZEN, SUBTITLES = "black", "title", "frozen", "subtitles"
 NOBODY, SOMEBODY_ELSE, OTHER_PEOPLE, SMALL_FACE, BLURRED = "nobody", "somebody-else", "other-people", "small-face", "blurred"
 SHAKY, STILL = "shaky", "still"
 SHORT, ENOUGH = "short", "more-of-the-same"  # good, but shorter than a piece; good, and left over
-BARS = "bars"  # no fault of a moment: they are cropped away
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,6 @@ class Proposal:
 
     pieces: tuple[Piece, ...]
     spans: tuple[Span, ...]
-    crop_said: bool = False  # black bars are cropped away
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def propose_pieces(through: Through, people: FoundPeople | None, size: tuple[int
     chosen = sorted(_choose(found), key=lambda piece: piece.start)
     crops = [_bars(through, piece) for piece in chosen]
     pieces = tuple(replace(piece, crop=crop) for piece, crop in zip(chosen, crops, strict=True))
-    return Proposal(pieces, _spans(codes, pieces, seconds), any(crops))
+    return Proposal(pieces, _spans(codes, pieces, seconds))
 
 
 def _least(wish: Wish) -> float:

@@ -47,10 +47,11 @@ def build(page: Page) -> None:
             grid = build_grid(page, place)
         with gr.Column(scale=2, min_width=0, elem_id="viewer-column"):
             viewer = build_viewer(page, place)
+            time_line = build_time_line(page)
     build_findings(page)
     page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
     page.reads(lambda project: [dataset_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
-    page.reads(read_pictures, [fold, grid, viewer], [place], tab=ID)
+    page.reads(read_pictures, [fold, grid, viewer, time_line], [place], tab=ID)
     with gr.Row(elem_classes="folded"):
         build_caption_settings(page)
         build_find_and_replace(page)
@@ -58,8 +59,8 @@ def build(page: Page) -> None:
 
 
 def read_pictures(project: Project | None, place: Place) -> list[Any]:
-    is_empty, grid, viewer, findings = dataset_view.read_pictures(project, place)
-    return [gr.update(open=is_empty), grid, viewer, findings, read_clip(project, viewer.id if viewer else "")]
+    is_empty, grid, viewer = dataset_view.read_pictures(project, place)
+    return [gr.update(open=is_empty), grid, viewer, read_clip(project, viewer.id if viewer else "")]
 
 
 def build_findings(page: Page) -> None:
@@ -136,8 +137,16 @@ def build_viewer(page: Page, place: gr.State) -> gr.HTML:
     page.acts(viewer.save, save_caption, [place], [place])
     page.acts(viewer.keep, keep)
     page.acts(viewer.remove, remove)
-    page.acts(viewer.cut, cut)
     return viewer
+
+
+def build_time_line(page: Page) -> gr.HTML:
+    """What of a clip is trained, its pieces, and the part of it that a person chooses."""
+    time_line = component("timeline")
+    page.acts(time_line.cut, cut)
+    page.acts(time_line.find, find_pieces)
+    page.acts(time_line.stills, take_stills)
+    return time_line
 
 
 def show_only(project: Project, place: Place, event: gr.EventData) -> list[Place]:
