@@ -12,8 +12,9 @@ const within = (seconds) => Math.min(Math.max(seconds, 0), props.value.seconds);
 const bandView = (band) => html`<span class="band ${band.is_piece ? "is-piece" : "is-out"}" title="${band.words}"
   style="left:${inPercent(band.start)}%;width:${inPercent(band.end - band.start)}%"></span>`;
 const handleView = (name, label) => html`<span class="handle" role="slider" tabindex="0" data-handle="${name}"
-  aria-label="${label}" aria-valuemin="0" aria-valuemax="${props.value.seconds}" aria-valuenow="${part[name].toFixed(1)}"
-  aria-valuetext="${toClock(part[name])}" style="left:${inPercent(part[name])}%"></span>`;
+  aria-label="${label}" aria-valuemin="0" aria-valuemax="${props.value.seconds}"
+  aria-valuenow="${part[name].toFixed(1)}" aria-valuetext="${toClock(part[name])}"
+  style="left:${inPercent(part[name])}%"></span>`;
 const lineView = (v) => html`<div class="time-line" tabindex="-1">
     ${v.bands.map(bandView)}
     <span class="chosen" style="left:${inPercent(part.start)}%;width:${inPercent(part.end - part.start)}%"></span>
@@ -24,10 +25,11 @@ const lineView = (v) => html`<div class="time-line" tabindex="-1">
   </div>`;
 const trainedView = (v) => html`<video class="as-trained" src="${v.trained_src}" data-key="${v.trained_src}"
   controls loop muted autoplay playsinline aria-label="${v.id} as training sees it"></video>`;
+const chosenWords = () => `${toClock(part.start)} to ${toClock(part.end)}, ${(part.end - part.start).toFixed(1)} s`;
 const buttonsView = (v) => html`<div class="time-buttons">
     <button data-do="mark" data-name="start" title="Key I">Begin here <kbd>I</kbd></button>
     <button data-do="mark" data-name="end" title="Key O">End here <kbd>O</kbd></button>
-    <output class="chosen-time">${toClock(part.start)} to ${toClock(part.end)}, ${(part.end - part.start).toFixed(1)} s</output>
+    <output class="chosen-time">${chosenWords()}</output>
     <span class="spring"></span>
     <button data-do="cut" id="cut-clip" ${given(isWhole(v), "disabled")}>Cut to it</button>
     <button data-do="copy" id="copy-part" ${given(isWhole(v), "disabled")}>Keep it as a clip of its own</button>
