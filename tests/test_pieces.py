@@ -16,11 +16,11 @@ from studio.data import dataset, limits
 from studio.data.importer import import_media
 from studio.data.media.clips import film_bounds, probe_clip, read_frames
 from studio.data.pieces import piece_facts as said
-from studio.data.pieces.finding import find_pieces, find_stills
 from studio.data.pieces.letters import find_letters
 from studio.data.pieces.looking_through import look_through
 from studio.data.pieces.moments import find_bars
 from studio.data.pieces.piece_facts import MOMENTS_A_SECOND
+from studio.data.pieces.piece_finder import find_pieces, find_stills
 from studio.data.pieces.piece_report import WORDS, VideoReport, read_report
 from studio.data.pieces.proposing import Wish, propose_pieces
 from studio.data.pieces.whose import find_people
@@ -54,7 +54,7 @@ def film(tmp_path_factory, sight):
 
 @pytest.fixture(scope="session")
 def sight():
-    from studio.data.pieces.finding import find_face_eye
+    from studio.data.pieces.piece_finder import find_face_eye
 
     return find_face_eye().open(None)
 

@@ -6,7 +6,7 @@ from test_pieces import MEDIA
 
 from studio.data import dataset
 from studio.data.importer import import_media
-from studio.data.pieces.finding import find_pieces
+from studio.data.pieces.piece_finder import find_pieces
 from studio.jobs import launcher, state
 from studio.project_facts import Permission
 

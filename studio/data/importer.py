@@ -190,7 +190,7 @@ def _cut_long(project: Project, result: ImportReport, report: Callable[..., None
     bare, films = [item.id for item in added if not item.caption], [film.words for film in result.films]
     if not bare and not films:
         return result
-    from studio.data.pieces.finding import find_pieces  # OpenCV, and the eye: only where there is something to look through
+    from studio.data.pieces.piece_finder import find_pieces  # OpenCV, and the eye: only where there is something to look through
 
     found = find_pieces(project, bare, report, should_stop, films=films)
     return replace(result, videos=list(found.videos), stopped=found.stopped)

@@ -12,11 +12,11 @@ from studio.data import persons
 from studio.data.looking.detail import blur
 from studio.data.looking.look import FaceLook
 from studio.data.media.clips import ClipInfo
+from studio.data.pieces.even_moments import Shown, shown_frames
 from studio.data.pieces.letters import SIDE as LETTERS_SIDE
 from studio.data.pieces.letters import Letters, find_letters
 from studio.data.pieces.moments import FADE_DELAY, SIDE, Fading, Measure, Measuring
 from studio.data.pieces.piece_facts import MOMENTS_A_SECOND, FacesThen, Stretch
-from studio.data.pieces.sampling import Shown, shown_frames
 from studio.disk import append_jsonl, read_jsonl
 from studio.models.eyes import FaceSight
 
@@ -130,7 +130,9 @@ class _Gathered:
         with_faces = self.sight is not None and number % _FACES_EVERY == 0
         with_letters = number % _LETTERS_EVERY == 0
         small = shown.pixels(SIDE)  # always made in the same way: two ways of scaling differ by more than a held frame
-        large = shown.pixels(FACES_SIDE if with_faces else LETTERS_SIDE) if with_faces or with_letters else small
+        large = small
+        if with_faces or with_letters:
+            large = shown.pixels(FACES_SIDE if with_faces else LETTERS_SIDE)
         grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         measure = self._measuring.measure(grey)
         self.measures.append(measure)
@@ -139,7 +141,10 @@ class _Gathered:
         if len(self.measures) > FADE_DELAY:
             self.blends.append(blend)
         self.cuts += self._cutting.add(number, small)
-        self.letters.append(find_letters(_shrink(large, LETTERS_SIDE)) if with_letters else self.letters[-1] if self.letters else Letters())
+        if with_letters or not self.letters:
+            self.letters.append(find_letters(_shrink(large, LETTERS_SIDE)))
+        else:
+            self.letters.append(self.letters[-1])
         if with_faces:
             self._look_for_faces(number, large, measure)
 

@@ -24,7 +24,7 @@ Result = PiecesReport
 
 
 def run(config: PiecesJob, work: Work) -> PiecesReport:
-    from studio.data.pieces.finding import find_pieces  # OpenCV: start-up time, and the window never loads it
+    from studio.data.pieces.piece_finder import find_pieces  # OpenCV: start-up time, and the window never loads it
 
     return find_pieces(work.project, config.items, work.recorder.report, work.recorder.should_stop, films=config.films)
 

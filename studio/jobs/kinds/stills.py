@@ -24,7 +24,7 @@ Result = StillsReport
 
 
 def run(config: StillsJob, work: Work) -> StillsReport:
-    from studio.data.pieces.finding import find_stills  # OpenCV: start-up time, and the window never loads it
+    from studio.data.pieces.piece_finder import find_stills  # OpenCV: start-up time, and the window never loads it
 
     return find_stills(work.project, config.item, work.recorder.report, work.recorder.should_stop)
 

@@ -11,12 +11,12 @@ from studio.data.media import clips
 from studio.data.media.kinds import sniff_file
 from studio.data.media.photos import load_photo
 from studio.data.pieces.adding import Source, add_pieces, without_known
+from studio.data.pieces.clip_stills import LEAST_APART_SECONDS, add_stills, find_candidates
+from studio.data.pieces.even_moments import fit_side
 from studio.data.pieces.looking_through import FACES_SIDE, VERSION, Through, look_at_faces, look_through
 from studio.data.pieces.piece_facts import LONGEST, MOMENTS_A_SECOND
 from studio.data.pieces.piece_report import PiecesReport, StillsReport, VideoReport, report_file
 from studio.data.pieces.proposing import Proposal, Wish, propose_pieces
-from studio.data.pieces.sampling import fit_side
-from studio.data.pieces.stills import LEAST_APART_SECONDS, add_stills, find_candidates
 from studio.data.pieces.whose import FoundPeople, find_people
 from studio.disk import file_sha256
 from studio.facts import write_facts
