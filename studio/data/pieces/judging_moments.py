@@ -23,6 +23,7 @@ OTHERS_SHARE = 0.4  # width of another face as a share of the person's (FACTS.md
 SHAKE_MOST = 0.006  # of the picture's width, from moment to moment
 STILL_DRIFTED = 0.01
 FACE_GAP_SECONDS = 1.25  # turned away for so long, the person is still there
+OTHERS_GAP_SECONDS = 3.0
 MARGIN = 2  # moments on both sides of a cut
 
 
@@ -150,6 +151,7 @@ def face_codes(through: Through, people: FoundPeople, short_side: float) -> np.n
     shots = np.searchsorted(through.cuts, np.arange(through.count), side="right")
     states = {moment: found[moment].code if moment in found else said.NOBODY for moment in looked}
     _forgive_gaps(states, looked, shots)
+    _join_others(states, looked, shots)
     places = np.array(looked)
     for number in range(through.count):
         near = places[max(0, np.searchsorted(places, number) - 1) : np.searchsorted(places, number) + 1]
@@ -192,6 +194,19 @@ def _forgive_gaps(states: dict[int, str], looked: list[int], shots: np.ndarray) 
             for between in looked:
                 if last < between < moment and states[between] == said.NOBODY:
                     states[between] = ""
+        last = moment
+
+
+def _join_others(states: dict[int, str], looked: list[int], shots: np.ndarray) -> None:
+    """Other people who are seen before and after are there in between, too: a face that is turned away is missed now and then."""
+    last = -1
+    for moment in looked:
+        if states[moment] != said.OTHER_PEOPLE:
+            continue
+        if last >= 0 and shots[last] == shots[moment] and moment - last <= OTHERS_GAP_SECONDS * MOMENTS_A_SECOND:
+            for between in looked:
+                if last < between < moment and states[between] == "":
+                    states[between] = said.OTHER_PEOPLE
         last = moment
 
 

@@ -29,7 +29,7 @@ def find_letters(picture: np.ndarray) -> Letters:
         keep[int(low * height) : int(high * height)] = True
     strokes[~keep] = 0
     turns = np.abs(np.diff(strokes.astype(np.int8), axis=1)).astype(np.float32)
-    dense = cv2.blur(turns, (max(9, width // 10), max(5, height // 36)), borderType=cv2.BORDER_CONSTANT) > _DENSE
+    dense = cv2.blur(turns, (max(9, width // 10), max(5, min(width, height) // 36)), borderType=cv2.BORDER_CONSTANT) > _DENSE
     count, _, boxes, _ = cv2.connectedComponentsWithStats(dense.astype(np.uint8), connectivity=8)
     lines = [box for box in boxes[1:count] if box[2] >= _LEAST_WIDE * width and box[3] <= _MOST_HIGH * height]
     if not lines:
