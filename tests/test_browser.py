@@ -38,6 +38,7 @@ FLAGS = [
     "--no-first-run",
 ]
 JOB_MS = 150_000  # a job on two slow cores
+PAGE_MS = 90_000  # until the page has come, while other tests use the cores
 playwright.expect.set_options(timeout=30_000)
 PHOTOS = tuple(f"{name}_{n}.jpg" for name in ("person_a", "person_b", "impostor") for n in (1, 2)) + ("astronaut.png", "bigbuckbunny.mp4")
 STEPS = 20
@@ -130,6 +131,7 @@ def page(browser, studio):
 def window(browser, address, width, height, **options):
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
     opened, complaints = context.new_page(), []
+    opened.set_default_timeout(PAGE_MS)
     opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("request", lambda request: complaints.append(f"outside: {request.url}") if is_foreign(request.url, address) else None)
@@ -257,11 +259,15 @@ def write_captions_by_hand(page, project):
 
 
 def find_and_replace(page, project, items):
-    page.get_by_role("button", name="Find and replace in all captions").click()
-    page.locator("#find-text textarea, #find-text input").fill("blue coat")
-    page.locator("#replace-text textarea, #replace-text input").fill("red hat")
-    page.click("#replace-button")
-    expect(page.locator("#studio-notice")).to_contain_text("Replaced in 8 captions")
+    """In the list of captions, with a look at what would change first."""
+    page.locator(".caption-switch button", has_text="Captions").click()
+    page.locator("#bulk-edit summary").click()
+    page.locator("#bulk-find").fill("blue coat")
+    page.locator("#bulk-text").fill("red hat")
+    expect(page.locator("#bulk-apply")).to_have_text("Change these 8 captions")
+    page.click("#bulk-apply")
+    expect(page.locator("#studio-notice")).to_contain_text("Changed 8 captions")
+    page.locator(".caption-switch button", has_text="Pictures").click()
     expect(page.locator("#caption-text")).to_have_value(re.compile("red hat"))
     expect(page.locator("#undo")).to_contain_text("Replacement in 8 captions")
     page.click("#undo")
