@@ -35,6 +35,7 @@ VERSIONS = {
     "motion": 1,
     "resemblance": 1,
     "sharpness": 1,
+    "visible": 1,
 }
 
 
