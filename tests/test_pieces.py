@@ -205,8 +205,8 @@ def test_a_long_clip_that_came_with_a_caption_stays_whole_and_it_is_said_what_of
     assert any("its 27.0 s stay together; training takes the first of them" in note.words for note in found.notes)
 
 
-def test_the_command_cuts_a_clip_and_says_what_is_left_out(person_project, film, run_json):
-    folder = person_project.root / "given"
+def test_the_command_cuts_a_clip_and_says_what_is_left_out(person_project, film, run_json, tmp_path):
+    folder = tmp_path / "given"
     folder.mkdir()
     (folder / "walk.mp4").write_bytes(film.read_bytes())
     (folder / "walk.txt").write_text("ohwx, a person in a suit")
