@@ -75,6 +75,10 @@ def test_a_clean_pair(project):
     assert found.why == ["Identity 90 % of your photos (88 to 92); motion 95 % of the base.", *USUAL] and found.sure == CLEAR
 
 
+def test_a_likeness_of_few_photos_is_said_about(project):
+    assert verdict(project, one(identity_about=True)).summary == "Identity about 90 % of your photos (88 to 92); motion 95 % of the base."
+
+
 def test_a_spoilt_pair(project):
     scores = {"identity": 0.6, "identity_fall": 0.2, "memorised": 2.5, "follows": 0.8}
     assert verdict(project, one(**scores, **of_strangers(resemblance=0.3, follows=0.8, change=0.09))).why == [
@@ -132,6 +136,8 @@ NOTES = [
     ({"identity": 0.91, "memorised": 2.0, "follows": 0.95}, "identity 91 %, prompt 95 %"),
     ({"identity": 0.91, "memorised": 2.04, "follows": 0.95}, "identity 91 %, prompt 95 %, near a training picture (2.0 times)"),
     ({"resemblance": 0.1, "follows": 0.8}, "like the person 10 %, prompt 80 %"),
+    ({"identity": 0.91, "visible": 0.5}, "identity 91 %"),
+    ({"identity": 0.91, "visible": 0.49}, "identity 91 %, face in 49 % of the frames"),
     (GOOD, ""),
 ]
 
