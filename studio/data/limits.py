@@ -11,13 +11,16 @@ MAX_PHOTO_PIXELS = 150_000_000  # a 150-megapixel camera; 30,000 x 30,000 is six
 MAX_PHOTO_SIDE = 4096  # a larger picture is never shown
 MAX_TRAINED_PIXELS = (
     2048**2
-)  # of the dataset's copy of a photo: no training takes more (DataConfig.photo_size); the original is kept as it is
+)  # of the dataset's copy of a photo: no training takes more (DataConfig.photo_size); a JPEG whose half has .7 of them is taken at half
 MIN_PHOTO_SIDE = 32
 
 MAX_CLIP_BYTES = 4 * GB
 MAX_CLIP_SECONDS = 10 * 60
 MAX_CLIP_PIXELS = 7680 * 4320  # a frame
 MAX_CLIP_FRAMES = 100_000
+MAX_FILM_BYTES = 32 * GB  # a film is no item: pieces are cut out of it (studio.data.pieces), and it stays in originals/
+MAX_FILM_SECONDS = 4 * 3600
+MAX_FILM_FRAMES = 1_000_000
 MAX_CLIP_SIDE = 1920  # larger clips are scaled down for training; the original is kept as it is
 
 MAX_ZIP_ENTRIES = 20_000  # named in an archive's directory, media or not
