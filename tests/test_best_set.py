@@ -10,7 +10,7 @@ from people_kit import HEIGHTS, TURNS, make_face, make_item, make_look, make_pho
 
 from studio.data.choosing import best_set
 from studio.data.choosing.best_set import Candidate, choose, find_lacks, hold_out
-from studio.data.choosing.proposing import Wishes, propose
+from studio.data.choosing.proposed_set import Wishes, propose
 from studio.data.choosing.variety import SAME_OUTFIT, SAME_PLACE, Traits, group_alike
 from studio.data.item_record import THEM, Said
 

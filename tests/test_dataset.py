@@ -274,7 +274,7 @@ def test_thumbnails_and_previews_are_small_files_of_the_cache(filled, tmp_path):
 def test_the_room_imports_without_torch_and_heavy_libraries():
     code = (
         "import sys; import studio.data.importer, studio.data.dataset, studio.data.captions, studio.data.media.thumbnails, studio.data.media.clips,"
-        "studio.data.choosing.proposing, studio.data.curation, studio.data.media.transcode;"
+        "studio.data.choosing.proposed_set, studio.data.curation, studio.data.media.transcode;"
         "print([m for m in ('torch', 'skimage', 'moviepy', 'wordfreq', 'av', 'scipy', 'imagehash') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -7,7 +7,7 @@ from typing import Any
 from studio.commands.output import Output, find_project
 from studio.data import curation, dataset
 from studio.data.choosing import by_hand
-from studio.data.choosing.proposing import Choice
+from studio.data.choosing.proposed_set import Choice
 from studio.data.judging.judge import figure_of_who, find_faults, how_many
 from studio.data.judging.thresholds import BY_NAME, checked_limits
 from studio.data.people import answers, around

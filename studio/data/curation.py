@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from studio.config import NUM_KEPT, DataConfig
 from studio.data import dataset
-from studio.data.choosing.proposing import Choice, Wishes, propose
+from studio.data.choosing.proposed_set import Choice, Wishes, propose
 from studio.data.curate_report import CurateReport, Proposal
 from studio.data.looking import looks
 from studio.data.looking.look import Look
