@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 from studio.config import EXPERTS, TrainConfig, from_dict, nest, to_dict
 from studio.data.item_record import Item
 from studio.disk import file_sha256, write_json
-from studio.export.dataset import group_for_trainers
+from studio.export.dataset_copy import group_for_trainers
 from studio.export.source import Source
 from studio.models.preset import model_preset
 from studio.project_facts import Person

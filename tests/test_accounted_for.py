@@ -15,7 +15,7 @@ from PIL import Image
 
 from studio.data import dataset
 from studio.data.importer import import_media
-from studio.data.incoming.report import ImportReport
+from studio.data.incoming.import_report import ImportReport
 from studio.data.incoming.sorting import Answers
 
 PHOTO = "a photo"

@@ -66,13 +66,13 @@ TORCH_FREE = {
     "models/fetch/fetchables/caption_models.py",
     "models/fetch/needed.py",
     "models/fetch/offers.py",
-    "models/fetch/download.py",
+    "models/fetch/downloading.py",
     "models/fetch/connection.py",
     "models/fetch/hub.py",
     "models/files/weight_files.py",
     "models/files/layouts.py",
     "models/files/folders.py",
-    "models/files/comfyui.py",
+    "models/files/comfyui_files.py",
     "models/files/comfyui_folders.py",
     "models/files/extra_model_paths.py",
     "training/endure/deadline.py",
@@ -107,8 +107,8 @@ TORCH_FREE = {
     "data/curation.py",
     "data/media/clips.py",
     "tiny/world.py",
-    "tiny/drawing.py",
-    "tiny/demo.py",
+    "tiny/pixel_drawing.py",
+    "tiny/demo_project.py",
 }
 
 

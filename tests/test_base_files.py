@@ -12,11 +12,11 @@ from studio import cli
 from studio.errors import Problem
 from studio.evaluation.telling import Errors, judge
 from studio.models.catalogue import describe_model, find_model, link_model
-from studio.models.files.comfyui import find_files
+from studio.models.files.comfyui_files import find_files
 from studio.models.files.distilled import distilled
 from studio.models.files.weight_files import stored_weights
 from studio.models.loading import load_expert
-from studio.tiny.demo import draw_media
+from studio.tiny.demo_project import draw_media
 
 HIGH, LOW = "wan2.2_t2v_high_noise_14B_fp32.safetensors", "wan2.2_t2v_low_noise_14B_fp32.safetensors"
 STEM, PARTS = "diffusion_pytorch_model", 3

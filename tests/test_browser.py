@@ -20,7 +20,7 @@ from studio.data.importer import import_media
 from studio.evaluation.report import write_report
 from studio.models.preset import model_preset
 from studio.project_facts import ChosenPair, Permission
-from studio.tiny.demo import was_made
+from studio.tiny.demo_project import was_made
 from studio.workspace import Workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

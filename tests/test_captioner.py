@@ -11,7 +11,7 @@ import pytest
 from studio.config import CaptionConfig, list_presets, load_preset
 from studio.data import dataset
 from studio.data.captions.answer import read_answer
-from studio.data.captions.report import CaptionReport
+from studio.data.captions.caption_report import CaptionReport
 from studio.errors import Problem
 
 STYLE = load_preset("captions", "standard")
@@ -235,7 +235,7 @@ def test_a_large_drawing_is_seen_as_the_cells_that_it_was_made_of(untaught):
 
     from studio.models.captioners.places import load_captioner
     from studio.tiny import world
-    from studio.tiny.drawing import draw_photo
+    from studio.tiny.pixel_drawing import draw_photo
 
     captioner = load_captioner(untaught)
     rng = random.Random(0)

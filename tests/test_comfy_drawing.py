@@ -14,7 +14,7 @@ from model_kit import load_pipeline, lora_state
 from stock_kit import run_pipeline
 
 from studio.config import SweepConfig
-from studio.export.comfy.drawing import Drawing
+from studio.export.comfy.sampling import Drawing
 from studio.models import lora
 from studio.models.files.lora_files import save_lora_file
 from studio.models.loading import load_expert, load_text_encoder, load_vae

@@ -9,11 +9,11 @@ from comfy_kit import HIGH, LOW, make_empty_comfyui, make_project, make_whole_co
 
 from studio import cli
 from studio.errors import Problem
-from studio.export.comfy import words
+from studio.export.comfy import sentences
 from studio.export.comfy.installation import find_installation
 from studio.export.comfy.placing import NOTES, read_notes, take_back
 from studio.export.comfy.use import put_into_comfyui
-from studio.export.pairs import export_pair
+from studio.export.exporting import export_pair
 from studio.workspace import Workspace
 
 
@@ -106,8 +106,8 @@ def test_what_was_put_there_comes_out_again_and_nothing_else(workspace, root):
     assert everything(root) == before
     assert set(taken.removed) >= {HIGH, LOW} and not (taken.changed or taken.held or taken.gone)
     assert not (project.root / NOTES).exists()
-    assert "Taken back out: " in words.tell_taken_back(taken)
-    assert words.tell_taken_back(take_back(project)) == "Nothing of this person was put into ComfyUI."
+    assert "Taken back out: " in sentences.tell_taken_back(taken)
+    assert sentences.tell_taken_back(take_back(project)) == "Nothing of this person was put into ComfyUI."
 
 
 def test_what_lay_there_before_or_was_changed_since_stays(workspace, root):
@@ -120,7 +120,7 @@ def test_what_lay_there_before_or_was_changed_since_stays(workspace, root):
     taken = take_back(project)
     assert high.is_file() and listed.read_text(encoding="utf-8") == "mine now"
     assert (taken.removed, taken.changed, taken.gone) == ((), (listed.name,), (LOW,))
-    said = words.tell_taken_back(taken)
+    said = sentences.tell_taken_back(taken)
     assert f"Changed since they were put there, and left where they are: {listed.name}." in said and f"Gone already: {LOW}." in said
 
 

@@ -16,7 +16,7 @@ from studio.disk import write_json
 from studio.errors import Problem
 from studio.models.catalogue import describe_model, find_model, link_model
 from studio.models.files import comfyui_folders
-from studio.models.files.comfyui import find_files
+from studio.models.files.comfyui_files import find_files
 from studio.models.loading import load_expert, load_text_encoder, load_vae
 from studio.models.preset import model_preset
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from studio import disk
 from studio.data import dataset, limits
-from studio.data.captions.files import decode_text
+from studio.data.captions.caption_files import decode_text
 from studio.data.cutting import cut_clip
 from studio.data.importer import import_media
 from studio.data.media.thumbnails import preview, thumbnail

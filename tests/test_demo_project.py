@@ -14,11 +14,11 @@ from studio.data.captions.rules import check_caption
 from studio.data.dataset import get_item, list_items, remove_item, set_caption
 from studio.data.importer import import_media
 from studio.models.catalogue import find_model
-from studio.tiny import demo, world
-from studio.tiny.demo import CLASS_NOUN, PERSON, STRANGER, TRIGGER, draw_media, ensure_demo_project, scene_of
+from studio.tiny import demo_project, world
+from studio.tiny.demo_project import CLASS_NOUN, PERSON, STRANGER, TRIGGER, draw_media, ensure_demo_project, scene_of
 
 FAULTS = {"0013": "blurred", "0014": "nearly the same picture as 0005", "0015": "shows a different person", "0016": "too dark"}
-NUM_ITEMS = demo.NUM_PHOTOS + len(FAULTS) + len(demo.MOTIONS)
+NUM_ITEMS = demo_project.NUM_PHOTOS + len(FAULTS) + len(demo_project.MOTIONS)
 
 
 def hashes(folder):
@@ -55,7 +55,7 @@ def test_nobody_has_seen_the_person_and_most_of_her_has_no_words():
 
 
 def test_the_good_pictures_show_the_person_in_many_ways():
-    scenes = [scene_of(i) for i in range(demo.NUM_PHOTOS + len(demo.MOTIONS))]
+    scenes = [scene_of(i) for i in range(demo_project.NUM_PHOTOS + len(demo_project.MOTIONS))]
     assert not any(world.is_held_out_scene(scene) for scene in scenes) and len(set(scenes)) == len(scenes)
     for what, choices in (
         ("shirt", world.SHIRT),
@@ -64,8 +64,8 @@ def test_the_good_pictures_show_the_person_in_many_ways():
         ("framing", world.FRAMING),
         ("light", world.LIGHT),
     ):
-        assert {getattr(scene, what) for scene in scenes[: demo.NUM_PHOTOS]} == set(choices)
-    assert 2 <= sum(scene.glasses for scene in scenes[: demo.NUM_PHOTOS]) <= 4
+        assert {getattr(scene, what) for scene in scenes[: demo_project.NUM_PHOTOS]} == set(choices)
+    assert 2 <= sum(scene.glasses for scene in scenes[: demo_project.NUM_PHOTOS]) <= 4
 
 
 def test_the_same_files_are_drawn_every_time_and_captions_only_when_asked(tmp_path):
@@ -145,7 +145,7 @@ def test_a_half_made_demo_is_filled_and_a_persons_own_demo_is_left_alone(workspa
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
-        patch.setattr(demo, "import_media", fail_halfway)
+        patch.setattr(demo_project, "import_media", fail_halfway)
         ensure_demo_project(workspace)
     project = ensure_demo_project(workspace)
     assert project != own and len(list_items(project)) == NUM_ITEMS and not list_items(own)
@@ -154,7 +154,7 @@ def test_a_half_made_demo_is_filled_and_a_persons_own_demo_is_left_alone(workspa
 
 def test_the_demo_needs_no_torch(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from studio.workspace import Workspace; from studio.tiny.demo import ensure_demo_project\n"
+        "import sys; from pathlib import Path; from studio.workspace import Workspace; from studio.tiny.demo_project import ensure_demo_project\n"
         "ensure_demo_project(Workspace(Path(sys.argv[1]))); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)

@@ -27,7 +27,7 @@ from studio.jobs.kinds.download import DownloadJob
 from studio.jobs.recorder import Recorder
 from studio.models.catalogue import describe_model, find_model
 from studio.models.fetch import offers as sources
-from studio.models.fetch.download import PARTS, WAITS, DownloadReport, download_model, list_needed
+from studio.models.fetch.downloading import PARTS, WAITS, DownloadReport, download_model, list_needed
 from studio.models.fetch.fetchable import describe, find_fetchable
 from studio.models.fetch.needed import names_of_diffusers_folder
 from studio.models.files.folders import check_folder
@@ -743,7 +743,7 @@ def test_a_download_that_failed_says_why_where_it_was_started(hub, person, monke
 
 
 def test_neither_the_window_nor_the_launcher_loads_the_hubs_library():
-    modules = "studio.models.fetch.download, studio.models.fetch.offers, studio.jobs.launcher, studio.jobs.worker, studio.jobs.kinds.download, studio.commands.models"
+    modules = "studio.models.fetch.downloading, studio.models.fetch.offers, studio.jobs.launcher, studio.jobs.worker, studio.jobs.kinds.download, studio.commands.models"
     code = f"import {modules}, sys; sys.exit(bool({{'huggingface_hub', 'torch', 'httpx2'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=launcher.ROOT).returncode == 0
 
@@ -877,7 +877,7 @@ def test_a_captioner_that_is_here_already_is_linked(run, captioner_files, worksp
 
 
 def test_the_command_fetches_the_captioner_and_lists_it(run, captioner_hub, workspace, monkeypatch):
-    monkeypatch.setattr("studio.models.fetch.download.free_disk_gb", lambda path: 500.0)
+    monkeypatch.setattr("studio.models.fetch.downloading.free_disk_gb", lambda path: 500.0)
     monkeypatch.setattr(models_command, "free_disk_gb", lambda path: 500.0)
     code, out, _ = run("download", CAPTIONER, "--yes", "--json")
     assert code == 0 and json.loads(out)["state"] == "done"

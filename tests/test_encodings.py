@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from studio.data import dataset
-from studio.data.captions.files import clean_caption
+from studio.data.captions.caption_files import clean_caption
 from studio.data.captions.rules import NO_TRIGGER, audit, check_caption, class_prompt
 from studio.data.captions.whole_words import whole_word
 from studio.data.importer import import_media

@@ -24,9 +24,9 @@ from studio.evaluation.clip_files import write_clip
 from studio.evaluation.judge.verdict import VERDICT_VERSION
 from studio.evaluation.sweep_facts import ComparedPair, Sweep
 from studio.evaluation.sweeps import write_sweep
+from studio.export.exporting import export_pair
 from studio.export.left_out import Fate, account, left_out
 from studio.export.lora_keys import check_lora
-from studio.export.pairs import export_pair
 from studio.export.targets import find_target, target_names
 from studio.export.writing import to_toml
 from studio.models import lora

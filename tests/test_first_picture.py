@@ -29,7 +29,7 @@ from studio.evaluation.drawing import run_sweep
 from studio.evaluation.first_pictures import choose_first_pictures, describe_first_pictures
 from studio.evaluation.prompts import standard_prompts
 from studio.evaluation.sweep_plan import plan_sweep
-from studio.export.pairs import export_pair
+from studio.export.exporting import export_pair
 from studio.machine import read_machine
 from studio.models.catalogue import BaseModel, link_model
 from studio.models.fetch.needed import names_of_diffusers_folder

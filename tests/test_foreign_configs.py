@@ -10,7 +10,7 @@ from export_kit import make_source
 from studio import cli
 from studio.config import TrainConfig, flatten, from_dict, merge, nest, to_dict
 from studio.errors import Problem
-from studio.export.reading.files import MAX_BYTES
+from studio.export.reading.config_files import MAX_BYTES
 from studio.export.reading.taking_over import read_configs
 from studio.export.reading.values import Counts
 from studio.export.targets import ai_toolkit, diffusion_pipe

@@ -20,7 +20,7 @@ from studio import cli, disk
 from studio.config import EXPERTS, CaptionConfig, to_dict
 from studio.disk import append_jsonl, read_json, read_jsonl, write_json
 from studio.errors import Problem
-from studio.jobs import launcher, processes, state, waiting
+from studio.jobs import launcher, processes, state, turns
 from studio.jobs.kind import GPU, PROCESSOR, JobConfig, read_config
 from studio.jobs.kinds.caption import CaptionJob
 from studio.jobs.kinds.curate import CurateJob
@@ -136,16 +136,16 @@ def test_what_waits_says_for_what_and_until_when(project, trainer):
     first, second = queue_captions(project, "Write captions", 600), queue_captions(project, "Again")
     third = queue_captions(project, "Last")
     [photos] = queue_import(project, "nowhere")
-    by_run = {turn.job.run_dir: turn for turn in waiting.all_turns(project.workspace)}
+    by_run = {turn.job.run_dir: turn for turn in turns.all_turns(project.workspace)}
     assert [by_run[run].after.title for run in (first, second, third)] == ["Train Anna", "Write captions", "Again"]
     assert 89_000 < by_run[first].seconds <= 90_000 and 599 < by_run[second].seconds - by_run[first].seconds < 601
     assert by_run[first].words().startswith("waits for: Train Anna, about 25 h (until ")
     assert by_run[third].seconds is None and by_run[third].words() == "waits for: Again; not known how long"
     assert by_run[photos].after is None and by_run[photos].words() == "is about to begin"
     launcher.hold_queue(project.workspace)
-    assert "paused" in waiting.find_turn(state.read_status(first)).words()
-    assert waiting.find_turn(state.read_status(photos)).words() == "is about to begin"
-    assert waiting.find_turn(state.read_status(trainer[0])) is None
+    assert "paused" in turns.find_turn(state.read_status(first)).words()
+    assert turns.find_turn(state.read_status(photos)).words() == "is about to begin"
+    assert turns.find_turn(state.read_status(trainer[0])) is None
 
 
 def test_a_job_that_goes_on_is_expected_to_take_what_is_left(project):

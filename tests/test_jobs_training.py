@@ -45,7 +45,7 @@ def prepared(tmp_path_factory, tiny_base):
     workspace = Workspace(tmp_path_factory.mktemp("prepared"))
     project = workspace.create_project("Anna", trigger="ohwx", base_model="tiny", permission=Permission(granted=True))
     folder = tmp_path_factory.mktemp("photos")
-    from studio.tiny.demo import draw_media
+    from studio.tiny.demo_project import draw_media
 
     draw_media(folder, faults=False, captions=True)
     import_media(project, sorted(folder.glob("photo-0[1-4]*")))

@@ -16,8 +16,8 @@ from studio.evaluation.judge.watching import Watcher
 from studio.evaluation.sweep_facts import Prompt
 from studio.models.observer import ObserverConfig
 from studio.models.observer_prompts import named_in
-from studio.tiny import demo, world
-from studio.tiny.drawing import draw_clip, draw_photo
+from studio.tiny import demo_project, world
+from studio.tiny.pixel_drawing import draw_clip, draw_photo
 
 CONFIG = ObserverConfig(
     person={"hair": list(world.HAIR), "style": list(world.STYLE), "skin": list(world.SKIN), "beard": [False, True]},
@@ -84,7 +84,7 @@ def test_too_few_or_too_different_pictures_are_no_measure(references, words):
 
 
 def photos(count=12):
-    return [np.asarray(draw_photo(demo.PERSON, demo.scene_of(i))) for i in range(count)]
+    return [np.asarray(draw_photo(demo_project.PERSON, demo_project.scene_of(i))) for i in range(count)]
 
 
 def test_a_repeated_photo_is_found_in_any_size_and_a_new_scene_is_not():
@@ -93,7 +93,7 @@ def test_a_repeated_photo_is_found_in_any_size_and_a_new_scene_is_not():
     repeated = np.clip(photos()[4].repeat(2, 0).repeat(2, 1) + noise, 0, 255).astype(np.uint8)
     assert copies.nearness(repeated) > 2
     rng = random.Random(0)
-    new = [copies.nearness(draw_clip(demo.PERSON, world.draw_scene(rng, None, held_out=True))) for _ in range(8)]
+    new = [copies.nearness(draw_clip(demo_project.PERSON, world.draw_scene(rng, None, held_out=True))) for _ in range(8)]
     assert np.median(new) < 1.6
 
 
@@ -137,7 +137,7 @@ def test_every_caption_of_the_world_is_understood():
 def test_what_a_prompt_says_is_seen_and_what_it_does_not_show_is_missed(tiny_base):
     observer = find_observer(tiny_base)
     scene = world.Scene("red", "sky", "facing forward", "close-up", "daylight", motion="walking right")
-    frames = draw_clip(demo.PERSON, scene)
+    frames = draw_clip(demo_project.PERSON, scene)
     right = prompt_accuracy(observer, world.caption(scene, "ohwx, a person"), frames)
     wrong = world.caption(scene, "ohwx, a person").replace("red shirt", "green shirt").replace("walking right", "walking left")
     assert right > 0.8 and prompt_accuracy(observer, wrong, frames) == pytest.approx(right - 2 / 6)
@@ -150,13 +150,15 @@ def test_what_a_prompt_says_is_seen_and_what_it_does_not_show_is_missed(tiny_bas
 def put_photos(project, count):
     project.dataset_dir.mkdir(parents=True, exist_ok=True)
     for i in range(count):
-        draw_photo(demo.PERSON, demo.scene_of(i), 4).save(project.dataset_dir / f"{i + 1:04d}.jpg", quality=95)
+        draw_photo(demo_project.PERSON, demo_project.scene_of(i), 4).save(project.dataset_dir / f"{i + 1:04d}.jpg", quality=95)
 
 
 def test_clips_stand_in_where_photos_are_too_few(project):
     put_photos(project, 1)
     for i in (1, 2):
-        demo.write_clip(project.dataset_dir / f"clip-{i:02d}.mp4", draw_clip(demo.PERSON, demo.scene_of(i, "nodding"), 33, 4))
+        demo_project.write_clip(
+            project.dataset_dir / f"clip-{i:02d}.mp4", draw_clip(demo_project.PERSON, demo_project.scene_of(i, "nodding"), 33, 4)
+        )
     pictures, groups = read_references(project)
     assert sorted(set(groups.tolist())) == [0, 1, 2] and len(pictures) == len(groups) > 8
     put_photos(project, 3)
@@ -173,24 +175,24 @@ def test_the_person_is_told_from_a_stranger_and_a_copy_from_a_picture(project, t
     watcher = Watcher(project, tiny_base)
     scene = world.Scene("red", "sky", "facing forward", "upper body", "daylight", motion="nodding")
     text = world.caption(scene, "ohwx, a person")
-    person = seen(watcher, draw_clip(demo.PERSON, scene), text, "person")
+    person = seen(watcher, draw_clip(demo_project.PERSON, scene), text, "person")
     assert all(value == round(value, 4) for value in person.values())
     assert all(person[name] != round(person[name], 3) for name in ("identity", "identity_fall", "memorised"))
     assert person["identity"] > 0.7 and abs(person["identity_fall"]) < 0.3 and person["memorised"] < 2 and person["follows"] > 0.8
-    stranger = seen(watcher, draw_clip(demo.STRANGER, scene), text, "class")
+    stranger = seen(watcher, draw_clip(demo_project.STRANGER, scene), text, "class")
     assert stranger["resemblance"] == round(stranger["resemblance"], 4) != round(stranger["resemblance"], 3)
     assert stranger["resemblance"] < 0.5 and stranger.keys() == {"resemblance", "follows"}
     assert person.keys() == {"identity", "identity_fall", "memorised", "follows"}
     copied = seen(watcher, np.stack([photos()[3]] * 9), text, "person")
     assert copied["memorised"] > 2
-    of_three = seen(watcher, draw_clip(demo.PERSON, scene), "a red shirt, daylight, walking left", "person")
+    of_three = seen(watcher, draw_clip(demo_project.PERSON, scene), "a red shirt, daylight, walking left", "person")
     assert of_three["follows"] == 0.6667
 
 
 def test_without_photos_obedience_is_measured_and_likeness_says_why_not(project, tiny_base):
     watcher = Watcher(project, tiny_base)
     scene = world.Scene("red", "sky", motion="nodding")
-    scores = seen(watcher, draw_clip(demo.PERSON, scene), "a red shirt", "person")
+    scores = seen(watcher, draw_clip(demo_project.PERSON, scene), "a red shirt", "person")
     assert scores == {"follows": 1.0} and "at least 3" in watcher.trouble
 
 

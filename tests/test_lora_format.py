@@ -13,15 +13,15 @@ from test_export import EXPERTS, PAIR, lora_states, trained  # noqa: F401 - fixt
 from studio import cli
 from studio.disk import file_sha256
 from studio.errors import Problem
+from studio.export.exporting import export_pair, read_export
 from studio.export.lora_format import FORMATS, write_in_format
-from studio.export.pairs import export_pair, read_export
 from studio.export.targets import find_target, target_names
 from studio.models.loading import load_expert
 from studio.models.lora import apply_lora
 from studio.models.loras.names import our_key
 from studio.models.loras.reading import read_lora, read_lora_file
 from studio.training.pairs import find_pair
-from studio.ui.evaluate.comfyui import read_lora_format, save_lora_format
+from studio.ui.evaluate.comfyui_fold import read_lora_format, save_lora_format
 
 TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 

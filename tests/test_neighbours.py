@@ -18,7 +18,7 @@ from PIL import Image
 from studio.config import TrainConfig, from_dict
 from studio.data.item_record import Item
 from studio.data.media.clips import probe_clip
-from studio.export.dataset import group_for_trainers
+from studio.export.dataset_copy import group_for_trainers
 from studio.export.media import copy_photo
 from studio.export.source import Source
 from studio.export.targets import find_target

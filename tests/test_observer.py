@@ -22,7 +22,6 @@ from studio.models.catalogue import find_model
 from studio.models.observer import CONFIG_FILE, WEIGHTS_FILE, Observer, save_observer, to_cells
 from studio.models.preset import model_preset
 from studio.tiny import world
-from studio.tiny.drawing import CELL, draw_cells, draw_clip, draw_photo
 from studio.tiny.eye import observer_training
 from studio.tiny.eye.observer_measures import draw_sibling, measure_observer
 from studio.tiny.eye.observer_training import (
@@ -37,6 +36,7 @@ from studio.tiny.eye.observer_training import (
     similarity_targets,
     wear,
 )
+from studio.tiny.pixel_drawing import CELL, draw_cells, draw_clip, draw_photo
 from studio.training.step.randomness import generator
 
 

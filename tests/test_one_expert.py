@@ -18,19 +18,19 @@ from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.drawing import run_sweep
 from studio.evaluation.judge.verdict import verdict
-from studio.export.pairs import export_pair
+from studio.export.exporting import export_pair
 from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
 from studio.models.catalogue import describe_model, find_model, link_model
 from studio.models.fetch.needed import names_of_diffusers_folder
-from studio.models.files.comfyui import find_files
+from studio.models.files.comfyui_files import find_files
 from studio.models.loading import load_expert, load_vae
 from studio.models.preset import list_models, model_preset
 from studio.models.render import decode_frames, draw_stage, start_state
 from studio.training.loop import train
 from studio.training.pairs import list_pairs
 from studio.training.plan.planner import propose
-from studio.ui.train.experts import read_lanes
+from studio.ui.train.expert_progress import read_lanes
 
 FIRST = '[[experts]]\nname = "high_noise"\nwords = "layout and motion"\nnoise = [0.875, 1.0]\nguidance = 1.5\n\n'
 ONE = {FIRST: "", "noise = [0.0, 0.875]": "noise = [0.0, 1.0]"}

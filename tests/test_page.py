@@ -24,7 +24,7 @@ from studio.project_facts import Permission
 from studio.training.pairs import damaged_pairs, list_pairs, pair_folder
 from studio.ui.evaluate import view as evaluate_view
 from studio.ui.side import chooser as chooser_view
-from studio.ui.side import projects
+from studio.ui.side import project_menu
 
 WORDS = {"kim": "ohwx, Kim on a pier at dusk", "carla": "zxqv, Carla in a red armchair"}
 
@@ -96,7 +96,7 @@ def test_a_damaged_curation_file_empties_the_pictures_and_the_person_still_stand
 def test_a_broken_project_file_is_in_the_chooser_and_its_page_says_what_to_do(people):
     kim, carla = people
     carla.file.write_bytes(b'{"name": "Carl')
-    assert projects.project_choices(kim.workspace) == [("Kim", "kim"), ("carla (damaged)", "carla")]
+    assert project_menu.project_choices(kim.workspace) == [("Kim", "kim"), ("carla (damaged)", "carla")]
     window = Window(kim.workspace, "kim")
     window.choose("carla")
     window.look()

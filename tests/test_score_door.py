@@ -18,7 +18,7 @@ SIZE, PROMPTS = (32, 32), ("Portrait | [trigger], a [class], smiling", "Stranger
 BRIGHTNESS = '''"""How bright a clip is."""
 
 from studio.evaluation.judge.score import Column, Fault, Finding, Needs, Score, median_of_all
-from studio.evaluation.judge.words import percent_or_not
+from studio.evaluation.judge.figures import percent_or_not
 
 SCORE = Score(
     name="brightness",

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from studio.evaluation.judge.clip_look import Look
 from studio.evaluation.judge.likeness import Copies, Likeness
-from studio.evaluation.judge.look import Look
 from studio.evaluation.judge.score import Clips
 from studio.evaluation.judge.scores import all_scores
 from studio.evaluation.sweep_facts import Prompt

@@ -27,14 +27,14 @@ TAKING_APART = {
     "index",
 }
 WORDS_OF_OTHERS = {
-    "data/captions/files.py",  # Python's own, of a file that ends within a letter
+    "data/captions/caption_files.py",  # Python's own, of a file that ends within a letter
     "data/remarks.py",  # files of versions in which sentences were data
     "export/reading/advice.py",  # what parsers of configs complain of
     "errors.py",  # a library's, of a full disk
     "jobs/problems.py",  # torch's, CUDA's and Windows'
     "machine.py",  # Linux's, of the processor
     "models/loading.py",  # CUDA's
-    "tiny/drawing.py",  # the pixel world's prompts
+    "tiny/pixel_drawing.py",  # the pixel world's prompts
     "tiny/words/captioner_training.py",
 }
 ASKED_BY_FILE = (
@@ -243,3 +243,16 @@ def test_a_file_can_be_read_at_a_sitting():
         if (count := len(path.read_text(encoding="utf-8").splitlines())) > MOST_LINES
     }
     assert not long
+
+
+SAME_PART_OF_EACH_TAB = {"tab", "view", "choice"}
+SAME_TRAINER = {"ai_toolkit", "diffusion_pipe", "musubi"}  # what is written for it, read of it, and known of its rules
+
+
+def test_two_files_never_share_a_name():
+    places = {}
+    for path in TREES:
+        if path.name != "__init__.py":
+            places.setdefault(path.stem, []).append(path.relative_to(ROOT).as_posix())
+    shared = {name: files for name, files in places.items() if len(files) > 1 and name not in SAME_PART_OF_EACH_TAB | SAME_TRAINER}
+    assert not shared

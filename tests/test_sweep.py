@@ -18,7 +18,7 @@ from studio.evaluation.clip_files import IMAGE_DESCRIPTION, METADATA, read_clip,
 from studio.evaluation.composition import compose_comparison
 from studio.evaluation.drawing import run_sweep
 from studio.evaluation.drawing_memory import blocks_to_swap, how_to_keep
-from studio.evaluation.judge.look import Look
+from studio.evaluation.judge.clip_look import Look
 from studio.evaluation.judge.measuring import measure
 from studio.evaluation.judge.score import Needs
 from studio.evaluation.judge.scores import all_scores
@@ -30,8 +30,8 @@ from studio.evaluation.sweep_plan import plan_sweep
 from studio.models.catalogue import BaseModel
 from studio.models.files.lora_files import save_lora_file
 from studio.models.preset import model_preset
-from studio.tiny import demo, world
-from studio.tiny.drawing import draw_clip, draw_photo
+from studio.tiny import demo_project, world
+from studio.tiny.pixel_drawing import draw_clip, draw_photo
 from studio.training.pairs import pair_file_name, pair_folder
 from studio.training.plan.memory import block_bytes
 
@@ -335,7 +335,7 @@ def put_photos(project, numbers):
     """Drawn photos of one person, put into dataset/ by hand."""
     project.dataset_dir.mkdir(parents=True, exist_ok=True)
     for i in numbers:
-        draw_photo(demo.PERSON, demo.scene_of(i), 4).save(project.dataset_dir / f"{i + 1:04d}.jpg", quality=95)
+        draw_photo(demo_project.PERSON, demo_project.scene_of(i), 4).save(project.dataset_dir / f"{i + 1:04d}.jpg", quality=95)
 
 
 def measured(project, result):
@@ -399,10 +399,12 @@ def test_the_person_drawn_well_wins_over_too_little_and_over_copies_that_took_st
     def draw(step, prompt):
         scene = SCENES[prompt % 3]
         if prompt == 3:
-            return draw_clip(demo.PERSON if step == 30 else somebody, scene)
+            return draw_clip(demo_project.PERSON if step == 30 else somebody, scene)
         if step == 30:
-            return np.stack([np.asarray(draw_photo(demo.PERSON, demo.scene_of(prompt)))] * 9)  # a photo, whatever was asked for
-        return draw_clip({0: somebody, 10: demo.STRANGER, 20: demo.PERSON}[step], scene)
+            return np.stack(
+                [np.asarray(draw_photo(demo_project.PERSON, demo_project.scene_of(prompt)))] * 9
+            )  # a photo, whatever was asked for
+        return draw_clip({0: somebody, 10: demo_project.STRANGER, 20: demo_project.PERSON}[step], scene)
 
     folder = sweeps.open_sweep(tiny_project, config)
     draw_instead(folder, sweeps.read_sweep(folder), draw)

@@ -11,11 +11,11 @@ from studio.disk import read_json
 from studio.models.loading import Vae, load_expert, load_text_encoder, load_vae
 from studio.models.lora import add_lora, trainable_lora
 from studio.tiny import denoiser, stage, world
-from studio.tiny.drawing import draw_cells, draw_clip, draw_photo
+from studio.tiny.lessons import Codec, Pool, draw_groups, to_pixels, vary_caption
 from studio.tiny.measures import measure_motions, measure_photos
 from studio.tiny.muon import _orthogonal
 from studio.tiny.pack import MEASURES_FILE
-from studio.tiny.samples import Codec, Pool, draw_groups, to_pixels, vary_caption
+from studio.tiny.pixel_drawing import draw_cells, draw_clip, draw_photo
 from studio.tiny.vae import build_vae
 from studio.tiny.words.text import build_text_encoder, build_tokenizer
 from studio.tiny.words.text_training import train_text_encoder

@@ -37,11 +37,11 @@ from studio.jobs.kinds.curate import CurateJob
 from studio.jobs.kinds.import_media import ImportJob
 from studio.jobs.kinds.train import TrainJob
 from studio.project_facts import Permission
-from studio.tiny.demo import ensure_demo_project
+from studio.tiny.demo_project import ensure_demo_project
 from studio.ui import actions, app, uploads
 from studio.ui import formatting as f
 from studio.ui.app import build, make_app
-from studio.ui.dataset import results as results_view
+from studio.ui.dataset import job_results as results_view
 from studio.ui.dataset import tab as dataset_tab
 from studio.ui.dataset import view as dataset_view
 from studio.ui.drop import Drop

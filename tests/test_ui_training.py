@@ -30,7 +30,7 @@ from studio.ui.settings_form import label_of
 from studio.ui.train import choice as train_choice
 from studio.ui.train import plan as train_plan
 from studio.ui.train import view as train_view
-from studio.ui.train.experts import Turn
+from studio.ui.train.expert_progress import Turn
 from studio.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,7 +16,7 @@ from studio.jobs.kinds.curate import CurateJob
 from studio.jobs.kinds.duplicate import DuplicateJob, DuplicateReport
 from studio.jobs.worker import run_job
 from studio.project_facts import ChosenPair
-from studio.ui.side import chooser, projects
+from studio.ui.side import chooser, project_menu
 from studio.workspace import Workspace
 
 
@@ -46,23 +46,23 @@ def run(workspace, *command):
 
 
 def test_a_person_gets_another_name_and_keeps_the_folder(anna, capsys):
-    assert projects.rename(anna, "  Anna   Müller ") == "Anna is called Anna Müller now."
+    assert project_menu.rename(anna, "  Anna   Müller ") == "Anna is called Anna Müller now."
     assert anna.facts().name == "Anna Müller" and anna.slug == "anna"
     assert run(anna.workspace, "rename", "Anna Müller", "Zoë") == 0 and "is called Zoë now" in capsys.readouterr().out
     with pytest.raises(ValueError, match="name is empty"):
-        projects.rename(anna, " \u200b ")
+        project_menu.rename(anna, " \u200b ")
     assert run(anna.workspace, "rename", "nobody", "Zoë") == 2
 
 
 def test_equal_names_are_told_where_a_name_is_given(anna, capsys):
     workspace = anna.workspace
     other = workspace.create_project("Bea")
-    assert projects.check_name_live(workspace, " anna") == (
+    assert project_menu.check_name_live(workspace, " anna") == (
         "There is a project of that name already (anna); in the list their folders will tell them apart."
     )
-    assert projects.check_name_live(workspace, "Cleo") == projects.check_name_live(workspace, " ") == ""
-    assert "2 projects have that name" in projects.rename(other, "Anna")
-    assert projects.project_choices(workspace) == [("Anna (anna)", "anna"), ("Anna (bea)", "bea")]
+    assert project_menu.check_name_live(workspace, "Cleo") == project_menu.check_name_live(workspace, " ") == ""
+    assert "2 projects have that name" in project_menu.rename(other, "Anna")
+    assert project_menu.project_choices(workspace) == [("Anna (anna)", "anna"), ("Anna (bea)", "bea")]
     assert run(workspace, "rename", "bea", "anna") == 0
     assert "their folders tell them apart: anna, bea" in capsys.readouterr().out
 
@@ -96,7 +96,7 @@ def test_a_duplicate_that_is_stopped_or_killed_leaves_nothing(anna, monkeypatch)
 
 def test_a_deleted_project_comes_back_whole(anna, capsys):
     before, workspace = files(anna.root), anna.workspace
-    assert "can be brought back" in projects.delete(anna)
+    assert "can be brought back" in project_menu.delete(anna)
     assert workspace.list_projects() == [] and [gone.slug for gone in workspace.deleted_projects()] == ["anna"]
     assert run(workspace, "restore") == 0 and "anna" in capsys.readouterr().out
     assert run(workspace, "restore", "anna") == 0
@@ -106,7 +106,7 @@ def test_a_deleted_project_comes_back_whole(anna, capsys):
 
 def test_two_deleted_projects_of_one_folder_s_name_are_told_apart(anna, capsys):
     workspace = anna.workspace
-    projects.delete(anna)
+    project_menu.delete(anna)
     workspace.create_project("Anna", trigger="other")
     assert run(workspace, "delete", "anna", "--json") == 0
     assert json.loads(capsys.readouterr().out)["deleted"] == "anna.2"
@@ -120,9 +120,9 @@ def test_two_deleted_projects_of_one_folder_s_name_are_told_apart(anna, capsys):
 def test_what_a_job_works_on_is_not_deleted(anna, capsys):
     launcher.enqueue(anna, CurateJob())
     with pytest.raises(Problem, match="when this is over: Choose the best photos"):
-        projects.delete(anna)
+        project_menu.delete(anna)
     assert run(anna.workspace, "delete", "anna") == 2 and "is not over" in capsys.readouterr().err
-    assert projects.read_menu(anna.workspace, anna).busy and anna.file.is_file()
+    assert project_menu.read_menu(anna.workspace, anna).busy and anna.file.is_file()
 
 
 def test_a_file_that_another_program_holds_is_said(anna, monkeypatch):
@@ -132,7 +132,7 @@ def test_a_file_that_another_program_holds_is_said(anna, monkeypatch):
     monkeypatch.setattr("studio.workspace.os.replace", held)
     monkeypatch.setattr("studio.workspace.RETRY_SECONDS", 0)
     with pytest.raises(Problem, match="another program has a file of it open"):
-        projects.delete(anna)
+        project_menu.delete(anna)
     assert anna.file.is_file() and anna.workspace.list_projects() == [anna]
 
 
@@ -163,8 +163,8 @@ def test_a_window_that_shows_another_person_deletes_nobody(anna):
 
 def test_the_folder_is_opened_and_said_where_that_can_t_be(anna, monkeypatch):
     opened = []
-    monkeypatch.setattr(projects, "open_folder", opened.append)
-    assert str(anna.root) in projects.open_project(anna) and opened == [anna.root]
+    monkeypatch.setattr(project_menu, "open_folder", opened.append)
+    assert str(anna.root) in project_menu.open_project(anna) and opened == [anna.root]
 
 
 def test_the_person_that_was_shown_last_is_shown_in_a_browser_that_knows_nobody(anna):
@@ -182,5 +182,5 @@ def test_the_person_that_was_shown_last_is_shown_in_a_browser_that_knows_nobody(
 def test_no_name_leads_out_of_the_deleted_ones(anna):
     for slug in ("../anna", "..", "anna", ""):
         with pytest.raises(ValueError, match="no deleted project is called"):
-            projects.forget(anna.workspace, slug)
+            project_menu.forget(anna.workspace, slug)
     assert anna.file.is_file()

@@ -17,14 +17,14 @@ from studio.evaluation.judge.verdict import Verdict
 from studio.evaluation.report import has_current_report, write_report
 from studio.evaluation.sweep_plan import select_pairs
 from studio.evaluation.sweeps import open_sweep
-from studio.export.pairs import export_pair
+from studio.export.exporting import export_pair
 from studio.jobs import launcher
 from studio.jobs.kind import read_config
 from studio.jobs.kinds.caption import CaptionJob
 from studio.jobs.kinds.curate import CurateJob
 from studio.jobs.kinds.train import TrainJob
 from studio.jobs.state import JobStatus, list_jobs
-from studio.tiny.demo import ensure_demo_project
+from studio.tiny.demo_project import ensure_demo_project
 from studio.training.pairs import list_pairs
 from studio.workspace import Project, Workspace
 

@@ -15,7 +15,7 @@ from studio.jobs.state import list_jobs
 from studio.machine import free_disk_gb
 from studio.models.catalogue import BaseModel, link_model, pick_experts
 from studio.models.fetch import offers as sources
-from studio.models.fetch.download import Needed, list_needed, no_space
+from studio.models.fetch.downloading import Needed, list_needed, no_space
 from studio.models.fetch.fetchable import describe, find_fetchable
 from studio.words import duration, gigabytes
 from studio.workspace import Workspace

@@ -12,7 +12,7 @@ from studio.commands.output import Output, find_project, run_here
 from studio.commands.results import list_damaged
 from studio.data.captions.rules import audit, check_trigger
 from studio.data.dataset import kept_items, list_items
-from studio.data.incoming.report import LeftOut, Question, describe_group
+from studio.data.incoming.import_report import LeftOut, Question, describe_group
 from studio.data.incoming.sorting import Answers
 from studio.errors import NewerFormat, Problem
 from studio.jobs.kinds.caption import CaptionJob

@@ -148,15 +148,17 @@ def say_verdict(project: Project, folder: Path, out: Output) -> Verdict:
 
 
 def export(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
-    from studio.export import pairs  # as the command needs it: a window and the other commands start without
+    from studio.export import exporting  # as the command needs it: a window and the other commands start without
     from studio.export.targets import find_target
 
     project, target = find_project(workspace, args.project, out), find_target(args.to)
     note_damaged(list_damaged(project), out)
     pair, strength = choose_pair(project, out, args.pair)
     strength = strength if args.strength is None else args.strength
-    folder = pairs.export_pair(project, pair, target.name, strength=strength, include_photos=args.with_photos, lora_format=args.lora_format)
-    record, left_out = pairs.read_export(folder), pairs.settings_left_out(pair, target.name)
+    folder = exporting.export_pair(
+        project, pair, target.name, strength=strength, include_photos=args.with_photos, lora_format=args.lora_format
+    )
+    record, left_out = exporting.read_export(folder), exporting.settings_left_out(pair, target.name)
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     out.print(f"Exported {pair.id} for {args.to} to {folder}:")
     for name in files:
@@ -169,7 +171,7 @@ def export(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]
     out.print(f"Private in this folder: {target.private}")
     answer = {"project": project.slug, "pair": pair.id, "strength": strength, "folder": folder, "files": files, "private": target.private}
     answer |= {"lora_format": record.lora_format, "difference": record.difference}
-    settings = [entry.to_json() for entry in pairs.settings_accounts(pair, target.name)]
+    settings = [entry.to_json() for entry in exporting.settings_accounts(pair, target.name)]
     promised = {"promise": record.promise.to_answer()} if record.promise else {}
     return answer | {"left_out": [list(entry) for entry in left_out], "settings": settings} | promised
 

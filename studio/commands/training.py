@@ -16,7 +16,7 @@ from studio.jobs.kinds.rehearse import RehearseJob
 from studio.jobs.kinds.train import TrainJob
 from studio.jobs.machines import Place, find_place
 from studio.jobs.state import JobStatus, list_jobs
-from studio.jobs.waiting import all_turns
+from studio.jobs.turns import all_turns
 from studio.machine import read_machine
 from studio.models.preset import model_preset
 from studio.training.material import why_nothing_to_learn

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.data import records, undo_steps
-from studio.data.captions.files import caption_file, clean_caption, read_text, text_key, write_caption
+from studio.data.captions.caption_files import caption_file, clean_caption, read_text, text_key, write_caption
 from studio.data.captions.whole_words import whole_word
 from studio.data.item_record import NOT_MEASURED, Item, Measurements, Record
 from studio.data.media.kinds import MediaFacts

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio.data import dataset, limits
-from studio.data.captions.files import clean_caption
+from studio.data.captions.caption_files import clean_caption
 from studio.data.incoming.found import Archives, open_archives, why_unreadable
+from studio.data.incoming.import_report import Duplicate, FileNote, ImportReport
 from studio.data.incoming.intake import Intake, NewMedia, open_intake
 from studio.data.incoming.matching import split_variants
-from studio.data.incoming.report import Duplicate, FileNote, ImportReport
 from studio.data.incoming.sorting import Answers, Person
 from studio.data.incoming.survey import Source, survey
 from studio.data.media import kinds as media

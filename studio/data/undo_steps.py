@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 from studio.data import limits
-from studio.data.captions.files import caption_file, text_key, write_caption
+from studio.data.captions.caption_files import caption_file, text_key, write_caption
 from studio.data.item_record import Item, Record
 from studio.data.remarks import Decision
 from studio.disk import replace as move

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.config import USUAL_STRENGTH, TrainConfig
-from studio.export.dataset import Group
+from studio.export.dataset_copy import Group
 from studio.export.lora_format import Written
 from studio.models.preset import ModelPreset
 from studio.project_facts import Person

@@ -9,7 +9,7 @@ from typing import Any
 import tomli_w
 import yaml
 
-from studio.export.dataset import copy_groups
+from studio.export.dataset_copy import copy_groups
 from studio.export.left_out import account
 from studio.export.readme import trainer_readme
 from studio.export.scripts import Scripts, write_scripts

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from studio.config import PRESETS_DIR
 from studio.disk import read_json, read_path, write_atomic, write_json
 from studio.errors import Problem
-from studio.models.files.comfyui import SingleFiles, find_experts, find_files, roles_of
+from studio.models.files.comfyui_files import SingleFiles, find_experts, find_files, roles_of
 from studio.models.files.folders import SUBFOLDERS, DiffusersFolder, check_pack
 from studio.models.files.layouts import Config, WeightFile, condition_channels
 from studio.models.files.weight_files import require_different, sample_of

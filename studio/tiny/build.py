@@ -19,9 +19,9 @@ from studio.config import EXPERTS
 from studio.models.loading import Vae
 from studio.tiny.denoiser import train_base, train_expert
 from studio.tiny.eye.observer_training import build_observer
+from studio.tiny.lessons import draw_groups
 from studio.tiny.measures import measure_pack
 from studio.tiny.pack import seal_pack, write_pack
-from studio.tiny.samples import draw_groups
 from studio.tiny.vae import build_vae
 from studio.tiny.words.captioner_training import build_captioner
 from studio.tiny.words.text_training import train_text_encoder

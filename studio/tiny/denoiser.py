@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import torch
 
 from studio.config import TimestepConfig
-from studio.tiny.samples import CAPTIONS, Codec, Pool
+from studio.tiny.lessons import CAPTIONS, Codec, Pool
 from studio.tiny.stage import Interruption, Plan, muon_and_adamw, run_stage
 from studio.tiny.words.text import encode_prompts
 from studio.training.step.flow import Timesteps, add_noise, velocity

@@ -20,8 +20,8 @@ from studio.models.observer import Observer
 from studio.models.render import decode_frames, draw_stage, to_bytes
 from studio.tiny import world
 from studio.tiny.eye.observer_measures import measure_observer
+from studio.tiny.lessons import CLIP_FRAMES, draw_groups
 from studio.tiny.pack import MEASURES_FILE
-from studio.tiny.samples import CLIP_FRAMES, draw_groups
 from studio.tiny.words.captioner_training import measure_captioner
 from studio.training.step.randomness import generator
 from studio.workspace import Workspace

@@ -158,7 +158,7 @@ def prepare(workspace: Workspace) -> None:
 
 def make_demo(workspace: Workspace) -> None:
     """The project Demo, once in the life of a workspace: who deletes it does not see it again. (The command "demo" still makes it.)"""
-    from studio.tiny.demo import ensure_demo_project, was_made  # keeps what draws people out of the start
+    from studio.tiny.demo_project import ensure_demo_project, was_made  # keeps what draws people out of the start
 
     try:
         if not was_made(workspace):

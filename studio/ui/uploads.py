@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.data.incoming.found import fold, stem_of, why_unreadable
+from studio.data.incoming.import_report import ImportReport
 from studio.data.incoming.matching import TEXT_SUFFIXES
-from studio.data.incoming.report import ImportReport
 from studio.data.media.kinds import looks_like_media
 from studio.data.records import portable_name
 from studio.errors import Problem, is_disk_full

@@ -9,7 +9,7 @@ import numpy as np
 from studio.disk import locked, write_atomic
 from studio.evaluation.clip_files import write_clip
 from studio.tiny import world
-from studio.tiny.drawing import draw_clip, draw_photo
+from studio.tiny.pixel_drawing import draw_clip, draw_photo
 from studio.workspace import Project, Workspace
 
 TRIGGER, CLASS_NOUN = "ohwx", "person"

@@ -13,7 +13,7 @@ from studio.config import CaptionConfig, load_preset
 from studio.data import dataset
 from studio.data.captions import rules as captions
 from studio.data.captions.answer import Answer, read_answer
-from studio.data.captions.report import CaptionNote, CaptionReport
+from studio.data.captions.caption_report import CaptionNote, CaptionReport
 from studio.data.item_record import Item
 from studio.errors import Problem
 from studio.models.captioners.family import Captioner

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from studio.data import dataset, records
-from studio.data.captions.files import caption_file, clean_caption, read_text, text_key, write_caption
+from studio.data.captions.caption_files import caption_file, clean_caption, read_text, text_key, write_caption
 from studio.data.incoming import journal
 from studio.data.incoming.found import fold
 from studio.data.incoming.journal import Line

@@ -11,9 +11,9 @@ from studio.data import limits
 from studio.data.incoming import beside
 from studio.data.incoming.encodings import read_texts
 from studio.data.incoming.found import Archives, Found, Refused, fold, open_archives, why_unreadable
+from studio.data.incoming.import_report import FileNote, LeftOut, Question
 from studio.data.incoming.listing import Text
 from studio.data.incoming.matching import LIST_SUFFIXES, TEXT_SUFFIXES, Caption, Matched, match_captions
-from studio.data.incoming.report import FileNote, LeftOut, Question
 from studio.data.incoming.search import Search, search_all
 from studio.data.incoming.sorting import MEDIA, NOISE, OTHER, REFUSED, TEXT, Answers, Group, Person, Seen, repeats, sort_out
 from studio.data.media import kinds as media

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from studio.evaluation.judge.figures import percent
 from studio.evaluation.judge.row import Row, number
 from studio.evaluation.judge.score import Line, Note
 from studio.evaluation.judge.scores import parts
-from studio.evaluation.judge.words import percent
 from studio.evaluation.sweep_facts import Values
 
 WIDTH, HEIGHT = 400, 190  # of the drawing's own units; text of 12 stays readable on a phone

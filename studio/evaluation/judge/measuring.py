@@ -8,7 +8,7 @@ from typing import Any
 
 from studio.data.dataset import kept_items
 from studio.disk import file_sha256
-from studio.evaluation.judge.look import Look
+from studio.evaluation.judge.clip_look import Look
 from studio.evaluation.judge.score import Needs, Score
 from studio.evaluation.judge.scores import all_scores, eye_scores
 from studio.evaluation.sweep_facts import Cell, Values

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from studio.evaluation.judge.words import percent
+from studio.evaluation.judge.figures import percent
 from studio.evaluation.sweep_facts import Values
 
 # What may be told apart.

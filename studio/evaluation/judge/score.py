@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from statistics import mean, median
 
-from studio.evaluation.judge.look import Look
+from studio.evaluation.judge.clip_look import Look
 from studio.evaluation.judge.row import FoundFault, Row, lead, number
 from studio.evaluation.sweep_facts import Values
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from studio.config import EXPERTS
+from studio.evaluation.judge.figures import percent, percent_or_not
 from studio.evaluation.judge.measuring import was_seen
 from studio.evaluation.judge.row import HELD_OUT_MARGIN, Row
 from studio.evaluation.judge.score import Gap, Loss, Telling
 from studio.evaluation.judge.scores import parts
-from studio.evaluation.judge.words import percent, percent_or_not
 from studio.evaluation.sweep_facts import PERSON, Sweep
 from studio.models.preset import WAN_WORDS
 

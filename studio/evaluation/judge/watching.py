@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
+from studio.evaluation.judge.clip_look import Look
 from studio.evaluation.judge.likeness import LEAST_GROUPS, Copies, Likeness
-from studio.evaluation.judge.look import Look
 from studio.evaluation.judge.measuring import score_keys
 from studio.evaluation.judge.references import read_references
 from studio.evaluation.sweep_facts import Prompt

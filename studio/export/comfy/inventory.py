@@ -9,7 +9,7 @@ from pathlib import Path
 
 from studio.errors import Problem
 from studio.export.comfy.installation import EXPERTS, LORAS, TEXT_ENCODERS, VAES, Installation
-from studio.models.files.comfyui import DISTILLED, OTHER_KINDS, find_files, role_by_name
+from studio.models.files.comfyui_files import DISTILLED, OTHER_KINDS, find_files, role_by_name
 from studio.models.files.layouts import KNOWN_EXPERTS, WeightFile
 from studio.models.preset import ModelPreset
 

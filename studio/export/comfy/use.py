@@ -9,11 +9,11 @@ from pathlib import Path
 from studio.disk import finished_dir
 from studio.errors import Problem
 from studio.evaluation.sweep_facts import Sweep
-from studio.export.comfy import words
+from studio.export.comfy import sentences
 from studio.export.comfy.installation import LORAS, Installation, find_by_files, find_desktop_app, find_installation
 from studio.export.comfy.placing import Put, put_file, read_notes, write_notes
 from studio.export.comfy.workflows import Subject, Workflow, linked_files, write_workflows
-from studio.export.pairs import export_pair
+from studio.export.exporting import export_pair
 from studio.export.targets.comfyui import IN_FILE_NAMES
 from studio.models.preset import ModelPreset, list_models, model_preset
 from studio.training.pairs import Pair
@@ -85,7 +85,7 @@ def put_into_comfyui(project: Project, comfyui: Installation, pair: Pair, streng
     folder = _save(project, pair, written.workflows)
     listed = _list(project, comfyui, folder)
     titles = [workflow.title for workflow in written.workflows]
-    first = (*words.tell_copied(loras, comfyui.loras_folder), words.tell_workflows(titles, bool(listed), folder))
+    first = (*sentences.tell_copied(loras, comfyui.loras_folder), sentences.tell_workflows(titles, bool(listed), folder))
     said = first + written.said
     write_notes(project, replace(read_notes(project), pair=pair.id, comfyui=comfyui.title, workflows=tuple(titles), said=said))
     return Used(comfyui=comfyui, loras=loras, folder=folder, listed=listed, said=said, num_first=len(first))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from studio.export.comfy.drawing import SAMPLER, SCHEDULER, Drawing
 from studio.export.comfy.graph import Graph, Node, Out
 from studio.export.comfy.inventory import Models
 from studio.export.comfy.nodes import FIXED, NOTE
+from studio.export.comfy.sampling import SAMPLER, SCHEDULER, Drawing
 from studio.models.preset import ModelPreset
 
 FROM_FIRST_TO_LAST = 10000  # ComfyUI's own number for "to the end"

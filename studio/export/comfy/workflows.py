@@ -10,11 +10,11 @@ from typing import Any
 
 from studio.errors import Problem
 from studio.evaluation.sweep_facts import Sweep
-from studio.export.comfy import words
-from studio.export.comfy.drawing import drawing_of
+from studio.export.comfy import sentences
 from studio.export.comfy.graph import to_api, to_ui
 from studio.export.comfy.installation import Installation
 from studio.export.comfy.inventory import Models, find_models, find_quick_loras
+from studio.export.comfy.sampling import drawing_of
 from studio.export.comfy.variants import Recipe, build
 from studio.models.catalogue import find_model
 from studio.models.preset import ModelPreset, list_models, model_preset
@@ -57,18 +57,18 @@ class Written:
 def write_workflows(subject: Subject) -> Written:
     """Every workflow that this ComfyUI has the files for, and in words what the others lack."""
     workflows: list[Workflow] = []
-    said = list(words.tell_sampler(subject.sweep))
+    said = list(sentences.tell_sampler(subject.sweep))
     for preset in _relatives(subject.preset):
         try:
             models = find_models(subject.comfyui, preset, linked_files(preset.name, subject.project.workspace))
         except Problem as e:
-            said.append(words.tell_missing(preset, e))
+            said.append(sentences.tell_missing(preset, e))
             continue
-        said += words.tell_distilled(preset, models)
+        said += sentences.tell_distilled(preset, models)
         recipe = _recipe(subject, preset, models)
         quick = find_quick_loras(subject.comfyui, preset) if len(preset.experts) > 1 else ()
         if len(preset.experts) > 1 and not quick:
-            said.append(words.tell_no_quick(preset))
+            said.append(sentences.tell_no_quick(preset))
         workflows += [_make(subject, each) for each in _variants(recipe, quick)]
     return Written(tuple(workflows), tuple(said))
 
@@ -119,7 +119,7 @@ def _variants(recipe: Recipe, quick: tuple[str, ...]) -> Iterator[Recipe]:
 def _make(subject: Subject, recipe: Recipe) -> Workflow:
     kind = "image to video" if recipe.picture else "text to video"
     title = f"{subject.name} {kind}{', 4 steps' if recipe.quick_loras else ''}"
-    graph = build(replace(recipe, note=words.note(title, subject.pair.id, recipe)))
+    graph = build(replace(recipe, note=sentences.note(title, subject.pair.id, recipe)))
     return Workflow(title, _as_text(to_ui(graph)), _as_text(to_api(graph)))
 
 

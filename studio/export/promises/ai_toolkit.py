@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from studio.config import EXPERTS
-from studio.export.promises.files import FPS, Media, never_named, read_media
+from studio.export.promises.exported_files import FPS, Media, never_named, read_media
 from studio.export.promises.promise import Promise, Taken, make_promise
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.config import EXPERTS
-from studio.export.promises.files import FPS, Media, never_named, read_media, read_toml
+from studio.export.promises.exported_files import FPS, Media, never_named, read_media, read_toml
 from studio.export.promises.promise import Promise, Taken, make_promise
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from studio.config import TrainConfig, from_dict, nest
 from studio.data.dataset import kept_items
 from studio.errors import Problem
-from studio.export.reading.files import SUFFIXES, ConfigFile, load_file
+from studio.export.reading.config_files import SUFFIXES, ConfigFile, load_file
 from studio.export.reading.values import Counts, Found, Setting
 from studio.export.target import Config, Target
 from studio.export.targets import all_targets

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from studio.config import EXPERTS, OPTIMIZERS, TrainConfig
-from studio.export.dataset import Group
+from studio.export.dataset_copy import Group
 from studio.export.left_out import NOTHING_LIKE_IT, OF_THE_STUDIO, distribution_word
 from studio.export.promises.ai_toolkit import promise
 from studio.export.reading.ai_toolkit import is_ai_toolkit, read_job

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from studio.config import to_dict
 from studio.disk import write_json
-from studio.export.dataset import copy_groups
+from studio.export.dataset_copy import copy_groups
 from studio.export.readme import fill_in
 from studio.export.source import Source
 from studio.export.target import Target, any_model

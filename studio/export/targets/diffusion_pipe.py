@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from studio.config import TrainConfig
-from studio.export.dataset import Group
+from studio.export.dataset_copy import Group
 from studio.export.left_out import NO_PRESERVATION, NOTHING_LIKE_IT, OF_THE_STUDIO, distribution_word, parameter
 from studio.export.promises.diffusion_pipe import promise
 from studio.export.reading.diffusion_pipe import is_diffusion_pipe, read_files

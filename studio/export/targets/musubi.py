@@ -12,7 +12,7 @@ from typing import Any
 import safetensors
 
 from studio.config import TrainConfig
-from studio.export.dataset import Group
+from studio.export.dataset_copy import Group
 from studio.export.left_out import NO_PRESERVATION, NOTHING_LIKE_IT, OF_THE_STUDIO, distribution_word, parameter
 from studio.export.lora_keys import LORA_KEY
 from studio.export.promises.musubi import promise

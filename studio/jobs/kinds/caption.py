@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.config import CaptionConfig, from_dict
-from studio.data.captions.report import CaptionReport
+from studio.data.captions.caption_report import CaptionReport
 from studio.jobs.kind import GPU, SettingsJob, Work
 from studio.jobs.torch_setup import set_up_torch
 from studio.models.catalogue import describe_model, find_model

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from studio.jobs.kind import DOWNLOADS, JobConfig, Work
-from studio.models.fetch.download import DownloadReport, download_model
+from studio.models.fetch.downloading import DownloadReport, download_model
 from studio.workspace import Workspace
 
 TITLE = "Download"

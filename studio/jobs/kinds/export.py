@@ -36,7 +36,7 @@ Result = ExportReport
 
 
 def run(config: ExportJob, work: Work) -> ExportReport:
-    from studio.export.pairs import export_pair  # reads pictures and reports: start-up time
+    from studio.export.exporting import export_pair  # reads pictures and reports: start-up time
 
     def tell(done: int, total: int, name: str) -> None:
         if work.recorder.should_stop():

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from studio.data.incoming.report import FileNote, ImportReport
+from studio.data.incoming.import_report import FileNote, ImportReport
 from studio.data.incoming.sorting import Answers
 from studio.jobs.kind import PROCESSOR, JobConfig, Work
 from studio.jobs.state import read_status

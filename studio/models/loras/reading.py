@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from studio.config.expert_names import EXPERTS
 from studio.errors import Problem
-from studio.models.files.comfyui import SUBFOLDER_EXPERTS, role_by_name
+from studio.models.files.comfyui_files import SUBFOLDER_EXPERTS, role_by_name
 from studio.models.files.distilled import distilled
 from studio.models.files.layouts import WeightFile
 from studio.models.loras.alpha import Strength, choose, read_strengths, recorded_alpha

@@ -11,8 +11,8 @@ import torch
 
 from studio.models.observer import Observer, Reading
 from studio.tiny import world
-from studio.tiny.drawing import CELL, draw_clip, draw_photo
 from studio.tiny.eye.observer_training import PERSON, SCENE, WORDLESS, draw_traits, wear
+from studio.tiny.pixel_drawing import CELL, draw_clip, draw_photo
 from studio.training.step.randomness import generator, seed_of
 
 PEOPLE, PHOTOS, CLIPS = 150, 13, 300

@@ -19,8 +19,8 @@ from torch import nn
 
 from studio.models.observer import ObserverConfig, ObserverNetwork, save_observer, to_cells
 from studio.tiny import world
-from studio.tiny.drawing import CELLS, PHOTO_MOMENT, draw_cells
 from studio.tiny.muon import Muon
+from studio.tiny.pixel_drawing import CELLS, PHOTO_MOMENT, draw_cells
 from studio.tiny.stage import run_stage
 from studio.training.step.randomness import generator, seed_of
 

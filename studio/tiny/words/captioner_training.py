@@ -23,8 +23,8 @@ from studio.models.captioners.families.vision_language import VisionLanguageMode
 from studio.models.captioners.families.vision_language import load as load_captioner
 from studio.models.captioners.family import Captioner
 from studio.tiny import world
-from studio.tiny.demo import write_clip
-from studio.tiny.drawing import PHOTO_MOMENT, draw_cells, draw_clip, draw_photo
+from studio.tiny.demo_project import write_clip
+from studio.tiny.pixel_drawing import PHOTO_MOMENT, draw_cells, draw_clip, draw_photo
 from studio.tiny.stage import muon_and_adamw, run_stage
 from studio.tiny.words.captioner import NUM_FRAMES, SHAPE, TEMPORAL_PATCH, build_untaught_captioner
 from studio.training.step.randomness import seed_of

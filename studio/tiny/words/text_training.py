@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from studio.tiny import world
-from studio.tiny.samples import CAPTIONS, vary_caption
+from studio.tiny.lessons import CAPTIONS, vary_caption
 from studio.tiny.stage import Interruption, Plan, muon_and_adamw, run_stage
 from studio.tiny.words.text import WIDTH, build_text_encoder, build_tokenizer, encode_prompts
 from studio.training.step.randomness import seed_of

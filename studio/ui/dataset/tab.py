@@ -18,7 +18,7 @@ from studio.models.catalogue import link_model, models_to_choose
 from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
 from studio.ui.components import component
-from studio.ui.dataset import results as results_view
+from studio.ui.dataset import job_results as results_view
 from studio.ui.dataset import view as dataset_view
 from studio.ui.dataset.view import Place
 from studio.ui.drop import Drop

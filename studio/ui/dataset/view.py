@@ -10,7 +10,7 @@ from studio.data.captions.rules import NO_CAPTION, audit, check_caption, class_p
 from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
 from studio.jobs import state
-from studio.jobs.waiting import find_turn
+from studio.jobs.turns import find_turn
 from studio.models.eyes import find_eye
 from studio.models.files.prompt_length import PromptReader, find_prompt_reader, may_be_cut
 from studio.models.preset import ModelPreset, list_models, model_preset

@@ -9,15 +9,15 @@ from gradio.components import Component
 from studio.config import SweepConfig
 from studio.evaluation.sweep_plan import select_pairs
 from studio.evaluation.sweeps import check_compared, damaged_sweeps, newer_sweeps, read_sweep
-from studio.export.pairs import export_pair, read_export
+from studio.export.exporting import export_pair, read_export
 from studio.project_facts import ChosenPair
 from studio.training.pairs import damaged_pairs
 from studio.ui import actions
 from studio.ui.components import component
 from studio.ui.evaluate import choice as evaluate_choice
-from studio.ui.evaluate import comfyui as evaluate_comfyui
+from studio.ui.evaluate import comfyui_fold as evaluate_comfyui
 from studio.ui.evaluate import view as evaluate_view
-from studio.ui.evaluate.export import build_export
+from studio.ui.evaluate.export_fold import build_export
 from studio.ui.page import Page
 from studio.ui.settings_form import Form, build_form, show
 from studio.ui.views import Remark, Remarks

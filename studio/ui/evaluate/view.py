@@ -18,8 +18,8 @@ from studio.training.pairs import damaged_pairs, list_pairs
 from studio.ui import actions
 from studio.ui import formatting as f
 from studio.ui.actions import find_button
-from studio.ui.evaluate import comfyui as evaluate_comfyui
-from studio.ui.evaluate.clips import (
+from studio.ui.evaluate import comfyui_fold as evaluate_comfyui
+from studio.ui.evaluate.clip_grid import (
     ChartPoint,
     ChartView,
     ChosenView,

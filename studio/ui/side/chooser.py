@@ -7,15 +7,15 @@ from typing import Any
 import gradio as gr
 
 from studio.ui.page import Page, Seen, quietly
-from studio.ui.side import new_person, projects, status_line
-from studio.ui.side.projects import project_choices, why_read_only
+from studio.ui.side import new_person, project_menu, status_line
+from studio.ui.side.project_menu import project_choices, why_read_only
 from studio.workspace import Project, Workspace
 
 
 def build(page: Page) -> None:
     gr.HTML('<h1 class="brand">Likeness Studio</h1>', apply_default_css=False)
     page.project = gr.Dropdown([], label="Project", elem_id="project", container=True, filterable=False)
-    projects.build(page)
+    project_menu.build(page)
     new_person.build(page)
     status_line.build(page)
     page.reads(lambda project: [read_chooser(page.workspace, project)], [page.project], blank=[gr.skip()])

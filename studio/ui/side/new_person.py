@@ -17,8 +17,8 @@ from studio.project_facts import Permission
 from studio.ui import download_view
 from studio.ui.components import component
 from studio.ui.page import Page
-from studio.ui.side import projects
-from studio.ui.side.projects import project_choices
+from studio.ui.side import project_menu
+from studio.ui.side.project_menu import project_choices
 from studio.ui.views import View
 from studio.workspace import Workspace
 
@@ -51,7 +51,7 @@ def build(page: Page) -> None:
         return [choice.to_json() for choice in model_choices(page.workspace)]
 
     def check_name_live(name: str) -> str:
-        return projects.check_name_live(page.workspace, str(name or ""))
+        return project_menu.check_name_live(page.workspace, str(name or ""))
 
     live = [check_name_live, check_trigger_live, suggest_trigger_live, list_models_live]
     dialog = component("new_person", new_person_options(page.workspace), server_functions=live)

@@ -9,7 +9,7 @@ import gradio as gr
 from studio.errors import Problem
 from studio.jobs import launcher, state
 from studio.jobs.kind import DOWNLOADS
-from studio.jobs.waiting import Turn, all_turns
+from studio.jobs.turns import Turn, all_turns
 from studio.machine import Gpu, Machine, free_disk_gb, read_machine
 from studio.ui import actions, uploads
 from studio.ui import formatting as f

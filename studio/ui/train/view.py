@@ -19,7 +19,7 @@ from studio.ui import formatting as f
 from studio.ui.actions import find_button
 from studio.ui.evaluate import sample_clips as train_samples
 from studio.ui.train import choice as train_choice
-from studio.ui.train.experts import Figure, Lane, RunNote, read_lanes, read_notes
+from studio.ui.train.expert_progress import Figure, Lane, RunNote, read_lanes, read_notes
 from studio.ui.views import Button, NextStep, View
 from studio.workspace import Project
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from studio.evaluation.judge.look import Look
+from studio.evaluation.judge.clip_look import Look
+from studio.evaluation.judge.figures import decimal_or_not, percent
 from studio.evaluation.judge.row import Row
 from studio.evaluation.judge.score import Clips, Column, Fault, Gap, Loss, Needs, Score, Telling
-from studio.evaluation.judge.words import decimal_or_not, percent
 from studio.evaluation.sweep_facts import Values
 
 DRIFT_LIMIT = 0.8  # other people may change at most this much as a share of what the person's clips change

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from studio.evaluation.judge.look import Look
+from studio.evaluation.judge.clip_look import Look
 from studio.evaluation.judge.score import Finding, Needs, Score, median_of_person
 from studio.evaluation.sweep_facts import Values
 

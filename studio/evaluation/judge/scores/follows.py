@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from studio.evaluation.judge.look import Look
+from studio.evaluation.judge.clip_look import Look
+from studio.evaluation.judge.figures import percent
 from studio.evaluation.judge.row import Row, lead
 from studio.evaluation.judge.score import Clips, Column, Fault, Guide, Line, Loss, Needs, Note, Score, Telling
-from studio.evaluation.judge.words import percent
 from studio.evaluation.sweep_facts import Values
 
 DISOBEDIENCE = 0.1  # of what prompts say, that is seen less often than with the base

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from studio.evaluation.judge.look import Look
+from studio.evaluation.judge.clip_look import Look
+from studio.evaluation.judge.figures import percent
 from studio.evaluation.judge.row import SAME, Row
 from studio.evaluation.judge.score import Column, Fault, Guide, Line, Loss, Needs, Note, Score, Telling, median_of_all
-from studio.evaluation.judge.words import percent
 from studio.evaluation.sweep_facts import PERSON, Values
 
 # Starting values of the failure table; shares of the person's own photos.

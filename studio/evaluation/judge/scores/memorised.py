@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from studio.evaluation.judge.look import Look
+from studio.evaluation.judge.clip_look import Look
+from studio.evaluation.judge.figures import decimal_or_not
 from studio.evaluation.judge.row import Row
 from studio.evaluation.judge.score import Column, Fault, Guide, Needs, Note, Score, Telling, median_of_all
-from studio.evaluation.judge.words import decimal_or_not
 from studio.evaluation.sweep_facts import PERSON, Values
 
 COPYING = 2.0  # times as near to a training picture as those are to each other: the median of four new scenes stays below 1.8, copies reach 2 to 6

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from studio.evaluation.judge.look import Look, ratio
+from studio.evaluation.judge.clip_look import Look, ratio
+from studio.evaluation.judge.figures import decimal_or_not, percent_or_not
 from studio.evaluation.judge.row import Row
 from studio.evaluation.judge.score import Column, Finding, Guide, Line, Loss, Needs, Score, Telling, median_of_person
-from studio.evaluation.judge.words import decimal_or_not, percent_or_not
 from studio.evaluation.sweep_facts import Values
 
 FROZEN = 0.5  # starting value of the failure table

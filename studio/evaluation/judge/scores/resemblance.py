@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from studio.evaluation.judge.look import Look
+from studio.evaluation.judge.clip_look import Look
+from studio.evaluation.judge.figures import percent
 from studio.evaluation.judge.row import Row, lead
 from studio.evaluation.judge.score import Column, Fault, Guide, Line, Loss, Needs, Note, Score, Telling, median_of_all
-from studio.evaluation.judge.words import percent
 from studio.evaluation.sweep_facts import CLASS, Values
 
 BLEED = 0.1  # that strangers may look more like the person than the base's do

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from studio.evaluation.judge.look import Look, ratio
+from studio.evaluation.judge.clip_look import Look, ratio
+from studio.evaluation.judge.figures import decimal_or_not
 from studio.evaluation.judge.score import Column, Finding, Needs, Score, median_of_person
-from studio.evaluation.judge.words import decimal_or_not
 from studio.evaluation.sweep_facts import Values
 
 SOFT, HARSH = 0.5, 2.0  # starting values of the failure table

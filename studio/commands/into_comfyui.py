@@ -7,7 +7,7 @@ from studio.commands.output import Output, find_project
 from studio.commands.results import choose_pair, list_damaged, note_damaged
 from studio.config import USUAL_STRENGTH
 from studio.evaluation import sweeps
-from studio.export.comfy import words
+from studio.export.comfy import sentences
 from studio.export.comfy.placing import take_back
 from studio.export.comfy.use import choose_installation, put_into_comfyui
 from studio.workspace import Workspace
@@ -17,7 +17,7 @@ def use(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     project = find_project(workspace, args.project, out)
     if args.take_back:
         taken = take_back(project)
-        out.print(words.tell_taken_back(taken))
+        out.print(sentences.tell_taken_back(taken))
         return {"project": project.slug, "removed": taken.removed, "changed": taken.changed, "held": taken.held, "gone": taken.gone}
     note_damaged(list_damaged(project), out)
     comfyui = choose_installation(workspace, args.comfyui)

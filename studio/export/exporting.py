@@ -14,7 +14,7 @@ from studio.disk import file_sha256, finished_dir
 from studio.errors import Problem
 from studio.evaluation.report import has_current_report, write_report
 from studio.evaluation.sweeps import list_sweeps, read_sweep
-from studio.export.dataset import Group, group_for_trainers, group_items
+from studio.export.dataset_copy import Group, group_for_trainers, group_items
 from studio.export.left_out import Account, LeftOut, account, left_out
 from studio.export.lora_format import LoraFormat, Written, find_format, together, write_in_format
 from studio.export.lora_keys import check_lora

@@ -12,7 +12,7 @@ from studio.data.importer import import_media
 from studio.disk import locked
 from studio.project_facts import Permission
 from studio.tiny import world
-from studio.tiny.drawing import draw_clip, draw_photo
+from studio.tiny.pixel_drawing import draw_clip, draw_photo
 from studio.workspace import Project, Workspace
 
 NAME, SLUG, TRIGGER, CLASS_NOUN = "Demo", "demo", "ohwx", "person"

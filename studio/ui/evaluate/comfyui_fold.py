@@ -7,7 +7,7 @@ import gradio as gr
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.sweep_facts import Sweep
-from studio.export.comfy import words
+from studio.export.comfy import sentences
 from studio.export.comfy.placing import Placed, read_notes, take_back
 from studio.export.comfy.use import Used, choose_installation, put_into_comfyui
 from studio.export.lora_format import DESCRIBED, find_format
@@ -44,7 +44,7 @@ def build(page: Page, tab: str) -> None:
     page.acts(lora_format.input, save_lora_format, [lora_format])
     page.reads(lambda project: [read_lora_format(project)], [lora_format], tab=tab)
     page.acts(put.click, put_chosen, [folder])
-    page.acts(take.click, lambda project: words.tell_taken_back(take_back(project)))
+    page.acts(take.click, lambda project: sentences.tell_taken_back(take_back(project)))
     page.reads(read_comfyui, [told, folder, put, take], tab=tab)
 
 

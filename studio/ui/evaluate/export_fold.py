@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import Problem
-from studio.export.pairs import read_export as read_record
-from studio.export.pairs import settings_left_out
+from studio.export.exporting import read_export as read_record
+from studio.export.exporting import settings_left_out
 from studio.export.readme import show_value
 from studio.export.target import Target
 from studio.export.targets import all_targets, find_target
@@ -24,7 +24,7 @@ from studio.ui import actions
 from studio.ui import formatting as f
 from studio.ui.components import component
 from studio.ui.evaluate import view as evaluate_view
-from studio.ui.folders import open_folder
+from studio.ui.file_manager import open_folder
 from studio.ui.page import Page
 from studio.ui.views import Remark, Remarks, View
 from studio.workspace import Project

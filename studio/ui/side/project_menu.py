@@ -14,7 +14,7 @@ from studio.jobs.kinds.duplicate import DuplicateJob
 from studio.project_facts import clean_line
 from studio.ui import actions
 from studio.ui.components import component
-from studio.ui.folders import open_folder
+from studio.ui.file_manager import open_folder
 from studio.ui.page import Page
 from studio.ui.views import View
 from studio.workspace import Project, Workspace

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from studio.tiny import world
-from studio.tiny.drawing import CELL, PHOTO_MOMENT, draw_cells, draw_clip, person_mask
+from studio.tiny.pixel_drawing import CELL, PHOTO_MOMENT, draw_cells, draw_clip, person_mask
 
 if TYPE_CHECKING:
     from studio.models.loading import Vae

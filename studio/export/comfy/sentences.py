@@ -7,9 +7,9 @@ from pathlib import Path
 
 from studio.errors import Problem
 from studio.evaluation.sweep_facts import Sweep
-from studio.export.comfy.drawing import AS_THERE, SAMPLER, SCHEDULER
 from studio.export.comfy.inventory import Models
 from studio.export.comfy.placing import Put, TakenBack
+from studio.export.comfy.sampling import AS_THERE, SAMPLER, SCHEDULER
 from studio.export.comfy.variants import Recipe
 from studio.models.preset import ModelPreset
 from studio.words import count

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from studio.data.captions.report import CaptionReport
-from studio.data.incoming.report import ImportReport, LeftOut, Question, describe_group
+from studio.data.captions.caption_report import CaptionReport
+from studio.data.incoming.import_report import ImportReport, LeftOut, Question, describe_group
 from studio.data.incoming.survey import FOR_ALL
 from studio.errors import Problem
 from studio.facts import Facts
