@@ -23,7 +23,9 @@ def cover_size(width: int, height: int, bucket: tuple[int, int]) -> tuple[int, i
     return max(bucket[0], round(width * scale)), max(bucket[1], round(height * scale))
 
 
-def choose_corner(width: int, height: int, bucket: tuple[int, int], keep: tuple[float, float, float, float] | None = None) -> tuple[int, int]:
+def choose_corner(
+    width: int, height: int, bucket: tuple[int, int], keep: tuple[float, float, float, float] | None = None
+) -> tuple[int, int]:
     """(left, top) of the bucket in the scaled picture of `cover_size`: in the middle, or moved as little as holds what is to be kept.
 
     keep: (left, top, right, bottom) in px of the picture. Where the bucket can't hold all of it, it lies in the middle of it.

@@ -1,6 +1,5 @@
 """How ready the kept photos are: one share, one word, and every finding with what it will probably cause. Nothing but an empty set stops training."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studio.data.coverage.board import Board

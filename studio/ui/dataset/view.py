@@ -70,11 +70,13 @@ class Badge(View):
 
 @dataclass(frozen=True)
 class Thumbnail(View):
-    """A small picture. said: what a screen reader says; why: the reason why it is left out, or the doubts."""
+    """A small picture. said: what a screen reader says; why: the reason why it is left out, or the doubts; is_pinned: kept by hand."""
 
     id: str
+    version: str
     src: str
     keep: bool
+    is_pinned: bool
     badges: tuple[Badge, ...]
     said: str
     why: str
@@ -328,24 +330,24 @@ def counters(items: Sequence[Item], kept: list[Item]) -> tuple[str, ...]:
 
 def thumbnail(project: Project, item: Item, look: Look) -> Thumbnail:
     badges = []
-    if not item.keep:
-        badges.append(Badge("left out", "out"))
+    reason = reason_on_tile(item)
+    if reason:
+        badges.append(Badge(reason, "plain" if item.keep else "out"))
     if item.kind == "clip":
         badges.append(Badge(f"{item.seconds:.1f} s", "plain"))
     if not item.caption:
         badges.append(Badge("no caption", "warn"))
     elif look.remarks[item.id]:
         badges.append(Badge("caption", "warn"))
-    doubts = doubts_of(item) if item.keep else []
-    if doubts:
-        badges.append(Badge("doubt", "plain"))
     return Thumbnail(
         id=item.id,
+        version=version_of(item),
         src=media_address(project, "thumbnails", item),
         keep=item.keep,
+        is_pinned=item.keep and item.decided_by == BY_A_PERSON,
         badges=tuple(badges),
-        said=", ".join([item.id, *[badge.text for badge in badges]]),
-        why=item.reason if not item.keep else "; ".join(doubts),
+        said=", ".join([item.id, "kept by you" if item.keep and item.decided_by == BY_A_PERSON else "", *[b.text for b in badges]]),
+        why="; ".join(doubts_of(item)) if item.keep else item.reason,
     )
 
 

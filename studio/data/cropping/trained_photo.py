@@ -1,0 +1,45 @@
+"""What training makes of a photo: its size, what is cut off, and how large the face is then. The cache takes its crop here and nowhere else."""
+
+from dataclasses import dataclass
+
+from studio.data.buckets import choose_bucket, choose_corner, cover_size
+from studio.data.cropping.head import Part, head_of
+from studio.data.looking.look import Look
+
+LEAST_FACE = 64  # px of width of a face that much can be learned from (FACTS.md, "Faces and curation")
+
+
+@dataclass(frozen=True)
+class TrainedPhoto:
+    """size: (width, height) px. corner: where that lies in the scaled photo; None: in the middle. part: what of the photo it shows.
+
+    scale: of the photo, at most 1: nothing is ever enlarged. face: px of width that the face has then, None where none was seen.
+    """
+
+    size: tuple[int, int]
+    corner: tuple[int, int] | None
+    part: Part
+    scale: float
+    face: int | None
+
+    @property
+    def cut_off(self) -> float:
+        """The share of the photo that training does not see."""
+        return 1 - self.part.width * self.part.height
+
+    def is_smaller_than(self, wanted: int) -> bool:
+        """Whether the photo has clearly fewer px than training at that side would take."""
+        return self.scale == 1 and self.size[0] * self.size[1] < 0.8 * wanted * wanted
+
+
+def choose_photo(width: int, height: int, wanted: int, multiple: int, look: Look | None = None) -> TrainedPhoto:
+    """A photo of that size, trained at about wanted x wanted px in steps of `multiple`. ValueError if it is too small."""
+    size = choose_bucket(width, height, wanted, multiple)
+    scaled = cover_size(width, height, size)
+    head = head_of(look)
+    middle = choose_corner(width, height, size)
+    corner = choose_corner(width, height, size, head.in_px(width, height)) if head else middle
+    part = Part(corner[0] / scaled[0], corner[1] / scaled[1], (corner[0] + size[0]) / scaled[0], (corner[1] + size[1]) / scaled[1])
+    scale = min(1.0, max(size[0] / width, size[1] / height))
+    face = round(look.faces[0].width / look.width * scaled[0]) if look and look.faces else None
+    return TrainedPhoto(size, None if corner == middle else corner, part, scale, face)
