@@ -156,7 +156,9 @@ def _cell(key: str, ids: Sequence[str], angle: str, framing: str, left_out: Sequ
 def _row(row: Row, pictures: Mapping[str, str]) -> RowView:
     title, about = ROW_WORDS[row.name]
     chips = tuple(
-        ChipView(f"kept/{cell.key}", cell.value if row.name == LIGHT else "", len(cell.ids), "" if row.name == LIGHT else pictures[cell.ids[0]])
+        ChipView(
+            f"kept/{cell.key}", cell.value if row.name == LIGHT else "", len(cell.ids), "" if row.name == LIGHT else pictures[cell.ids[0]]
+        )
         for cell in row.cells[:MOST_CELLS]
     )
     return RowView(title, about, chips, max(0, len(row.cells) - MOST_CELLS), row.untold)

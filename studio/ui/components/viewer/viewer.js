@@ -31,33 +31,47 @@ const unreadView = (v) =>
 const othersView = (v) => html`<details class="other-captions"><summary>Other captions that came with it
   <small>${v.others.length}</small></summary><ul>${v.others.map((text) => html`<li>${text}</li>`)}</ul></details>`;
 
+const decisionView = (v) => html`<div class="viewer-buttons decision">
+  <button data-do="keep" id="keep-item" class="small" aria-pressed="${v.keep}" title="${v.keep ? "X" : "K"}"
+    >${v.keep ? "Leave out" : "Keep"}</button>
+  ${v.keep && !v.is_by_hand ? html`<button data-do="pin" class="small" title="K: the check leaves it in">Keep for sure</button>` : ""}
+  ${v.is_by_hand ? html`<button data-do="let" class="small" title="The next check decides again">Let the check decide</button>` : ""}
+  ${v.closer.asks_who ? whoButtonsView(v) : ""}</div>`;
+const whoButtonsView = (v) => html`<button data-do="them" class="small" aria-pressed="${v.closer.said === "them"}">This is them</button>
+  <button data-do="other" class="small" aria-pressed="${v.closer.said === "other"}">Somebody else</button>`;
+const stateOf = (v) => {
+  if (!v.keep) return `Left out${v.reason ? `: ${v.reason}` : ""}.`;
+  return v.doubts ? `Kept, with a doubt: ${v.doubts}.` : "";
+};
+const stateView = (v) => (stateOf(v) ? html`<p class="remark ${v.keep ? "" : "out"}">${stateOf(v)}</p>` : "");
+const photoView = (v) => html`<span class="shot"><img src="${v.src}" width="${v.width}" height="${v.height}"
+  alt="${v.caption || v.id}" />${v.closer.trained ? frameView(v.closer.trained) : ""}</span>`;
+const captionView = (v, text) => html`<label class="caption-label" for="caption-text">Caption <small>${v.source}</small></label>
+  <textarea id="caption-text" data-key="${keyOf(v)}" rows="3" spellcheck="true" placeholder="${v.placeholder}"
+    >${text}</textarea>
+  <div class="viewer-buttons">
+    <button data-do="save" id="save-caption">Save caption</button>
+    <button data-do="next" id="save-next" title="Ctrl+Enter">Save and next</button>
+    <span class="spring"></span>
+    <button data-do="remove" class="quiet" id="remove-item">Remove</button>
+  </div>
+  ${v.problems.map((p) => html`<p class="remark">${p}</p>`)}
+  ${v.unread ? unreadView(v) : ""}
+  ${v.class_prompt ? classPromptView(v) : ""}
+  ${v.others.length ? othersView(v) : ""}`;
+
 mount(
   (v) => {
     if (!v.id) return "";
     if (pending && (pending.key !== keyOf(v) || pending.text === v.caption)) pending = null;
-    const text = pending ? pending.text : v.caption;
     return html`<article class="viewer" aria-label="${v.id}">
-      <div class="stage" data-key="stage-${v.src}">
-        ${v.kind === "clip" ? clipView(v) : html`<img src="${v.src}" alt="${v.caption || v.id}" />`}
-      </div>
-      <p class="facts"><b>${v.id}</b> ${v.facts.map((f) => html` · ${f}`)}</p>
+      <div class="stage" data-key="stage-${v.src}">${v.kind === "clip" ? clipView(v) : photoView(v)}</div>
+      <p class="facts"><b>${v.id}</b>${v.closer.who ? html` · <span class="who">${v.closer.who}</span>` : ""}${v.facts.map((f) => html` · ${f}`)}</p>
       ${v.problem ? html`<p class="remark">${v.problem}</p>` : ""}
-      <label class="caption-label" for="caption-text">Caption <small>${v.source}</small></label>
-      <textarea id="caption-text" data-key="${keyOf(v)}" rows="4" spellcheck="true" placeholder="${v.placeholder}"
-        >${text}</textarea>
-      ${v.problems.map((p) => html`<p class="remark">${p}</p>`)}
-      ${v.unread ? unreadView(v) : ""}
-      ${v.others.length ? othersView(v) : ""}
-      ${v.class_prompt ? classPromptView(v) : ""}
-      <div class="viewer-buttons">
-        <button data-do="save" id="save-caption">Save caption</button>
-        <button data-do="next" id="save-next" title="Ctrl+Enter">Save and next</button>
-        <span class="spring"></span>
-        <button data-do="keep" id="keep-item" aria-pressed="${v.keep}">${v.keep ? "Leave out" : "Keep"}</button>
-        <button data-do="remove" class="quiet" id="remove-item">Remove</button>
-      </div>
-      ${v.keep ? "" : html`<p class="remark out">Left out${v.reason ? html`: ${v.reason}` : ""}.</p>`}
-      ${v.doubts ? html`<p class="remark">Kept, with a doubt: ${v.doubts}.</p>` : ""}
+      ${decisionView(v)}
+      ${stateView(v)}
+      ${captionView(v, pending ? pending.text : v.caption)}
+      ${foldsView(v)}
       ${v.kind === "clip" ? cutView(v) : ""}
     </article>`;
   },
@@ -65,6 +79,12 @@ mount(
     save: () => save(false),
     next: () => save(true),
     keep: () => trigger("keep", { ...itemOf(props.value), keep: !props.value.keep }),
+    pin: () => trigger("keep", { ...itemOf(props.value), keep: true }),
+    let: () => trigger("let", itemOf(props.value)),
+    them: () => trigger("say", { ...itemOf(props.value), who: "them" }),
+    other: () => trigger("say", { ...itemOf(props.value), who: "other" }),
+    swap: ({ dataset }) => trigger("swap", { ...itemOf(props.value), other: dataset.id, other_version: dataset.version }),
+    change: ({ dataset }) => trigger("change", { ...itemOf(props.value), how: dataset.how }),
     remove: () => trigger("remove", itemOf(props.value)),
     mark: (button) => (numberOf(button.dataset.field).value = element.querySelector("video").currentTime.toFixed(1)),
     cut: () => trigger("cut", { ...itemOf(props.value), start: numberOf("start").value, end: numberOf("end").value }),
