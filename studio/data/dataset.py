@@ -6,14 +6,14 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
 from studio.data import records, undo_steps
 from studio.data.captions.caption_files import caption_file, clean_caption, read_text, text_key, write_caption
-from studio.data.captions.whole_words import whole_word
+from studio.data.captions.edits import BEGIN, END, REMOVE, REPLACE, CaptionEdit, plan_edit
 from studio.data.item_record import NOT_MEASURED, Item, Measurements, Record
 from studio.data.media.kinds import MediaFacts
 from studio.data.records import Curation, Seen
@@ -24,6 +24,12 @@ from studio.errors import Problem
 from studio.workspace import Project
 
 SOURCES = ("", "hand", "auto", "imported")
+_EDITS = {  # a kind of edit -> what undo calls it
+    REPLACE: "Replacement in {}",
+    REMOVE: "Removal of words from {}",
+    BEGIN: "Words at the beginning of {}",
+    END: "Words at the end of {}",
+}
 Version = tuple[Project, tuple[int, ...], tuple[tuple[str, Seen], ...]]
 
 
@@ -95,18 +101,25 @@ def set_captions(project: Project, texts: Mapping[str, str], source: str = "hand
 
 def replace_in_captions(project: Project, find: str, replace_with: str, whole_words: bool = False) -> int:
     """Replace text in every caption, upper and lower case as written; how many captions changed. One step of undo."""
-    if not find:
-        raise ValueError("the text to find is empty; type what should be replaced")
-    pattern = whole_word(find) if whole_words else re.compile(re.escape(find))
+    return edit_captions(project, CaptionEdit(kind=REPLACE, find=find, text=replace_with, whole_words=whole_words))
+
+
+def edit_captions(project: Project, edit: CaptionEdit, ids: Collection[str] | None = None, key: str = "") -> int:
+    """Do one edit to the captions of these items, or of all; how many changed. One step of undo.
+
+    key: of the plan that was looked at; Problem if the captions are no more those that it was made of.
+    """
     with _editing(project) as (data, items):
-        texts = {i.id: clean_caption(pattern.sub(lambda _: replace_with, i.caption)) for i in items.values() if i.caption}
-        texts = {item_id: text for item_id, text in texts.items() if text != items[item_id].caption}
-        if texts:
-            changes = [change_caption(data.items, items[item_id], text, "hand") for item_id, text in texts.items()]
-            undo_steps.remember(project, data.history, f"Replacement in {len(changes)} captions", changes)
+        chosen = [item for item in items.values() if ids is None or item.id in ids]
+        plan = plan_edit(chosen, edit, project.facts().trigger)
+        if key and plan.key != key:
+            raise Problem("Captions were changed meanwhile: nothing was changed now.", fix="Look at what would change, then do it again.")
+        if plan.changes:
+            changes = [change_caption(data.items, items[change.id], change.after, "hand") for change in plan.changes]
+            undo_steps.remember(project, data.history, _EDITS[edit.kind].format(f"{len(changes)} captions"), changes)
             records.save(project, data)
-            _write_captions(items, texts)
-    return len(texts)
+            _write_captions(items, {change.id: change.after for change in plan.changes})
+    return len(plan.changes)
 
 
 def set_keep(project: Project, item_id: str, keep: bool, reason: str = "") -> bool:

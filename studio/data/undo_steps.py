@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 from studio.data import limits
-from studio.data.captions.caption_files import caption_file, text_key, write_caption
+from studio.data.captions.as_found import PLAIN, AsFound, find_bytes, put_back
+from studio.data.captions.caption_files import caption_file, text_key
 from studio.data.item_record import Item, Record
 from studio.data.remarks import Decision
 from studio.disk import replace as move
@@ -54,21 +55,27 @@ class CaptionChange(Change):
     before: str
     source: str  # of the caption before
     after: str  # text_key of the caption that was written
+    found: AsFound = PLAIN  # what the file held beside the caption
 
     def undo(self, project: Project, records: dict[str, Record], items: dict[str, Item]) -> bool:
         item = items.get(self.id)
         if item is None or text_key(item.caption) != self.after:
             return False
-        change_caption(records, item, self.before, self.source)
-        write_caption(item.path, self.before)
+        note_caption(records, item, self.before, self.source)
+        put_back(item.path, self.before, self.found)
         return True
 
 
 def change_caption(records: dict[str, Record], item: Item, text: str, source: str) -> CaptionChange:
     """Note in an item's record that a caption is about to be written; the change that takes it back."""
-    key = text_key(text)
-    records[item.id] = replace(records[item.id], caption_source=source if text else "", caption_key=key)
-    return CaptionChange(id=item.id, before=item.caption, source=item.caption_source, after=key)
+    found = find_bytes(item.path, item.caption)
+    note_caption(records, item, text, source)
+    return CaptionChange(id=item.id, before=item.caption, source=item.caption_source, after=text_key(text), found=found)
+
+
+def note_caption(records: dict[str, Record], item: Item, text: str, source: str) -> None:
+    """Note in an item's record who wrote the caption that is about to stand in its file."""
+    records[item.id] = replace(records[item.id], caption_source=source if text else "", caption_key=text_key(text))
 
 
 @dataclass(frozen=True, kw_only=True)

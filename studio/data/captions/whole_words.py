@@ -12,8 +12,8 @@ WORD = rf"(?:{_JOINED}+(?:['’-]{_JOINED}+)*|[{_UNSPACED}]+)"
 @functools.lru_cache(maxsize=64)
 def whole_word(word: str, any_case: bool = False) -> re.Pattern[str]:
     """Pattern of a word that is no part of a longer one. "ohwx" stands in "ohwxの女性", and not in "ohwx2"."""
-    before = "" if _is_unspaced(word[:1]) else rf"(?<!{_JOINED})"
-    after = "" if _is_unspaced(word[-1:]) else rf"(?!{_JOINED})"
+    before = rf"(?<!{_JOINED})" if is_joined(word[:1]) else ""
+    after = rf"(?!{_JOINED})" if is_joined(word[-1:]) else ""
     return re.compile(before + re.escape(word) + after, re.IGNORECASE if any_case else 0)
 
 
@@ -22,5 +22,11 @@ def words_in(text: str) -> list[str]:
     return re.findall(WORD, text.casefold())
 
 
-def _is_unspaced(letter: str) -> bool:
+def is_unspaced(letter: str) -> bool:
+    """Whether a letter is of a script that writes no spaces between words."""
     return re.fullmatch(rf"[{_UNSPACED}]", letter) is not None
+
+
+def is_joined(letter: str) -> bool:
+    """Whether a letter or digit belongs to the word beside it; signs do not, and letters of scripts without spaces."""
+    return re.fullmatch(_JOINED, letter) is not None
