@@ -58,13 +58,15 @@ def test_a_head_larger_than_the_crop_lies_in_its_middle():
 
 
 def test_a_small_photo_is_told_and_never_enlarged():
-    small = choose_photo(500, 400, 768, 16, look(500, 400, 200, 100, 50, 60))
+    seen = look(500, 400, 200, 100, 50, 60)
+    small = choose_photo(500, 400, 768, 16, seen)
     assert small.scale == 1 and small.is_smaller_than(768) and small.size[0] <= 500 and small.size[1] <= 400
-    assert small.face == 50 and not choose_photo(2000, 2000, 768, 16).is_smaller_than(768)
+    assert small.width_of(seen.faces[0], seen) == 50 and not choose_photo(2000, 2000, 768, 16).is_smaller_than(768)
 
 
 def test_the_face_s_size_is_said_as_training_sees_it():
-    assert choose_photo(4000, 3000, 768, 16, look(4000, 3000, 1500, 500, 300, 400)).face == pytest.approx(300 * 768 / 3464, abs=3)
+    seen = look(4000, 3000, 1500, 500, 300, 400)
+    assert choose_photo(4000, 3000, 768, 16, seen).width_of(seen.faces[0], seen) == pytest.approx(300 * 768 / 3464, abs=3)
 
 
 # -- closer

@@ -56,9 +56,7 @@ def _with_places(shown: Mapping[str, Shown], looks: Mapping[str, Look]) -> dict[
     """The same with place and outfit, where they were measured and are not too many to compare."""
     places = _groups({item_id: looks[item_id].background for item_id in shown}, PLACE_MOST)
     outfits = _groups({item_id: looks[item_id].outfit for item_id in shown}, OUTFIT_MOST)
-    return {
-        item_id: replace(one, place=places.get(item_id, UNTOLD), outfit=outfits.get(item_id, UNTOLD)) for item_id, one in shown.items()
-    }
+    return {item_id: replace(one, place=places.get(item_id, UNTOLD), outfit=outfits.get(item_id, UNTOLD)) for item_id, one in shown.items()}
 
 
 def _groups(packed: Mapping[str, str], most: float) -> dict[str, str]:

@@ -1,10 +1,10 @@
-"""What training makes of a photo: its size, what is cut off, and how large the face is then. The cache takes its crop here and nowhere else."""
+"""What training makes of a photo: its size, what is cut off, and how large a face is then. The cache takes its crop here and nowhere else."""
 
 from dataclasses import dataclass
 
 from studio.data.buckets import choose_bucket, choose_corner, cover_size
 from studio.data.cropping.head import Part, head_of
-from studio.data.looking.look import Look
+from studio.data.looking.look import FaceLook, Look
 
 LEAST_FACE = 64  # px of width of a face that much can be learned from (FACTS.md, "Faces and curation")
 
@@ -13,14 +13,17 @@ LEAST_FACE = 64  # px of width of a face that much can be learned from (FACTS.md
 class TrainedPhoto:
     """size: (width, height) px. corner: where that lies in the scaled photo; None: in the middle. part: what of the photo it shows.
 
-    scale: of the photo, at most 1: nothing is ever enlarged. face: px of width that the face has then, None where none was seen.
+    scale: of the photo, at most 1: nothing is ever enlarged.
     """
 
     size: tuple[int, int]
     corner: tuple[int, int] | None
     part: Part
     scale: float
-    face: int | None
+
+    def width_of(self, face: FaceLook, look: Look) -> int:
+        """px that a face is wide then."""
+        return round(face.width / look.width / self.part.width * self.size[0])
 
     @property
     def cut_off(self) -> float:
@@ -41,5 +44,4 @@ def choose_photo(width: int, height: int, wanted: int, multiple: int, look: Look
     corner = choose_corner(width, height, size, head.in_px(width, height)) if head else middle
     part = Part(corner[0] / scaled[0], corner[1] / scaled[1], (corner[0] + size[0]) / scaled[0], (corner[1] + size[1]) / scaled[1])
     scale = min(1.0, max(size[0] / width, size[1] / height))
-    face = round(look.faces[0].width / look.width * scaled[0]) if look and look.faces else None
-    return TrainedPhoto(size, None if corner == middle else corner, part, scale, face)
+    return TrainedPhoto(size, None if corner == middle else corner, part, scale)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from studio.data.choosing.best_set import Candidate, alternatives
+from studio.data.choosing.proposing import SHARP_ENOUGH_PX
 from studio.data.choosing.traits import Traits
 from studio.data.coverage.board import ANGLE_WORDS, FRAMING_WORDS
 from studio.data.coverage.shown import Shown
@@ -16,7 +17,6 @@ from studio.data.judging.judge import figure_of_who, sight_of
 from studio.data.judging.thresholds import THRESHOLDS
 from studio.data.looking.look import CLOSE, UPPER, Look
 from studio.data.media.thumbnails import version_of
-from studio.data.choosing.proposing import SHARP_ENOUGH_PX
 from studio.data.people.around import box_around
 from studio.data.people.who import CANT_TELL, LOOK, NOBODY, PERSON, STRANGER, Seen
 from studio.data.remarks import ENOUGH
@@ -106,7 +106,7 @@ def look_closer(project: Project, item: Item, study: Study, items: Sequence[Item
         asks_who=look is not None and bool(look.faces),
         figures=tuple(_figures(item, look, seen, study.shown.get(item.id))) if look else (),
         not_measured="" if look else NOT_LOOKED,
-        trained=_trained(item, look, *trained_at),
+        trained=_trained(item, look, seen, *trained_at),
         similar=_similar(project, item, study, items),
         changes=tuple(_changes(item, look, seen)),
     )
@@ -134,28 +134,29 @@ def _figures(item: Item, look: Look, seen: Seen | None, shown: Shown | None) -> 
         yield Figure("Light", f"about {shown.light}")
 
 
-def _trained(item: Item, look: Look | None, wanted: int, multiple: int) -> Trained | None:
+def _trained(item: Item, look: Look | None, seen: Seen | None, wanted: int, multiple: int) -> Trained | None:
     if item.kind != "photo" or item.problem or min(item.width, item.height) < multiple:
         return None
     found = choose_photo(item.width, item.height, wanted, multiple, look)
     part = found.part
     left, top, width, height = (round(100 * value, 2) for value in (part.left, part.top, part.width, part.height))
-    return Trained(left, top, width, height, tuple(_words_of(found)), tuple(_remarks_of(found, wanted)))
+    face = found.width_of(look.faces[(seen.face if seen else None) or 0], look) if look and look.faces else None
+    return Trained(left, top, width, height, tuple(_words_of(found, face)), tuple(_remarks_of(found, face, wanted)))
 
 
-def _words_of(found: TrainedPhoto) -> Iterator[str]:
+def _words_of(found: TrainedPhoto, face: int | None) -> Iterator[str]:
     width, height = found.size
     yield f"{width} x {height} px"
     yield "the photo as large as it is" if found.scale == 1 else f"scaled to {found.scale:.0%}"
     yield f"{found.cut_off:.1%} is cut off" if found.cut_off >= 0.0005 else "nothing is cut off"
-    if found.face is not None:
-        yield f"the face is {found.face} px wide then"
+    if face is not None:
+        yield f"the face is {face} px wide then"
 
 
-def _remarks_of(found: TrainedPhoto, wanted: int) -> Iterator[str]:
+def _remarks_of(found: TrainedPhoto, face: int | None, wanted: int) -> Iterator[str]:
     if found.is_smaller_than(wanted):
         yield f"Smaller than the {wanted} x {wanted} px of this recipe: it is never enlarged, and teaches less detail."
-    if found.face is not None and found.face < LEAST_FACE:
+    if face is not None and face < LEAST_FACE:
         yield f"A face below {LEAST_FACE} px teaches little of its detail; a part closer to the person helps."
 
 
@@ -202,4 +203,6 @@ def _changes(item: Item, look: Look | None, seen: Seen | None) -> Iterator[Chang
                 yield Change(f"{CLOSER}:{framing}", f"Closer: {FRAMING_WORDS[framing]}", "A part with the person larger, as a new photo")
     yield Change(TURN_LEFT, "Turn left", "A quarter turn; Undo takes it back")
     yield Change(TURN_RIGHT, "Turn right", "A quarter turn; Undo takes it back")
-    yield Change(MIRROR, "Mirror", "Faces are not symmetric: a parting or a mole would change sides. Only where the photo is mirrored already")
+    yield Change(
+        MIRROR, "Mirror", "Faces are not symmetric: a parting or a mole would change sides. Only where the photo is mirrored already"
+    )

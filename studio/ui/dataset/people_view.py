@@ -109,6 +109,8 @@ def say_who_is_meant(project: Project, study: Study, key: str) -> str:
 def say_somebody_else(project: Project, study: Study, key: str) -> str:
     """None of these faces is the person's: said of each of the group's typical faces, so that those like them follow."""
     group = find_group(study, key)
-    said = {ref.item: Said(who=OTHER, point=point_of(study.looks[ref.item], ref.index)) for ref in group.examples if ref.item in study.looks}
+    said = {
+        ref.item: Said(who=OTHER, point=point_of(study.looks[ref.item], ref.index)) for ref in group.examples if ref.item in study.looks
+    }
     dataset.set_said(project, said, f"Somebody else in {f.count(group.photos, 'photo')}")
     return f"Somebody else, in {f.count(group.photos, 'photo')}. Check photos chooses anew; Undo takes it back."

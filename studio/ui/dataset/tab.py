@@ -150,7 +150,7 @@ def build_viewer(page: Page, place: gr.State) -> gr.HTML:
     page.acts(viewer.let, let_the_check_decide)
     page.acts(viewer.say, say_who)
     page.acts(viewer.swap, swap, [place], [place])
-    page.acts(viewer.change, change)
+    page.acts(viewer.alter, alter)
     page.acts(viewer.remove, remove)
     page.acts(viewer.cut, cut)
     return viewer
@@ -200,7 +200,7 @@ def let_the_check_decide(project: Project, event: gr.EventData) -> str:
 def say_who(project: Project, event: gr.EventData) -> None:
     """The person's word on who a picture shows; the same word again takes it back."""
     check_item(project, event)
-    item, study = dataset.get_item(project, event.id), look_at(project).study
+    item = dataset.get_item(project, event.id)
     if item.said and item.said.who == event.who:
         take_back(project, [item.id])
     elif event.who == THEM:
@@ -223,7 +223,7 @@ def swap(project: Project, place: Place, event: gr.EventData) -> list[Place]:
     return [replace(place, item=event.other)]
 
 
-def change(project: Project, event: gr.EventData) -> str:
+def alter(project: Project, event: gr.EventData) -> str:
     """Turn or mirror a photo, or add a part of it as a photo of its own."""
     check_item(project, event)
     how, _, framing = str(event.how).partition(":")

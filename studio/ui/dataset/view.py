@@ -24,9 +24,9 @@ from studio.ui.dataset import choices
 from studio.ui.dataset.board_view import Coverage
 from studio.ui.dataset.choices import SHOWN, by_what_they_show, describe_choice
 from studio.ui.dataset.closer_look import look_closer, photo_sizes
+from studio.ui.dataset.media_addresses import BY_A_PERSON, media_address
 from studio.ui.dataset.people_view import read_coverage
 from studio.ui.dataset.reasons import reason_on_tile
-from studio.ui.dataset.media_addresses import BY_A_PERSON, media_address
 from studio.ui.dataset.viewer_view import SOURCES, Viewer, describe_media, doubts_of
 from studio.ui.views import NextStep, View
 from studio.workspace import Project
@@ -39,6 +39,8 @@ WAITS = {  # a kind of job -> the next step while one of that kind is not over
     "curate": "wait for the check.",
 }
 WORTH_CHECKING = 5  # fewer pictures are quicker looked at
+
+
 @dataclass(frozen=True)
 class Place:
     """Where in the grid the person is."""

@@ -58,9 +58,9 @@ const chipView = (v, row, chip) => html`<button class="chip" data-do="show" data
   aria-pressed="${chip.key === v.show}" aria-label="${row.title}: ${chip.label || "show these"}, ${chip.count} photos"
   >${chip.src ? html`<img src="${chip.src}" alt="" loading="lazy" />` : chip.label} ${chip.count}</button>`;
 const rowView = (v, row) => html`<div class="board-row"><span class="row-title">${row.title} <small>${row.about}</small></span>
-  ${row.chips.length ? row.chips.map((chip) => chipView(v, row, chip)) : html`<span class="muted">not measured</span>`}
+  <div class="chips">${row.chips.length ? row.chips.map((chip) => chipView(v, row, chip)) : html`<span class="muted">not measured</span>`}
   ${row.more ? html`<span class="muted">and ${row.more} more</span>` : ""}
-  ${row.chips.length && row.untold ? html`<span class="muted">${row.untold} not measured</span>` : ""}</div>`;
+  ${row.chips.length && row.untold ? html`<span class="muted">${row.untold} not measured</span>` : ""}</div></div>`;
 const gridRow = (v, cells, n) => html`<div class="board-cells" role="row"><span class="row-head" role="rowheader"
   >${v.board.framings[n]}</span>${cells.map((cell) => (cell.count ? filledCell(v, cell) : emptyCell(cell)))}</div>`;
 const boardView = (v) => html`<details class="board"><summary>What they cover

@@ -15,7 +15,7 @@ const similarView = (v) => html`<details class="viewer-fold similar" id="similar
     data-version="${one.version}" data-key="similar-${one.id}" aria-label="Take ${one.id} instead"
     ><img src="${one.src}" alt="" loading="lazy" /><span>${one.id}</span></button>`)}</div></details>`;
 const changesView = (v) => html`<details class="viewer-fold changes" data-key="changes"><summary>Crop, turn, mirror</summary>
-  <div class="viewer-buttons">${v.closer.changes.map((one) => html`<button class="small" data-do="change" data-how="${one.name}"
+  <div class="viewer-buttons">${v.closer.changes.map((one) => html`<button class="small" data-do="alter" data-how="${one.name}"
     title="${one.hint}">${one.label}</button>`)}</div></details>`;
 const foldsView = (v) => html`${figuresView(v)}${v.closer.trained ? trainedView(v) : ""}${v.keep ? similarView(v) : ""}
   ${v.closer.changes.length ? changesView(v) : ""}`;

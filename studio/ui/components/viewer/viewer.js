@@ -31,14 +31,23 @@ const unreadView = (v) =>
 const othersView = (v) => html`<details class="other-captions"><summary>Other captions that came with it
   <small>${v.others.length}</small></summary><ul>${v.others.map((text) => html`<li>${text}</li>`)}</ul></details>`;
 
+const HINTS = {
+  out: "Leave it out (X)",
+  in: "Keep it, whatever the check says (K)",
+  let: "The next check decides again",
+  them: "This photo shows the person: the studio compares the others with it",
+  other: "This photo does not show the person",
+};
+const pinView = (v) => {
+  if (v.is_by_hand) return html`<button data-do="let" class="small" title="${HINTS.let}">${v.keep ? "Unpin" : "Let the check decide"}</button>`;
+  return v.keep ? html`<button data-do="pin" class="small" title="${HINTS.in}">Pin</button>` : "";
+};
+const whoButtonView = (v, who, label) => html`<button data-do="say" data-who="${who}" class="small"
+  aria-pressed="${v.closer.said === who}" title="${HINTS[who]}">${label}</button>`;
 const decisionView = (v) => html`<div class="viewer-buttons decision">
-  <button data-do="keep" id="keep-item" class="small" aria-pressed="${v.keep}" title="${v.keep ? "X" : "K"}"
-    >${v.keep ? "Leave out" : "Keep"}</button>
-  ${v.keep && !v.is_by_hand ? html`<button data-do="pin" class="small" title="K: the check leaves it in">Keep for sure</button>` : ""}
-  ${v.is_by_hand ? html`<button data-do="let" class="small" title="The next check decides again">Let the check decide</button>` : ""}
-  ${v.closer.asks_who ? whoButtonsView(v) : ""}</div>`;
-const whoButtonsView = (v) => html`<button data-do="them" class="small" aria-pressed="${v.closer.said === "them"}">This is them</button>
-  <button data-do="other" class="small" aria-pressed="${v.closer.said === "other"}">Somebody else</button>`;
+  <button data-do="keep" id="keep-item" class="small" aria-pressed="${v.keep}" title="${v.keep ? HINTS.out : HINTS.in}"
+    >${v.keep ? "Leave out" : "Keep"}</button>${pinView(v)}
+  ${v.closer.asks_who ? [whoButtonView(v, "them", "This is them"), whoButtonView(v, "other", "Somebody else")] : ""}</div>`;
 const stateOf = (v) => {
   if (!v.keep) return `Left out${v.reason ? `: ${v.reason}` : ""}.`;
   return v.doubts ? `Kept, with a doubt: ${v.doubts}.` : "";
@@ -81,10 +90,9 @@ mount(
     keep: () => trigger("keep", { ...itemOf(props.value), keep: !props.value.keep }),
     pin: () => trigger("keep", { ...itemOf(props.value), keep: true }),
     let: () => trigger("let", itemOf(props.value)),
-    them: () => trigger("say", { ...itemOf(props.value), who: "them" }),
-    other: () => trigger("say", { ...itemOf(props.value), who: "other" }),
+    say: ({ dataset }) => trigger("say", { ...itemOf(props.value), who: dataset.who }),
     swap: ({ dataset }) => trigger("swap", { ...itemOf(props.value), other: dataset.id, other_version: dataset.version }),
-    change: ({ dataset }) => trigger("change", { ...itemOf(props.value), how: dataset.how }),
+    alter: ({ dataset }) => trigger("alter", { ...itemOf(props.value), how: dataset.how }),
     remove: () => trigger("remove", itemOf(props.value)),
     mark: (button) => (numberOf(button.dataset.field).value = element.querySelector("video").currentTime.toFixed(1)),
     cut: () => trigger("cut", { ...itemOf(props.value), start: numberOf("start").value, end: numberOf("end").value }),
