@@ -8,7 +8,7 @@ from studio.data import dataset
 from studio.data.buckets import choose_bucket, choose_corner, cover_size
 from studio.data.cropping.closer import LEAST_SIDE, crop_closer, part_closer
 from studio.data.cropping.head import head_of
-from studio.data.cropping.trained_photo import choose_photo
+from studio.data.cropping.trained_photo import choose_photo, is_small
 from studio.data.cropping.turning import MIRROR, TURN_LEFT, TURN_RIGHT, turn_photo
 from studio.data.importer import import_media
 from studio.data.looking.look import CLOSE, UPPER, FaceLook, Look
@@ -60,8 +60,8 @@ def test_a_head_larger_than_the_crop_lies_in_its_middle():
 def test_a_small_photo_is_told_and_never_enlarged():
     seen = look(500, 400, 200, 100, 50, 60)
     small = choose_photo(500, 400, 768, 16, seen)
-    assert small.scale == 1 and small.is_smaller_than(768) and small.size[0] <= 500 and small.size[1] <= 400
-    assert small.width_of(seen.faces[0], seen) == 50 and not choose_photo(2000, 2000, 768, 16).is_smaller_than(768)
+    assert small.scale == 1 and is_small(500, 400, 768) and small.size[0] <= 500 and small.size[1] <= 400
+    assert small.width_of(seen.faces[0], seen) == 50 and not is_small(2000, 2000, 768)
 
 
 def test_the_face_s_size_is_said_as_training_sees_it():

@@ -1,10 +1,9 @@
 """The board: how many of the kept photos show which angle at which framing, in which light, place and outfit."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from studio.data.coverage.shown import UNTOLD, Shown
+from studio.data.coverage.shown import Shown
 from studio.data.looking.look import ANGLES, CLOSE, FRAMINGS, FRONT, FULL, LEFT, PROFILE_LEFT, PROFILE_RIGHT, RIGHT, UPPER, WAIST
 
 ANGLE, FRAMING, LIGHT, PLACE, OUTFIT = "angle", "framing", "light", "place", "outfit"  # what a photo shows: fields of Shown
@@ -17,6 +16,7 @@ ANGLE_WORDS = {
 }
 FRAMING_WORDS = {CLOSE: "close-up", UPPER: "upper body", WAIST: "down to the waist", FULL: "full body"}
 ROWS = (LIGHT, PLACE, OUTFIT)
+NAMES = (ANGLE, FRAMING, *ROWS)
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,11 @@ class Board:
     rows: tuple[Row, ...]
     untold: tuple[str, ...]
 
-    def count(self, key: str) -> int:
-        """How many photos show what a key says, as of `fits`."""
-        return sum(fits(photo, key) for photo in self.shown)
+    def count_angle(self, angle: str) -> int:
+        return sum(len(row[ANGLES.index(angle)].ids) for row in self.cells)
+
+    def count_framing(self, framing: str) -> int:
+        return sum(len(cell.ids) for cell in self.cells[FRAMINGS.index(framing)])
 
     @property
     def num_filled(self) -> int:
@@ -73,27 +75,43 @@ class Board:
 
 def make_board(shown: Sequence[Shown]) -> Board:
     """Of what the kept photos show."""
-    cells = tuple(tuple(_cell(shown, angle, framing) for angle in ANGLES) for framing in FRAMINGS)
+    placed = ids_by_cell(shown)
+    cells = tuple(tuple(_cell(placed, angle, framing) for angle in ANGLES) for framing in FRAMINGS)
     untold = tuple(photo.id for photo in shown if not (photo.angle and photo.framing))
     return Board(tuple(shown), cells, tuple(_row(shown, name) for name in ROWS), untold)
 
 
-def _cell(shown: Iterable[Shown], angle: str, framing: str) -> Cell:
-    key = f"{ANGLE}:{angle}+{FRAMING}:{framing}"
-    return Cell(key, framing, tuple(photo.id for photo in shown if fits(photo, key)))
+def ids_by_cell(shown: Iterable[Shown]) -> dict[str, list[str]]:
+    """{key of a cell: ids of the photos in it}."""
+    placed: dict[str, list[str]] = {}
+    for photo in shown:
+        if photo.angle and photo.framing:
+            placed.setdefault(_key(photo.angle, photo.framing), []).append(photo.id)
+    return placed
+
+
+def _key(angle: str, framing: str) -> str:
+    return f"{ANGLE}:{angle}+{FRAMING}:{framing}"
+
+
+def _cell(placed: Mapping[str, Sequence[str]], angle: str, framing: str) -> Cell:
+    key = _key(angle, framing)
+    return Cell(key, framing, tuple(placed[key]) if key in placed else ())
 
 
 def _row(shown: Sequence[Shown], name: str) -> Row:
-    counted = Counter(value for photo in shown if (value := getattr(photo, name)))
-    cells = (Cell(f"{name}:{value}", value, tuple(p.id for p in shown if getattr(p, name) == value)) for value, _ in counted.most_common())
-    return Row(name, tuple(cells), sum(getattr(photo, name) == UNTOLD for photo in shown))
+    told: dict[str, list[str]] = {}
+    for photo in shown:
+        if value := getattr(photo, name):
+            told.setdefault(value, []).append(photo.id)
+    cells = [Cell(f"{name}:{value}", value, tuple(ids)) for value, ids in sorted(told.items(), key=lambda part: -len(part[1]))]
+    return Row(name, tuple(cells), len(shown) - sum(len(cell.ids) for cell in cells))
 
 
 def fits(photo: Shown, key: str) -> bool:
     """Whether a photo shows what a key says: "angle:left+framing:close". ValueError for a key that is none."""
-    known = {field.name for field in fields(Shown)} - {"id"}
     parts = [part.partition(":") for part in key.split("+")]
     for name, _, _ in parts:
-        if name not in known:
-            raise ValueError(f"photos can't be chosen by {name!r}; they can by {', '.join(sorted(known))}")
+        if name not in NAMES:
+            raise ValueError(f"photos can't be chosen by {name!r}; they can by {', '.join(NAMES)}")
     return all(getattr(photo, name) == value for name, _, value in parts)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from studio.data.coverage.board import ANGLE, FRAMING, LIGHT, OUTFIT, PLACE, Board, Row
+from studio.data.coverage.board import LIGHT, OUTFIT, PLACE, Board, Row
 from studio.data.looking.look import CLOSE, FRONT, FULL, LEFT, PROFILE_LEFT, PROFILE_RIGHT, RIGHT, UPPER, WAIST
 from studio.data.remarks import Remark
 
@@ -48,10 +48,10 @@ def lacking(board: Board) -> list[Shortfall]:
     """What to photograph next, what costs most first. Nothing is said of what was not measured."""
     if not board.num_placed:
         return _sameness(board)
-    found = [_absent(*row) for row in _ANGLES if not board.count(f"{ANGLE}:{row[1]}")]
+    found = [_absent(*row) for row in _ANGLES if not board.count_angle(row[1])]
     found += _profiles(board)
-    found += [_absent(*row) for row in _FRAMINGS if not board.count(f"{FRAMING}:{row[2]}")]
-    if not any(board.count(f"{FRAMING}:{framing}") for framing in (UPPER, WAIST)):
+    found += [_absent(*row) for row in _FRAMINGS if not board.count_framing(row[2])]
+    if not any(board.count_framing(framing) for framing in (UPPER, WAIST)):
         words = "no photo between close-up and full body: add three"
         found.append(_absent(NO_BODY, FRONT, WAIST, words, "the usual distance of a clip is the one it was never shown", 0.08))
     return sorted(found + _sameness(board), key=lambda lack: -lack.weight)
@@ -63,7 +63,7 @@ def _absent(code: str, angle: str, framing: str, words: str, cause: str, weight:
 
 def _profiles(board: Board) -> list[Shortfall]:
     """One profile does for a start; the other side is worth a word."""
-    left, right = (board.count(f"{ANGLE}:{angle}") for angle in (PROFILE_LEFT, PROFILE_RIGHT))
+    left, right = (board.count_angle(angle) for angle in (PROFILE_LEFT, PROFILE_RIGHT))
     if not left and not right:
         return [
             _absent(NO_PROFILE, PROFILE_LEFT, UPPER, "no profile: add one from each side", "seen from the side it may be anybody", 0.08)

@@ -10,7 +10,7 @@ from studio.data.coverage.alike import OUTFIT_MOST, PLACE_MOST, groups_of
 from studio.data.coverage.board import Board, make_board
 from studio.data.coverage.readiness import KeptSet, Readiness, judge
 from studio.data.coverage.shown import UNTOLD, Shown, shown_in
-from studio.data.cropping.trained_photo import choose_photo
+from studio.data.cropping.trained_photo import is_small
 from studio.data.item_record import Item, Said
 from studio.data.looking.look import Look
 from studio.data.looking.packing import unpack_histogram
@@ -29,11 +29,12 @@ class Study:
     shown: Mapping[str, Shown]
     board: Board
     left_out: tuple[Shown, ...]
+    small: frozenset[str]  # ids of photos with fewer px than training takes
     readiness: Readiness
 
 
-def study_items(items: Sequence[Item], photo_size: int, multiple: int) -> Study:
-    """photo_size, multiple: what photos are trained at, as of `choose_photo`."""
+def study_items(items: Sequence[Item], photo_size: int) -> Study:
+    """photo_size: the side of a square with as many px as photos are trained at."""
     looks = {item.id: item.measurements.look for item in items if item.measurements.look}
     said = {item.id: item.said for item in items if item.said}
     people = find_people_again(tuple((item_id, look, said.get(item_id)) for item_id, look in looks.items()))
@@ -43,7 +44,10 @@ def study_items(items: Sequence[Item], photo_size: int, multiple: int) -> Study:
     shown |= _with_places({item.id: shown[item.id] for item in kept if item.id in shown}, looks)
     board = make_board([shown[item.id] for item in kept if item.id in shown])
     left_out = tuple(shown[item.id] for item in items if not item.keep and item.id in shown)
-    return Study(looks, people, shown, board, left_out, judge(_count(kept, people, photo_size, multiple), board))
+    small = frozenset(
+        item.id for item in items if item.kind == "photo" and not item.problem and is_small(item.width, item.height, photo_size)
+    )
+    return Study(looks, people, shown, board, left_out, small, judge(_count(kept, people, small), board))
 
 
 @functools.lru_cache(maxsize=2)
@@ -80,14 +84,7 @@ def has_doubt(item: Item) -> bool:
     return any(warning.code != SEVERAL_PEOPLE for warning in item.measurements.warnings)
 
 
-def is_small(item: Item, photo_size: int, multiple: int) -> bool:
-    """Whether a photo has clearly fewer px than training would take."""
-    if item.kind != "photo" or item.problem or min(item.width, item.height) < multiple:
-        return False
-    return choose_photo(item.width, item.height, photo_size, multiple).is_smaller_than(photo_size)
-
-
-def _count(kept: Sequence[Item], people: People, photo_size: int, multiple: int) -> KeptSet:
+def _count(kept: Sequence[Item], people: People, small: frozenset[str]) -> KeptSet:
     who = [people.seen[item.id].who for item in kept if item.id in people.seen]
     return KeptSet(
         photos=sum(item.kind == "photo" for item in kept),
@@ -96,7 +93,7 @@ def _count(kept: Sequence[Item], people: People, photo_size: int, multiple: int)
         strangers=who.count(STRANGER),
         unsure=who.count(LOOK),
         faulty=sum(map(has_doubt, kept)),
-        small=sum(is_small(item, photo_size, multiple) for item in kept),
+        small=sum(item.id in small for item in kept),
         bare=sum(not item.caption for item in kept),
         question=people.question.words if people.question else "",
     )

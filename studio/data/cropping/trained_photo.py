@@ -6,6 +6,7 @@ from studio.data.buckets import choose_bucket, choose_corner, cover_size
 from studio.data.cropping.head import Part, head_of
 from studio.data.looking.look import FaceLook, Look
 
+SMALL_SHARE = 0.8  # of the px that training takes: below it the loss is worth a word
 LEAST_FACE = 64  # px of width of a face that much can be learned from (FACTS.md, "Faces and curation")
 
 
@@ -30,9 +31,10 @@ class TrainedPhoto:
         """The share of the photo that training does not see."""
         return 1 - self.part.width * self.part.height
 
-    def is_smaller_than(self, wanted: int) -> bool:
-        """Whether the photo has clearly fewer px than training at that side would take."""
-        return self.scale == 1 and self.size[0] * self.size[1] < 0.8 * wanted * wanted
+
+def is_small(width: int, height: int, wanted: int) -> bool:
+    """Whether a photo has clearly fewer px than training at about wanted x wanted takes; it is never enlarged."""
+    return width * height < SMALL_SHARE * wanted * wanted
 
 
 def choose_photo(width: int, height: int, wanted: int, multiple: int, look: Look | None = None) -> TrainedPhoto:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from studio.data.coverage.board import ANGLE_WORDS, FRAMING_WORDS, LIGHT, OUTFIT, PLACE, Board, Row, fits
+from studio.data.coverage.board import ANGLE_WORDS, FRAMING_WORDS, LIGHT, OUTFIT, PLACE, Board, Row, ids_by_cell
 from studio.data.coverage.readiness import FAIR, GOOD, READY, WEAK, Readiness
 from studio.data.coverage.shortfall import Shortfall
 from studio.data.coverage.shown import Shown
@@ -137,8 +137,9 @@ def describe_findings_of(readiness: Readiness) -> tuple[FindingView, ...]:
 
 def describe_board(board: Board, left_out: Sequence[Shown], pictures: Mapping[str, str]) -> BoardView:
     """left_out: what the photos show that are not kept; pictures: {id: address of a thumbnail}."""
+    spare = ids_by_cell(left_out)
     cells = tuple(
-        tuple(_cell(cell.key, cell.ids, angle, framing, left_out) for cell, angle in zip(row, ANGLES, strict=True))
+        tuple(_cell(cell.key, len(cell.ids), angle, framing, len(spare.get(cell.key, ()))) for cell, angle in zip(row, ANGLES, strict=True))
         for row, framing in zip(board.cells, FRAMINGS, strict=True)
     )
     rows = tuple(_row(row, pictures) for row in board.rows)
@@ -147,10 +148,9 @@ def describe_board(board: Board, left_out: Sequence[Shown], pictures: Mapping[st
     return BoardView(*names, cells, rows, board.num_filled, note)
 
 
-def _cell(key: str, ids: Sequence[str], angle: str, framing: str, left_out: Sequence[Shown]) -> CellView:
-    spare = sum(fits(photo, key) for photo in left_out)
+def _cell(key: str, count: int, angle: str, framing: str, spare: int) -> CellView:
     words = f"{ANGLE_WORDS[angle]}, {FRAMING_WORDS[framing]}"
-    return CellView(f"kept/{key}", words, angle, framing, len(ids), spare, f"out/{key}")
+    return CellView(f"kept/{key}", words, angle, framing, count, spare, f"out/{key}")
 
 
 def _row(row: Row, pictures: Mapping[str, str]) -> RowView:

@@ -10,7 +10,7 @@ from studio.data.coverage.board import ANGLE_WORDS, FRAMING_WORDS
 from studio.data.coverage.shown import Shown
 from studio.data.coverage.study import Study
 from studio.data.cropping.closer import part_closer
-from studio.data.cropping.trained_photo import LEAST_FACE, TrainedPhoto, choose_photo
+from studio.data.cropping.trained_photo import LEAST_FACE, TrainedPhoto, choose_photo, is_small
 from studio.data.cropping.turning import MIRROR, TURN_LEFT, TURN_RIGHT
 from studio.data.item_record import Item
 from studio.data.judging.judge import figure_of_who, sight_of
@@ -141,7 +141,7 @@ def _trained(item: Item, look: Look | None, seen: Seen | None, wanted: int, mult
     part = found.part
     left, top, width, height = (round(100 * value, 2) for value in (part.left, part.top, part.width, part.height))
     face = found.width_of(look.faces[(seen.face if seen else None) or 0], look) if look and look.faces else None
-    return Trained(left, top, width, height, tuple(_words_of(found, face)), tuple(_remarks_of(found, face, wanted)))
+    return Trained(left, top, width, height, tuple(_words_of(found, face)), tuple(_remarks_of(item, face, wanted)))
 
 
 def _words_of(found: TrainedPhoto, face: int | None) -> Iterator[str]:
@@ -153,8 +153,8 @@ def _words_of(found: TrainedPhoto, face: int | None) -> Iterator[str]:
         yield f"the face is {face} px wide then"
 
 
-def _remarks_of(found: TrainedPhoto, face: int | None, wanted: int) -> Iterator[str]:
-    if found.is_smaller_than(wanted):
+def _remarks_of(item: Item, face: int | None, wanted: int) -> Iterator[str]:
+    if is_small(item.width, item.height, wanted):
         yield f"Smaller than the {wanted} x {wanted} px of this recipe: it is never enlarged, and teaches less detail."
     if face is not None and face < LEAST_FACE:
         yield f"A face below {LEAST_FACE} px teaches little of its detail; a part closer to the person helps."

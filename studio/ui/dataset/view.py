@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from studio.data import dataset
 from studio.data import remarks as said
 from studio.data.captions.rules import NO_CAPTION, audit, check_caption, class_prompt
-from studio.data.coverage.study import Study, is_small, study_items
+from studio.data.coverage.study import Study, study_items
 from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
 from studio.jobs import state
@@ -150,7 +150,7 @@ def _look_at(version: dataset.Version, words: tuple[str, str], reader: PromptRea
     if reader:
         cut = said.Remark(code=said.CUT, words=f"The model reads {reader.prompt_tokens} tokens and does not see the end.")
         remarks |= {item_id: (*remarks[item_id], cut) for item_id in unread}
-    return Look(tuple(items), remarks, describe_findings(items, *words), unread, study_items(items, *sizes), sizes)
+    return Look(tuple(items), remarks, describe_findings(items, *words), unread, study_items(items, sizes[0]), sizes)
 
 
 def find_reader(project: Project) -> PromptReader | None:
@@ -244,8 +244,7 @@ def choice_of(look: Look, show: str) -> Callable[[Item], bool]:
 
 
 def usual_choices(look: Look) -> dict[str, Callable[[Item], bool]]:
-    small = frozenset(item.id for item in look.items if is_small(item, *look.trained_at))
-    return choices.usual_choices(look.remarks, small)
+    return choices.usual_choices(look.remarks, look.study.small)
 
 
 def shown_items(look: Look, place: Place) -> list[Item]:

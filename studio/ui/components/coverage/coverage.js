@@ -3,7 +3,7 @@ let asked = ""; // the key of the empty cell that a person asked about
 const showButton = (show, label, isShown) =>
   html`<button class="small" data-do="show" data-show="${show}" aria-pressed="${isShown}">${label}</button>`;
 const findingView = (v, one) => html`<li class="finding">
-  ${one.angle ? headView(one.angle, one.framing) : ""}
+  ${one.angle ? sketchView(one.angle, one.framing) : ""}
   <p><b>${one.text}</b> <span class="muted">${one.cause}</span></p>
   <span class="finding-buttons">${one.show ? showButton(one.show, one.show_label, one.show === v.show) : ""}
     ${buttonView(one.button)}</span></li>`;
@@ -25,12 +25,12 @@ const groupView = (v, group) => html`<li class="person-group ${group.is_person ?
   <button class="faces" data-do="show" data-show="${group.show}" aria-pressed="${group.show === v.show}"
     aria-label="Show the ${group.photos} photos of ${group.is_person ? "the person" : "somebody else"}"
     >${group.faces.map(faceView)}</button>
-  <span class="group-count">${group.is_person ? html`<b>The person</b> ` : ""}${group.photos} photos</span>
+  <div class="group-words"><span>${group.is_person ? html`<b>The person</b> ` : ""}${group.photos} photos</span>
   <span class="group-buttons">
     ${group.is_person && v.people.is_said
       ? ""
       : html`<button class="small" data-do="choose" data-group="${group.key}">This is the person</button>`}
-    <button class="small" data-do="deny" data-group="${group.key}">Somebody else</button></span></li>`;
+    <button class="small" data-do="deny" data-group="${group.key}">Somebody else</button></span></div></li>`;
 const peopleView = (v) => html`<details class="people" ${given(!v.people.is_said, "open")} data-key="people-${v.people.is_said}">
   <summary>${v.people.title}</summary>
   ${v.people.question ? html`<p class="remark">${v.people.question}</p>` : ""}
@@ -43,11 +43,11 @@ const filledCell = (v, cell) => html`<button class="cell is-filled" data-do="sho
   aria-label="${cellLabel(cell)}" title="${cellLabel(cell)}">${cell.count}</button>`;
 const emptyCell = (cell) => html`<button class="cell is-empty" data-do="ask" data-cell="${cell.key}"
   aria-expanded="${asked === cell.key}" aria-label="${cellLabel(cell)}" title="${cellLabel(cell)}"
-  >${headView(cell.angle, cell.framing)}</button>`;
+  >${sketchView(cell.angle, cell.framing)}</button>`;
 const askedView = (v) => {
   const cell = v.board.cells.flat().find((one) => one.key === asked && !one.count);
   return cell
-    ? html`<div class="asked" role="status">${headView(cell.angle, cell.framing)}
+    ? html`<div class="asked" role="status">${sketchView(cell.angle, cell.framing)}
         <p><b>To photograph: ${cell.words}.</b> <span class="muted">Two of them do; other clothes and another place count
           double.</span></p>
         <button class="small" data-do="add">Add photos</button>
