@@ -12,7 +12,7 @@ from studio.data import curation, dataset
 from studio.evaluation.judge.measuring import score_keys
 from studio.models import eyes
 from studio.models.eyes.of_base_model import EYE as OBSERVER
-from studio.models.preset import model_preset
+from studio.models.preset import list_models, model_preset
 
 MEMBER = '''
 """Knows people by the colour of their pictures."""
@@ -30,7 +30,7 @@ class Sight:
 
 class Eye:
     name, version, title, gives, needs_base = "colours", 1, "Colours", frozenset({EMBEDDINGS}), False
-    milliseconds, licence = 1.0, "MIT"
+    milliseconds, licence, unseen = 1.0, "MIT", "no colours are seen"
 
     def is_for(self, preset):
         return True
@@ -87,12 +87,13 @@ def test_another_version_of_an_eye_looks_again(workspace, another_eye, monkeypat
 
 
 def test_the_eye_that_comes_with_a_base_model_goes_before_one_for_all(another_eye):
-    assert [eye.name for eye in eyes.list_eyes()] == ["colours", "observer"]
+    assert [eye.name for eye in eyes.list_eyes()] == ["colours", "faces", "observer"]
     assert eyes.find_eye(model_preset("tiny")).name == "observer" and eyes.find_eye(model_preset("wan22-t2v-a14b")).name == "colours"
 
 
-def test_without_an_eye_nobody_looks():
-    assert eyes.find_eye(model_preset("wan22-t2v-a14b")) is None
+def test_real_people_are_seen_with_any_base_model_and_drawn_people_by_their_own_observer():
+    assert {eyes.find_eye(model_preset(name)).name for name in list_models() if name != "tiny"} == {"faces"}
+    assert eyes.find_eye(model_preset("tiny")).name == "observer"
 
 
 def test_raising_an_eyes_version_measures_and_scores_anew(project, tiny_base, monkeypatch):
@@ -104,4 +105,4 @@ def test_raising_an_eyes_version_measures_and_scores_anew(project, tiny_base, mo
 
 def test_what_an_eye_costs_and_may_is_said(another_eye):
     for eye in eyes.list_eyes():
-        assert eye.title and eye.licence and eye.milliseconds > 0 and eyes.EMBEDDINGS in eye.gives and eye.version > 0
+        assert eye.title and eye.licence and eye.milliseconds > 0 and eyes.EMBEDDINGS in eye.gives and eye.version > 0 and eye.unseen

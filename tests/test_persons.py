@@ -156,11 +156,12 @@ def test_without_embeddings_nothing_changes():
 # -- the whole way
 
 
-def test_a_model_without_an_observer_leaves_no_embedding(workspace, media):
+def test_whom_a_photo_shows_is_seen_for_a_model_without_an_observer_too(workspace, media):
     project = workspace.create_project("Anna", trigger="ohwx", base_model="wan22-t2v-a14b")
     import_media(project, [media / "astronaut.png"])
     curation.curate(project)
-    assert list_items(project)[0].measurements.person is None
+    person = list_items(project)[0].measurements.person
+    assert person is not None and len(persons.unpack(person.embedding)) == 128
     assert curation.is_settled(project)
 
 

@@ -13,6 +13,8 @@ PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT = (
     "profile-right",
 )  # where the nose points in the picture
 ANGLES = (PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT)
+TURNED_LEAST, PROFILE_LEAST = 26.0, 44.0  # degrees by the mesh: 87 % agree with the eye, the side always (FACTS.md, "Faces and curation")
+MOUTH_OPEN = 0.06  # least share of the face's height (the same)
 CLOSE, UPPER, WAIST, FULL = "close", "upper", "waist", "full"
 FRAMINGS = (CLOSE, UPPER, WAIST, FULL)
 FRAMING_LEAST = {
@@ -33,13 +35,25 @@ class FaceLook(Facts):
     height: float
     score: float  # of the detector, 0 to 1
     landmarks: tuple[float, ...] = ()  # x, y of right eye, left eye, nose, right and left corner of the mouth (the person's right)
-    angle: str = ""  # of ANGLES; "" can't be told
-    mouth_open: bool | None = None
+    turn: float | None = None  # where the nose points: degrees from the front, positive to the right in the picture; about, and never shown
+    mouth: float | None = None  # the gap between the lips as a share of the face's height
+    sure: float | None = None  # probability that the whole face is seen, 0 to 1; low where something hides it
     embedding: str = ""  # as persons.pack writes it; "" where the face is too small
     blur: float | None = None  # 0 sharp to 1 blurred, of the face
     upscaled: float | None = None  # ratio of octaves on the native crop; high where detail was never there
     blown: float | None = None  # share of the face's px with any channel at 250 or more
     luma: float | None = None  # mean of the face, 0 to 255
+
+    @property
+    def angle(self) -> str:
+        """Of ANGLES; "" where it can't be told."""
+        if self.turn is None:
+            return ""
+        return ANGLES[sum(self.turn > least for least in (-PROFILE_LEAST, -TURNED_LEAST, TURNED_LEAST, PROFILE_LEAST))]
+
+    @property
+    def mouth_open(self) -> bool | None:
+        return None if self.mouth is None else self.mouth > MOUTH_OPEN
 
 
 @dataclass(frozen=True, kw_only=True)

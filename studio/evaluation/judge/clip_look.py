@@ -46,7 +46,9 @@ class Look:
         """(how like the person it is, the fall of that from its first to its last third); None where that can't be measured."""
         if self.watcher is None or self.watcher.sight is None or self.watcher.likeness is None:
             return None
-        return self.watcher.likeness.identity(self.watcher.sight.embed(self.frames))
+        rows = self.watcher.sight.embed(self.frames)
+        seen = rows[rows.any(axis=1)]  # frames in which nobody is seen say nothing of likeness
+        return self.watcher.likeness.identity(seen) if len(seen) else None
 
 
 def ratio(value: float, base: float, floor: float) -> float | None:

@@ -71,10 +71,10 @@ class Watcher:
             self.trouble = str(e)
             return None, copies
 
-    @staticmethod
-    def _embed_known(sight: Sight, pictures: Sequence[np.ndarray], groups: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    def _embed_known(self, sight: Sight, pictures: Sequence[np.ndarray], groups: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """(rows, groups) of the pictures that the eye knows the kind of. ValueError if it knows too few of those that are there."""
         known = [number for number, picture in enumerate(pictures) if sight.knows(picture[None])[0]]
         if len(known) < LEAST_GROUPS <= len(pictures):
-            raise ValueError("what judges likeness here knows drawn people alone, and these are photographs; look at the faces yourself")
+            assert self.eye is not None
+            raise ValueError(self.eye.unseen)
         return [sight.embed(pictures[number][None])[0] for number in known], groups[known]

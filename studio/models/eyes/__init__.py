@@ -16,9 +16,11 @@ from studio.models.preset import ModelPreset
 
 if TYPE_CHECKING:
     from studio.models.catalogue import BaseModel
+    from studio.models.faces.mesh import Mesh
+    from studio.models.faces.sight import SeenFace
     from studio.models.observer import ObserverConfig, Reading
 
-EMBEDDINGS, NAMES, MOTION = "embeddings", "names", "motion"  # what an eye may give
+EMBEDDINGS, NAMES, MOTION, FACES = "embeddings", "names", "motion", "faces"  # what an eye may give
 FIRST_KEYS = {("observer", 1)}  # eyes whose keys were made of their files alone: what lies in projects keeps its worth
 
 
@@ -26,7 +28,7 @@ class Sight(Protocol):
     """An eye that was opened, as far as everyone asks. One that gives more (an eye's `gives`) has more methods."""
 
     def embed(self, frames: np.ndarray) -> np.ndarray:
-        """(N, H, W, 3) uint8 -> (N, D) float32 rows of length 1: near 1 apart for one person, near 0 for two."""
+        """(N, H, W, 3) uint8 -> (N, D) float32 rows of length 1: near 1 apart for one person, near 0 for two. Zeros where nobody is seen."""
         ...
 
     def knows(self, frames: np.ndarray) -> np.ndarray:
@@ -49,6 +51,27 @@ class NamingSight(Sight, Protocol):
         ...
 
 
+@runtime_checkable
+class FaceSight(Sight, Protocol):
+    """An eye whose `gives` has FACES, opened. A picture is (H, W, 3) uint8, RGB, of any size; places are px of it."""
+
+    def find(self, picture: np.ndarray) -> "list[SeenFace]":
+        """All faces, the largest first."""
+        ...
+
+    def embed_face(self, picture: np.ndarray, face: "SeenFace", mirrored: bool = False) -> np.ndarray:
+        """(D,) float32 of length 1; mirrored: the mean of the face and its mirror image."""
+        ...
+
+    def mesh(self, picture: np.ndarray, face: "SeenFace") -> "Mesh":
+        """Which way the face looks, whether its mouth is open."""
+        ...
+
+    def mask(self, picture: np.ndarray) -> np.ndarray:
+        """(S, S) float32: how surely each part of the whole picture is a person, 0 to 1."""
+        ...
+
+
 class Eye(Protocol):
     """What a member says of itself."""
 
@@ -59,6 +82,7 @@ class Eye(Protocol):
     needs_base: bool  # its files are a base model's; else it comes with the studio
     milliseconds: float  # for a picture, on one processor core
     licence: str
+    unseen: str  # why it can't judge most of some pictures, in words
 
     def is_for(self, preset: ModelPreset) -> bool:
         """Whether it can judge what that base model draws and learns from."""

@@ -20,6 +20,7 @@ class ObserverEye:
     needs_base: bool = True
     milliseconds: float = 1.0
     licence: str = "as the base model's"
+    unseen: str = "what judges likeness here knows drawn people alone, and these are photographs; look at the faces yourself"
 
     def is_for(self, preset: ModelPreset) -> bool:
         return bool(preset.observer)
