@@ -22,8 +22,8 @@ const headView = (v) => html`<div class="grid-head">
     </div>
   </div>`;
 const thumbView = (v, i) => html`<button class="thumb ${i.keep ? "" : "is-out"}" role="option" data-key="${i.id}"
-    data-do="pick" data-id="${i.id}" data-version="${i.version}" aria-selected="${i.id === v.chosen}" tabindex="${i.id === v.chosen ? 0 : -1}"
-    aria-label="${i.said}" title="${i.why || i.id}">
+    data-do="pick" data-id="${i.id}" data-version="${i.version}" aria-selected="${i.id === v.chosen}"
+    tabindex="${i.id === v.chosen ? 0 : -1}" aria-label="${i.said}" title="${i.why || i.id}">
     <img src="${i.src}" alt="" loading="lazy" decoding="async" />
     ${i.is_pinned ? html`<span class="pin" aria-hidden="true"></span>` : ""}
     <span class="badges">${i.badges.map((b) => html`<span class="badge ${b.tone}">${b.text}</span>`)}</span>
@@ -77,7 +77,7 @@ function chosenItem() {
   return chosen ? { id: chosen.id, version: chosen.version } : null;
 }
 const openSimilar = () => {
-  const fold = document.querySelector("#similar");
+  const fold = document.querySelector("#fold-similar");
   if (!fold) return;
   fold.open = true;
   (fold.querySelector(".similar-one") ?? fold.querySelector("summary")).focus();

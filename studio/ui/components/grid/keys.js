@@ -1,5 +1,5 @@
-/* The keyboard in the pictures: arrows walk as in a file manager, single letters decide about the chosen picture. They act while the focus is on
-   the pictures or beside them and nobody types. */
+/* The keyboard in the pictures: arrows walk as in a file manager, single letters decide about the chosen picture.
+   They act while the focus is on the pictures or beside them and nobody types. */
 const SHORTCUTS = [
   ["Arrows", "walk through the pictures"],
   ["K", "keep it, whatever the check says"],
@@ -18,7 +18,8 @@ function placeAfter(key, place, count, columns) {
   const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -count, End: count };
   return key in steps ? Math.max(0, Math.min(count - 1, place + steps[key])) : place;
 }
-const isTyping = (target) => Boolean(target.closest("input, textarea, select, [contenteditable], video, dialog[open]"));
+const TYPED_IN = "input, textarea, select, [contenteditable], video, dialog[open]";
+const isTyping = (target) => Boolean(target.closest(TYPED_IN));
 /* What a key does with the chosen picture: [event, what goes with it], or null. */
 function decisionOf(key, item) {
   if (key === "u") return ["undo", {}];

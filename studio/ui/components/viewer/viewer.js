@@ -38,24 +38,30 @@ const HINTS = {
   them: "This photo shows the person: the studio compares the others with it",
   other: "This photo does not show the person",
 };
+const smallButton = (name, label, hint) =>
+  html`<button data-do="${name}" class="small" title="${hint}">${label}</button>`;
 const pinView = (v) => {
-  if (v.is_by_hand) return html`<button data-do="let" class="small" title="${HINTS.let}">${v.keep ? "Unpin" : "Let the check decide"}</button>`;
-  return v.keep ? html`<button data-do="pin" class="small" title="${HINTS.in}">Pin</button>` : "";
+  if (v.is_by_hand) return smallButton("let", v.keep ? "Unpin" : "Let the check decide", HINTS.let);
+  return v.keep ? smallButton("pin", "Pin", HINTS.in) : "";
 };
 const whoButtonView = (v, who, label) => html`<button data-do="say" data-who="${who}" class="small"
   aria-pressed="${v.closer.said === who}" title="${HINTS[who]}">${label}</button>`;
+const whoButtonsView = (v) =>
+  html`${whoButtonView(v, "them", "This is them")}${whoButtonView(v, "other", "Somebody else")}`;
 const decisionView = (v) => html`<div class="viewer-buttons decision">
   <button data-do="keep" id="keep-item" class="small" aria-pressed="${v.keep}" title="${v.keep ? HINTS.out : HINTS.in}"
     >${v.keep ? "Leave out" : "Keep"}</button>${pinView(v)}
-  ${v.closer.asks_who ? [whoButtonView(v, "them", "This is them"), whoButtonView(v, "other", "Somebody else")] : ""}</div>`;
+  ${v.closer.asks_who ? whoButtonsView(v) : ""}</div>`;
 const stateOf = (v) => {
   if (!v.keep) return `Left out${v.reason ? `: ${v.reason}` : ""}.`;
   return v.doubts ? `Kept, with a doubt: ${v.doubts}.` : "";
 };
 const stateView = (v) => (stateOf(v) ? html`<p class="remark ${v.keep ? "" : "out"}">${stateOf(v)}</p>` : "");
+const whoView = (v) => (v.closer.who ? html` · <span class="who">${v.closer.who}</span>` : "");
 const photoView = (v) => html`<span class="shot"><img src="${v.src}" width="${v.width}" height="${v.height}"
   alt="${v.caption || v.id}" />${v.closer.trained ? frameView(v.closer.trained) : ""}</span>`;
-const captionView = (v, text) => html`<label class="caption-label" for="caption-text">Caption <small>${v.source}</small></label>
+const captionView = (v, text) => html`<label class="caption-label" for="caption-text">Caption
+    <small>${v.source}</small></label>
   <textarea id="caption-text" data-key="${keyOf(v)}" rows="3" spellcheck="true" placeholder="${v.placeholder}"
     >${text}</textarea>
   <div class="viewer-buttons">
@@ -75,7 +81,7 @@ mount(
     if (pending && (pending.key !== keyOf(v) || pending.text === v.caption)) pending = null;
     return html`<article class="viewer" aria-label="${v.id}">
       <div class="stage" data-key="stage-${v.src}">${v.kind === "clip" ? clipView(v) : photoView(v)}</div>
-      <p class="facts"><b>${v.id}</b>${v.closer.who ? html` · <span class="who">${v.closer.who}</span>` : ""}${v.facts.map((f) => html` · ${f}`)}</p>
+      <p class="facts"><b>${v.id}</b>${whoView(v)}${v.facts.map((f) => html` · ${f}`)}</p>
       ${v.problem ? html`<p class="remark">${v.problem}</p>` : ""}
       ${decisionView(v)}
       ${stateView(v)}
@@ -91,7 +97,8 @@ mount(
     pin: () => trigger("keep", { ...itemOf(props.value), keep: true }),
     let: () => trigger("let", itemOf(props.value)),
     say: ({ dataset }) => trigger("say", { ...itemOf(props.value), who: dataset.who }),
-    swap: ({ dataset }) => trigger("swap", { ...itemOf(props.value), other: dataset.id, other_version: dataset.version }),
+    swap: ({ dataset: { id, version } }) =>
+      trigger("swap", { ...itemOf(props.value), other: id, other_version: version }),
     alter: ({ dataset }) => trigger("alter", { ...itemOf(props.value), how: dataset.how }),
     remove: () => trigger("remove", itemOf(props.value)),
     mark: (button) => (numberOf(button.dataset.field).value = element.querySelector("video").currentTime.toFixed(1)),
