@@ -153,7 +153,12 @@ def histograms(seed, *counts, noise=0.1):
     random = np.random.default_rng(seed)
     places = random.dirichlet(np.full(1536, 0.05), len(counts))
     rows = [(1 - noise) * place + noise * random.dirichlet(np.full(1536, 0.05)) for place, n in zip(places, counts) for _ in range(n)]
-    return np.stack(rows)
+    return roots_of(np.stack(rows))
+
+
+def roots_of(shares):
+    """As a Look holds them: square roots, of length 1."""
+    return np.sqrt(shares / shares.sum(axis=1, keepdims=True))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -170,6 +175,7 @@ def test_groups_are_those_of_average_linkage_cut_at_that_distance(seed):
     places = random.dirichlet(np.full(64, 0.3), 5)
     shares = random.uniform(0.3, 0.9, (60, 1))
     rows = shares * places[random.integers(0, 5, 60)] + (1 - shares) * random.dirichlet(np.full(64, 0.3), 60)
+    rows = roots_of(rows)
     distances = hellinger(rows)
     np.fill_diagonal(distances, 0)
     expected = fcluster(linkage(squareform(distances, checks=False), "average"), OUTFIT_MOST, "distance")
@@ -190,10 +196,15 @@ def test_the_limits_of_alike_are_those_that_were_measured():
 
 
 def test_a_look_says_the_angle_and_framing_of_the_chosen_face():
-    faces = (FaceLook(left=0, top=0, width=300, height=400, score=0.9), FaceLook(left=600, top=50, width=60, height=80, score=0.9))
-    look = Look(eye="e", width=1000, height=1000, faces=faces, light="warm")
+    large, small = (FaceLook(left=0, top=0, width=w, height=h, score=0.9, landmarks=(1.0,) * 10, turn=0.0) for w, h in ((300, 400), (60, 80)))
+    look = Look(eye="e", width=1000, height=1000, faces=(large, small))
     assert (shown_in("1", look).framing, shown_in("1", look, 1).framing) == (CLOSE, FULL)
-    assert shown_in("1", look).light == "warm" and shown_in("1", Look(eye="e", width=10, height=10)).framing == ""
+    assert shown_in("1", look).angle == FRONT and shown_in("1", Look(eye="e", width=10, height=10)).framing == ""
+
+
+def test_of_a_drawn_person_whose_face_was_only_looked_for_no_framing_is_told():
+    drawn = FaceLook(left=0, top=0, width=300, height=400, score=1.0)
+    assert not shown_in("1", Look(eye="e", width=1000, height=1000, faces=(drawn,))).is_measured
 
 
 def test_names_of_drawn_people_fill_the_board_and_a_strange_name_fills_nothing():

@@ -6,12 +6,12 @@ import numpy as np
 PLACE_MOST, OUTFIT_MOST = 0.41, 0.40
 
 
-def groups_of(histograms: np.ndarray, most: float) -> list[int]:
-    """The group of each of (N, D) histograms, 0 for the largest one. Two groups are one while their mean Hellinger distance is at most `most`.
+def groups_of(roots: np.ndarray, most: float) -> list[int]:
+    """The group of each of (N, D) histograms, given as their square roots of length 1, 0 for the largest group. Two groups are one while their mean Hellinger distance is at most `most`.
 
     The mean, because a single wrong pair would join two places; nearest neighbours in a chain (Murtagh 1983), which takes N * N steps.
     """
-    distances = hellinger(histograms)
+    distances = hellinger(roots)
     sizes = np.ones(len(distances))
     members: dict[int, list[int]] = {n: [n] for n in range(len(distances))}
     waiting, chain = set(members), []
@@ -35,10 +35,8 @@ def groups_of(histograms: np.ndarray, most: float) -> list[int]:
     return _numbered(members, len(distances))
 
 
-def hellinger(histograms: np.ndarray) -> np.ndarray:
-    """(N, N) distances of histograms, 0 to 1; infinite to itself, so that the nearest is another one."""
-    roots = np.sqrt(np.asarray(histograms, np.float32))
-    roots /= np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-12)
+def hellinger(roots: np.ndarray) -> np.ndarray:
+    """(N, N) distances of histograms by their square roots, 0 to 1; infinite to itself, so that the nearest is another one."""
     distances = np.sqrt(np.clip(1 - roots @ roots.T, 0, 1))
     np.fill_diagonal(distances, np.inf)
     return distances

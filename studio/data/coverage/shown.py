@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from studio.data.choosing.traits import light_of
 from studio.data.looking.look import (
     ANGLES,
     CLOSE,
@@ -52,8 +53,9 @@ class Shown:
 def shown_in(item_id: str, look: Look, face: int | None = None, place: str = UNTOLD, outfit: str = UNTOLD) -> Shown:
     """What a Look says; face: the person's place in its faces, None for the largest one."""
     person = look.face if face is None else look.faces[face]
-    framing = framing_of(person.height / look.height) if person and look.height else UNTOLD
-    return Shown(id=item_id, angle=person.angle if person else UNTOLD, framing=framing, light=look.light, place=place, outfit=outfit)
+    has_face = person is not None and bool(person.landmarks) and look.height > 0  # else it is where a person was looked for
+    framing = framing_of(person.height / look.height) if person and has_face else UNTOLD
+    return Shown(id=item_id, angle=person.angle if person else UNTOLD, framing=framing, light=light_of(look), place=place, outfit=outfit)
 
 
 def framing_of(share: float) -> str:

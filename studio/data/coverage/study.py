@@ -13,7 +13,7 @@ from studio.data.coverage.shown import UNTOLD, Shown, shown_in
 from studio.data.cropping.trained_photo import is_small
 from studio.data.item_record import Item, Said
 from studio.data.looking.look import Look
-from studio.data.looking.packing import unpack_histogram
+from studio.data.looking.packing import unpack_roots
 from studio.data.people.who import LOOK, STRANGER, People, find_people
 from studio.data.remarks import SEVERAL_PEOPLE
 
@@ -33,9 +33,8 @@ class Study:
     readiness: Readiness
 
 
-def study_items(items: Sequence[Item], photo_size: int) -> Study:
-    """photo_size: the side of a square with as many px as photos are trained at."""
-    looks = {item.id: item.measurements.look for item in items if item.measurements.look}
+def study_items(items: Sequence[Item], looks: Mapping[str, Look], photo_size: int) -> Study:
+    """looks: of the items that were looked at, by id. photo_size: the side of a square with as many px as photos are trained at."""
     said = {item.id: item.said for item in items if item.said}
     people = find_people_again(tuple((item_id, look, said.get(item_id)) for item_id, look in looks.items()))
     faces = {item_id: people.seen[item_id].face if item_id in people.seen else None for item_id in looks}
@@ -47,7 +46,7 @@ def study_items(items: Sequence[Item], photo_size: int) -> Study:
     small = frozenset(
         item.id for item in items if item.kind == "photo" and not item.problem and is_small(item.width, item.height, photo_size)
     )
-    return Study(looks, people, shown, board, left_out, small, judge(_count(kept, people, small), board))
+    return Study(looks, people, shown, board, left_out, small, judge(_count(kept, looks, people, small), board))
 
 
 @functools.lru_cache(maxsize=2)
@@ -73,7 +72,7 @@ def _groups(packed: Mapping[str, str], most: float) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=8)
 def _groups_again(packed: tuple[str, ...], most: float) -> list[int]:
-    return groups_of(np.stack([unpack_histogram(text) for text in packed]), most) if packed else []
+    return groups_of(np.stack([unpack_roots(text) for text in packed]), most) if packed else []
 
 
 # -- how many
@@ -84,12 +83,12 @@ def has_doubt(item: Item) -> bool:
     return any(warning.code != SEVERAL_PEOPLE for warning in item.measurements.warnings)
 
 
-def _count(kept: Sequence[Item], people: People, small: frozenset[str]) -> KeptSet:
+def _count(kept: Sequence[Item], looks: Mapping[str, Look], people: People, small: frozenset[str]) -> KeptSet:
     who = [people.seen[item.id].who for item in kept if item.id in people.seen]
     return KeptSet(
         photos=sum(item.kind == "photo" for item in kept),
         clips=sum(item.kind == "clip" for item in kept),
-        unmeasured=sum(not item.measurements.are_there for item in kept),
+        unmeasured=sum(item.id not in looks for item in kept),
         strangers=who.count(STRANGER),
         unsure=who.count(LOOK),
         faulty=sum(map(has_doubt, kept)),

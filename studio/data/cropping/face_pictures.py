@@ -7,6 +7,7 @@ from PIL import Image
 
 from studio.data.cropping.head import Part, head_of
 from studio.data.item_record import Item
+from studio.data.looking import looks
 from studio.data.media.photos import load_photo
 from studio.data.media.thumbnails import middle_frame, version_of
 from studio.disk import write_atomic
@@ -17,7 +18,8 @@ SIDE = 112  # px; shown at half of it
 
 def face_picture(project: Project, item: Item, face: int) -> Path:
     """Path of a square JPEG of one head, by the face's place in what was seen of the item. ValueError if there is no such face."""
-    look = item.measurements.look
+    seen = looks.seen(project, item)
+    look = typical(seen) if seen else None
     if look is None or not 0 <= face < len(look.faces):
         raise ValueError(f"no face {face + 1} was seen in {item.id}")
     head = head_of(look, face)
