@@ -36,6 +36,7 @@ COMMANDS = {
     "import": ("projects", "import_media", "add photos, clips, folders, zips"),
     "curate": ("projects", "curate", "measure the pictures and propose the best varied set"),
     "caption": ("projects", "caption", "write captions, and check them"),
+    "audit": ("caption_audit", "audit", "look over all captions: what is mistyped, contradicts, or becomes part of the person"),
     "plan": ("training", "plan", "what training would use and take here, with the reasons"),
     "import-config": ("training", "import_config", "settings from a config of another trainer"),
     "rehearse": ("training", "rehearse", "ten real steps that measure memory and time, and correct the plan"),
@@ -295,6 +296,7 @@ _ARGUMENTS = {
     ],
     "rename": [_PROJECT, _argument("name", metavar="NAME")],
     "duplicate": [_PROJECT, _argument("name", nargs="?", default="", metavar="NAME", help="of the second project")],
+    "audit": [_PROJECT],
     "delete": [_PROJECT],
     "restore": [
         _argument("project", nargs="?", default="", metavar="PROJECT", help="as `restore` without a name says it"),

@@ -1,20 +1,9 @@
-"""Triggers, captions, class prompts and the audit."""
-
-from pathlib import Path
+"""Triggers, captions and class prompts."""
 
 import pytest
 
 from studio.data.captions import rules
-from studio.data.captions.rules import audit, check_caption, check_trigger, class_prompt, compose_caption, suggest_trigger
-from studio.data.item_record import Item
-
-
-def items(*captions, keep=True):
-    fields = dict(kind="photo", path=Path(), width=64, height=64, num_frames=1, fps=0.0, seconds=0.0, caption_source="hand")
-    return [Item(id=f"{n:04d}", caption=c, keep=keep, original="", sha256="", **fields) for n, c in enumerate(captions, 1)]
-
-
-PROJECT = ("ohwx", "person")
+from studio.data.captions.rules import check_caption, check_trigger, class_prompt, compose_caption, suggest_trigger
 
 
 @pytest.mark.parametrize("trigger", ["ohwx", "xqzv", "p3rs0n", "ohwx1"])
@@ -87,13 +76,6 @@ def test_a_good_caption_has_no_remark():
     assert check_caption("ohwx, a person, smiling", "ohwx", "person") == []
 
 
-def test_the_captioner_s_plain_caption_is_legal_and_the_audit_asks_to_look_at_it():
-    assert check_caption("ohwx, a young woman", "ohwx") == []  # legal: it can be trained with
-    found = audit(items("ohwx, a person", "ohwx, a person, in a park"), *PROJECT)
-    assert [f.items for f in found] == [("0001",)] and "says nothing about the scene" in found[0].message
-    assert found[0].severity == "warning"
-
-
 @pytest.mark.parametrize(
     ("caption", "expected"),
     [
@@ -117,42 +99,3 @@ def test_the_class_noun_is_taken_literally():
 def test_captions_are_composed_of_three_parts():
     assert compose_caption("ohwx", " smiling, in a hat. ", "a park,") == "ohwx, smiling, in a hat, a park"
     assert compose_caption("ohwx", "", "a park") == "ohwx, a park"
-
-
-def test_the_audit_of_a_good_set_is_silent():
-    good = items("ohwx, red coat, street", "ohwx, blue shirt, park", "ohwx, green hat, beach", "ohwx, suit, office", "ohwx, dress, stage")
-    assert audit(good, *PROJECT) == []
-
-
-def test_the_audit_names_empty_missing_and_doubled_captions_with_their_items():
-    found = audit(items("", "a person, street", "photo, ohwx", "ohwx, a hat", "Ohwx, a hat."), *PROJECT)
-    by_items = {f.items: f for f in found}
-    assert {finding.code for finding in found} == {"no-caption", "no-trigger", "trigger-later", "same-caption"}
-    assert by_items[("0001",)].severity == "error" and "1 photo without a caption" in by_items[("0001",)].message
-    assert "without the trigger" in by_items[("0002",)].message
-    assert "does not come first" in by_items[("0003",)].message
-    assert "same caption" in by_items[("0004", "0005")].message
-    assert [f.severity for f in found] == sorted(f.severity for f in found)
-    assert all(f.fix for f in found)
-
-
-@pytest.mark.parametrize("typo", ["ohxw", "ohwxx", "ohw", "ohvx", "owhx"])
-def test_the_audit_finds_mistyped_triggers(typo):
-    found = audit(items("ohwx, red coat", f"ohwx, with {typo}"), *PROJECT)
-    assert [f.items for f in found] == [("0002",)] and typo in found[0].message
-
-
-def test_the_audit_takes_no_real_word_for_a_typo():
-    assert audit(items("zorn, red coat", "zorn, horn and corn"), "zorn", "person")[1:] == []
-
-
-def test_the_audit_finds_words_that_fuse_with_the_trigger():
-    places = ["street", "park", "beach", "office", "stage", "kitchen"]
-    found = audit(items(*(f"ohwx, a person with glasses in the {p}" for p in places)), *PROJECT)
-    assert [f.message for f in found] == ['"glasses" stands in 6 of 6 captions and will become part of the person.']
-    assert str(found[0]) == found[0].message
-
-
-def test_the_audit_looks_at_kept_items_only_and_says_when_the_trigger_is_bad():
-    assert audit(items("", "", keep=False), *PROJECT) == []
-    assert "real word" in audit([], "anna", "person")[0].message

@@ -6,8 +6,10 @@ import pytest
 from PIL import Image
 
 from studio.data import dataset
+from studio.data.auditing.audit import audit
+from studio.data.auditing.finding import About
 from studio.data.captions.caption_files import clean_caption
-from studio.data.captions.rules import NO_TRIGGER, audit, check_caption, class_prompt
+from studio.data.captions.rules import NO_TRIGGER, check_caption, class_prompt
 from studio.data.captions.whole_words import whole_word
 from studio.data.importer import import_media
 from studio.data.incoming.encodings import read_text, read_texts
@@ -111,6 +113,6 @@ def test_replacing_whole_words_and_the_audit_know_those_scripts_too(project, tmp
     photo(tmp_path / "a.png")
     (tmp_path / "a.txt").write_text("ohwxの女性、浜辺で", encoding="utf-8")
     import_media(project, [tmp_path / "a.png"])
-    assert not [finding for finding in audit(dataset.list_items(project), "ohwx", "person") if finding.code == NO_TRIGGER]
+    assert not [finding for finding in audit(dataset.list_items(project), About(trigger="ohwx", class_noun="person")) if finding.code == NO_TRIGGER]
     assert dataset.replace_in_captions(project, "ohwx", "anaq", whole_words=True) == 1
     assert dataset.list_items(project)[0].caption == "anaqの女性、浜辺で"

@@ -10,7 +10,8 @@ from typing import Any
 from studio import config as settings
 from studio.commands.output import Output, find_project, run_here
 from studio.commands.results import list_damaged
-from studio.data.captions.rules import audit, check_trigger
+from studio.data.auditing.project_audit import audit_project
+from studio.data.captions.rules import check_trigger
 from studio.data.dataset import kept_items, list_items
 from studio.data.incoming.import_report import LeftOut, Question, describe_group
 from studio.data.incoming.sorting import Answers
@@ -125,7 +126,7 @@ def caption(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any
     settings.load_preset("captions", config.style)  # ValueError names the styles there are
     job = run_here(project, CaptionJob(config=settings.to_dict(config), overwrite_auto=args.overwrite_auto), out)
     items = kept_items(project)
-    findings = audit(items, project.facts().trigger, project.facts().class_noun)
+    findings = audit_project(project)
     out.print(f"{sum(bool(item.caption.strip()) for item in items)} of {len(items)} kept pictures and clips have a caption.")
     for finding in findings:
         out.print(f"  {finding}")

@@ -1,33 +1,21 @@
-"""What makes a good trigger and a good caption, the class prompt made of it, and an audit of all captions together."""
+"""What makes a good trigger and a good caption, and the class prompt made of it."""
 
-import collections
 import functools
 import hashlib
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 
 from studio.data import limits
 from studio.data.captions.whole_words import whole_word, words_in
-from studio.data.item_record import Item
 from studio.data.remarks import Remark
-from studio.facts import Facts
 
-ERROR, WARNING = "error", "warning"
-TRIGGER, NO_CAPTION, NO_TRIGGER, TRIGGER_LATER = "trigger", "no-caption", "no-trigger", "trigger-later"  # codes of findings
-PLAIN, TYPO, SAME, FUSED = "plain", "typo", "same-caption", "fused"
-SPELLING, PLACEHOLDER, ONLY_TRIGGER, LONG = (
-    "spelling",
-    "placeholder",
-    "only-trigger",
-    "long",
-)  # codes of what is wrong with one caption, besides those
+# codes of what is wrong with one caption
+NO_CAPTION, NO_TRIGGER, TRIGGER_LATER, PLAIN = "no-caption", "no-trigger", "trigger-later", "plain"
+SPELLING, PLACEHOLDER, ONLY_TRIGGER, LONG = "spelling", "placeholder", "only-trigger", "long"
 EMPTY, SPACE, SIGNS, DIGITS, SHORT = "empty", "space", "signs", "digits", "short"  # codes of what is wrong with a trigger, LONG among them
 CLASS_NOUN, REAL_WORD, CAPITALS = "class-noun", "real-word", "capitals"
 MIN_TRIGGER, MAX_TRIGGER = 3, 24
 _ADD = "add what may change: clothes, pose, place, light"
-FUSED_SHARE = 0.85  # of the captions: a word that stands in so many is learned as part of the person
-MIN_CAPTIONS_FOR_FUSED = 5
 # Rarer words of English are flagged too; of other languages the common ones. Scripts that wordfreq must cut into words first are looked up whole.
 _LANGUAGES = (
     "de",
@@ -57,14 +45,6 @@ _LANGUAGES = (
 )
 _RARE_ENGLISH = 1e-7  # one in ten million words
 _COMMON = 3e-6
-_STOPWORDS = frozenset(
-    re.findall(
-        r"\w+",
-        "a an and are as at be before behind beside between by for from her hers him his in into is it its near next of off on onto or out over she he "
-        "the their them they this that to toward towards under up with while wearing who photo picture image portrait video clip shot of "
-        "background foreground facing looking light",
-    )
-)
 
 
 def check_trigger(text: str, class_noun: str = "") -> list[Remark]:
@@ -172,115 +152,6 @@ def fill(text: str, trigger: str, class_noun: str) -> str:
     return text.replace("[trigger]", trigger).replace("[class]", class_noun)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding(Facts):
-    """What is wrong with captions; as text it reads as its sentence."""
-
-    ALWAYS_WRITTEN = ("code", "severity", "message", "items", "fix")
-    code: str
-    severity: str  # ERROR or WARNING
-    message: str
-    items: tuple[str, ...]  # ids
-    fix: str
-
-    def __str__(self) -> str:
-        return self.message
-
-
-def audit(items: Sequence[Item], trigger: str, class_noun: str) -> list[Finding]:
-    """Findings about all captions of the kept items together, errors first."""
-    items = [item for item in items if item.keep]
-    captioned = [item for item in items if item.caption]
-    fix = "Change the trigger in the project's settings."
-    findings = [_finding(TRIGGER, ERROR, remark.words, [], fix) for remark in check_trigger(trigger, class_noun)]
-    findings += _find_empty(items) + _find_missing_trigger(captioned, trigger) + _find_typos(captioned, trigger)
-    findings += _find_plain(captioned, trigger, class_noun)
-    findings += _find_duplicates(captioned) + _find_fused(captioned, trigger, class_noun)
-    return sorted(findings, key=lambda finding: finding.severity != ERROR)
-
-
-# -- findings
-
-
-def _finding(code: str, severity: str, message: str, items: Sequence[Item], fix: str) -> Finding:
-    return Finding(code=code, severity=severity, message=message, items=tuple(item.id for item in items), fix=fix)
-
-
-def _find_empty(items: Sequence[Item]) -> list[Finding]:
-    empty = [item for item in items if not item.caption]
-    fix = "Write them, or let the captioner write them."
-    return [_finding(NO_CAPTION, ERROR, f"{_count(empty)} without a caption.", empty, fix)] if empty else []
-
-
-def _find_missing_trigger(items: Sequence[Item], trigger: str) -> list[Finding]:
-    if not trigger:
-        return []
-    missing = [item for item in items if not _whole_word(trigger).search(item.caption)]
-    later = [item for item in items if item not in missing and not re.match(_whole_word(trigger), item.caption)]
-    found = []
-    if missing:
-        words = f"{_count(missing)} without the trigger {trigger}."
-        found.append(_finding(NO_TRIGGER, ERROR, words, missing, f"Begin each caption with {trigger}."))
-    if later:
-        words = f"{_count(later)} where {trigger} does not come first."
-        found.append(_finding(TRIGGER_LATER, WARNING, words, later, f"Move {trigger} to the front."))
-    return found
-
-
-def _find_plain(items: Sequence[Item], trigger: str, class_noun: str) -> list[Finding]:
-    plain = [item for item in items if says_nothing(item.caption, trigger, class_noun)]
-    fix = "Say what may change: clothes, pose, place, light."
-    words = "whose caption says nothing about the scene"
-    return [_finding(PLAIN, WARNING, f"{_count(plain)} {words}.", plain, fix)] if plain else []
-
-
-def _find_typos(items: Sequence[Item], trigger: str) -> list[Finding]:
-    """Words one slip away from the trigger that are no words of their own."""
-    if len(trigger) < 4:
-        return []
-    slips = collections.defaultdict(list)
-    for item in items:
-        for word in set(_words(item.caption)):
-            if word != trigger.casefold() and _is_slip(word, trigger.casefold()) and not _real_word(word):
-                slips[word].append(item)
-    return [_typo(word, found, trigger) for word, found in sorted(slips.items())]
-
-
-def _typo(word: str, found: Sequence[Item], trigger: str) -> Finding:
-    words = f'"{word}" looks like a mistyped {trigger} ({_count(found)}).'
-    return _finding(TYPO, WARNING, words, found, f"Replace {word} by {trigger} in all captions.")
-
-
-def _find_duplicates(items: Sequence[Item]) -> list[Finding]:
-    groups = collections.defaultdict(list)
-    for item in items:
-        groups[" ".join(_words(item.caption))].append(item)
-    fix = "Say what differs: clothes, pose, place, light."
-    return [_finding(SAME, WARNING, f"{_count(group)} with the same caption.", group, fix) for group in groups.values() if len(group) > 1]
-
-
-def _find_fused(items: Sequence[Item], trigger: str, class_noun: str) -> list[Finding]:
-    """Content words in nearly every caption: they are learned as one with the trigger."""
-    if len(items) < MIN_CAPTIONS_FOR_FUSED:
-        return []
-    ignored = _STOPWORDS | set(_words(trigger)) | set(_words(class_noun)) | {"trigger"}
-    counts = collections.Counter(word for item in items for word in set(_words(item.caption)) - ignored if not word.isdigit())
-    fused = sorted(((word, n) for word, n in counts.items() if n >= FUSED_SHARE * len(items)), key=lambda x: (-x[1], x[0]))
-    fix = "Leave it out where it should belong to the person; otherwise add pictures without it, and caption those so."
-    words = '"{}" stands in {} of {} captions and will become part of the person.'
-    return [_finding(FUSED, WARNING, words.format(word, n, len(items)), _having(items, word), fix) for word, n in fused]
-
-
-def _having(items: Sequence[Item], word: str) -> list[Item]:
-    return [item for item in items if word in _words(item.caption)]
-
-
-def _count(items: Sequence[Item]) -> str:
-    kinds = {item.kind for item in items}
-    noun = kinds.pop() if len(kinds) == 1 else "item"
-    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
-
-
 # -- words
 
 
@@ -292,13 +163,9 @@ def _whole_word(trigger: str) -> re.Pattern[str]:
     return whole_word(trigger, any_case=True)
 
 
-def _is_slip(word: str, target: str) -> bool:
-    """One letter added, lost or changed, or two neighbours swapped."""
-    if abs(len(word) - len(target)) > 1:
-        return False
-    start = next((i for i, (a, b) in enumerate(zip(word, target)) if a != b), min(len(word), len(target)))
-    a, b = word[start:], target[start:]
-    return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[:2] == b[:2][::-1] and a[2:] == b[2:])
+def is_real_word(text: str) -> bool:
+    """Whether a word, or what stands in it before digits, is one of a language."""
+    return bool(_real_word(text))
 
 
 def _real_word(text: str) -> str:

@@ -27,6 +27,10 @@ class PromptReader:
             return len(prompt)
         return _num_read(self.place, prompt, self.prompt_tokens - 1)  # the last one is the end mark
 
+    def num_tokens(self, prompt: str) -> int:
+        """How many tokens the model makes of a prompt, its mark at the end counted."""
+        return _num_tokens(self.place, prompt) + 1
+
 
 def may_be_cut(prompt: str, prompt_tokens: int) -> bool:
     """Whether a prompt can be longer than that: a token holds at least one byte; a mark begins the prompt, and one ends it."""
@@ -39,6 +43,11 @@ def find_prompt_reader(base_model: str, workspace: Workspace) -> PromptReader | 
         return PromptReader(find_model(base_model, workspace).source.tokenizer, model_preset(base_model).max_prompt_tokens)
     except (Problem, OSError):
         return None
+
+
+@functools.lru_cache(maxsize=16_384)
+def _num_tokens(place: Path, prompt: str) -> int:
+    return _counter(place)(prompt)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -24,6 +24,7 @@ from studio.models.catalogue import link_model, models_to_choose
 from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
 from studio.ui.components import component
+from studio.ui.dataset import audit_view
 from studio.ui.dataset import job_results as results_view
 from studio.ui.dataset import view as dataset_view
 from studio.ui.dataset.choices import is_choice
@@ -54,10 +55,10 @@ def build(page: Page) -> None:
             grid = build_grid(page, place)
         with gr.Column(scale=2, min_width=0, elem_id="viewer-column"):
             viewer = build_viewer(page, place)
-    findings = component("findings", elem_id="findings")
+    build_findings(page)
     page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
     page.reads(lambda project: [dataset_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
-    page.reads(read_pictures, [fold, coverage, grid, viewer, findings], [place], tab=ID)
+    page.reads(read_pictures, [fold, coverage, grid, viewer], [place], tab=ID)
     with gr.Row(elem_classes="folded"):
         build_caption_settings(page)
         build_find_and_replace(page)
@@ -67,6 +68,12 @@ def build(page: Page) -> None:
 def read_pictures(project: Project | None, place: Place) -> list[Any]:
     is_empty, *pictures = dataset_view.read_pictures(project, place)
     return [gr.update(open=is_empty), *pictures]
+
+
+def build_findings(page: Page) -> None:
+    """What the audit says about all captions together."""
+    findings = component("findings", elem_id="findings")
+    page.reads(lambda project: [audit_view.read_findings(project)], [findings], tab=ID)
 
 
 def build_captioner(page: Page) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from studio.data import dataset
 from studio.data import remarks as said
-from studio.data.captions.rules import NO_CAPTION, audit, check_caption, class_prompt
+from studio.data.captions.rules import check_caption, class_prompt
 from studio.data.coverage.study import Study, study_items
 from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
@@ -105,29 +105,11 @@ class Grid(View):
 
 
 @dataclass(frozen=True)
-class Finding(View):
-    """What is said of several captions. about: which ones, where they are few."""
-
-    text: str
-    about: str
-
-
-@dataclass(frozen=True)
-class Findings(View):
-    """What the audit says about all captions together, and what to do about it."""
-
-    title: str
-    findings: tuple[Finding, ...]
-    fixes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Look:
     """The items of a project and what there is to say about their captions."""
 
     items: tuple[Item, ...]
     remarks: Mapping[str, tuple[said.Remark, ...]]  # id -> what is wrong with the caption
-    findings: Findings | None
     unread: Mapping[str, str]  # id -> the end of the caption that the base model does not see
     study: Study
     trained_at: tuple[int, int]  # the side of photos in the chosen recipe, and the step of sizes, px
@@ -150,7 +132,7 @@ def _look_at(version: dataset.Version, words: tuple[str, str], reader: PromptRea
     if reader:
         cut = said.Remark(code=said.CUT, words=f"The model reads {reader.prompt_tokens} tokens and does not see the end.")
         remarks |= {item_id: (*remarks[item_id], cut) for item_id in unread}
-    return Look(tuple(items), remarks, describe_findings(items, *words), unread, study_items(items, sizes[0]), sizes)
+    return Look(tuple(items), remarks, unread, study_items(items, looks, sizes[0]), sizes)
 
 
 def find_reader(project: Project) -> PromptReader | None:
@@ -251,16 +233,16 @@ def shown_items(look: Look, place: Place) -> list[Item]:
     return list(filter(choice_of(look, place.show), look.items))
 
 
-def read_pictures(project: Project | None, place: Place) -> tuple[bool, Coverage | None, Grid | None, Viewer | None, Findings | None]:
-    """From one look at the folder: whether the drop zone is open, coverage, grid, viewer, findings."""
+def read_pictures(project: Project | None, place: Place) -> tuple[bool, Coverage | None, Grid | None, Viewer | None]:
+    """From one look at the folder: whether the drop zone is open, coverage, grid, viewer."""
     if project is None:
-        return False, None, None, None, None
+        return False, None, None, None
     look = look_at(project)
     shown = shown_items(look, place)
     chosen = next((item for item in look.items if item.id == place.item), None) or next(iter(shown), None)
     grid = read_grid(project, look, shown, place, chosen)
     coverage = read_coverage(project, look.study, look.items, place.show) if look.items else None
-    return not look.items, coverage, grid, read_viewer(project, look, chosen), look.findings
+    return not look.items, coverage, grid, read_viewer(project, look, chosen)
 
 
 def read_grid(project: Project, look: Look, shown: list[Item], place: Place, chosen: Item | None) -> Grid:
@@ -354,23 +336,6 @@ def read_viewer(project: Project, look: Look, item: Item | None) -> Viewer | Non
         problem=item.problem,
         closer=look_closer(project, item, look.study, look.items, look.trained_at),
     )
-
-
-def describe_findings(items: Sequence[Item], trigger: str, noun: str) -> Findings | None:
-    """What the audit says about all captions together; a missing caption is said by "Next" already."""
-    found = [finding for finding in audit(items, trigger, noun) if finding.code != NO_CAPTION] if items else []
-    if not found:
-        return None
-    lines = tuple(Finding(finding.message, named(finding.items)) for finding in found[:12])
-    return Findings(f"{f.count(len(found), 'remark')} about the captions", lines, tuple(dict.fromkeys(finding.fix for finding in found)))
-
-
-def named(ids: Sequence[str]) -> str:
-    """ "0001, 0002, 0003, 0004 and 7 more"."""
-    if not ids or len(ids) > 20:
-        return ""
-    more = f" and {len(ids) - 4} more" if len(ids) > 4 else ""
-    return ", ".join(ids[:4]) + more
 
 
 def permission_line(data: ProjectFacts) -> views.Remarks:
