@@ -15,11 +15,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from studio.config import DataConfig, SweepConfig, to_dict
-from studio.data.buckets import choose_bucket, choose_num_frames, cover_size
+from studio.data.buckets import choose_bucket, cover_size
 from studio.data.captions.rules import class_prompt
 from studio.data.item_record import Item
 from studio.data.media.clips import read_frames
 from studio.data.media.photos import load_photo
+from studio.data.pieces.excerpt import Excerpt, Rule, choose_excerpt, read_excerpt
 from studio.disk import write_atomic
 from studio.errors import Problem
 from studio.facts import Facts
@@ -188,10 +189,7 @@ def read_pixels(item: Item, sample: Sample, fps: float) -> np.ndarray:
     """(F, H, W, 3) uint8 at the sample's bucket: scaled to cover it, centre-cropped; clips by timestamp, so their speed is kept."""
     if sample.kind != "clip":
         return read_first_picture(item, sample.bucket, fps)
-    frames = read_frames(item.path, sample.num_frames, fps, size=sample.bucket)
-    if len(frames) != sample.num_frames:
-        raise ValueError(f"clip {item.id} has {len(frames)} frames at {fps} frames a second where {sample.num_frames} were expected")
-    return frames
+    return read_excerpt(item.path, Excerpt(sample.bucket, sample.num_frames, fps))
 
 
 def read_first_picture(item: Item, size: tuple[int, int], fps: float) -> np.ndarray:
@@ -244,14 +242,11 @@ def is_whole(path: Path) -> bool:
 
 def _plan(item: Item, base: BaseModel, data_config: DataConfig, trigger: str, class_noun: str) -> Sample:
     try:
-        target = data_config.clip_size if item.kind == "clip" else data_config.photo_size
-        bucket = choose_bucket(item.width, item.height, target, base.size_multiple)
+        excerpt = _choose(item, base, data_config)
     except ValueError as e:
         name = f"{item.id} ({item.original})" if item.original else item.id
         raise Problem(f"{name}: {e}", cost="Nothing was lost.", fix="Leave it out of the dataset.", action="open-dataset") from None
-    num_frames = 1
-    if item.kind == "clip":
-        num_frames = choose_num_frames(item.seconds, base.fps, data_config.clip_frames, base.temporal_factor)
+    bucket, num_frames = excerpt.size, excerpt.num_frames
     content = (item.sha256, item.kind, list(bucket), num_frames, base.fps, base.key)
     prompt = item.caption or trigger or class_noun
     other = _class_prompt(prompt, trigger, class_noun)
@@ -268,6 +263,12 @@ def _plan(item: Item, base: BaseModel, data_config: DataConfig, trigger: str, cl
         prompt_key=_key("prompt", prompt, base.max_prompt_tokens, base.key),
         class_prompt_key=_key("prompt", other, base.max_prompt_tokens, base.key),
     )
+
+
+def _choose(item: Item, base: BaseModel, data_config: DataConfig) -> Excerpt:
+    if item.kind == "clip":
+        return choose_excerpt(item, data_config, Rule(base.fps, base.size_multiple, base.temporal_factor))
+    return Excerpt(choose_bucket(item.width, item.height, data_config.photo_size, base.size_multiple), 1, base.fps)
 
 
 def _class_prompt(prompt: str, trigger: str, class_noun: str) -> str:
