@@ -196,7 +196,9 @@ def test_the_limits_of_alike_are_those_that_were_measured():
 
 
 def test_a_look_says_the_angle_and_framing_of_the_chosen_face():
-    large, small = (FaceLook(left=0, top=0, width=w, height=h, score=0.9, landmarks=(1.0,) * 10, turn=0.0) for w, h in ((300, 400), (60, 80)))
+    large, small = (
+        FaceLook(left=0, top=0, width=w, height=h, score=0.9, landmarks=(1.0,) * 10, turn=0.0) for w, h in ((300, 400), (60, 80))
+    )
     look = Look(eye="e", width=1000, height=1000, faces=(large, small))
     assert (shown_in("1", look).framing, shown_in("1", look, 1).framing) == (CLOSE, FULL)
     assert shown_in("1", look).angle == FRONT and shown_in("1", Look(eye="e", width=10, height=10)).framing == ""

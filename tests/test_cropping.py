@@ -16,7 +16,8 @@ from studio.data.media.photos import load_photo
 
 
 def look(width, height, left, top, face_width, face_height):
-    return Look(eye="e", width=width, height=height, faces=(FaceLook(left=left, top=top, width=face_width, height=face_height, score=0.9),))
+    face = FaceLook(left=left, top=top, width=face_width, height=face_height, score=0.9, landmarks=(1.0,) * 10)
+    return Look(eye="e", width=width, height=height, faces=(face,))
 
 
 def holds(part, head):

@@ -113,6 +113,8 @@ def test_replacing_whole_words_and_the_audit_know_those_scripts_too(project, tmp
     photo(tmp_path / "a.png")
     (tmp_path / "a.txt").write_text("ohwxの女性、浜辺で", encoding="utf-8")
     import_media(project, [tmp_path / "a.png"])
-    assert not [finding for finding in audit(dataset.list_items(project), About(trigger="ohwx", class_noun="person")) if finding.code == NO_TRIGGER]
+    assert not [
+        finding for finding in audit(dataset.list_items(project), About(trigger="ohwx", class_noun="person")) if finding.code == NO_TRIGGER
+    ]
     assert dataset.replace_in_captions(project, "ohwx", "anaq", whole_words=True) == 1
     assert dataset.list_items(project)[0].caption == "anaqの女性、浜辺で"

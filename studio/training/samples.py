@@ -6,6 +6,7 @@ from pathlib import Path
 
 from studio.data import cache
 from studio.data.cache import Sample
+from studio.data.coverage.study import seen_in
 from studio.data.dataset import kept_items, list_items
 from studio.disk import read_json, write_json
 from studio.errors import Problem
@@ -71,7 +72,14 @@ def _plan(run: Run) -> Samples:
     if silent:
         few = ", ".join(silent[:5]) + (", ..." if len(silent) > 5 else "")
         say(run.report, f"{len(silent)} of {len(items)} items have no caption and are learned as {run.trigger!r} alone: {few}")
-    samples = cache.plan_samples(items, base=run.base, data_config=run.config.data, trigger=run.trigger, class_noun=run.class_noun)
+    samples = cache.plan_samples(
+        items,
+        base=run.base,
+        data_config=run.config.data,
+        trigger=run.trigger,
+        class_noun=run.class_noun,
+        looks=seen_in(run.project, items),
+    )
     return split(samples, run.config.data.held_out_items)
 
 

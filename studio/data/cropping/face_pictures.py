@@ -8,6 +8,7 @@ from PIL import Image
 from studio.data.cropping.head import Part, head_of
 from studio.data.item_record import Item
 from studio.data.looking import looks
+from studio.data.looking.look import typical
 from studio.data.media.photos import load_photo
 from studio.data.media.thumbnails import middle_frame, version_of
 from studio.disk import write_atomic

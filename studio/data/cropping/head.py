@@ -29,8 +29,8 @@ class Part:
 
 
 def head_of(look: Look | None, face: int | None = None) -> Part | None:
-    """The head of the largest face, or of that one; None where no face was seen, or nobody looked."""
-    if look is None or not look.faces:
+    """The head of the largest face, or of that one; None where no face was seen, or nobody looked. Of drawn people the head is not known."""
+    if look is None or not look.faces or not look.faces[face or 0].landmarks:
         return None
     return _around(look.faces[face or 0], look.width, look.height)
 

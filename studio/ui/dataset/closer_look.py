@@ -92,9 +92,13 @@ class Closer(View):
 
 
 def photo_sizes(project: Project) -> tuple[int, int]:
-    """(the side that the chosen recipe trains photos at, the step of sizes), px."""
+    """(the side that the chosen recipe trains photos at here, the step of sizes), px."""
     preset = model_preset(project.facts().base_model)
-    return make_plan(project).config.data.photo_size, preset.shape.pixels_per_token
+    try:
+        data = make_plan(project).config.data
+    except ValueError:  # a setting that is not legal any more: the Train tab says so
+        data = preset.train_config.data
+    return data.photo_size, preset.shape.pixels_per_token
 
 
 def look_closer(project: Project, item: Item, study: Study, items: Sequence[Item], trained_at: tuple[int, int]) -> Closer:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from studio.data import dataset
 from studio.data import remarks as said
 from studio.data.captions.rules import check_caption, class_prompt
-from studio.data.coverage.study import Study, study_items
+from studio.data.coverage.study import Study, seen_in, study_items
 from studio.data.item_record import Item
+from studio.data.looking import looks
 from studio.data.media.thumbnails import version_of
+from studio.data.records import stamp
 from studio.jobs import state
 from studio.jobs.turns import find_turn
 from studio.models.eyes import find_eye
@@ -120,19 +122,23 @@ class Look:
 
 
 def look_at(project: Project) -> Look:
-    """The Look of a project; made anew only when a file of its dataset, its trigger or its base model has changed."""
-    return _look_at(dataset.version(project), words_of(project), find_reader(project), photo_sizes(project))
+    """The Look of a project; made anew only when a file of its dataset, what was seen of it, its trigger or its base model has changed."""
+    stamps = (looks.version(project), stamp(project.file))
+    return _look_at(dataset.version(project), words_of(project), find_reader(project), stamps)
 
 
 @functools.lru_cache(maxsize=4)
-def _look_at(version: dataset.Version, words: tuple[str, str], reader: PromptReader | None, sizes: tuple[int, int]) -> Look:
-    items = dataset.list_items(version[0])
+def _look_at(
+    version: dataset.Version, words: tuple[str, str], reader: PromptReader | None, stamps: tuple[tuple[int, ...], tuple[int, ...]]
+) -> Look:
+    project = version[0]
+    items, sizes = dataset.list_items(project), photo_sizes(project)
     unread = {item.id: rest for item in items if reader and (rest := item.caption[reader.num_characters_read(item.caption) :])}
     remarks = {item.id: tuple(check_caption(item.caption, *words)) for item in items}
     if reader:
         cut = said.Remark(code=said.CUT, words=f"The model reads {reader.prompt_tokens} tokens and does not see the end.")
         remarks |= {item_id: (*remarks[item_id], cut) for item_id in unread}
-    return Look(tuple(items), remarks, unread, study_items(items, looks, sizes[0]), sizes)
+    return Look(tuple(items), remarks, unread, study_items(items, seen_in(project, items), sizes[0]), sizes)
 
 
 def find_reader(project: Project) -> PromptReader | None:
