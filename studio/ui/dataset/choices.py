@@ -12,6 +12,7 @@ SHOWN = {
     "all": "All",
     "kept": "Kept",
     "out": "Left out",
+    "held-out": "Held out",
     "clips": "Clips",
     "no-caption": "Without caption",
     "remark": "Caption with a remark",
@@ -37,7 +38,8 @@ def usual_choices(remarks: Mapping[str, Sequence[Remark]], small: frozenset[str]
     return {
         "all": lambda item: True,
         "kept": lambda item: item.keep,
-        "out": lambda item: not item.keep,
+        "out": lambda item: not item.keep and not item.held_out,
+        "held-out": lambda item: item.held_out,
         "clips": lambda item: item.kind == "clip",
         "no-caption": lambda item: not item.caption,
         "remark": lambda item: bool(item.caption and remarks[item.id]),
