@@ -38,6 +38,7 @@ FLAGS = [
     "--no-first-run",
 ]
 JOB_MS = 150_000  # a job on two slow cores
+PAGE_MS = 90_000  # until the page has come, while other tests use the cores
 playwright.expect.set_options(timeout=30_000)
 PHOTOS = tuple(f"{name}_{n}.jpg" for name in ("person_a", "person_b", "impostor") for n in (1, 2)) + ("astronaut.png", "bigbuckbunny.mp4")
 STEPS = 20
@@ -130,6 +131,7 @@ def page(browser, studio):
 def window(browser, address, width, height, **options):
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
     opened, complaints = context.new_page(), []
+    opened.set_default_timeout(PAGE_MS)
     opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("request", lambda request: complaints.append(f"outside: {request.url}") if is_foreign(request.url, address) else None)

@@ -40,10 +40,15 @@ def is_small(width: int, height: int, wanted: int) -> bool:
 def choose_photo(width: int, height: int, wanted: int, multiple: int, look: Look | None = None) -> TrainedPhoto:
     """A photo of that size, trained at about wanted x wanted px in steps of `multiple`. ValueError if it is too small."""
     size = choose_bucket(width, height, wanted, multiple)
-    scaled = cover_size(width, height, size)
+    scaled, corner = cover_size(width, height, size), find_corner(width, height, size, look)
+    left, top = corner or choose_corner(width, height, size)
+    part = Part(left / scaled[0], top / scaled[1], (left + size[0]) / scaled[0], (top + size[1]) / scaled[1])
+    return TrainedPhoto(size, corner, part, min(1.0, max(size[0] / width, size[1] / height)))
+
+
+def find_corner(width: int, height: int, size: tuple[int, int], look: Look | None) -> tuple[int, int] | None:
+    """Where a part of that size lies in a photo that is scaled to just cover it, so that the head stays whole; None: in the middle."""
     head = head_of(look)
     middle = choose_corner(width, height, size)
     corner = choose_corner(width, height, size, head.in_px(width, height)) if head else middle
-    part = Part(corner[0] / scaled[0], corner[1] / scaled[1], (corner[0] + size[0]) / scaled[0], (corner[1] + size[1]) / scaled[1])
-    scale = min(1.0, max(size[0] / width, size[1] / height))
-    return TrainedPhoto(size, None if corner == middle else corner, part, scale)
+    return None if corner == middle else corner
