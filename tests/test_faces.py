@@ -9,7 +9,7 @@ from PIL import Image
 from studio.errors import Problem
 from studio.models import eyes
 from studio.models.eyes.of_faces import EYE
-from studio.models.faces import files
+from studio.models.faces import face_files
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +77,13 @@ def test_frames_in_which_nobody_is_seen_have_a_row_of_zeros(sight, astronaut):
     assert sight.embed(np.zeros((0, 64, 64, 3), np.uint8)).shape == (0, 128)
 
 
-@pytest.mark.parametrize("name", files.HASHES)
+@pytest.mark.parametrize("name", face_files.HASHES)
 def test_a_damaged_or_missing_file_is_a_sentence(tmp_path, monkeypatch, name):
     folder = tmp_path / "a folder of files"
-    shutil.copytree(files.FOLDER, folder)
+    shutil.copytree(face_files.FOLDER, folder)
     path = folder / name
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    monkeypatch.setattr(files, "FOLDER", folder)
+    monkeypatch.setattr(face_files, "FOLDER", folder)
     with pytest.raises(Problem, match="damaged") as told:
         EYE.open(None)
     assert name in str(told.value) and told.value.fix
@@ -93,10 +93,10 @@ def test_a_damaged_or_missing_file_is_a_sentence(tmp_path, monkeypatch, name):
 
 
 def test_the_licence_of_every_file_is_named_beside_it():
-    told = (files.FOLDER / "README.md").read_text(encoding="utf-8")
-    for name, sha256 in files.HASHES.items():
+    told = (face_files.FOLDER / "README.md").read_text(encoding="utf-8")
+    for name, sha256 in face_files.HASHES.items():
         assert name in told and sha256 in told
-    assert "MIT" in EYE.licence and "Apache-2.0" in EYE.licence and len(list(files.FOLDER.glob("LICENSE*"))) == 3
+    assert "MIT" in EYE.licence and "Apache-2.0" in EYE.licence and len(list(face_files.FOLDER.glob("LICENSE*"))) == 3
     assert sum(path.stat().st_size for path in EYE.files(None)) < 14e6
 
 

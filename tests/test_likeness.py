@@ -9,9 +9,9 @@ from model_kit import find_observer
 
 from studio.evaluation.judge.likeness import Copies, Likeness, thumbnail
 from studio.evaluation.judge.measuring import measure
-from studio.evaluation.judge.obedience import prompt_accuracy
 from studio.evaluation.judge.references import read_references
 from studio.evaluation.judge.scores import eye_scores
+from studio.evaluation.judge.scores._obedience import prompt_accuracy
 from studio.evaluation.judge.watching import Watcher
 from studio.evaluation.sweep_facts import Prompt
 from studio.models.observer import ObserverConfig

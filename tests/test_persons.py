@@ -180,7 +180,9 @@ def test_a_damaged_observer_is_said_and_everything_else_is_judged(project, media
     folder = tmp_path / "observer"
     folder.mkdir()
     (folder / "config.json").write_text("{", encoding="utf-8")
-    monkeypatch.setattr(curation, "_find_base", lambda *args: SimpleNamespace(folder=tmp_path, preset=SimpleNamespace(observer="observer")))
+    monkeypatch.setattr(
+        "studio.data.looking.looks._find_base", lambda *args: SimpleNamespace(folder=tmp_path, preset=SimpleNamespace(observer="observer"))
+    )
     import_media(project, [media / "astronaut.png"])
     notes = []
     result = curation.curate(project, report=lambda event, **fields: notes.append(fields["message"]) if event == "note" else None)

@@ -123,11 +123,10 @@ def test_the_proposal_is_one_step_and_leaves_decisions_by_hand_alone(measured):
 
 def test_everything_is_measured_once_and_a_stop_changes_no_verdict(real):
     events = []
-    calls = iter([False, False, True])
-    stopped = curation.curate(real, report=lambda event, **fields: events.append(fields), should_stop=lambda: next(calls))
-    assert stopped.stopped and stopped.measured == 2 and stopped.changed == 0
+    stopped = curation.curate(real, report=lambda event, **fields: events.append(fields), should_stop=lambda: bool(events))
+    assert stopped.stopped and 1 <= stopped.measured < 8 and stopped.changed == 0
     assert events[0]["stage"] == "curate" and events[0]["total"] == 8
-    assert curation.curate(real).measured == 6
+    assert curation.curate(real).measured == 8 - stopped.measured
     again = curation.curate(real)
     assert again.measured == 0 and again.changed == 0
 

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from verdict_kit import make_seen_sweep, name, of_strangers, one, record_held_out, rescored, two, with_base
+from verdict_kit import name, of_strangers, one, rescored, two, with_base
 
-from studio.evaluation.judge.verdict import CLEAR, CLOSE, _passes_sign_test, verdict
+from studio.evaluation.judge.paired import Outcome, compare, interval, t_quantile
+from studio.evaluation.judge.verdict import CLEAR, CLOSE, verdict
 
 # -- thresholds: just inside, just outside, what is said then
 
@@ -89,16 +90,14 @@ def test_faults_stand_in_their_order(project):
 # -- margins
 
 
-LOSSES = [
-    ({"identity": 0.88}, {"identity": 0.879}, "identity 88 % against 90 %"),
-    (of_strangers(resemblance=0.15), of_strangers(resemblance=0.151), "strangers look 15 % like the person, against 10 %"),
+LOSSES = [  # beyond the margin, and beyond what four clips (five with strangers') may differ by
+    ({"identity": 0.877}, {"identity": 0.87}, "identity 87 % against 90 % (1 to 5 points apart in 4 clips)"),
     (
         {"follows": 0.9} | of_strangers(follows=0.9),
         {"follows": 0.899} | of_strangers(follows=0.899),
-        "90 % of what prompts say is seen, against 95 %",
+        "90 % of what prompts say is seen, against 95 % (3 to 7 points apart in 5 clips)",
     ),
-    ({"motion": 0.8}, {"motion": 0.799}, "motion 80 % of the base's against 95 %"),
-    (of_strangers(change=0.035), of_strangers(change=0.0351), "people who are not asked for change 35 % as much as yours, against 20 %"),
+    ({"motion": 0.8}, {"motion": 0.799}, "motion 80 % of the base's against 95 % (13 to 17 points apart in 4 clips)"),
 ]
 
 
@@ -110,20 +109,9 @@ def test_a_later_pair_lost_something_from_the_margin_on(project, inside, outside
     assert found.pair == name(100) and f"Step 200 of train-001 is over-trained: {words}." in found.why
 
 
-@pytest.mark.parametrize(("factor", "is_said"), [(1.0199, False), (1.02, False), (1.0201, True)])
-def test_a_held_out_loss_is_higher_from_two_percent_on(project, factor, is_said):
-    record_held_out(project, {100: (0.25, 0.2), 200: (0.25 * factor, 0.2 * factor)})
-    said = verdict(project, two({})).why
-    assert ("Step 200 of train-001 is over-trained: its loss on the set-aside pictures is 2 % higher." in said) == is_said
-
-
-def test_a_held_out_loss_is_set_against_the_best_pair_s_and_not_against_the_lowest(project):
-    record_held_out(project, {100: (0.24, 0.24), 200: (0.30, 0.30), 300: (0.33, 0.33)})
-    scores = {(100, 0.7): {"identity": 0.75}, (200, 0.7): {}, (300, 0.7): {}}
-    said = verdict(project, make_seen_sweep(scores, strengths=(0.7,))).why
-    values = "0.3000 for layout and motion, 0.3000 for detail and identity."
-    assert "Step 300 of train-001 is over-trained: its loss on the set-aside pictures is 12 % higher." in said
-    assert f"Its loss on the set-aside pictures is 25.0 % above the lowest of its run: {values}" in said
+def test_one_stranger_s_clip_proves_nothing(project):
+    said = verdict(project, two(of_strangers(resemblance=0.17))).why
+    assert not any("over-trained" in sentence for sentence in said)
 
 
 @pytest.mark.parametrize(("later", "chosen", "sure"), [(0.9199, 100, CLOSE), (0.92, 200, CLEAR)])
@@ -132,8 +120,8 @@ def test_two_points_in_six_of_six_prompts_are_a_lead(project, later, chosen, sur
     assert (found.pair, found.sure) == (name(chosen), sure)
 
 
-@pytest.mark.parametrize(("later", "chosen", "sure"), [(0.9499, 100, CLOSE), (0.95, 200, CLEAR)])
-def test_five_points_are_a_lead_with_few_prompts(project, later, chosen, sure):
+@pytest.mark.parametrize(("later", "chosen", "sure"), [(0.923, 100, CLOSE), (0.925, 200, CLEAR)])
+def test_a_steady_lead_is_proven_with_few_prompts(project, later, chosen, sure):
     found = verdict(project, two({"identity": later}))
     assert (found.pair, found.sure) == (name(chosen), sure)
 
@@ -144,7 +132,7 @@ def test_five_points_with_a_prompt_against_them_are_too_close_to_call(project):
         sweep, lambda cell: {**cell.scores, "identity": 0.89} if cell.pair == name(200) and cell.prompt == 0 else cell.scores
     )
     assert (verdict(project, sweep).sure, verdict(project, against).sure) == (CLEAR, CLOSE)
-    assert verdict(project, against).pair == name(200)
+    assert (verdict(project, sweep).pair, verdict(project, against).pair) == (name(200), name(100))
 
 
 @pytest.mark.parametrize("early", [0.72, 0.75, 0.8, 0.83, 0.86, 0.9, 0.93])
@@ -156,7 +144,7 @@ def test_a_margin_is_the_same_wherever_the_likeness_lies(project, early):
     assert not any("over-trained" in sentence for sentence in said)
 
 
-@pytest.mark.parametrize(("later", "chosen", "sure"), [(0.93, 100, CLOSE), (0.96, 200, CLEAR)])
+@pytest.mark.parametrize(("later", "chosen", "sure"), [(0.92, 100, CLOSE), (0.96, 200, CLEAR)])
 def test_a_prompt_in_which_both_are_alike_speaks_for_neither(project, later, chosen, sure):
     sweep = two({"identity": later}, prompts=6)
     alike = rescored(sweep, lambda cell: {**cell.scores, "identity": 0.9} if cell.pair and cell.prompt == 0 else cell.scores)
@@ -172,11 +160,24 @@ def test_fewer_faults_are_clear_until_a_clip_speaks_against_them(project):
     assert (verdict(project, against).pair, verdict(project, against).sure) == (name(100), CLOSE)
 
 
-@pytest.mark.parametrize(("wins", "losses", "passes"), [
-    (6, 0, True), (5, 0, False), (6, 1, False), (9, 1, False), (10, 2, True), (9, 2, False), (10, 3, False), (12, 3, False),
+@pytest.mark.parametrize("own, other, outcome", [
+    ([0.95] * 6, [0.93] * 6, Outcome.BETTER),
+    ([0.93] * 6, [0.95] * 6, Outcome.WORSE),
+    ([0.95] * 6, [0.9301] * 6, Outcome.EQUAL),
+    ([0.95, 0.9], [0.5, 0.4], Outcome.OPEN),  # two clips prove nothing, however far
+    ([0.95, 0.8, 0.95, 0.8], [0.9, 0.9, 0.9, 0.9], Outcome.OPEN),
 ])  # fmt: skip
-def test_the_sign_test(wins, losses, passes):
-    assert _passes_sign_test(wins, losses) == passes
+def test_what_is_known_of_two_pairs(own, other, outcome):
+    first, second = ({(prompt, 42): value for prompt, value in enumerate(values)} for values in (own, other))
+    assert compare(first, second).outcome is outcome
+    assert compare(first, {(99, 42): 0.5}) is None
+
+
+def test_the_interval_is_student_s():
+    """0.1, 0.2, 0.3, 0.4: mean .25, sd .1291, t(3) 3.182, so .0446 to .4554. Twenty and more: within .002 of the table (t(24) 2.064, t(60) 2.000)."""
+    found = interval([0.1, 0.2, 0.3, 0.4])
+    assert (round(found.mean, 4), round(found.low, 4), round(found.high, 4)) == (0.25, 0.0446, 0.4554)
+    assert abs(t_quantile(24) - 2.064) < 0.002 and abs(t_quantile(60) - 2.0) < 0.002
 
 
 def test_a_failed_clip_and_a_missing_likeness_put_a_pair_behind(project):

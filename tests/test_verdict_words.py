@@ -3,7 +3,20 @@
 from dataclasses import replace
 
 import pytest
-from verdict_kit import FROZEN, GOOD, make_seen_sweep, make_sweep, name, of_strangers, one, record_held_out, rescored, two, with_base
+from verdict_kit import (
+    FROZEN,
+    GOOD,
+    make_seen_sweep,
+    make_sweep,
+    name,
+    of_strangers,
+    one,
+    record_held_out,
+    rescored,
+    two,
+    with_base,
+    with_noise,
+)
 
 from studio.evaluation.judge.chart import clip_note
 from studio.evaluation.judge.scores import all_scores
@@ -28,7 +41,7 @@ VERSIONS = {
 def test_a_version_is_raised_on_purpose():
     """A score's when the same clip would score differently, the verdict's when the same scores would be judged or told differently."""
     assert {score.name: score.version for score in all_scores()} == VERSIONS
-    assert VERDICT_VERSION == 3
+    assert VERDICT_VERSION == 4
 
 
 def test_how_sure_a_verdict_is_is_said_in_these_words():
@@ -46,9 +59,9 @@ CLEAN = "Clipping, flicker and sharpness stay near the base's in every clip."
 OTHERS = "People who are not asked for change 20 % as much as yours."
 ALONE = "Only strength 0.7 was compared."
 USUAL = [LIKENESS, PROMPT, STRANGERS, NO_COPIES, CLEAN, OTHERS, ALONE]
-CLOSE_WORDS = (
-    "Step 100 of train-001 and step 200 of train-001 are too close to call by these measures: compare their clips and trust your eye."
-)
+TOO_CLOSE = "Step 100 of train-001 and step 200 of train-001 are too close to call by these measures: "
+LITTLE = "in the same 4 clips the first reaches {} points of likeness ({}), too little to matter. Take the one whose clips you like better."
+CLOSE_WORDS = TOO_CLOSE + LITTLE.format("+0", "-2 to +2")
 WEAK_AND_COPIED = "identity is only 60 % of your photos; it copies training pictures, 2.4 times as near to one as those are to each other"
 LOOK = "Likeness was not measured: look at the faces in the clips before you decide."
 STILL = "Step 100 of train-001 at 0.7: 3 of 3 clips stand still where the base moves."
@@ -58,13 +71,13 @@ NO_OTHERS = "Other people were not among the prompts, so whether they stay thems
 
 def test_a_clean_pair(project):
     found = verdict(project, one())
-    assert found.why == ["Identity 90 % of your photos; motion 95 % of the base.", *USUAL] and found.sure == CLEAR
+    assert found.why == ["Identity 90 % of your photos (88 to 92); motion 95 % of the base.", *USUAL] and found.sure == CLEAR
 
 
 def test_a_spoilt_pair(project):
     scores = {"identity": 0.6, "identity_fall": 0.2, "memorised": 2.5, "follows": 0.8}
     assert verdict(project, one(**scores, **of_strangers(resemblance=0.3, follows=0.8, change=0.09))).why == [
-        "Identity 60 % of your photos; motion 95 % of the base.",
+        "Identity 60 % of your photos (58 to 62); motion 95 % of the base.",
         LIKENESS,
         "That is little: train longer, or compare a higher strength such as 0.85.",
         "The likeness fades within a clip: photos from the side, and a later low-noise file, help.",
@@ -87,7 +100,7 @@ def test_what_most_clips_have_is_not_clean_and_less_than_nothing_is_nothing(proj
 def test_what_could_not_be_measured_is_said(project):
     found = verdict(project, one(motion=None, **of_strangers(change=None)))
     still = "Motion could not be compared: the base's clips hardly move."
-    assert found.why == ["Identity 90 % of your photos.", LIKENESS, PROMPT, STRANGERS, NO_COPIES, still, CLEAN, NO_OTHERS, ALONE]
+    assert found.why == ["Identity 90 % of your photos (88 to 92).", LIKENESS, PROMPT, STRANGERS, NO_COPIES, still, CLEAN, NO_OTHERS, ALONE]
 
 
 @pytest.mark.parametrize(("name", "sentence"), [("identity", LIKENESS), ("follows", PROMPT), ("resemblance", STRANGERS)])
@@ -107,9 +120,9 @@ def test_all_that_a_later_pair_lost_is_told_in_its_order(project):
     late = {"identity": 0.87, "follows": 0.88, "motion": 0.7}
     found = verdict(project, two(late | of_strangers(resemblance=0.17, follows=0.88, change=0.05)))
     lost = (
-        "identity 87 % against 90 %; strangers look 17 % like the person, against 10 %; 88 % of what prompts say is seen, against 95 %; "
-        "motion 70 % of the base's against 95 %; people who are not asked for change 50 % as much as yours, against 20 %; "
-        "its loss on the set-aside pictures is 20 % higher"
+        "identity 87 % against 90 % (1 to 5 points apart in 4 clips); "
+        "88 % of what prompts say is seen, against 95 % (5 to 9 points apart in 5 clips); "
+        "motion 70 % of the base's against 95 % (23 to 27 points apart in 4 clips)"
     )
     assert f"Step 200 of train-001 is over-trained: {lost}." in found.why
 
@@ -172,7 +185,17 @@ def test_losses_on_set_aside_pictures(project):
 def test_of_three_that_are_alike_the_nearest_is_named(project):
     scores = {(100, 0.7): {}, (200, 0.7): {"identity": 0.905}, (300, 0.7): {"identity": 0.895}, (400, 0.7): {"identity": 0.75}}
     found = verdict(project, make_seen_sweep(scores, strengths=(0.7,)))
-    assert (found.sure, found.why[-1]) == (CLOSE, CLOSE_WORDS)
+    assert (found.sure, found.why[-1]) == (CLOSE, TOO_CLOSE + LITTLE.format("-1", "-3 to +2"))
+
+
+def test_what_would_settle_an_open_question_is_said(project):
+    sweep = with_noise(two({"identity": 0.94}), 0.06)
+    apart = "in the same 4 clips the first reaches -4 points of likeness (-15 to +7); about 10 more clips of each would probably tell."
+    found = verdict(project, sweep)
+    assert (found.pair, found.sure) == (name(100), CLOSE)
+    assert found.why[-1] == f"{TOO_CLOSE}{apart} Or compare their clips and trust your eye."
+    few = verdict(project, two({"identity": 0.94}, prompts=2))
+    assert few.why[-1] == f"{TOO_CLOSE}compare their clips and trust your eye." and few.summary.startswith("Identity 90 % of your photos;")
 
 
 def test_where_no_pair_can_be_named_it_is_said_why(project):
@@ -207,7 +230,7 @@ def test_a_pair_that_does_nothing_is_left_out(project):
     nothing = {"change": 0.0, "applied": False}
     found = verdict(project, two({}, nothing | of_strangers(**nothing)))
     left_out = f"Left out, because the clips are exactly the base's: {name(100)}. The file may be empty or of a wrong kind."
-    assert found.why == ["Identity 90 % of your photos; motion 95 % of the base.", *USUAL, left_out]
+    assert found.why == ["Identity 90 % of your photos (88 to 92); motion 95 % of the base.", *USUAL, left_out]
     several = verdict(
         project,
         make_seen_sweep({(step, 0.7): nothing | of_strangers(**nothing) for step in (200, 100)} | {(300, 0.7): {}}, strengths=(0.7,)),

@@ -315,7 +315,7 @@ def item_of(path: Path, item_id: str, record: Record, caption: str) -> Item:
     source = record.caption_source if text_key(caption) == record.caption_key else "hand"
     return Item(
         id=item_id, path=path, caption=caption, caption_source=source if caption else "",
-        original=record.original, sha256=record.sha256,
+        original=record.original, sha256=record.sha256, is_original=bool(record.original) and record.sha256 == record.original_sha256,
         measurements=record.measurements, problem=record.problem, keep=record.keep, reasons=record.reasons, decided_by=record.decided_by,
         other_captions=record.other_captions, **record.media_fields(),
     )  # fmt: skip

@@ -23,6 +23,7 @@ class Measurements(Warned):
     """Numbers about a picture, and what the check had to say of it. None where a number means nothing."""
 
     version: int = 0  # of the measuring (quality.VERSION); 0 before it
+    eye: str = ""  # key of the eye that looked
     blur: float | None = None  # 0 sharp to 1 blurred
     luma: float | None = None  # mean of the middle, 0 to 255
     blown: float | None = None  # share of the middle that is white
@@ -100,6 +101,7 @@ class Item(MediaFacts, Decision):
     caption_source: str  # "hand", "auto", "imported" or ""
     original: str  # file name in originals/; "" for a file put into dataset/ by hand
     sha256: str
+    is_original: bool = False  # whether sha256 is that of the original: the dataset's file was not changed since it was made
     measurements: Measurements = NOT_MEASURED
     problem: str = ""  # why the file can't be read, or ""
     other_captions: tuple[str, ...] = ()  # that came with it and are not used

@@ -1,23 +1,21 @@
 """How good a picture is to learn from, measured, and which of them make the best varied set.
 
-There is no face detector here: everything is judged on the middle of the picture, where a person usually is, and the words say so.
+What was measured comes from the looks (studio.data.looking): of the largest face, else of the middle of the picture, where a person usually is.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from studio.data import persons
 from studio.data import remarks as said
 from studio.data.curate_report import Proposal
-from studio.data.item_record import Item, Measurements
-from studio.data.media.clips import read_frames
-from studio.data.media.photos import load_photo
+from studio.data.item_record import Item, Measurements, Sighting
+from studio.data.looking.look import Look
 from studio.data.remarks import Remark
 
-VERSION = 1  # of the measurements
+VERSION = 2  # of the measurements; 1 measured the middle of every picture
 # blur_effect, 0 sharp to 1 blurred. Looser than the limits known for face crops, since the middle may hold soft background.
 BLUR_WARN, BLUR_REJECT = 0.60, 0.72
 LUMA_WARN, LUMA_REJECT = (60, 185), (40, 215)
@@ -25,27 +23,25 @@ BLOWN_WARN, BLOWN_REJECT = 0.15, 0.40
 BLOCKS_WARN, BLOCKS_REJECT = 1.35, 1.9
 TWIN_BITS, NEAR_BITS = 4, 10  # of 64 in the perceptual hash, which sees no colours
 ALIKE_COLOUR = 40  # largest difference of a colour between pictures that are alike, on a grid of 4 x 4
-FLAT = 0.05  # grey levels from pixel to pixel: flatter is drawn, not photographed, and shows no JPEG blocks
 MIN_MEASURED_SIDE = 192  # blur and blocks mean nothing in smaller pictures
-CROP = 0.6
 _VARIETY = 1.0  # a fully different picture counts as much as one grade of quality
 
 
-def measure(item: Item, images: Sequence[Image.Image]) -> Measurements:
-    """Numbers about one photo, or about three frames of a clip (their median): sharpness, light, JPEG damage, a perceptual hash.
-
-    images: the item's `pictures`. blur and blocks are None where they mean nothing.
-    """
-    each = [_measure_picture(image) for image in images]
-    middle = each[len(each) // 2]
+def of_looks(item: Item, looks: Sequence[Look]) -> Measurements:
+    """What the looks of one photo, or of the frames of a clip (their median), say of sharpness, light, JPEG damage and of whom they show."""
+    middle, areas = looks[len(looks) // 2], [look.judged for look in looks]
+    large = min(middle.width, middle.height) >= MIN_MEASURED_SIDE
+    embeddings = [persons.unpack(look.face.embedding) for look in looks if look.face and look.face.embedding and look.eye == middle.eye]
     return Measurements(
         version=VERSION,
+        eye=middle.eye,
         phash=middle.phash,
         colours=middle.colours,
-        blur=_median(m.blur for m in each),
-        luma=_median(m.luma for m in each),
-        blown=_median(m.blown for m in each),
-        blocks=_median(m.blocks for m in each) if item.kind == "photo" else None,  # video codecs have grids of their own
+        blur=_median(area.blur for area in areas) if large else None,
+        luma=_median(area.luma for area in areas),
+        blown=_median(area.blown for area in areas),
+        blocks=_median(look.blocks for look in looks),
+        person=Sighting(observer=middle.eye, embedding=persons.pack(np.stack(embeddings)) if embeddings else ""),
     )
 
 
@@ -193,54 +189,3 @@ def distance(item: Item, other: Item) -> int:
 def _are_alike(item: Item, other: Item, bits: int) -> bool:
     colours = [bytes.fromhex(i.measurements.colours) for i in (item, other)]
     return distance(item, other) <= bits and max(abs(a - b) for a, b in zip(*colours)) <= ALIKE_COLOUR
-
-
-# -- measuring
-
-
-def pictures(item: Item) -> list[Image.Image]:
-    """PIL images to judge an item by: the photo, or three frames of a clip. ValueError if the file can't be read."""
-    if item.kind == "photo":
-        return [load_photo(item.path)]
-    scale = min(1.0, 1280 / max(item.width, item.height))
-    size = (max(1, round(item.width * scale)), max(1, round(item.height * scale)))
-    return [Image.fromarray(read_frames(item.path, 1, item.fps, item.seconds * part, size)[0]) for part in (0.2, 0.5, 0.8)]
-
-
-def _measure_picture(image: Image.Image) -> Measurements:
-    import imagehash  # these two take a second to load
-    from skimage.measure import blur_effect
-
-    crop = _middle(image)
-    pixels = np.asarray(crop)
-    large = min(image.size) >= MIN_MEASURED_SIDE
-    small = crop.convert("L").resize((256, 256), Image.Resampling.LANCZOS)
-    return Measurements(
-        blur=float(blur_effect(np.asarray(small), h_size=11)) if large else None,  # pyright: ignore[reportArgumentType] a list only with reduce_func=None
-        luma=float(np.asarray(crop.convert("L"), np.float32).mean()),
-        blown=float((pixels.min(axis=-1) >= 250).mean()),
-        blocks=_blockiness(np.asarray(image.convert("L"), np.float32)) if large else None,
-        phash=str(imagehash.phash(image)),
-        colours=image.resize((4, 4), Image.Resampling.BOX).tobytes().hex(),
-    )
-
-
-def _middle(image: Image.Image) -> Image.Image:
-    """The square in the middle, 60 % of the short side."""
-    side = max(1, round(min(image.size) * CROP))
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.crop((left, top, left + side, top + side))
-
-
-def _blockiness(grey: np.ndarray) -> float | None:
-    """How much stronger steps are across the edges of JPEG's 8 x 8 blocks than inside them; 1 is none. The grid may start anywhere."""
-    ratios = []
-    for axis in (0, 1):
-        steps = np.abs(np.diff(grey, axis=axis)).mean(axis=1 - axis)
-        phases = np.array([steps[phase::8].mean() for phase in range(8)])
-        strongest = phases.argmax()
-        inside = np.delete(phases, strongest).mean()
-        if inside < FLAT:
-            return None
-        ratios.append(phases[strongest] / inside)
-    return float(min(ratios))

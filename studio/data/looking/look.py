@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from studio.data.looking.packing import unpack_picture, unpack_roots
 from studio.facts import Facts
 
+LOOK_SIDE = 1024  # px of the small copy of a photo that is looked at: faces from 48 px up are found in it (FACTS.md, "Faces and curation")
 PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT = (
     "profile-left",
     "left",
@@ -26,8 +30,19 @@ FRAMING_LEAST = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaceLook(Facts):
-    """One face. Places and sizes are px of the photo as it is seen (upright, at its original size). None: not measured, which is never bad."""
+class Area(Facts):
+    """How good a part of a picture is to learn from. None: not measured, which is never bad."""
+
+    blur: float | None = None  # 0 sharp to 1 blurred
+    upscaled: float | None = None  # on the native px: near 0 where there is detail, near 1 where it was never there
+    blown: float | None = None  # share of its px with any channel at 250 or more
+    luma: float | None = None  # mean, 0 to 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceLook(Area):
+    """One face. Places and sizes are px of the photo as it is seen (upright, at its original size). What is drawn has no landmarks: its box
+    is where the person was looked for."""
 
     left: float
     top: float
@@ -39,10 +54,6 @@ class FaceLook(Facts):
     mouth: float | None = None  # the gap between the lips as a share of the face's height
     sure: float | None = None  # probability that the whole face is seen, 0 to 1; low where something hides it
     embedding: str = ""  # as persons.pack writes it; "" where the face is too small
-    blur: float | None = None  # 0 sharp to 1 blurred, of the face
-    upscaled: float | None = None  # ratio of octaves on the native crop; high where detail was never there
-    blown: float | None = None  # share of the face's px with any channel at 250 or more
-    luma: float | None = None  # mean of the face, 0 to 255
 
     @property
     def angle(self) -> str:
@@ -65,16 +76,31 @@ class Look(Facts):
     width: int  # px of the photo as it is seen
     height: int
     faces: tuple[FaceLook, ...] = ()
+    middle: Area | None = None  # the middle of the picture, where there is no face to judge
     jpeg_tables: int | None = None  # sum of the original file's quantisation tables; None where it is no JPEG
     blocks: float | None = None  # strength of JPEG's grid, 1 is none
     luma: float | None = None  # mean of the picture, 0 to 255
-    saturation: float | None = None  # mean, 0 grey to 1
-    light: str = ""  # about: "warm", "cool", "neutral", "dim", ...
-    background: str = ""  # histogram of the place, under the mask, packed
-    outfit: str = ""  # histogram of the clothes, under the mask, packed
+    warmth: float | None = None  # mean of the place from blue to yellow (b of CIELAB), about -60 to 60
+    colour: float | None = None  # how far colours lie from their mean (a, b of CIELAB); 0 in one colour, grey or sepia
+    flat: float | None = None  # share of neighbouring native px that are equal: a drawing's are
+    seam: float | None = None  # the longest straight edge inside, along rows or columns, as a share of the side: a collage's is 1
+    background: str = ""  # histogram of the place, outside the mask, as palette.pack writes it
+    outfit: str = ""  # histogram of the clothes, under the mask
     phash: str = ""  # perceptual hash, 64 bits as hexadecimal
-    thumbnail: str = ""  # small grey picture for comparing twins, packed
-    kinds: tuple[str, ...] = ()  # what it is beside a photo: "drawing", "screenshot", "collage", "monochrome", "text"
+    colours: str = ""  # of a grid of 4 x 4, as hexadecimal
+    thumbnail: str = ""  # small grey picture for comparing twins, as packing.pack_picture writes it
+
+    def thumbnail_pixels(self) -> np.ndarray:
+        """(H, W) uint8, 64 px on the long side; empty where there is none."""
+        return unpack_picture(self.thumbnail) if self.thumbnail else np.zeros((0, 0), np.uint8)
+
+    def background_roots(self) -> np.ndarray:
+        """A row of length 1 for the colours of the place: the Hellinger distance of two is sqrt(1 - a @ b). Empty where there are too few px."""
+        return unpack_roots(self.background) if self.background else np.zeros(0, np.float32)
+
+    def outfit_roots(self) -> np.ndarray:
+        """The same for the clothes."""
+        return unpack_roots(self.outfit) if self.outfit else np.zeros(0, np.float32)
 
     @property
     def face(self) -> FaceLook | None:
@@ -82,9 +108,14 @@ class Look(Facts):
         return self.faces[0] if self.faces else None
 
     @property
+    def judged(self) -> Area:
+        """What sharpness and light are judged on: the largest face, else the middle of the picture."""
+        return self.face or self.middle or Area()
+
+    @property
     def framing(self) -> str:
         """Of FRAMINGS, by the height of the face; "" without a face."""
-        if self.face is None or not self.height:
+        if self.face is None or not self.face.landmarks or not self.height:
             return ""
         share = self.face.height / self.height
         return next(name for name in FRAMINGS if share >= FRAMING_LEAST[name])

@@ -3,8 +3,10 @@
 import functools
 import io
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
@@ -17,6 +19,8 @@ from studio.data.media.tiffs import open_tiff, read_tiff, to_8_bit
 JPEG_QUALITY = 97
 MAX_ASPECT = 10
 MAX_TIFF_BYTES = 600 * 1024**2  # of pixels of floats, unpacked
+NATIVE_MOST = 50_000_000  # px: of a JPEG with more, half is decoded, and what needs its own px is not measured
+Answer = TypeVar("Answer")
 _FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000")
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -35,18 +39,52 @@ def load_photo(path: Path, max_side: int | None = None) -> Image.Image:
 
     Transparent parts become white, of several pictures it is the first. ValueError says why a file can't be used.
     """
+    return _in_words(_decode, path, max_side)
+
+
+def _in_words(decode: Callable[[Path, Any], Answer], path: Path, side: int | None) -> Answer:
     if Path(path).stat().st_size > limits.MAX_PHOTO_BYTES:
         raise ValueError(f"the photo is larger than {limits.MAX_PHOTO_BYTES // 1024**2} MB; save a smaller copy and import that")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # damaged metadata, large pictures: judged below
-            return _decode(path, max_side)
+            return decode(path, side)
     except Image.DecompressionBombError:
         raise ValueError(_too_large()) from None
     except _Refused as e:
         raise ValueError(str(e)) from None
     except Exception as e:  # decoders fed with broken files raise anything
         raise ValueError("the photo is damaged or incomplete and can't be read; copy it again from the camera or phone") from e
+
+
+@dataclass(frozen=True)
+class OpenedPhoto:
+    """A photo for measuring: a small copy as it is seen, and its own px, with neither turned nor its colours mapped.
+
+    small: (H, W, 3) uint8, RGB, upright; width, height: px of the whole photo, upright; tables: sum of a JPEG's quantisation table of
+    brightness, None for other formats; is_native: whether `image` has the px of the file.
+    """
+
+    image: Image.Image
+    orientation: int
+    small: np.ndarray
+    width: int
+    height: int
+    tables: int | None
+    is_native: bool = True
+
+    def grey(self, left: float, top: float, right: float, bottom: float) -> np.ndarray:
+        """(h, w) uint8 of a part, given in px of the photo as it is seen, upright."""
+        sides = (self.width, self.height)
+        box = [min(max(round(value), 0), sides[axis % 2]) for axis, value in enumerate((left, top, right, bottom))]
+        part = self.image.crop(_as_stored(box, *sides, self.orientation))
+        grey = _to_8_bit(part) if part.mode.startswith(("I", "F")) else part.convert("L")
+        return np.asarray(grey.transpose(_UPRIGHT[self.orientation]) if self.orientation in _UPRIGHT else grey)
+
+
+def open_for_measuring(path: Path, side: int) -> OpenedPhoto:
+    """A photo decoded once: its own px and a copy of at most about `side`. ValueError says why a file can't be used."""
+    return _in_words(_open_for_measuring, path, side)
 
 
 def write_photo(image: Image.Image, path: Path) -> None:
@@ -57,6 +95,52 @@ def write_photo(image: Image.Image, path: Path) -> None:
 
 class _Refused(ValueError):
     pass
+
+
+def _open_for_measuring(path: Path, side: int) -> OpenedPhoto:
+    with Image.open(path, formats=_formats()) as image:
+        _check_size(*image.size)
+        form, colours = image.format or "", find_colours(path)
+        orientation = 1 if form == "TIFF" else _read_orientation(image)  # Pillow turns those while loading
+        tables = sum(image.quantization[0]) if getattr(image, "quantization", None) else None  # pyright: ignore[reportAttributeAccessIssue]
+        if colours.need_mapping or form == "TIFF":  # rare, and what they need is done elsewhere
+            image, orientation = _decode(path, None), 1
+            return OpenedPhoto(image, 1, np.asarray(_shrunk(image, side)), *image.size, tables)
+        native = image.size
+        if native[0] * native[1] > NATIVE_MOST:
+            image.draft(None, (native[0] // 2, native[1] // 2))
+        image.load()
+        is_native = image.size == native
+        small = _to_rgb(_shrunk(image, side), image.info.get("icc_profile"))
+    small = small.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else small
+    width, height = image.size[::-1] if orientation >= 5 else image.size
+    return OpenedPhoto(image, orientation, np.asarray(small), width, height, tables, is_native)
+
+
+def _shrunk(image: Image.Image, side: int) -> Image.Image:
+    """Scaled down by a whole number, which is quick, to at most `side` px."""
+    factor = -(-max(image.size) // side)
+    if factor == 1:
+        return image
+    if image.mode in ("P", "PA", "1"):
+        image = image.convert("RGBA")
+    return _to_8_bit(image).reduce(factor) if image.mode.startswith("I;16") else image.reduce(factor)
+
+
+def _as_stored(box: list[int], width: int, height: int, orientation: int) -> tuple[int, int, int, int]:
+    """Where a part of the upright photo (left, top, right, bottom of width x height) lies in the file's own px."""
+    left, top, right, bottom = box
+    across, down = (width - right, width - left), (height - bottom, height - top)  # counted from the other side
+    places = {
+        2: (across[0], top, across[1], bottom),
+        3: (across[0], down[0], across[1], down[1]),
+        4: (left, down[0], right, down[1]),
+        5: (top, left, bottom, right),
+        6: (top, across[0], bottom, across[1]),
+        7: (down[0], across[0], down[1], across[1]),
+        8: (down[0], left, down[1], right),
+    }
+    return places.get(orientation, (left, top, right, bottom))
 
 
 def _decode(path: Path, max_side: int | None) -> Image.Image:

@@ -8,9 +8,8 @@ from studio.evaluation.judge.figures import percent
 from studio.evaluation.sweep_facts import Values
 
 # What may be told apart.
-HELD_OUT_MARGIN = 0.02  # a held-out loss lower by less than this share says nothing
 SAME = 0.02  # an identity higher by less than 2 % of the photos' is no reason to train longer
-TOLD_APART = 0.05  # below this a few prompts can't tell: it takes the sign test
+TOLD_APART = 0.05  # an identity that surely differs by less is the same to the eye
 
 
 def number(values: Values, name: str) -> float | None:

@@ -8,6 +8,7 @@ from enum import Enum
 from statistics import mean, median
 
 from studio.evaluation.judge.clip_look import Look
+from studio.evaluation.judge.paired import LEAST_PAIRS, Difference
 from studio.evaluation.judge.row import FoundFault, Row, lead, number
 from studio.evaluation.sweep_facts import Values
 
@@ -138,9 +139,12 @@ class Loss:
     margin: float
     words: str  # with {} for its own value and the best pair's
     told_by: str
+    of_person: bool = False  # only the person's clips count, as in the row's value
 
-    def is_in(self, own: float, best: float) -> bool:
-        return self.sign * lead(best, own) > self.margin
+    def is_in(self, fall: Difference) -> bool:
+        """Whether the clips prove it: `fall` is how far the best pair's lie above this one's, of the same prompts and seeds."""
+        worst = fall.low if self.sign > 0 else -fall.high
+        return fall.num_values >= LEAST_PAIRS and worst > 0 and lead(self.sign * fall.mean, self.margin) > 0
 
 
 @dataclass(frozen=True, kw_only=True)

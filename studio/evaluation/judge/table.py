@@ -6,7 +6,7 @@ from dataclasses import replace
 from statistics import mean
 
 from studio.evaluation.judge.held_out import read_held_out
-from studio.evaluation.judge.row import FoundFault, Row
+from studio.evaluation.judge.row import FoundFault, Row, number
 from studio.evaluation.judge.score import Clips, Column, Fault, Finding, Needs
 from studio.evaluation.judge.scores import all_scores, parts
 from studio.evaluation.sweep_facts import FAILED, PERSON, Cell, ComparedPair, Sweep, Values
@@ -22,14 +22,27 @@ def make_table(project: Project, sweep: Sweep) -> list[Row]:
             groups.setdefault((cell.pair, cell.strength), []).append(cell)
     bases = base_scores(sweep)
     rows = [_row(sweep, sweep.find_pair(pair), strength, cells, bases, held_out[pair]) for (pair, strength), cells in groups.items()]
-    if not all(row.held_out for row in rows):
-        return rows
-    return [replace(row, held_out_excess=_excess(row, [other for other in rows if other.run == row.run])) for row in rows]
+    runs: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.held_out:
+            runs.setdefault(row.run, []).append(row)
+    return [replace(row, held_out_excess=_excess(row, runs[row.run])) if row.held_out else row for row in rows]
 
 
 def base_scores(sweep: Sweep) -> dict[tuple[int, int], Values]:
     """{(prompt, seed): what was measured of the base's clip}."""
     return {cell.row: cell.scores for cell in sweep.cells if cell.pair is None and cell.is_done}
+
+
+def scored(sweep: Sweep, row: Row) -> list[Cell]:
+    """The clips of a row that were measured."""
+    return [cell for cell in sweep.cells if (cell.pair, cell.strength) == (row.pair, row.strength) and cell.is_done and cell.scores]
+
+
+def values_of(sweep: Sweep, row: Row, name: str, of_person: bool = False) -> dict[tuple[int, int], float]:
+    """{(prompt, seed): value} of the clips of a row that have one."""
+    cells = [cell for cell in scored(sweep, row) if not of_person or sweep.prompt_of(cell).kind == PERSON]
+    return {cell.row: value for cell in cells if (value := number(cell.scores, name)) is not None}
 
 
 def _row(

@@ -1,18 +1,20 @@
 """Which checkpoint pair, at which strength, and how sure, where likeness was measured; else what may have gone wrong. Free of torch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from studio.evaluation.judge import verdict_words as words
-from studio.evaluation.judge.row import SAME, TOLD_APART, Row, lead, number
-from studio.evaluation.judge.table import base_scores, count_faults, make_table
-from studio.evaluation.sweep_facts import Cell, Sweep
+from studio.evaluation.judge.paired import LEAST_PAIRS, Interval, Outcome, Place, compare, interval
+from studio.evaluation.judge.row import Row
+from studio.evaluation.judge.table import base_scores, count_faults, make_table, scored, values_of
+from studio.evaluation.sweep_facts import Sweep
 from studio.evaluation.sweeps import read_sweep
 from studio.workspace import Project
 
-VERDICT_VERSION = 3  # raise it when the same scores would give another verdict: reports of earlier versions are written anew
+VERDICT_VERSION = 4  # raise it when the same scores would give another verdict: reports of earlier versions are written anew
 CLEAR, CLOSE, NOT_MEASURED = "clear", "too close to call", "not measured"
 
 
@@ -65,23 +67,26 @@ def verdict(project: Project, sweep: Sweep | Path | str) -> Verdict:
 
 def _by_likeness(sweep: Sweep, rows: Sequence[Row], table: Sequence[Row]) -> Verdict:
     best, rest = _rank_by_likeness(sweep, rows)
-    clear = not rest or _is_clearly_more_like(sweep, best, rest[0])
+    open_with = next((row for row in rest if not _is_clearly_more_like(sweep, best, row)), None)
     return Verdict(
         pair=best.pair,
         strength=best.strength,
-        summary=words.summary(best),
-        reasons=tuple(words.reasons(best, rest, table, clear)),
-        sure=CLEAR if clear else CLOSE,
+        summary=words.summary(best, _interval_of(sweep, best)),
+        reasons=tuple(words.reasons(sweep, best, rest, table, open_with)),
+        sure=CLEAR if open_with is None else CLOSE,
         table=tuple(table),
         not_measured=(),
     )
 
 
 def _rank_by_likeness(sweep: Sweep, rows: Sequence[Row]) -> tuple[Row, list[Row]]:
-    """(best row, the best row of every other pair): without faults before with, then the most like, but the earliest that can't be told from it."""
-    ranked = sorted(rows, key=_likeness_rank)
+    """(best row, the best row of every other pair): without faults before with, then the most like over the same prompts and seeds, but the
+    earliest that can't be told from it."""
+    likeness = {_place(row): values_of(sweep, row, "identity") for row in rows}
+    leads = {place: _mean_lead(own, likeness) for place, own in likeness.items()}
+    ranked = sorted(rows, key=lambda row: (*_guards(row), -leads[_place(row)], row.step, row.strength))
     top = ranked[0]
-    equals = [row for row in ranked if _likeness_rank(row)[:3] == _likeness_rank(top)[:3] and _is_as_like(sweep, top, row)]
+    equals = [row for row in ranked if _guards(row) == _guards(top) and _is_as_like(likeness[_place(top)], likeness[_place(row)])]
     best = min(equals, key=lambda row: (row.step, row.run, row.strength))
     others: dict[str, Row] = {}
     for row in ranked:
@@ -90,54 +95,49 @@ def _rank_by_likeness(sweep: Sweep, rows: Sequence[Row]) -> tuple[Row, list[Row]
     return best, list(others.values())
 
 
-def _likeness_rank(row: Row) -> tuple[bool, bool, int, float, int, float]:
-    return (row.identity is None, row.failed > 0, len(row.found), -_identity(row), row.step, row.strength)
+def _place(row: Row) -> tuple[str, float]:
+    return row.pair, row.strength
 
 
-def _identity(row: Row) -> float:
-    return row.identity if row.identity is not None else -1.0
+def _guards(row: Row) -> tuple[bool, bool, int]:
+    """What puts a row behind others, whatever its likeness: none measured, clips that failed, things that are wrong."""
+    return row.identity is None, row.failed > 0, len(row.found)
 
 
-def _is_as_like(sweep: Sweep, top: Row, row: Row) -> bool:
-    """Within the margin, or within what so few prompts can tell apart."""
-    leads = lead(_identity(top), _identity(row))
-    return leads < SAME or (leads < TOLD_APART and not _passes_sign_test(*_count_wins(sweep, top, row, _cell_identity)))
+def _mean_lead(own: Mapping[Place, float], others: Mapping[tuple[str, float], Mapping[Place, float]]) -> float:
+    """How far a row lies above the others on average, each over the clips that both have: a pair does not gain by clips that it lacks."""
+    found = [difference.mean for values in others.values() if (difference := compare(own, values))]
+    return round(fmean(found), 4) if found else 0.0
+
+
+def _is_as_like(top: Mapping[Place, float], own: Mapping[Place, float]) -> bool:
+    """Whether nothing proves the first one better."""
+    difference = compare(top, own)
+    return difference is None or difference.outcome is not Outcome.BETTER
 
 
 def _is_clearly_more_like(sweep: Sweep, best: Row, second: Row) -> bool:
-    """By fewer faults that no clip speaks against, or by an identity that leads far in every prompt or by a sign test."""
+    """By fewer faults that no clip speaks against, or by a likeness whose paired lead is proven."""
+    if _guards(best)[:2] < _guards(second)[:2]:
+        return True
     if len(best.found) < len(second.found):
-        return _count_wins(sweep, best, second, _cell_faults(sweep))[1] == 0
-    wins, losses = _count_wins(sweep, best, second, _cell_identity)
-    leads = lead(_identity(best), _identity(second))
-    return (leads >= TOLD_APART and not losses) or (leads >= SAME and _passes_sign_test(wins, losses))
+        return _count_wins(sweep, best, second)[1] == 0
+    difference = compare(values_of(sweep, best, "identity"), values_of(sweep, second, "identity"))
+    return difference is not None and difference.outcome is Outcome.BETTER
 
 
-def _cell_identity(cell: Cell) -> float | None:
-    return number(cell.scores, "identity")
+def _interval_of(sweep: Sweep, row: Row) -> Interval | None:
+    """Of the likeness of a row's clips."""
+    values = values_of(sweep, row, "identity")
+    return interval(list(values.values())) if len(values) >= LEAST_PAIRS else None
 
 
 # -- clip by clip
 
 
-def _cell_faults(sweep: Sweep) -> Callable[[Cell], float]:
+def _count_wins(sweep: Sweep, best: Row, second: Row) -> tuple[int, int]:
+    """(clips of the best with fewer things wrong, with more) over the prompts and seeds that both have; ties say nothing."""
     bases = base_scores(sweep)
-    return lambda cell: -count_faults(cell.scores, bases.get(cell.row, {}))
-
-
-def _count_wins(sweep: Sweep, best: Row, second: Row, value: Callable[[Cell], float | None]) -> tuple[int, int]:
-    """(wins, losses) over prompts and seeds of which both have a value; ties say nothing."""
-    own, other = (_values_of(sweep, row, value) for row in (best, second))
+    own, other = ({cell.row: count_faults(cell.scores, bases.get(cell.row, {})) for cell in scored(sweep, row)} for row in (best, second))
     both = own.keys() & other.keys()
-    return sum(own[place] > other[place] for place in both), sum(own[place] < other[place] for place in both)
-
-
-def _values_of(sweep: Sweep, row: Row, value: Callable[[Cell], float | None]) -> dict[tuple[int, int], float]:
-    """{(prompt, seed): value} of the clips of a row that have one."""
-    cells = [cell for cell in sweep.cells if (cell.pair, cell.strength) == (row.pair, row.strength) and cell.scores]
-    return {cell.row: found for cell in cells if (found := value(cell)) is not None}
-
-
-def _passes_sign_test(wins: int, losses: int) -> bool:
-    """6 of 6, or 10 of 12."""
-    return (losses == 0 and wins >= 6) or (wins >= 10 and losses <= 2)
+    return sum(own[place] < other[place] for place in both), sum(own[place] > other[place] for place in both)

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 from studio.config import EXPERTS
 from studio.evaluation.judge.figures import percent, percent_or_not
 from studio.evaluation.judge.measuring import was_seen
-from studio.evaluation.judge.row import HELD_OUT_MARGIN, Row
+from studio.evaluation.judge.paired import LEAST_PAIRS, Difference, Interval, Outcome, compare
+from studio.evaluation.judge.row import Row
 from studio.evaluation.judge.score import Gap, Loss, Telling
 from studio.evaluation.judge.scores import parts
+from studio.evaluation.judge.table import values_of
 from studio.evaluation.sweep_facts import PERSON, Sweep
 from studio.models.preset import WAN_WORDS
 
@@ -18,22 +20,43 @@ CLEAN_PLACE = 60  # of the sentence on what is wrong with the best pair, among t
 EXPERT_WORDS: dict[str, str] = dict(zip(EXPERTS, WAN_WORDS, strict=True))
 
 
-def summary(best: Row) -> str:
-    """ "Identity 91 % of your photos; motion 94 % of the base."."""
+def summary(best: Row, likeness: Interval | None) -> str:
+    """ "Identity 91 % of your photos (87 to 95); motion 94 % of the base."."""
+    between = f" ({_bare(likeness.low)} to {_bare(likeness.high)})" if likeness else ""
     motion = f"; motion {percent(best.motion)} of the base" if best.motion is not None else ""
-    return f"Identity {percent_or_not(best.identity)} of your photos{motion}."
+    return f"Identity {percent_or_not(best.identity)} of your photos{between}{motion}."
 
 
-def reasons(best: Row, rest: Sequence[Row], table: Sequence[Row], clear: bool) -> list[str]:
-    """Sentences after the summary for a pair that was named by its likeness, the most important first."""
-    why = [*_told_of(best), _strength_sentence(best, table), *_compare_pairs(best, rest, table)]
+def _bare(share: float) -> str:
+    """ "87"."""
+    return f"{100 * max(share, 0):.0f}"
+
+
+def reasons(sweep: Sweep, best: Row, rest: Sequence[Row], table: Sequence[Row], open_with: Row | None) -> list[str]:
+    """Sentences after the summary for a pair that was named by its likeness, the most important first. open_with: what it can't be told from."""
+    why = [*_told_of(best), _strength_sentence(best, table), *_compare_pairs(sweep, best, rest, table)]
     why += [_held_out_sentence(best, rest)] if best.held_out else []
     why += _left_out_sentences(table)
-    if not clear:
-        why.append(
-            f"{best.name} and {rest[0].name.lower()} are too close to call by these measures: compare their clips and trust your eye."
-        )
-    return why
+    return [*why, _open_sentence(sweep, best, open_with)] if open_with else why
+
+
+def _open_sentence(sweep: Sweep, best: Row, other: Row) -> str:
+    """That two pairs can't be told apart, and what would settle it."""
+    said = f"{best.name} and {other.name.lower()} are too close to call by these measures"
+    difference = compare(values_of(sweep, best, "identity"), values_of(sweep, other, "identity"))
+    if difference is None or difference.num_values < LEAST_PAIRS:
+        return f"{said}: compare their clips and trust your eye."
+    apart = f"in the same {difference.num_values} clips the first reaches {_points_more(difference)}"
+    if difference.outcome is Outcome.EQUAL:
+        return f"{said}: {apart}, too little to matter. Take the one whose clips you like better."
+    more = difference.clips_to_settle()
+    tell = f"about {more} more clips of each would probably tell" if more else "more clips would hardly tell"
+    return f"{said}: {apart}; {tell}. Or compare their clips and trust your eye."
+
+
+def _points_more(difference: Difference) -> str:
+    """ "+2 points of likeness (-1 to +5)"."""
+    return f"{100 * difference.mean:+.0f} points of likeness ({100 * difference.low:+.0f} to {100 * difference.high:+.0f})"
 
 
 def what_may_be_wrong(sweep: Sweep, rows: Sequence[Row], table: Sequence[Row]) -> list[str]:
@@ -109,12 +132,12 @@ def _reached(row: Row, identity: float, best: Row) -> str:
     return f"{text}, but {'; '.join(new)}" if new else text
 
 
-def _compare_pairs(best: Row, rest: Sequence[Row], table: Sequence[Row]) -> Iterator[str]:
+def _compare_pairs(sweep: Sweep, best: Row, rest: Sequence[Row], table: Sequence[Row]) -> Iterator[str]:
     """Later pairs of the run with what they do worse, then earlier ones with what they lack."""
     for row in sorted(rest, key=lambda r: r.step):
         if row.run == best.run and row.step > best.step:
             same = next((r for r in table if r.pair == row.pair and r.strength == best.strength), row)
-            found = _worse(best, same)
+            found = _worse(sweep, best, same)
             if found:
                 yield f"{row.name} is over-trained: {'; '.join(found)}."
             elif row.found:
@@ -125,18 +148,25 @@ def _compare_pairs(best: Row, rest: Sequence[Row], table: Sequence[Row]) -> Iter
             yield f"{row.name} has a problem: {'; '.join(row.problems)}."
 
 
-def _worse(best: Row, row: Row) -> list[str]:
-    """What a row does measurably worse than the best: its own faults, then scores that fell behind."""
+def _worse(sweep: Sweep, best: Row, row: Row) -> list[str]:
+    """What the clips of a row prove that it does worse than the best: its own faults, then scores that fell behind in the same prompts and seeds.
+
+    A loss on set-aside pictures is no clip: it can't say so alone.
+    """
     faults = [fault for fault in row.found if fault.name not in best.faults]
     found, told = [fault.words for fault in faults], {fault.name for fault in faults}
     for loss in parts(Loss):
         own, other = row.number(loss.reads), best.number(loss.reads)
-        if loss.told_by not in told and own is not None and other is not None and loss.is_in(own, other):
-            found.append(loss.words.format(percent(own), percent(other)))
-    if row.held_out_excess is not None and best.held_out_excess is not None:
-        more = row.held_out_excess - best.held_out_excess
-        found += [f"its loss on the set-aside pictures is {percent(more)} higher"] if more > HELD_OUT_MARGIN else []
+        fall = compare(values_of(sweep, best, loss.reads, loss.of_person), values_of(sweep, row, loss.reads, loss.of_person))
+        if loss.told_by not in told and own is not None and other is not None and fall and loss.is_in(fall):
+            found.append(f"{loss.words.format(percent(own), percent(other))} ({_points(fall)})")
     return found
+
+
+def _points(fall: Difference) -> str:
+    """ "2 to 6 points apart, 12 clips"."""
+    low, high = sorted((abs(fall.low), abs(fall.high)))
+    return f"{100 * low:.0f} to {100 * high:.0f} points apart in {fall.num_values} clips"
 
 
 # -- one pair, beside its likeness

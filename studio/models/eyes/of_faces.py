@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.models.eyes import EMBEDDINGS, FACES, FaceSight
-from studio.models.faces.files import HASHES, list_files, read_checked
+from studio.models.faces.face_files import HASHES, list_files, read_checked
 from studio.models.preset import ModelPreset
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from studio.errors import Problem
-from studio.models.faces import files
+from studio.models.faces import face_files
 
 DETECT_LEAST = 0.7  # of the detector's score: with it, 100 % of faces from 48 px up are found and posters are not (FACTS.md)
 
@@ -27,17 +27,17 @@ def open_tflite(data: bytes) -> Any:
 
 
 OPENERS: Mapping[str, Any] = {
-    files.DETECTOR: open_detector,
-    files.EMBEDDER: open_embedder,
-    files.MESH: open_tflite,
-    files.MASK: open_tflite,
+    face_files.DETECTOR: open_detector,
+    face_files.EMBEDDER: open_embedder,
+    face_files.MESH: open_tflite,
+    face_files.MASK: open_tflite,
 }
 
 
 def open_net(name: str) -> Any:
     """The network of one of the files. Problem in words if the file is missing, damaged, or this OpenCV can't run it."""
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # errors alone: the new engine warns of targets that nobody asked for
-    data = files.read_checked(name)
+    data = face_files.read_checked(name)
     try:
         return OPENERS[name](data)
     except cv2.error as e:

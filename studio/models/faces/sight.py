@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from studio.models.faces import files
+from studio.models.faces import face_files
 from studio.models.faces.align import aligned
 from studio.models.faces.mesh import Mesh, read_mesh
 from studio.models.faces.nets import open_net
@@ -80,19 +80,19 @@ class FaceSight:
 
     @cached_property
     def _detector(self) -> Any:
-        return open_net(files.DETECTOR)
+        return open_net(face_files.DETECTOR)
 
     @cached_property
     def _embedder(self) -> Any:
-        return open_net(files.EMBEDDER)
+        return open_net(face_files.EMBEDDER)
 
     @cached_property
     def _mesh(self) -> Any:
-        return open_net(files.MESH)
+        return open_net(face_files.MESH)
 
     @cached_property
     def _mask(self) -> Any:
-        return open_net(files.MASK)
+        return open_net(face_files.MASK)
 
 
 def _seen(row: np.ndarray, scale: float) -> SeenFace:

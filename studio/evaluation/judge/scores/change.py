@@ -7,7 +7,7 @@ import numpy as np
 from studio.evaluation.judge.clip_look import Look
 from studio.evaluation.judge.figures import decimal_or_not, percent
 from studio.evaluation.judge.row import Row
-from studio.evaluation.judge.score import Clips, Column, Fault, Gap, Loss, Needs, Score, Telling
+from studio.evaluation.judge.score import Clips, Column, Fault, Gap, Needs, Score, Telling
 from studio.evaluation.sweep_facts import Values
 
 DRIFT_LIMIT = 0.8  # other people may change at most this much as a share of what the person's clips change
@@ -54,14 +54,6 @@ SCORE = Score(
             is_wrong=lambda drift: drift > DRIFT_LIMIT,
             words=lambda drift: f"people who are not asked for change {percent(drift)} as much as yours",
             is_told_apart=True,
-        ),
-        Loss(
-            reads="drift_share",
-            place=50,
-            sign=-1,
-            margin=0.15,
-            words="people who are not asked for change {} as much as yours, against {}",
-            told_by="drift",
         ),
         Column(title="Change", place=70, words=lambda row: decimal_or_not(row.number("change")), in_table=False),
         Column(title="Other people", place=80, words=lambda row: decimal_or_not(row.number("drift")), in_table=False),

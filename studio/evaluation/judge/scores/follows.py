@@ -12,7 +12,7 @@ DISOBEDIENCE = 0.1  # of what prompts say, that is seen less often than with the
 
 
 def measure(look: Look) -> Values:
-    from studio.evaluation.judge.obedience import prompt_accuracy  # here, as it loads torch
+    from studio.evaluation.judge.scores._obedience import prompt_accuracy  # here, as it loads torch
 
     namer = look.watcher.namer if look.watcher else None
     if namer is None:

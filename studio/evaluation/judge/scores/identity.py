@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from studio.evaluation.judge.clip_look import Look
 from studio.evaluation.judge.figures import percent
 from studio.evaluation.judge.row import SAME, Row
-from studio.evaluation.judge.score import Column, Fault, Guide, Line, Loss, Needs, Note, Score, Telling, median_of_all
+from studio.evaluation.judge.score import Column, Fault, Guide, Line, Loss, Needs, Note, Score, Telling
 from studio.evaluation.sweep_facts import PERSON, Values
 
 # Starting values of the failure table; shares of the person's own photos.
@@ -36,7 +36,7 @@ SCORE = Score(
     needs=Needs.EYE,
     gives=("identity", "identity_fall"),
     measure=measure,
-    summarize=median_of_all("identity", "identity_fall"),
+    summarize=lambda clips: {"identity": clips.mean("identity"), "identity_fall": clips.median("identity_fall")},
     parts=(
         Fault(
             name="weak",

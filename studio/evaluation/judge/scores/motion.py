@@ -44,7 +44,7 @@ SCORE = Score(
             is_wrong=lambda motion: motion < FROZEN,
             words="stand still where the base moves",
         ),
-        Loss(reads="motion", place=40, sign=1, margin=0.15, words="motion {} of the base's against {}", told_by="frozen"),
+        Loss(reads="motion", place=40, sign=1, margin=0.15, words="motion {} of the base's against {}", told_by="frozen", of_person=True),
         Column(title="Motion", place=50, words=lambda row: percent_or_not(row.motion), in_report=False),
         Column(title="Motion", place=50, words=lambda row: decimal_or_not(row.motion), in_table=False),
         Line(title="Motion against the base", place=20, reads="motion", base=1.0),
