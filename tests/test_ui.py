@@ -629,11 +629,11 @@ def test_what_the_check_doubts_in_a_kept_picture_is_shown_at_it(filled):
     warnings = (Remark(code=BLUR, words=doubts[0]), Remark(code=ALIKE, words=doubts[1]), persons.SEVERAL)
     dataset.store_measurements(filled, {item.id: (item.sha256, Measurements(version=1, warnings=warnings))})
     place = dataset_view.Place(item=item.id, show="doubt")
-    _, grid, viewer, _ = dataset_view.read_pictures(filled, place)
+    _, _, grid, viewer = dataset_view.read_pictures(filled, place)
     assert [shown.id for shown in grid.items] == [item.id] and grid.items[0].why == "; ".join(doubts)
     assert viewer.doubts == "a little soft in the middle; much like 0002"
     dataset.set_keep(filled, item.id, False, "left out by you")
-    _, grid, viewer, _ = dataset_view.read_pictures(filled, place)
+    _, _, grid, viewer = dataset_view.read_pictures(filled, place)
     assert grid.items == () and viewer.doubts == ""
 
 
