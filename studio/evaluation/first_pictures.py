@@ -6,10 +6,10 @@ from itertools import cycle, islice
 
 from studio.config import DataConfig
 from studio.data.buckets import cover_size
-from studio.data.coverage.study import seen_in
 from studio.data.cropping.trained_photo import find_corner
 from studio.data.dataset import kept_items, list_items
 from studio.data.item_record import Item
+from studio.data.looking.looks import seen_in
 from studio.errors import Problem
 from studio.evaluation.sweep_facts import FirstPicture, Prompt
 from studio.training.material import held_out_first, share_held_out

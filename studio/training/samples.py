@@ -6,8 +6,8 @@ from pathlib import Path
 
 from studio.data import cache
 from studio.data.cache import Sample
-from studio.data.coverage.study import seen_in
 from studio.data.dataset import kept_items, list_items
+from studio.data.looking.looks import seen_in
 from studio.disk import read_json, write_json
 from studio.errors import Problem
 from studio.models.loading import borrowed, load_text_encoder, load_vae

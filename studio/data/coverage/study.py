@@ -12,12 +12,10 @@ from studio.data.coverage.readiness import KeptSet, Readiness, judge
 from studio.data.coverage.shown import UNTOLD, Shown, shown_in
 from studio.data.cropping.trained_photo import is_small
 from studio.data.item_record import Item, Said
-from studio.data.looking import looks
-from studio.data.looking.look import Look, typical
+from studio.data.looking.look import Look
 from studio.data.looking.packing import unpack_roots
 from studio.data.people.who import LOOK, STRANGER, People, find_people
 from studio.data.remarks import SEVERAL_PEOPLE
-from studio.workspace import Project
 
 MOST_COMPARED = 400  # kept photos whose places and outfits are compared; of more it is said that they are not
 
@@ -33,12 +31,6 @@ class Study:
     left_out: tuple[Shown, ...]
     small: frozenset[str]  # ids of photos with fewer px than training takes
     readiness: Readiness
-
-
-def seen_in(project: Project, items: Sequence[Item]) -> dict[str, Look]:
-    """{id: its look} of the items that were looked at; of a clip the moment that says most."""
-    known = looks.looks_of(project)
-    return {item.id: typical(known[item.sha256]) for item in items if known.get(item.sha256)}
 
 
 def study_items(items: Sequence[Item], looks: Mapping[str, Look], photo_size: int) -> Study:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from studio.data import dataset
 from studio.data import remarks as said
 from studio.data.captions.rules import check_caption, class_prompt
-from studio.data.coverage.study import Study, seen_in, study_items
+from studio.data.coverage.study import Study, study_items
 from studio.data.item_record import Item
 from studio.data.looking import looks
 from studio.data.media.thumbnails import version_of
@@ -138,7 +138,7 @@ def _look_at(
     if reader:
         cut = said.Remark(code=said.CUT, words=f"The model reads {reader.prompt_tokens} tokens and does not see the end.")
         remarks |= {item_id: (*remarks[item_id], cut) for item_id in unread}
-    return Look(tuple(items), remarks, unread, study_items(items, seen_in(project, items), sizes[0]), sizes)
+    return Look(tuple(items), remarks, unread, study_items(items, looks.seen_in(project, items), sizes[0]), sizes)
 
 
 def find_reader(project: Project) -> PromptReader | None:
