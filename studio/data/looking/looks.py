@@ -7,6 +7,7 @@ from pathlib import Path
 
 from studio.data.item_record import Item
 from studio.data.looking.look import Look, typical
+from studio.data.records import stamp
 from studio.disk import append_jsonl, read_jsonl
 from studio.errors import Problem
 from studio.facts import Facts
@@ -58,6 +59,11 @@ def seen_in(project: Project, items: Iterable[Item]) -> dict[str, Look]:
     """{id: its look} of the items that were looked at; of a clip the moment that says most."""
     known = looks_of(project)
     return {item.id: typical(known[item.sha256]) for item in items if known.get(item.sha256)}
+
+
+def version(project: Project) -> tuple[int, ...]:
+    """What the looks of a project follow from, cheap to look at."""
+    return stamp(looks_file(project))
 
 
 def looks_file(project: Project) -> Path:
