@@ -10,6 +10,7 @@ import gradio as gr
 from studio.config import CaptionConfig, from_dict, list_presets, load_preset
 from studio.data import dataset
 from studio.data.captions.rules import check_trigger
+from studio.data.choosing import by_hand
 from studio.data.cropping.closer import crop_closer
 from studio.data.cropping.turning import turn_photo
 from studio.data.cutting import cut_clip
@@ -17,7 +18,6 @@ from studio.data.item_record import THEM
 from studio.data.media.thumbnails import version_of
 from studio.data.people.answers import say_it_is_somebody_else, say_it_is_them, take_back
 from studio.data.people.around import crop_person
-from studio.data.remarks import SWAPPED, Decision, Remark
 from studio.errors import Problem
 from studio.jobs.kinds.import_media import ImportJob
 from studio.models.catalogue import link_model, models_to_choose
@@ -29,7 +29,6 @@ from studio.ui.dataset import job_results as results_view
 from studio.ui.dataset import view as dataset_view
 from studio.ui.dataset.choices import is_choice
 from studio.ui.dataset.closer_look import ALONE, CLOSER
-from studio.ui.dataset.media_addresses import BY_A_PERSON
 from studio.ui.dataset.people_view import say_somebody_else, say_who_is_meant
 from studio.ui.dataset.view import Place, look_at
 from studio.ui.drop import Drop
@@ -199,9 +198,8 @@ def keep(project: Project, event: gr.EventData) -> None:
 
 def let_the_check_decide(project: Project, event: gr.EventData) -> str:
     check_item(project, event)
-    item = dataset.get_item(project, event.id)
-    dataset.set_decisions(project, {item.id: Decision(keep=item.keep, reasons=item.reasons)}, f"Leaving {item.id} to the check")
-    return f"The next check decides about {item.id} again."
+    by_hand.release(project, event.id)
+    return f"The next check decides about {event.id} again."
 
 
 def say_who(project: Project, event: gr.EventData) -> None:
@@ -221,12 +219,7 @@ def swap(project: Project, place: Place, event: gr.EventData) -> list[Place]:
     check_item(project, event)
     if version_of(dataset.get_item(project, event.other)) != event.other_version:
         raise Problem(f"{event.other} is another picture now: nothing was changed.", fix="Look at it again.")
-    gone = Remark(code=SWAPPED, words=f"{event.other} stands in its place", about=event.other)
-    decisions = {
-        event.id: Decision(keep=False, reasons=(gone,), decided_by=BY_A_PERSON),
-        event.other: Decision(keep=True, decided_by=BY_A_PERSON),
-    }
-    dataset.set_decisions(project, decisions, f"Swap of {event.id} for {event.other}")
+    by_hand.swap(project, event.id, event.other)
     return [replace(place, item=event.other)]
 
 
