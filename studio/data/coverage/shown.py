@@ -51,7 +51,9 @@ class Shown:
 
 
 def shown_in(item_id: str, look: Look, face: int | None = None, place: str = UNTOLD, outfit: str = UNTOLD) -> Shown:
-    """What a Look says; face: the person's place in its faces, None for the largest one."""
+    """What a Look says; face: the person's place in its faces, None for the largest one. Of drawn people it is told by names."""
+    if look.names:
+        return shown_by_names(item_id, dict(look.names))
     person = look.face if face is None else look.faces[face]
     has_face = person is not None and bool(person.landmarks) and look.height > 0  # else it is where a person was looked for
     framing = framing_of(person.height / look.height) if person and has_face else UNTOLD

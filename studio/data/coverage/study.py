@@ -9,7 +9,7 @@ import numpy as np
 from studio.data.coverage.alike import OUTFIT_MOST, PLACE_MOST, groups_of
 from studio.data.coverage.board import Board, make_board
 from studio.data.coverage.readiness import KeptSet, Readiness, judge
-from studio.data.coverage.shown import UNTOLD, Shown, shown_in
+from studio.data.coverage.shown import Shown, shown_in
 from studio.data.cropping.trained_photo import is_small
 from studio.data.item_record import Item, Said
 from studio.data.looking.look import Look
@@ -59,7 +59,10 @@ def _with_places(shown: Mapping[str, Shown], looks: Mapping[str, Look]) -> dict[
     """The same with place and outfit, where they were measured and are not too many to compare."""
     places = _groups({item_id: looks[item_id].background for item_id in shown}, PLACE_MOST)
     outfits = _groups({item_id: looks[item_id].outfit for item_id in shown}, OUTFIT_MOST)
-    return {item_id: replace(one, place=places.get(item_id, UNTOLD), outfit=outfits.get(item_id, UNTOLD)) for item_id, one in shown.items()}
+    return {
+        item_id: replace(one, place=places.get(item_id, one.place), outfit=outfits.get(item_id, one.outfit))
+        for item_id, one in shown.items()
+    }
 
 
 def _groups(packed: Mapping[str, str], most: float) -> dict[str, str]:

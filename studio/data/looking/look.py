@@ -89,6 +89,7 @@ class Look(Facts):
     outfit: str = ""  # histogram of the clothes, under the mask
     phash: str = ""  # perceptual hash, 64 bits as hexadecimal
     colours: str = ""  # of a grid of 4 x 4, as hexadecimal
+    names: tuple[tuple[str, str], ...] = ()  # (attribute, name) of what is drawn, by an eye that gives names
     thumbnail: str = ""  # small grey picture for comparing twins, as packing.pack_picture writes it
 
     def thumbnail_pixels(self) -> np.ndarray:
