@@ -54,7 +54,7 @@ def write_captions(
     report: Callable[..., None],
     should_stop: Callable[[], bool],
 ) -> CaptionReport:
-    """Caption the kept items that have none (or the items `only` names). Captions by hand or imported are never replaced.
+    """Caption the kept and held-out items that have none (or the items `only` names). Captions by hand or imported are never replaced.
 
     captioner_path: a folder, or a function that gives one, called only if there is something to write. overwrite_auto: also rewrite
     captions that a captioner wrote.
@@ -92,7 +92,7 @@ def _choose_items(project: Project, only: Collection[str] | None, overwrite_auto
     """(items to caption, number of those that stay as they are)."""
     items = dataset.list_items(project)
     if only is None:
-        items = [item for item in items if item.keep]
+        items = [item for item in items if item.keep or item.held_out]
     else:
         unknown = sorted(set(only) - {item.id for item in items})
         if unknown:

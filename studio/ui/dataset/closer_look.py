@@ -1,6 +1,6 @@
 """What is known of one picture beyond its caption: who it shows, what was measured, what training makes of it, what could stand in its place."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from studio.data.choosing.best_set import Candidate, alternatives
@@ -14,7 +14,7 @@ from studio.data.cropping.trained_photo import LEAST_FACE, TrainedPhoto, choose_
 from studio.data.cropping.turning import MIRROR, TURN_LEFT, TURN_RIGHT
 from studio.data.item_record import Item
 from studio.data.judging.judge import figure_of_who, sight_of
-from studio.data.judging.thresholds import THRESHOLDS
+from studio.data.judging.thresholds import LEAVE_OUT, THRESHOLDS
 from studio.data.looking.look import CLOSE, UPPER, Look
 from studio.data.media.thumbnails import version_of
 from studio.data.people.around import box_around
@@ -108,7 +108,7 @@ def look_closer(project: Project, item: Item, study: Study, items: Sequence[Item
         who=WHO_WORDS[seen.who] if seen and study.people.question is None else "",
         said=item.said.who if item.said else "",
         asks_who=look is not None and bool(look.faces),
-        figures=tuple(_figures(item, look, seen, study.shown.get(item.id))) if look else (),
+        figures=tuple(_figures(look, seen, study.shown.get(item.id), project.facts().photo_choice.limits)) if look else (),
         not_measured="" if look else NOT_LOOKED,
         trained=_trained(item, look, seen, *trained_at),
         similar=_similar(project, item, study, items),
@@ -116,7 +116,7 @@ def look_closer(project: Project, item: Item, study: Study, items: Sequence[Item
     )
 
 
-def _figures(item: Item, look: Look, seen: Seen | None, shown: Shown | None) -> Iterator[Figure]:
+def _figures(look: Look, seen: Seen | None, shown: Shown | None, limits: Mapping[str, float]) -> Iterator[Figure]:
     """The face first, then each limit with its value, then what the picture shows."""
     sight = sight_of(look, seen)
     if sight.face:
@@ -130,10 +130,12 @@ def _figures(item: Item, look: Look, seen: Seen | None, shown: Shown | None) -> 
     if len(look.faces) > 1:
         yield Figure("Faces", str(len(look.faces)))
     for threshold in THRESHOLDS:
-        value = threshold.measure(sight)
-        is_yes_or_no = threshold.name in ("screenshot", "collage", "drawing", "monochrome", "text")
-        if value is not None and (value or not is_yes_or_no):
-            yield Figure(threshold.title, threshold.say(value), threshold.is_beyond(value))
+        value, limit = threshold.measure(sight), limits.get(threshold.name, threshold.limit)
+        is_beyond = threshold.is_beyond(value, limit)
+        if value is not None and (
+            is_beyond or threshold.grade == LEAVE_OUT
+        ):  # a doubt's limit lies before that of a fault, on the same value
+            yield Figure(threshold.title, threshold.say(value, limit), is_beyond)
     if shown and shown.light:
         yield Figure("Light", f"about {shown.light}")
 
