@@ -107,8 +107,8 @@ def test_a_choice_that_there_is_none_of_is_refused(window):
 
 
 def test_who_is_meant_is_asked_answered_and_undone(window, looked):
-    people = coverage(window)["people"]  # profiles are not compared
-    assert people["title"].startswith("Is this the person? 6 photos; one other: 2") and not people["is_said"]
+    people = coverage(window)["people"]
+    assert people["title"].startswith("Is this the person? 9 photos; one other: 2") and not people["is_said"]
     other = next(group for group in people["groups"] if not group["is_person"])
     window.press("studio-coverage", "choose", group=other["key"])
     window.look()

@@ -171,8 +171,10 @@ def test_who_is_meant_is_answered_with_a_press_and_undone(browser, checked):  # 
         if not page.locator(".person-group").count():
             expect(page.locator(".people")).to_contain_text("one photo only")  # of so few photos no face is seen twice
             return
-        faces = page.locator(".person-group .face")
-        assert faces.count() and all(page.evaluate("[...document.querySelectorAll('.face')].map((img) => img.naturalWidth)"))
+        page.locator(".person-group").first.scroll_into_view_if_needed()
+        page.wait_for_function(
+            "(faces => faces.length && faces.every((face) => face.naturalWidth))([...document.querySelectorAll('.face')])"
+        )
         page.locator(".person-group [data-do=choose]").first.click()
         expect(page.locator(".people > summary")).to_contain_text("The person:")
         assert any(item.said for item in dataset.list_items(project))

@@ -146,7 +146,8 @@ def _trained(item: Item, look: Look | None, seen: Seen | None, wanted: int, mult
     found = choose_photo(item.width, item.height, wanted, multiple, look)
     part = found.part
     left, top, width, height = (round(100 * value, 2) for value in (part.left, part.top, part.width, part.height))
-    face = found.width_of(look.faces[(seen.face if seen else None) or 0], look) if look and look.faces else None
+    number = seen.face or 0 if seen else 0
+    face = found.width_of(look.faces[number], look) if look and look.faces else None
     return Trained(left, top, width, height, tuple(_words_of(found, face)), tuple(_remarks_of(item, face, wanted)))
 
 
