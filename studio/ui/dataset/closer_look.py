@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from studio.config import DataConfig
 from studio.data.choosing.best_set import Candidate, alternatives
 from studio.data.choosing.proposing import SHARP_ENOUGH_PX
 from studio.data.choosing.traits import Traits
@@ -16,11 +17,11 @@ from studio.data.item_record import Item
 from studio.data.judging.judge import figure_of_who, sight_of
 from studio.data.judging.thresholds import LEAVE_OUT, THRESHOLDS
 from studio.data.looking.look import CLOSE, UPPER, Look
+from studio.data.looking.looks import preset_of
 from studio.data.media.thumbnails import version_of
 from studio.data.people.around import box_around
 from studio.data.people.who import CANT_TELL, LOOK, NOBODY, PERSON, STRANGER, Seen
 from studio.data.remarks import ENOUGH
-from studio.models.preset import model_preset
 from studio.ui.dataset.media_addresses import BY_A_PERSON, media_address
 from studio.ui.train.choice import make_plan
 from studio.ui.views import View
@@ -36,6 +37,7 @@ WHO_WORDS = {
 ALONE, CLOSER = "alone", "closer"  # ways to cut a part out: without the other people; nearer, with the framing behind a colon
 NOT_LOOKED = "Not measured yet: Check photos does it."
 MOST_SIMILAR = 8
+USUAL_STEP = 16  # px, of WAN's sizes
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,10 @@ class Closer(View):
 
 
 def photo_sizes(project: Project) -> tuple[int, int]:
-    """(the side that the chosen recipe trains photos at here, the step of sizes), px."""
-    preset = model_preset(project.facts().base_model)
+    """(the side that the chosen recipe trains photos at here, the step of sizes), px; as usual where the base model is not known here."""
+    preset = preset_of(project.facts().base_model)
+    if preset is None:
+        return DataConfig().photo_size, USUAL_STEP
     try:
         data = make_plan(project).config.data
     except ValueError:  # a setting that is not legal any more: the Train tab says so
