@@ -272,7 +272,17 @@ _ARGUMENTS = {
     ],
     "caption": [
         _PROJECT,
-        _argument("--captioner", default="", metavar="NAME", help="model folder of the captioner; default: the base model's own"),
+        _argument(
+            "--captioner",
+            default="",
+            metavar="NAME",
+            help="the captioner: its name, its folder, owner/name of the hub, or the address of a server such as http://127.0.0.1:8080; default: the one that suits this computer",
+        ),
+        _argument(
+            "--server-model", default="", metavar="NAME", help="which of a server's models; default: the first that looks at pictures"
+        ),
+        _argument("--may-leave", action="store_true", help="the pictures may be sent to a server on another computer"),
+        _argument("--only", action="append", default=[], metavar="ID", help="only this photo or clip; may be given several times"),
         _argument(
             "--style", default="", metavar="NAME", help="how much a caption says: standard, brief, or another file of presets/captions"
         ),

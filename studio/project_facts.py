@@ -101,6 +101,7 @@ class ProjectFacts(Person):
     export_choice: ExportChoice = ExportChoice()
     photo_choice: PhotoChoice = PhotoChoice()
     caption_choice: dict[str, Any] = field(default_factory=dict)  # settings of captions that a person changed
+    traits: dict[str, str] = field(default_factory=dict)  # {trait of presets/traits: "learn" or "name"}, what a person decided
     sample_prompt: str = ""  # the test prompt of sample clips; "" for the first one
     chosen: ChosenPair | None = None
     lora_format: str = ""  # of exported LoRA files; "" for what suits the program they are for

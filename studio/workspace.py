@@ -62,7 +62,7 @@ class Workspace:
 
     def download_jobs(self, model: str) -> "Project":
         """The folder in which the download jobs of a base model lie, as those of a person lie in a project."""
-        return Project(safe_join(self.downloads.projects_dir, model))
+        return Project(safe_join(self.downloads.projects_dir, model_dir_name(model)))
 
     @property
     def projects_dir(self) -> Path:
@@ -306,6 +306,11 @@ def slugify(name: str) -> str:
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", ascii_name.casefold()).strip("-")[:MAX_SLUG_CHARACTERS].strip("-")
     return f"project-{slug}".rstrip("-") if not slug or slug in _RESERVED else slug
+
+
+def model_dir_name(model: str) -> str:
+    """What the folder of a model is called: "owner--name" for one that the hub calls owner/name."""
+    return model.replace("/", "--")
 
 
 def safe_join(base: Path | str, relative: Path | str) -> Path:

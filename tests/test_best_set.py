@@ -256,3 +256,16 @@ def test_a_set_is_small_before_it_lacks_variety():
     few = [Candidate(id=str(n), traits=Traits(angle="front", framing="close", place=n, outfit=n), quality=0.5, rank=n) for n in range(4)]
     assert [lack.code for lack in find_lacks(few, 24)][:1] == ["few"] and not hold_out(few, few)
     assert (best_set.FEWEST, best_set.FEWEST_HELD_OUT, best_set.MOST_HELD_OUT) == (10, 2, 4)
+
+
+def test_pieces_of_one_clip_and_a_photo_out_of_it_are_no_twins_but_the_same_clip_again_is():
+    looks = named(varied(12))
+    face = make_face(0, np.random.default_rng(5))
+    looks |= {name: make_look(face, seed=500, colours="80" * 48) for name in ("0013", "clip-01", "clip-02", "clip-03")}
+    items = [make_item(name, look) for name, look in looks.items()]
+    clip = dict(kind="clip", num_frames=81, fps=16.0, seconds=5.0)
+    items[13:] = [dataclasses.replace(item, original="a.mp4" if item.id != "clip-03" else "b.mp4", **clip) for item in items[13:]]
+    proposals = propose(items, looks, wishes()).proposals
+    assert [proposals[name].reason for name in ("clip-01", "clip-02")].count("") >= 1
+    lost = {name: p.reasons[0].about for name, p in proposals.items() if p.reasons and p.reasons[0].code == "twin"}
+    assert "0013" not in lost and set(lost) <= {"clip-02", "clip-03"} and "clip-03" in lost

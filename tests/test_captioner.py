@@ -10,16 +10,18 @@ import pytest
 
 from studio.config import CaptionConfig, list_presets, load_preset
 from studio.data import dataset
-from studio.data.captions.answer import read_answer
-from studio.data.captions.caption_report import CaptionReport
+from studio.data.captions.caption_report import CaptionReport, read_journal
+from studio.data.captions.writing.answer import read_answer
+from studio.data.captions.writing.instructions import bounds, instruction
 from studio.errors import Problem
 
 STYLE = load_preset("captions", "standard")
+ASKED = {kind: instruction(STYLE, kind) for kind in ("photo", "clip")}
 PHOTO_ANSWER = "PERSON: wearing a dark jacket, smiling, close-up\nSCENE: a plain wall, soft light"
 CLIP_ANSWER = "PERSON: walking to the left, full body\nSCENE: a green meadow, bright daylight, the camera follows"
 PHOTO_CAPTION = "ohwx, a person, wearing a dark jacket, smiling, close-up, a plain wall, soft light"
 CLIP_CAPTION = "ohwx, a person, walking to the left, full body, a green meadow, bright daylight, the camera follows"
-WORDS = [PHOTO_ANSWER, CLIP_ANSWER, STYLE["photo"], STYLE["clip"]] * 3
+WORDS = [PHOTO_ANSWER, CLIP_ANSWER, ASKED["photo"], ASKED["clip"]] * 3
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,7 +56,7 @@ def taught(untaught, tmp_path_factory):
     pictures += [Image.new("RGB", (96, 128), color) for color in ("white", "brown", "black")]
     tokenizer = captioner.processor.tokenizer
     examples = [
-        (captioner.prepare(shown, fps, STYLE[kind].strip()), tokenizer(answer + "<|im_end|>", return_tensors="pt").input_ids)
+        (captioner.prepare(shown, fps, ASKED[kind]), tokenizer(answer + "<|im_end|>", return_tensors="pt").input_ids)
         for picture in pictures
         for kind, shown, fps, answer in (("photo", [picture], 0.0, PHOTO_ANSWER), ("clip", [picture] * 8, 2.0, CLIP_ANSWER))
     ]
@@ -85,7 +87,7 @@ def _loss(model, inputs, target):
 
 
 def read(text, **options):
-    options = dict(trigger="ohwx", instruction=STYLE["photo"], leave_out=STYLE["leave_out"], max_words=STYLE["max_words"]) | options
+    options = dict(trigger="ohwx", instruction=ASKED["photo"], **bounds(STYLE)) | options
     return read_answer(text, **options)
 
 
@@ -97,7 +99,6 @@ def read(text, **options):
         ("Sure! Here you go:\n\n**PERSON:** wearing a tie\n**SCENE:** an office\n\nI hope this helps!", "wearing a tie", "an office"),
         ("1. Person: - wearing a hat\n- waving\n2. Scene:\n- a beach\n- sunset", "wearing a hat, waving", "a beach, sunset"),
         ('```json\n{"person": ["a hat", "waving"], "scene": {"place": "a beach"}}\n```', "a hat, waving", "a beach"),
-        ('{"person": "wearing a hoodie", "scene": "an office, neon', "wearing a hoodie", "an office"),
         ("PERSON: He is wearing sunglasses; full body\nBACKGROUND: brick wall", "wearing sunglasses, full body", "brick wall"),
         ("PERSON: a hat, a hat, A Hat, waving\nSCENE: a park, a park\nPERSON: again\nSCENE: again", "a hat, waving", "a park"),
         ("The image shows a woman wearing a green dress. She is standing in a garden.", "wearing a green dress, standing in a garden", ""),
@@ -108,7 +109,7 @@ def read(text, **options):
     ],
 )
 def test_an_answer_becomes_the_two_parts_of_a_caption(text, person, scene):
-    answer = read(text, complete=not text.endswith("neon"))
+    answer = read(text)
     assert (answer.person, answer.scene, answer.problem) == (person, scene, "")
 
 
@@ -124,7 +125,7 @@ def test_an_answer_becomes_the_two_parts_of_a_caption(text, person, scene):
         ("PERSON: the red the red the red the red the red\nSCENE: N/A", "nothing to use"),
         ("shirt " * 200, "nothing to use"),
         ("PERSON: what they wear and carry, what they do\nSCENE: the place, the light", "question"),
-        (STYLE["photo"], "question"),
+        (ASKED["photo"], "question"),
         ('{"person": {"a": {"b": {"c": ["x"]}}}, "scene": 7}', ""),
     ],
 )
@@ -252,7 +253,7 @@ def test_instructions_and_captions_are_whole_words(tmp_path):
     tokenizer = load_captioner(build_untaught_captioner(tmp_path)).processor.tokenizer
     for name in ("brief", "standard"):
         for kind in ("photo", "clip"):
-            text = load_preset("captions", name)[kind]
+            text = instruction(load_preset("captions", name), kind)
             assert len(tokenizer(text).input_ids) < 1.3 * len(text.split())
     assert len(tokenizer("PERSON: wearing an orange shirt and glasses, facing slightly left\nSCENE: brick background").input_ids) <= 17
 
@@ -271,8 +272,7 @@ def test_an_answer_becomes_exactly_the_worlds_caption():
         scene = world.draw_scene(rng, motion=("", None)[i % 2])
         for name in ("brief", "standard"):
             style = load_preset("captions", name)
-            bounds = {key: style[key] for key in ("leave_out", "max_words")}
-            answer = read_answer(answer_for(scene, name), trigger="ohwx", instruction=style[kind], **bounds)
+            answer = read_answer(answer_for(scene, name), trigger="ohwx", instruction=instruction(style, kind), **bounds(style))
             omit = {"motion"} | ({"view"} if name == "brief" else set())
             expected = world.caption(scene, "ohwx, a person", omit).split(", ")
             if scene.motion:
@@ -330,7 +330,7 @@ def test_the_packs_captioner_says_what_is_in_photos_and_clips_that_it_never_saw(
 
 
 def test_the_base_models_own_captioner_is_the_default(untaught, workspace, tmp_path):
-    from studio.data.captions.writer import find_captioner
+    from studio.models.captioners.opening import find_captioner
 
     folder = shutil.copytree(untaught, tmp_path / "base" / "captioner")
     base = SimpleNamespace(captioner=folder)
@@ -339,7 +339,7 @@ def test_the_base_models_own_captioner_is_the_default(untaught, workspace, tmp_p
 
 
 def test_a_captioner_is_found_in_the_models_folder_or_where_its_path_file_points(untaught, workspace, tmp_path):
-    from studio.data.captions.writer import find_captioner
+    from studio.models.captioners.opening import find_captioner
 
     base = SimpleNamespace(captioner=workspace.models_dir / "Some-VLM")
     with pytest.raises(Problem, match="Some-VLM") as absent:
@@ -351,11 +351,11 @@ def test_a_captioner_is_found_in_the_models_folder_or_where_its_path_file_points
     (workspace.models_dir / "Some-VLM.path").write_text(f"{untaught}\n", encoding="utf-8")
     assert find_captioner("", base, workspace) == untaught
     with pytest.raises(Problem, match="Qwen3-VL"):
-        find_captioner("", None, workspace)
+        find_captioner("Qwen3-VL-4B-Instruct", None, workspace)
 
 
 def test_a_captioner_with_pickled_weights_is_refused(untaught, workspace):
-    from studio.data.captions.writer import find_captioner
+    from studio.models.captioners.opening import find_captioner
 
     folder = shutil.copytree(untaught, workspace.models_dir / "old")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
@@ -383,12 +383,15 @@ class Watcher:
         return self.looks == self.stop_at
 
 
-def write(project, path, watcher=None, **options):
-    from studio.data.captions.writer import write_captions
+def write(project, path, watcher=None, config=None, journal=None, **wish):
+    from studio.data.captions.writing.writer import Wish, write_captions
+    from studio.models.captioners.places import load_captioner
 
     watcher = watcher or Watcher()
-    options.setdefault("config", CaptionConfig())
-    return write_captions(project, captioner_path=path, report=watcher.report, should_stop=watcher.should_stop, **options)
+    asked = dict(
+        config=config or CaptionConfig(), wish=Wish(**wish), journal=journal, report=watcher.report, should_stop=watcher.should_stop
+    )
+    return write_captions(project, open_captioner=lambda: load_captioner(path), **asked)
 
 
 @pytest.fixture
@@ -458,12 +461,36 @@ def test_a_stop_is_seen_between_items(filled, taught):
     assert write(filled, taught).written == 2
 
 
-def test_a_captioner_that_answers_nothing_gives_the_plain_caption_and_a_note(filled, untaught):
-    result = write(filled, untaught, config=CaptionConfig(max_new_tokens=16))
-    assert (result.written, result.plain) == (3, 3)
-    assert set(captions_of(filled).values()) == {("ohwx, a person", "auto")}
+def test_a_captioner_that_answers_nonsense_leaves_every_caption_as_it_was_and_lists_them(filled, untaught):
+    dataset.set_caption(filled, "0001", "ohwx, an older automatic caption", source="auto")
+    result = write(filled, untaught, config=CaptionConfig(max_new_tokens=16), overwrite_auto=True)
+    assert (result.written, result.refused) == (0, 3)
+    assert [caption for caption, _ in captions_of(filled).values()] == ["ohwx, an older automatic caption", "", ""]
     assert [note.file for note in result.notes] == ["0001.jpg", "0002.jpg", "clip-01.mp4"]
-    assert all("please look" in note.text for note in result.notes)
+    assert "its old caption stays" in result.notes[0].text and "it has no caption" in result.notes[1].text
+    assert all(note.code == "refused" for note in result.notes)
+
+
+def test_a_job_that_goes_on_asks_only_about_what_it_did_not_reach(filled, taught, tmp_path):
+    for item in dataset.list_items(filled):
+        dataset.set_caption(filled, item.id, "ohwx, an older automatic caption", source="auto")
+    journal = tmp_path / "captions.jsonl"
+    first = write(filled, taught, Watcher(stop_at=2), journal=journal, overwrite_auto=True)
+    assert (first.written, first.stopped) == (1, True)
+    watcher = Watcher()
+    second = write(filled, taught, watcher, journal=journal, overwrite_auto=True)
+    assert (second.written, second.stopped) == (3, False)
+    loads = [fields for event, fields in watcher.events if event == "progress"]
+    assert (loads[0]["done"], loads[0]["total"]) == (1, 3)
+    assert [note.id for note in read_journal(journal)] == ["0001", "0002", "clip-01"]
+
+
+def test_each_caption_says_which_captioner_wrote_it(filled, taught):
+    write(filled, taught)
+    by = dataset.get_item(filled, "0001").caption_by
+    assert by is not None
+    assert (by.captioner, by.style) == (taught.name, "standard")
+    assert by.version and by.time > 0
 
 
 def test_a_damaged_photo_is_named_and_the_job_goes_on(filled, taught):

@@ -18,13 +18,13 @@ from studio import cli
 from studio.commands import models as models_command
 from studio.config import PRESETS_DIR
 from studio.data import dataset
-from studio.data.captions.writer import find_captioner
 from studio.data.importer import import_media
 from studio.errors import Problem
 from studio.jobs import launcher, state, worker
 from studio.jobs.kind import GPU
 from studio.jobs.kinds.download import DownloadJob
 from studio.jobs.recorder import Recorder
+from studio.models.captioners.opening import find_captioner
 from studio.models.catalogue import describe_model, find_model
 from studio.models.fetch import offers as sources
 from studio.models.fetch.downloading import PARTS, WAITS, DownloadReport, download_model, list_needed
@@ -850,7 +850,7 @@ def test_the_captioner_is_fetched_resumed_checked_and_then_found(captioner_hub, 
     }
     assert result.files == len(fetched) and [r.start for r in captioner_hub.asked(shard)][:2] == [0, 50_000]
     assert not any(seen[:-1]) and describe(CAPTIONER, workspace).available
-    assert find_captioner("", None, workspace) == workspace.models_dir / CAPTIONER
+    assert find_captioner(CAPTIONER, None, workspace) == workspace.models_dir / CAPTIONER
 
 
 def test_a_captioner_without_one_of_its_shards_or_with_half_of_one_is_not_whole(captioner_files, workspace):
@@ -873,7 +873,7 @@ def test_a_captioner_that_is_here_already_is_linked(run, captioner_files, worksp
     for name, data in captioner_files.items():
         (folder / name).write_bytes(data)
     assert run("models", "--link", CAPTIONER, str(folder))[0] == 0
-    assert find_captioner("", None, workspace) == folder
+    assert find_captioner(CAPTIONER, None, workspace) == folder
 
 
 def test_the_command_fetches_the_captioner_and_lists_it(run, captioner_hub, workspace, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from people_kit import make_face, make_look, make_photo, named
 
 from studio.data.judging.judge import figure_of_who, find_faults, how_many, judge_look, judge_who
-from studio.data.judging.thresholds import LEAVE_OUT, NOTE, THRESHOLDS, WARN, checked_limits
+from studio.data.judging.thresholds import LEAVE_OUT, THRESHOLDS, WARN, checked_limits
 from studio.data.looking.look import Area, FaceLook, Look
 from studio.data.people.who import CANT_TELL, LOOK, PERSON, STRANGER, Seen
 
@@ -48,7 +48,7 @@ def test_every_limit_names_its_source_and_its_measured_error(threshold):
     assert threshold.source and (
         "%" in threshold.error or "without an error of its own" in threshold.error or "9 collages" in threshold.error
     )
-    assert threshold.grade in (LEAVE_OUT, WARN, NOTE) and threshold.words and threshold.title and "{value" in threshold.figure
+    assert threshold.grade in (LEAVE_OUT, WARN) and threshold.words and threshold.title and "{value" in threshold.figure
     assert threshold.lowest <= threshold.limit <= threshold.highest
     if threshold.name in MEASURED:
         assert threshold.limit == MEASURED[threshold.name] and "FACTS.md" in threshold.source

@@ -8,9 +8,9 @@ from hub_kit import FakeHub
 import studio.models.captioners.families as families
 import studio.models.fetch.fetchables as fetchables
 from studio.cli import main
-from studio.data.captions.writer import find_captioner
 from studio.data.dataset import kept_items
 from studio.errors import Problem
+from studio.models.captioners.opening import find_captioner
 from studio.models.fetch.fetchable import find_fetchable, kinds, list_names
 from studio.models.fetch.offers import WISH
 from studio.workspace import Workspace
@@ -23,6 +23,10 @@ from pathlib import Path
 from studio.errors import Problem
 
 WORD, ID = "eye", "eye"
+
+
+def knows(name):
+    return name in list_names()
 
 
 @dataclass(frozen=True)
@@ -87,15 +91,17 @@ def choose_names(names, read_json):
     return ["config.json", "voice.txt"]
 
 
-def load(folder):
+def load(folder, precision=""):
     return Echo((folder / "voice.txt").read_text(encoding="utf-8"))
 
 
 class Echo:
+    name, version, sees_movement = "parrot", "1", True
+
     def __init__(self, voice):
         self.voice = voice
 
-    def answer(self, pictures, fps, instruction, max_new_tokens):
+    def answer(self, pictures, fps, instruction, max_new_tokens, attempt=0):
         return Answer(f"PERSON: {self.voice}\\nSCENE: {pictures[0].width} px of wall, {max_new_tokens} words at most", True)
 
     def close(self):
@@ -148,7 +154,7 @@ def test_a_kind_of_thing_that_can_be_fetched_is_one_file(tmp_path, monkeypatch, 
 
 
 def test_a_name_that_is_of_no_kind_is_answered_with_those_there_are(tmp_path, capsys):
-    assert [kind.WORD for kind in kinds()] == ["base model", "captioner"]
+    assert [kind.WORD for kind in kinds()] == ["base model", "captioner", "captioner of the hub"]
     assert {"tiny", "Qwen3-VL-8B-Instruct"} <= set(list_names())
     with pytest.raises(Problem, match="no base model or captioner named 'owl'") as e:
         find_fetchable("owl")

@@ -44,6 +44,7 @@ ASKED_BY_FILE = (
     "studio.export.targets.",
     "studio.jobs.kinds.",
     "studio.models.captioners.families.",
+    "studio.models.captioners.server.programs.",
     "studio.models.eyes.",
     "studio.models.fetch.fetchables.",
     "studio.training.step.distributions.",

@@ -129,10 +129,13 @@ def curate(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]
 
 def caption(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     project = find_project(workspace, args.project, out)
-    chosen = {"captioner": args.captioner, "style": args.style, "max_new_tokens": args.longest}
+    chosen = {"captioner": args.captioner, "server_model": args.server_model, "may_leave": args.may_leave, "style": args.style}
+    chosen |= {"max_new_tokens": args.longest}
     config = settings.from_dict(settings.CaptionConfig, {name: value for name, value in chosen.items() if value}, "caption")
     settings.load_preset("captions", config.style)  # ValueError names the styles there are
-    job = run_here(project, CaptionJob(config=settings.to_dict(config), overwrite_auto=args.overwrite_auto), out)
+    job = run_here(
+        project, CaptionJob(config=settings.to_dict(config), only=tuple(args.only) or None, overwrite_auto=args.overwrite_auto), out
+    )
     items = kept_items(project)
     findings = audit_project(project)
     out.print(f"{sum(bool(item.caption.strip()) for item in items)} of {len(items)} kept pictures and clips have a caption.")

@@ -76,7 +76,19 @@ def guidance_settings(guidance: Mapping[str, float]) -> dict[str, float]:
 @dataclass(frozen=True, kw_only=True)
 class CaptionConfig(Section):
     captioner: str = setting(
-        "", "The model that writes captions; empty: the one that belongs to the base model.", label="Captioner", term="VLM"
+        "",
+        "The model that writes captions: its name, its folder, owner/name of the hub, or the address of a server. Empty: the one that suits this computer.",
+        label="Captioner",
+        term="VLM",
+    )
+    server_model: str = setting(
+        "",
+        "Which of a server's models is asked; empty: the first one that can look at pictures.",
+        label="Model of the server",
+        term="model",
+    )
+    may_leave: bool = setting(
+        False, "Whether pictures may be sent to a captioner on another computer.", label="Pictures may leave this computer", term="remote"
     )
     style: str = setting(
         "standard",

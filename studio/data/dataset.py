@@ -6,12 +6,13 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
 from studio.data import records, undo_steps
+from studio.data.captions.authorship import Authorship
 from studio.data.captions.caption_files import caption_file, clean_caption, read_text, text_key, write_caption
 from studio.data.captions.edits import BEGIN, END, REMOVE, REPLACE, CaptionEdit, plan_edit
 from studio.data.item_record import NOT_MEASURED, Item, Record, Said
@@ -79,12 +80,12 @@ def get_item(project: Project, item_id: str) -> Item:
 # -- changes
 
 
-def set_caption(project: Project, item_id: str, text: str, source: str = "hand") -> bool:
-    """Write a caption; True if that changed anything. source "auto" never replaces a caption written by hand or imported."""
-    return set_captions(project, {item_id: text}, source) == 1
+def set_caption(project: Project, item_id: str, text: str, source: str = "hand", by: Authorship | None = None) -> bool:
+    """Write a caption; True if that changed anything. source "auto" never replaces a caption written by hand or imported; by: who wrote it."""
+    return set_captions(project, {item_id: text}, source, by) == 1
 
 
-def set_captions(project: Project, texts: Mapping[str, str], source: str = "hand") -> int:
+def set_captions(project: Project, texts: Mapping[str, str], source: str = "hand", by: Authorship | None = None) -> int:
     """Write the captions {id: text} as one step of undo; how many changed."""
     if source not in SOURCES:
         raise ValueError(f"a caption comes from {', '.join(SOURCES[1:])}, not from {source!r}")
@@ -95,7 +96,7 @@ def set_captions(project: Project, texts: Mapping[str, str], source: str = "hand
             item = _require(items, item_id)
             protected = source == "auto" and item.caption and item.caption_source in ("hand", "imported")
             if text != item.caption and not protected:
-                changes.append(change_caption(data.items, item, text, source))
+                changes.append(change_caption(data.items, item, text, source, by))
         if changes:
             what = f"Caption of {changes[0].id}" if len(changes) == 1 else f"Captions of {len(changes)} items"
             automatic = "Automatic captions ({count})" if source == "auto" else ""
@@ -126,6 +127,30 @@ def edit_captions(project: Project, edit: CaptionEdit, ids: Collection[str] | No
             records.save(project, data)
             _write_captions(items, {change.id: change.after for change in plan.changes})
     return len(plan.changes)
+
+
+def rewrite_automatic(project: Project, rewrite: Callable[[str], str], what: str, step: str) -> list[str]:
+    """Change what captioners wrote, and nothing that a person wrote or brought along; ids of those that changed. One step of undo.
+
+    what: is noted with each caption ("terms unified"); step: what undo calls it.
+    """
+    with _editing(project) as (data, items):
+        automatic = [item for item in items.values() if item.caption and item.caption_source == "auto"]
+        texts = {item.id: clean_caption(rewrite(item.caption)) for item in automatic}
+        texts = {item_id: text for item_id, text in texts.items() if text != items[item_id].caption}
+        if texts:
+            changes = [_rewritten(data, items[item_id], text, what) for item_id, text in texts.items()]
+            undo_steps.remember(project, data.history, step, changes)
+            records.save(project, data)
+            _write_captions(items, texts)
+    return list(texts)
+
+
+def _rewritten(data: Curation, item: Item, text: str, what: str) -> Change:
+    by = item.caption_by
+    if by is not None and what not in by.changes:
+        by = changed(by, changes=(*by.changes, what))
+    return change_caption(data.items, item, text, "auto", by)
 
 
 def set_keep(project: Project, item_id: str, keep: bool, reason: str = "") -> bool:
@@ -342,7 +367,8 @@ def item_of(path: Path, item_id: str, record: Record, caption: str) -> Item:
         id=item_id, path=path, caption=caption, caption_source=source if caption else "",
         original=record.original, sha256=record.sha256, is_original=bool(record.original) and record.sha256 == record.original_sha256,
         measurements=record.measurements, problem=record.problem, keep=record.keep, reasons=record.reasons, decided_by=record.decided_by,
-        held_out=record.held_out, said=record.said, other_captions=record.other_captions, **record.media_fields(),
+        held_out=record.held_out, said=record.said, other_captions=record.other_captions,
+        caption_by=record.caption_by if caption and source == "auto" else None, **record.media_fields(),
     )  # fmt: skip
 
 

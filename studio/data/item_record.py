@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
 
+from studio.data.captions.authorship import Authorship
 from studio.data.media.kinds import MediaFacts
 from studio.data.remarks import Decision, Warned
 from studio.facts import Facts
@@ -67,6 +68,7 @@ class Record(MediaFacts, Decision):
     original: str = ""  # file name in originals/; "" for a file put into dataset/ by hand
     original_sha256: str = ""
     caption_source: str = ""
+    caption_by: Authorship | None = None  # of a caption that a captioner wrote
     other_captions: tuple[str, ...] = ()  # that came with it and are not used
     caption_key: str = ""  # of the caption that the studio wrote: another one was written by hand
     problem: str = ""  # why the file can't be read, or ""
@@ -118,3 +120,4 @@ class Item(MediaFacts, Decision):
     said: Said | None = None  # by a human, about who is shown
     problem: str = ""  # why the file can't be read, or ""
     other_captions: tuple[str, ...] = ()  # that came with it and are not used
+    caption_by: Authorship | None = None  # of a caption that a captioner wrote, and nobody changed since

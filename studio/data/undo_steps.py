@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self, cast
 
 from studio.data import limits
 from studio.data.captions.as_found import PLAIN, AsFound, find_bytes, put_back
+from studio.data.captions.authorship import Authorship
 from studio.data.captions.caption_files import caption_file, text_key
 from studio.data.item_record import Item, Record, Said
 from studio.data.remarks import Decision
@@ -55,27 +56,31 @@ class CaptionChange(Change):
     before: str
     source: str  # of the caption before
     after: str  # text_key of the caption that was written
+    by: Authorship | None = None  # of the caption before
     found: AsFound = PLAIN  # what the file held beside the caption
 
     def undo(self, project: Project, records: dict[str, Record], items: dict[str, Item]) -> bool:
         item = items.get(self.id)
         if item is None or text_key(item.caption) != self.after:
             return False
-        note_caption(records, item, self.before, self.source)
+        note_caption(records, item, self.before, self.source, self.by)
         put_back(item.path, self.before, self.found)
         return True
 
 
-def change_caption(records: dict[str, Record], item: Item, text: str, source: str) -> CaptionChange:
-    """Note in an item's record that a caption is about to be written; the change that takes it back."""
+def change_caption(records: dict[str, Record], item: Item, text: str, source: str, by: Authorship | None = None) -> CaptionChange:
+    """Note in an item's record that a caption is about to be written; the change that takes it back. by: who wrote it, if a captioner did."""
     found = find_bytes(item.path, item.caption)
-    note_caption(records, item, text, source)
-    return CaptionChange(id=item.id, before=item.caption, source=item.caption_source, after=text_key(text), found=found)
+    note_caption(records, item, text, source, by)
+    return CaptionChange(
+        id=item.id, before=item.caption, source=item.caption_source, by=item.caption_by, after=text_key(text), found=found
+    )
 
 
-def note_caption(records: dict[str, Record], item: Item, text: str, source: str) -> None:
+def note_caption(records: dict[str, Record], item: Item, text: str, source: str, by: Authorship | None = None) -> None:
     """Note in an item's record who wrote the caption that is about to stand in its file."""
-    records[item.id] = replace(records[item.id], caption_source=source if text else "", caption_key=text_key(text))
+    record = replace(records[item.id], caption_key=text_key(text), caption_source="", caption_by=None)
+    records[item.id] = replace(record, caption_source=source, caption_by=by) if text else record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +154,7 @@ class SwapChange(Change):
         if now is None or not old.exists():
             return False
         move(old, project.dataset_dir / self.record.file)
-        former = replace(self.record, caption_source=now.caption_source, caption_key=now.caption_key)
+        former = replace(self.record, caption_source=now.caption_source, caption_key=now.caption_key, caption_by=now.caption_by)
         records[self.id] = decide(former, now.decision())
         return True
 

@@ -101,11 +101,6 @@ class ModelPreset(Facts):
     def expert(self, name: str) -> Expert:
         return self.experts[self.expert_names.index(name)]
 
-    @property
-    def captioner_to_fetch(self) -> str:
-        """The name of the captioner that it asks for; "" if it brings its own."""
-        return self.captioner if self.captioner in list_captioners() else ""
-
     def words_of(self, expert: str) -> str:
         """What an expert is good for, said to people."""
         return self.expert(expert).words
@@ -138,6 +133,11 @@ class CaptionerPreset(Facts):
     repository: str
     licence: str
     download_gb: float
+    short: str  # its title where it is clear that it is a captioner
+    order: int  # among those to choose from
+    memory_gb: float  # of its weights on a graphics card, as bf16, in GB of 10^9 bytes
+    memory_4bit_gb: float  # the same with the Linears of its language model in 4 bits
+    is_usual: bool = False  # one of those from which the studio chooses by the graphics card
     family: str = "vision_language"  # a file of studio/models/captioners/families
 
     @property

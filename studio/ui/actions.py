@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from studio.config import CaptionConfig, TrainConfig, from_dict, merge, to_dict
+from studio.data.captions.caption_report import FAILED, REFUSED, CaptionReport
 from studio.errors import Problem
 from studio.jobs import launcher, state
 from studio.jobs.kind import JobConfig, read_config
@@ -13,6 +14,7 @@ from studio.jobs.kinds.caption import CaptionJob
 from studio.jobs.kinds.curate import CurateJob
 from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
+from studio.models.captioners.opening import why_not_ready
 from studio.training.schedule import processes_for
 from studio.ui import download_view
 from studio.ui.views import ActingPage, Button, NextStep
@@ -28,6 +30,7 @@ IN_BROWSER = {
     "link-model": ("Choose its folder", "tab:dataset/about-person/model-folder"),
     "choose-model": ("Choose a base model", "tab:dataset/about-person"),
     "download-model": ("Download it", "click:#download-model"),
+    "caption-settings": ("How captions are written", "tab:dataset/caption-settings"),
     "download-captioner": ("Download it", "click:#download-captioner"),
     "open-train": ("Open Train", "tab:train"),
     "open-evaluate": ("Open Evaluate", "tab:evaluate"),
@@ -91,8 +94,28 @@ def write_captions(page: ActingPage, project: Project) -> str:
         raise Problem("Captions are being written already.")
     if missing := download_view.read_captioner(project):
         raise Problem(f"{missing.title}.", fix="Get it with the button above, or write the captions by hand.", action="download-captioner")
-    queue(project, CaptionJob(config=to_dict(caption_settings(project))))
+    settings = caption_settings(project)
+    if reason := why_not_ready(settings, project.facts().base_model, project.workspace, read_machine()):
+        raise Problem(reason, fix="Choose another captioner, or write the captions by hand.", action="caption-settings")
+    queue(project, CaptionJob(config=to_dict(settings)))
     return "Captions are being written; the ones you wrote yourself stay as they are."
+
+
+def ask_again(job: state.JobStatus) -> str:
+    """Ask anew about every item of a caption job whose answer was no use."""
+    result = job.read_result(CaptionReport)
+    return ask_about(job, tuple(note.id for note in result.notes if note.code in (REFUSED, FAILED)) if result else ())
+
+
+def ask_about(job: state.JobStatus, ids: tuple[str, ...]) -> str:
+    """Ask anew about items of a caption job, in other words and for another answer than before."""
+    if not ids:
+        raise Problem("There is nothing left to ask about.")
+    if is_busy(job.project, "caption"):
+        raise Problem("Captions are being written already.", fix="Ask again when that is over.")
+    asked = read_config(CaptionJob, job.run_dir)
+    queue(job.project, CaptionJob(config=asked.config, only=ids, overwrite_auto=True, attempt=asked.attempt + 1))
+    return "The captioner is asked again; captions that you wrote stay as they are."
 
 
 def caption_settings(project: Project) -> CaptionConfig:
@@ -151,6 +174,7 @@ LABELS = {
     "write-captions": "Write captions",
     "check-photos": "Check photos",
     "resume": "Resume",
+    "ask-again": "Ask again about all of these",
     "go-on-queue": "Let the queue go on",
     "halve-learning-rate": "Halve the learning speed and go on",
     "use-fewer-cards": "Go on with fewer graphics cards",
@@ -162,6 +186,7 @@ ON_SERVER: dict[str, Callable[[ActingPage, Project], str]] = {
 }
 ON_RUN: dict[str, Callable[[state.JobStatus], str]] = {
     "resume": go_on,
+    "ask-again": ask_again,
     "halve-learning-rate": halve_learning_rate,
     "use-fewer-cards": use_fewer_cards,
 }

@@ -11,10 +11,13 @@ import gradio as gr
 from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.jobs import launcher, state
+from studio.jobs.kind import read_config
 from studio.jobs.kinds.download import DownloadJob
+from studio.machine import read_machine
+from studio.models.captioners.opening import find_wanted
 from studio.models.catalogue import describe_model, find_model
 from studio.models.fetch import offers as sources
-from studio.models.fetch.fetchable import describe, find_fetchable, kind_of
+from studio.models.fetch.fetchable import About, describe, find_fetchable, is_fetchable, kind_of
 from studio.models.fetch.offers import RESERVE_GB, describe_download
 from studio.models.preset import model_preset
 from studio.ui import formatting as f
@@ -97,8 +100,10 @@ def read_captioner(project: Project | None) -> ModelPanel | None:
 
 
 def captioner_of(project: Project) -> str:
-    """The name of the captioner that the project's base model asks for; "" if it brings its own."""
-    return model_preset(project.facts().base_model).captioner_to_fetch
+    """The name of the captioner that the project uses and that can be fetched; "" if its base model brings one, or the person has their own."""
+    facts = project.facts()
+    name = find_wanted(str(facts.caption_choice.get("captioner", "")), facts.base_model, read_machine()).name
+    return name if name and is_fetchable(name) else ""
 
 
 def lies_in_base_model(project: Project) -> bool:
@@ -203,8 +208,21 @@ def offer(name: str, workspace: Workspace) -> Offer | None:
         ("Into", str(offered.folder)),
         ("Licence", about.licence or f"see the page of {about.repository}"),
     )
+    if sources.needs_a_look(about):
+        return offer_a_look(name, about, offered)
     label = f"Go on with the download ({f.gigabytes(left)} left)" if has_part else f"Download it ({f.gigabytes(size)})"
     return Offer(name, here > 0, label, facts, offered.prevented)
+
+
+def offer_a_look(name: str, about: About, offered: sources.Offer) -> Offer:
+    """Of a repository that nobody here knows: first the hub is asked what it is."""
+    facts = (
+        ("Size", "not known before the hub is asked"),
+        ("Licence", "not known before the hub is asked"),
+        ("From", f"{offered.host or 'nowhere: offline'}, {about.repository}"),
+        ("Into", str(offered.folder)),
+    )
+    return Offer(name, False, "Look it up (size and licence)", facts, offered.prevented)
 
 
 def start(name: str, workspace: Workspace) -> str:
@@ -217,7 +235,11 @@ def start(name: str, workspace: Workspace) -> str:
         raise Problem(f"{title} is being downloaded already.")
     if prevented := describe_download(name, workspace).prevented:
         raise Problem(prevented)
-    if job and job.can_resume:
+    if sources.needs_a_look(sources.find_about(name, workspace)):
+        launcher.enqueue(workspace.download_jobs(name), DownloadJob(model=name, look_only=True), f"Look up {title}")
+        launcher.ensure_worker(workspace.downloads)
+        return f"{title} is being looked up; nothing is fetched yet."
+    if job and job.can_resume and not read_config(DownloadJob, job.run_dir).look_only:
         launcher.resume(job.run_dir)
     else:
         launcher.enqueue(workspace.download_jobs(name), DownloadJob(model=name), f"Download {title}")

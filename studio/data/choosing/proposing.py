@@ -105,7 +105,7 @@ def _judge(item: Item, look: Look | None, people: People, wishes: Wishes) -> Jud
     if seen is not None and seen.who == NOBODY:
         parts += _judge_without_face(people)
     elif seen is not None:
-        parts.append(judge_who(seen, wishes.compares_people))
+        parts.append(judge_who(seen, wishes.compares_people and people.person is not None))
     return Judgement(tuple(r for part in parts for r in part.reasons), tuple(w for part in parts for w in part.warnings))
 
 
@@ -156,8 +156,8 @@ def _quality(look: Look, seen: Seen | None, judged: Judgement) -> float:
 def _lose_twins(items: Sequence[Item], looks: Mapping[str, Look], people: People) -> dict[str, Remark]:
     """{id: why it goes} for every photo that is another one again: of twins stay those in colour, sharp, larger, older."""
     thumbnails = {item.id: looks[item.id].thumbnail_pixels() for item in items if looks[item.id].thumbnail}
-    twins = [twin for twin in find_twins(thumbnails) if _has_its_colours(looks[twin.one], looks[twin.other])]
     by_id = {item.id: item for item in items}
+    twins = [twin for twin in find_twins(thumbnails) if _may_be_one(by_id[twin.one], by_id[twin.other], looks)]
     lost: dict[str, Remark] = {}
     for names in gather(list(thumbnails), twins):
         best = min(names, key=lambda name: _worth(by_id[name], looks[name], people.seen.get(name), names, looks))
@@ -167,9 +167,13 @@ def _lose_twins(items: Sequence[Item], looks: Mapping[str, Look], people: People
     return lost
 
 
-def _has_its_colours(one: Look, other: Look) -> bool:
-    """Whether two drawings are alike in colour: the small world's people stand alike before other walls. Photos may be twins in grey."""
-    if not (_is_of_small_world(one) and _is_of_small_world(other)):
+def _may_be_one(item: Item, other_item: Item, looks: Mapping[str, Look]) -> bool:
+    """Whether two items that look alike may be one: no photo and clip, and no two pieces of one clip. Of clips, and of drawings (the small
+    world's people stand alike before other walls), the colours must be alike too; photos may be twins in grey."""
+    one, other = looks[item.id], looks[other_item.id]
+    if item.kind != other_item.kind or (item.kind == "clip" and item.original and item.original == other_item.original):
+        return False
+    if item.kind == "photo" and not (_is_of_small_world(one) and _is_of_small_world(other)):
         return True
     return max(abs(a - b) for a, b in zip(*(bytes.fromhex(look.colours) for look in (one, other)))) <= ALIKE_COLOUR
 

@@ -11,7 +11,6 @@ from studio.facts import Facts
 
 SAME_PLACE, SAME_OUTFIT = 0.41, 0.40  # Hellinger distance of soft Lab histograms (FACTS.md: wrong for 9.5 and 7.1 % of pairs, so "about")
 DIM, WARM, COOL, NEUTRAL = "dim", "warm", "cool", "neutral"
-LIGHTS = (DIM, WARM, COOL, NEUTRAL)
 DIM_MOST = 70.0  # mean of the picture, 0 to 255
 NEUTRAL_WARMTH, WARMTH_REACH = 4.0, 8.0  # CIELAB's b of the place; ours, as marks on a scale and no faults: said "about"
 SIDES = {PROFILE_LEFT: LEFT, LEFT: LEFT, PROFILE_RIGHT: RIGHT, RIGHT: RIGHT}  # angle -> the side that it shows
@@ -58,7 +57,7 @@ def _traits(look: Look, seen: Seen | None, place: int | None, outfit: int | None
 
 
 def light_of(look: Look) -> str:
-    """Of LIGHTS, about; "" where it was not measured."""
+    """DIM, WARM, COOL or NEUTRAL, about; "" where it was not measured."""
     if look.luma is None or look.warmth is None:
         return ""
     if look.luma < DIM_MOST:

@@ -1,4 +1,4 @@
-"""Holds the measurements of a photo against the limits: reasons to leave it out, doubts, notes, each with its figure."""
+"""Holds the measurements of a photo against the limits: reasons to leave it out and doubts, each with its figure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Judgement:
     """What is said of one photo by its measurements."""
 
     reasons: tuple[Remark, ...] = ()  # to leave it out
-    warnings: tuple[Remark, ...] = ()  # doubts and notes
+    warnings: tuple[Remark, ...] = ()  # doubts
 
 
 def sight_of(look: Look, seen: Seen | None) -> Sight:
@@ -67,8 +67,7 @@ def judge_look(look: Look, seen: Seen | None, limits: Mapping[str, float]) -> Ju
     findings = find_faults(look, seen, limits)
     reasons = [found.remark for found in findings if found.threshold.grade == LEAVE_OUT]
     doubts = [found.remark for found in findings if found.threshold.grade == WARN]
-    notes = [found.remark for found in findings if found.threshold.grade not in (LEAVE_OUT, WARN)]
-    return Judgement(_once(reasons), _once(_milder(doubts + notes, reasons)))
+    return Judgement(_once(reasons), _once(_milder(doubts, reasons)))
 
 
 def _once(remarks: Sequence[Remark]) -> tuple[Remark, ...]:

@@ -1,4 +1,4 @@
-"""The limits of what is measured, as one table: what each leaves out, warns of or notes, in which words, and how often it errs.
+"""The limits of what is measured, as one table: what each leaves out or warns of, in which words, and how often it errs.
 
 They act when a photo is judged, so that moving one needs no measuring. A value that was not measured is within every limit.
 """
@@ -10,7 +10,7 @@ from studio.data import remarks as said
 from studio.data.looking.look import FaceLook, Look
 from studio.data.people.sightings import LEAST_WIDTH
 
-LEAVE_OUT, WARN, NOTE = "leave-out", "warn", "note"  # what a limit does: a fault, a doubt, or a fact to know
+LEAVE_OUT, WARN = "leave-out", "warn"  # what a limit does: a fault, or a doubt
 FACTS = "FACTS.md, Faces and curation"
 TOGETHER = (
     "with the other limits 97.7 % of 306 planted faults and 1.7 % of clean photos, in sample; 88-100 % and 5.7 % on people not fitted to"
@@ -47,7 +47,7 @@ class Threshold:
     words: str
     figure: str  # the value in words: {value} and {limit}
     limit: float
-    grade: str  # LEAVE_OUT, WARN or NOTE
+    grade: str  # LEAVE_OUT or WARN
     measure: Callable[[Sight], float | None]  # None: not measured
     is_least: bool = False  # smaller values are beyond it
     lowest: float = 0.0  # of the slider

@@ -9,7 +9,7 @@ import numpy as np
 from studio.data.item_record import OTHER, THEM, Said
 from studio.data.looking.look import FaceLook, Look
 from studio.data.people.groups import SAME_LEAST, best_likeness, compared, group, without_barred
-from studio.data.people.sightings import Sighted, all_faces, counted_faces, likenesses
+from studio.data.people.sightings import Sighted, all_faces, likenesses
 from studio.data.remarks import NO_FACES, TOO_FEW_FACES, WHICH_PERSON, Remark
 from studio.facts import Facts
 
@@ -316,9 +316,3 @@ def _verdict(found: _Found, here: Sequence[int], main: int, like: Mapping[int, f
     if max(like[n] for n in large) >= LOOK_LEAST or found.num_known < LEAST_TO_ACCUSE:
         return LOOK
     return STRANGER
-
-
-def others_in(look: Look, face: int) -> list[FaceLook]:
-    """The faces beside the person's that are large enough to be other people in the picture."""
-    main = look.faces[face]
-    return [other for index, other in counted_faces(look) if index != face and other.width > OTHER_SHARE * main.width]

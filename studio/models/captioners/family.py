@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 GIVES = ("fit", "list_missing", "choose_names", "load")
+AS_STORED, FOUR_BIT = "", "4-bit"  # how a captioner's weights are kept in memory: bf16 on a graphics card, else as the files have them
 AGAIN = "download the model's folder again, every file of it; only safetensors weights are read"
 
 
@@ -32,11 +33,28 @@ class Answer(NamedTuple):
     is_complete: bool
 
 
-class Captioner(Protocol):
-    """A model that is loaded."""
+class Interrupted(Exception):
+    """A stop was asked for while a captioner was answering."""
 
-    def answer(self, pictures: Sequence["Image.Image"], fps: float, instruction: str, max_new_tokens: int) -> Answer:
-        """For a photo's one picture (fps 0) or a clip's frames; the same every time."""
+
+class Captioner(Protocol):
+    """A model that is loaded, or a server that has one.
+
+    name, version: what is noted with each caption it writes. sees_movement: False where it looks at one picture of a clip.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def sees_movement(self) -> bool: ...
+
+    def answer(self, pictures: Sequence["Image.Image"], fps: float, instruction: str, max_new_tokens: int, attempt: int = 0) -> Answer:
+        """For a photo's one picture (fps 0) or a clip's frames, of which frame i is the one at i / fps seconds.
+
+        The same every time for the same attempt; another attempt may give another answer.
+        """
         ...
 
     def close(self) -> None:
@@ -59,8 +77,8 @@ class Family(Protocol):
         """Which of a repository's files it needs. Problem that names the first one that is missing."""
         ...
 
-    def load(self, folder: Path) -> Captioner:
-        """The captioner in a whole folder. Problem in words if it can't be loaded."""
+    def load(self, folder: Path, precision: str = AS_STORED) -> Captioner:
+        """The captioner in a whole folder, its weights kept so. Problem in words if it can't be loaded."""
         ...
 
 

@@ -4,16 +4,24 @@ from pathlib import Path
 
 from studio.disk import read_path, write_atomic
 from studio.errors import Problem
-from studio.models.captioners.family import AGAIN, Captioner, family_of
+from studio.models.captioners.family import AGAIN, AS_STORED, Captioner, family_of
 from studio.models.preset import list_captioners
-from studio.workspace import Workspace
+from studio.workspace import Workspace, model_dir_name
 
 
 def captioner_folder(name: str, workspace: Workspace) -> Path:
     """Where a captioner lies, or would: models/<name>, else where the one line of text in models/<name>.path says. An absolute name is its own place."""
-    folder = workspace.models_dir / name
+    folder = _folder_named(name, workspace)
     link = _link_file(folder.name, workspace)
     return read_path(link) if not folder.is_dir() and link.exists() else folder
+
+
+def _folder_named(name: str, workspace: Workspace) -> Path:
+    """owner/name of the hub lies in a folder owner--name; "~" is the person's own folder."""
+    path = Path(name).expanduser()
+    if path.is_absolute():
+        return path
+    return workspace.models_dir / (model_dir_name(name) if len(path.parts) == 2 else name)
 
 
 def why_not_here(name: str, workspace: Workspace) -> str:
@@ -29,7 +37,7 @@ def link_captioner(name: str, folder: str | Path, workspace: Workspace) -> Path:
     """Use a captioner that is on this computer already, where it is. Problem if it is not whole; an earlier link stays then."""
     folder = Path(folder).expanduser().resolve()
     check_captioner(folder)
-    write_atomic(_link_file(name, workspace), f"{folder}\n".encode())
+    write_atomic(_link_file(model_dir_name(name), workspace), f"{folder}\n".encode())
     return folder
 
 
@@ -48,10 +56,10 @@ def check_captioner(folder: Path) -> None:
         )
 
 
-def load_captioner(folder: Path) -> Captioner:
-    """The captioner in a folder. Problem if it is not whole, or can't be loaded."""
+def load_captioner(folder: Path, precision: str = AS_STORED) -> Captioner:
+    """The captioner in a folder, its weights kept so. Problem if it is not whole, or can't be loaded."""
     check_captioner(folder)
-    return family_of(folder).load(folder)
+    return family_of(folder).load(folder, precision)
 
 
 def _not_here(folder: Path) -> Problem:

@@ -23,7 +23,8 @@ from studio.errors import Problem, is_disk_full
 from studio.facts import Facts
 from studio.machine import free_disk_gb
 from studio.models.fetch.fetchable import find_fetchable
-from studio.models.fetch.offers import RESERVE_GB, model_folder, require_source
+from studio.models.fetch.looked_up import LookedUp, note_looked_up
+from studio.models.fetch.offers import RESERVE_GB, model_folder, needs_a_look, require_source
 from studio.words import gigabytes
 from studio.workspace import Workspace, safe_join
 
@@ -80,6 +81,13 @@ def list_needed(name: str, workspace: Workspace) -> Needed:
     return Download(name, workspace, waits=()).list_needed()
 
 
+def look_up(name: str, workspace: Workspace) -> DownloadReport:
+    """Ask the hub how large a thing is and what its licence is, keep that, and fetch nothing. Problem in words if it can't be used here."""
+    asked = Download(name, workspace)
+    needed = asked.list_needed()
+    return DownloadReport(bytes=needed.total_bytes, files=len(needed.files), folder=str(asked.folder))
+
+
 def download_model(
     name: str,
     workspace: Workspace,
@@ -109,7 +117,8 @@ class Download:
         free_gb: Callable[[Path], float] = free_disk_gb,
         waits: Sequence[float] = WAITS,
     ) -> None:
-        self.thing = find_fetchable(name)
+        self.name, self.workspace, self.thing = name, workspace, find_fetchable(name)
+        self.is_unknown = needs_a_look(self.thing.about)
         self.folder, self.parts = model_folder(name, workspace), model_folder(name, workspace) / PARTS
         self.source = require_source(name, workspace)
         self.report, self.should_stop, self.free_gb, self.waits = report, should_stop, free_gb, waits
@@ -168,6 +177,9 @@ class Download:
         repository = self.hub.read_repository(self.source.repository)
         names = self.thing.choose_names(repository.files, lambda name: json.loads(self.hub.read_file(repository, name)))
         files = [repository.files[name] for name in names]
+        if self.is_unknown:
+            found = LookedUp(repository=repository.id, licence=repository.licence, bytes=sum(file.size for file in files))
+            note_looked_up(self.name, found, self.workspace)
         return Needed(repository, files, sum(self._bytes_here(file) for file in files))
 
     def _bytes_here(self, file: "RemoteFile") -> int:

@@ -12,7 +12,7 @@ from studio.models.fetch.needed import ReadJson
 from studio.models.presence import Presence
 from studio.workspace import Workspace
 
-GIVES = ("WORD", "ID", "list_names", "fetchable")
+GIVES = ("WORD", "ID", "list_names", "knows", "fetchable")
 
 
 class About(Protocol):
@@ -69,6 +69,10 @@ class FetchableKind(Protocol):
 
     def list_names(self) -> list[str]: ...
 
+    def knows(self, name: str) -> bool:
+        """Whether a thing of that name is one of this kind; names that it does not list may be, too."""
+        ...
+
     def fetchable(self, name: str) -> Fetchable: ...
 
 
@@ -85,12 +89,16 @@ def list_names() -> Iterator[str]:
 def kind_of(name: str) -> FetchableKind:
     """The kind of the thing of that name; Problem that names what there is."""
     for kind in kinds():
-        if name in kind.list_names():
+        if kind.knows(name):
             return kind
-    words = " or ".join(kind.WORD for kind in kinds())
+    words = " or ".join(kind.WORD for kind in kinds() if kind.list_names())
     near = difflib.get_close_matches(str(name), list(list_names()), 1)
     hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(list_names())}."
     raise Problem(f"There is no {words} named {name!r}.", fix=hint)
+
+
+def is_fetchable(name: str) -> bool:
+    return any(kind.knows(name) for kind in kinds())
 
 
 def find_fetchable(name: str) -> Fetchable:

@@ -57,6 +57,7 @@ class Repository:
     id: str
     commit: str
     files: dict[str, RemoteFile]  # by name
+    licence: str = ""  # as its card states it
 
 
 @contextmanager
@@ -93,7 +94,8 @@ class Hub:
                 raise ValueError(commit)
         except (TypeError, ValueError, AttributeError):
             raise self._not_a_hub() from None
-        return Repository(repo_id, commit, {file.name: file for file in files})
+        licence = getattr(info.card_data, "license", None)
+        return Repository(repo_id, commit, {file.name: file for file in files}, licence if isinstance(licence, str) else "")
 
     def read_file(self, repository: Repository, name: str, max_bytes: int = 20_000_000) -> bytes:
         """The bytes of a small file."""

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 from studio.errors import Problem
 from studio.machine import free_disk_gb
 from studio.models.fetch.fetchable import About, describe, find_fetchable, list_names
+from studio.models.fetch.fetchables.hub_models import AboutHubModel
+from studio.models.fetch.looked_up import read_looked_up
 from studio.models.presence import Presence
 from studio.words import gigabytes
-from studio.workspace import Workspace
+from studio.workspace import Workspace, model_dir_name
 
 HUB = "https://huggingface.co"
 RESERVE_GB = 5.0  # of the disk stay free
@@ -74,7 +76,7 @@ def set_hub(workspace: Workspace, *, mirror: str | None = None, offline: bool | 
 
 def model_folder(name: str, workspace: Workspace) -> Path:
     """Where a download goes."""
-    return workspace.models_dir / name
+    return workspace.models_dir / model_dir_name(name)
 
 
 def require_source(name: str, workspace: Workspace) -> Source:
@@ -102,8 +104,22 @@ class Offer:
     prevented: str = ""
 
 
+def find_about(name: str, workspace: Workspace) -> About:
+    """What is known of a thing: what its preset says, and of one without what the hub said when it was looked up."""
+    about = find_fetchable(name).about
+    if not isinstance(about, AboutHubModel):
+        return about
+    found = read_looked_up(name, workspace)
+    return replace(about, licence=found.licence_words, download_gb=found.bytes / 1e9) if found else about
+
+
+def needs_a_look(about: About) -> bool:
+    """Whether the hub has to be asked how large it is, and what its licence is, before anybody can decide."""
+    return isinstance(about, AboutHubModel) and not about.licence
+
+
 def describe_download(name: str, workspace: Workspace) -> Offer:
-    about, folder = find_fetchable(name).about, model_folder(name, workspace)
+    about, folder = find_about(name, workspace), model_folder(name, workspace)
     here, free = folder_gb(folder), free_disk_gb(folder)
     prevented, host = "", ""
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from studio.config import list_presets, load_preset
+from studio.data.captions.writing.instructions import instruction
 from studio.tiny import world
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ SIDE = 20  # pixels of a square picture as the model sees it: one for each cell 
 # the direction of a face was still a guess after 8,000 pictures, and this way it is mostly right.
 PATCH_SIZE, MERGE_SIZE = 5, 4
 TEMPORAL_PATCH = 1  # a token for each frame: where two frames share one, the view of a person who walks through them is hardly learned
-NUM_FRAMES = 8  # of a clip, as studio.data.captions.writer reads it
+NUM_FRAMES = 8  # of a clip, as studio.data.captions.writing.writer reads it
 TEXT_WIDTH, VISION_WIDTH = 96, 64
 TEXT = dict(
     hidden_size=TEXT_WIDTH,
@@ -85,7 +86,7 @@ def build_untaught_captioner(folder: Path, texts: list[str] | None = None, seed:
 
 def list_texts(seed: int = 0) -> list[str]:
     """What it is asked and what it answers: captions of the pixel world, and the instructions of every style, often enough to become words."""
-    asked = [load_preset("captions", style)[kind] for style in list_presets("captions") for kind in ("photo", "clip")]
+    asked = [instruction(load_preset("captions", style), kind) + "\n" for style in list_presets("captions") for kind in ("photo", "clip")]
     return [*world.list_captions(random.Random(seed)), *(["PERSON: \nSCENE: "] + asked) * 20]
 
 

@@ -17,7 +17,8 @@ from PIL import Image
 from PIL.Image import Resampling
 
 from studio.config import CaptionConfig, list_presets, load_preset
-from studio.data.captions.answer import read_answer
+from studio.data.captions.writing.answer import read_answer
+from studio.data.captions.writing.instructions import bounds, instruction
 from studio.data.media.clips import probe_clip, read_frames
 from studio.models.captioners.families.vision_language import VisionLanguageModel
 from studio.models.captioners.families.vision_language import load as load_captioner
@@ -209,7 +210,7 @@ class Lessons:
     def tell(self, rng: random.Random, kind: str, scenes: Sequence[world.Scene], pictures: Sequence[Sequence[Image.Image]]) -> torch.Tensor:
         """The whole model: answers to the instruction of a style."""
         style, fps = rng.choice(list(self.styles)), NUM_FRAMES / rng.uniform(*SECONDS) if kind == "clip" else 0.0
-        prompt = self.captioner.prepare(pictures[0], fps, self.styles[style][kind].strip())
+        prompt = self.captioner.prepare(pictures[0], fps, instruction(self.styles[style], kind))
         prompt = {key: prompt[key].expand(len(scenes), -1) for key in ("input_ids", "mm_token_type_ids")}
         return self._answer_loss(prompt, self.media(pictures, kind), [answer_for(scene, style) for scene in scenes])
 
@@ -250,7 +251,7 @@ def measure_captioner(folder: Path, seed: int = 1, photos: int = 160, clips: int
 
 
 def _read_file(identity: world.Identity, scene: world.Scene, kind: str, num_frames: int) -> tuple[list[Image.Image], float]:
-    """(pictures, frames a second) as `studio.data.captions.writer` reads them off a file of the demo's project."""
+    """(pictures, frames a second) as `studio.data.captions.writing.writer` reads them off a file of the demo's project."""
     if kind == "photo":
         return [draw_photo(identity, scene, FILE_SCALE)], 0.0
     with tempfile.TemporaryDirectory() as folder:
@@ -263,10 +264,9 @@ def _read_file(identity: world.Identity, scene: world.Scene, kind: str, num_fram
 def _caption(captioner: Captioner, style: str, kind: str, pictures: list[Image.Image], fps: float) -> list[str]:
     """The phrases of the caption."""
     preset = load_preset("captions", style)
-    instruction = preset[kind].strip()
-    text, complete = captioner.answer(pictures, fps, instruction, CaptionConfig().max_new_tokens)
-    bounds = {key: preset[key] for key in ("leave_out", "max_words")}
-    answer = read_answer(text, trigger="ohwx", instruction=instruction, complete=complete, **bounds)
+    question = instruction(preset, kind)
+    text, complete = captioner.answer(pictures, fps, question, CaptionConfig().max_new_tokens)
+    answer = read_answer(text, trigger="ohwx", instruction=question, complete=complete, **bounds(preset))
     return f"{answer.person}, {answer.scene}".split(", ")
 
 

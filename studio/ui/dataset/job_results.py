@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from studio.data.captions.caption_report import CaptionReport
+from studio.data.captions.caption_report import REFUSED, CaptionNote, CaptionReport
 from studio.data.incoming.import_report import ImportReport, LeftOut, Question, describe_group
 from studio.data.incoming.survey import FOR_ALL
 from studio.errors import Problem
@@ -15,7 +15,7 @@ from studio.jobs.kinds.import_media import ImportJob
 from studio.jobs.state import JobStatus
 from studio.ui import formatting as f
 from studio.ui import uploads
-from studio.ui.actions import find_button, queue
+from studio.ui.actions import ask_about, find_button, queue
 from studio.ui.uploads import stamp
 from studio.ui.views import Button, View
 from studio.workspace import Project
@@ -99,7 +99,8 @@ def describe(project: Project, job: JobStatus) -> Report:
     result = job.read_result(kind.Result)
     report = Report(stamp(job), job.name, job.title, groups=tuple(groups_of(project, result)))
     if job.state == "done" and result is not None:
-        return replace(report, text=kind.describe_end(result))
+        again = isinstance(result, CaptionReport) and result.refused + result.failed > 1
+        return replace(report, text=kind.describe_end(result), button=find_button("ask-again", job.name) if again else None)
     if job.state == "done":
         return replace(report, text=f"{job.title}: {f.STATES[job.state]}.")
     if job.error:
@@ -116,7 +117,9 @@ def with_button(project: Project, job: JobStatus, report: Report) -> Report:
     if is_gone and not uploads.was_killed(project, job):
         sentence = "The files sent by the browser were deleted again; drop them once more, and those that are here are skipped."
         return replace(report, fix=sentence, button=find_button("upload"))
-    return replace(report, button=find_button("resume", job.name, "Try again"))
+    return replace(
+        report, button=find_button("resume", job.name, "Go on" if job.kind == "caption" and job.state == "stopped" else "Try again")
+    )
 
 
 def groups_of(project: Project, result: Facts | None) -> list[Group]:
@@ -159,6 +162,8 @@ def names_of(part: LeftOut | Question) -> tuple[str, ...]:
 def answer(project: Project, job: str, name: str, take: bool) -> str:
     """Go on with what an import left out or asked about, as the person says. `job` is the stamp of the report that they saw."""
     shown = next((other for other in state.list_jobs(project.workspace, project) if stamp(other) == job), None)
+    if shown is not None and shown.kind == "caption":
+        return ask_about(shown, (name,))
     if shown is None or shown.kind != "import":
         raise Problem("That import is not the last one any more.", fix="Look at the page, then do it again.")
     config, chosen = read_config(ImportJob, shown.run_dir), (name,)
@@ -181,7 +186,17 @@ def _with(said: tuple[str, ...], more: tuple[str, ...], not_any_more: tuple[str,
 
 
 def caption_groups(report: CaptionReport) -> list[Group]:
-    return group("Please look at these", [Line(f"{note.id}: {f.sentence(note.text)}", note.id) for note in report.notes])
+    no_use = [note for note in report.notes if note.code == REFUSED]
+    others = [note for note in report.notes if note.code != REFUSED]
+    return [
+        *group("The captioner's answer was no use", [refused_line(note) for note in no_use]),
+        *group("Please look at these", [Line(f.sentence(f"{note.id}: {note.text}" if note.id else note.text), note.id) for note in others]),
+    ]
+
+
+def refused_line(note: CaptionNote) -> Line:
+    said = f" It said: {note.answer}" if note.answer else ""
+    return Line(f"{note.id}: {f.sentence(note.text)}{said}", note.id, answers=(Choice("Ask again", note.id, True),))
 
 
 def group(title: str, lines: Sequence[Line]) -> list[Group]:

@@ -24,7 +24,7 @@ from studio.models.catalogue import link_model, models_to_choose
 from studio.ui import actions, download_view, uploads
 from studio.ui import formatting as f
 from studio.ui.components import component
-from studio.ui.dataset import audit_view
+from studio.ui.dataset import audit_view, captioning
 from studio.ui.dataset import job_results as results_view
 from studio.ui.dataset import view as dataset_view
 from studio.ui.dataset.choices import is_choice
@@ -256,15 +256,23 @@ def cut(project: Project, event: gr.EventData) -> str:
 
 def build_caption_settings(page: Page) -> None:
     """How much a caption says, and where the captioner is cut off; remembered in the project."""
-    with gr.Accordion("How captions are written", open=False, elem_id="caption-settings", elem_classes="fold"), gr.Row():
-        styles = [(str(load_preset("captions", name)["title"]), name) for name in list_presets("captions")]
-        style = gr.Dropdown(styles, label="How much a caption says", info="style: a file in presets/captions each", elem_id="caption-style")
-        longest = place_field(CaptionConfig, "max_new_tokens", "caption")
+    with gr.Accordion("How captions are written", open=False, elem_id="caption-settings", elem_classes="fold"):
+        style, longest = build_length()
+        captioning.build(page, ID)
     page.acts(style.input, lambda project, value: choose_captions(project, "style", value), [style])
-    assert isinstance(longest, gr.Number)
     for event in (longest.submit, longest.blur):
         page.acts(event, lambda project, value: choose_captions(project, "max_new_tokens", value), [longest])
     page.reads(read_caption_choice, [style, longest], tab=ID)
+
+
+def build_length() -> tuple[gr.Dropdown, gr.Number]:
+    """How much a caption says."""
+    with gr.Row():
+        styles = [(str(load_preset("captions", name)["title"]), name) for name in list_presets("captions")]
+        style = gr.Dropdown(styles, label="How much a caption says", info="style: a file in presets/captions each", elem_id="caption-style")
+        longest = place_field(CaptionConfig, "max_new_tokens", "caption")
+    assert isinstance(longest, gr.Number)
+    return style, longest
 
 
 def choose_captions(project: Project, name: str, value: Any) -> None:

@@ -329,7 +329,7 @@ def read_viewer(project: Project, look: Look, item: Item | None) -> Viewer | Non
         seconds=item.seconds,
         facts=describe_media(item),
         caption=item.caption,
-        source=SOURCES[item.caption_source],
+        source=say_source(item),
         class_prompt=class_prompt(item.caption, trigger, noun) if item.caption else "",
         problems=tuple(remark.words for remark in look.remarks[item.id]),
         unread=look.unread.get(item.id, ""),
@@ -342,6 +342,11 @@ def read_viewer(project: Project, look: Look, item: Item | None) -> Viewer | Non
         problem=item.problem,
         closer=look_closer(project, item, look.study, look.items, look.trained_at),
     )
+
+
+def say_source(item: Item) -> str:
+    """Who wrote a caption, and with what."""
+    return f"written by {item.caption_by.words()}" if item.caption_by else SOURCES[item.caption_source]
 
 
 def permission_line(data: ProjectFacts) -> views.Remarks:

@@ -16,6 +16,10 @@ WORD, ID = "base model", "model"
 list_names = list_models
 
 
+def knows(name: str) -> bool:
+    return name in list_names()
+
+
 @dataclass(frozen=True)
 class FetchableModel:
     about: ModelPreset

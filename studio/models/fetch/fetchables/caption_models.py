@@ -16,6 +16,10 @@ WORD, ID = "captioner", "captioner"
 list_names = list_captioners
 
 
+def knows(name: str) -> bool:
+    return name in list_names()
+
+
 @dataclass(frozen=True)
 class FetchableCaptioner:
     about: CaptionerPreset

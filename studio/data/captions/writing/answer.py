@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.data import limits
+from studio.data.captions.contradictions import find_contradiction
+from studio.data.captions.forbidden import key_of, without
 from studio.data.captions.whole_words import whole_word
 
 MAX_ANSWER_CHARACTERS = 4_000
 MIN_KNOWN_WORDS = 0.6  # share of the words that are English
+ECHO_WORDS = 5  # of the question in a row
+CUT_OFF = "the captioner's answer was cut off"
 MIN_VARIETY = 0.4  # share of the words that differ from each other
 
 _THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
@@ -40,6 +44,11 @@ _SUBJECT = re.compile(
 _REFUSAL = re.compile(
     r"\b(?:i'?m sorry|i am sorry|i apologi[sz]e|i can(?:no|')t|i cannot|i am unable|i'?m unable|unable to (?:see|view|help|provide|describe)|as an ai|"
     r"language model|can(?:no|')t (?:assist|help|identify)|no (?:image|photo|video|picture) (?:was|is|has)|not visible in the image)\b",
+    re.IGNORECASE,
+)
+_LEAK = re.compile(
+    r"\b(?:system (?:prompt|message)|instructions?|assistant|as requested|two lines|the (?:prompt|question|user|answer|trigger)|training (?:photo|clip|image)s?"
+    r"|captions?|let me know|hope this helps|i (?:can|will|see|think|would)|here (?:is|are)|note that|endoftext|im_(?:start|end)|null|undefined|json|markdown)\b",
     re.IGNORECASE,
 )
 _UNKNOWN = re.compile(
@@ -83,11 +92,19 @@ class Answer:
 
 
 def read_answer(
-    text: str, *, trigger: str, instruction: str = "", leave_out: Collection[str] = (), max_words: int = 36, complete: bool = True
+    text: str,
+    *,
+    trigger: str,
+    instruction: str = "",
+    leave_out: Collection[str] = (),
+    max_words: int = 36,
+    complete: bool = True,
+    class_noun: str = "",
 ) -> Answer:
     """The parts of a caption in a model's answer; never raises, whatever the text.
 
-    instruction: what the model was asked, so that an echo of it is noticed. complete: False if the answer was cut off at its longest.
+    instruction: what the model was asked, so that an echo of it is noticed. complete: False if the answer was cut off at its longest: of what
+    it says its last whole phrase may be the wrong half of a sentence, so that nothing of it is used.
     """
     text = _plain_text(text)
     if not any(c.isalpha() for c in text):
@@ -96,12 +113,16 @@ def read_answer(
         return Answer(problem="the captioner declined to describe it")
     if _foreign_share(text) > 0.2:
         return Answer(problem="the captioner did not answer in English")
-    parts = _split_parts(text if complete else _drop_torn_end(text))
+    if not complete:
+        return Answer(problem=CUT_OFF)
+    parts = _split_parts(text)
     if any(_is_echo(phrase, instruction) for part in parts for phrase in _split_phrases(part)):
         return Answer(problem="the captioner repeated the question")
+    if contradiction := find_contradiction(", ".join(parts), class_noun):
+        return Answer(problem=f"the captioner's answer {contradiction}")
     seen = set()
     person, scene = (_join(_clean_phrases(part, trigger, leave_out, seen), max_words) for part in parts)
-    problem = _find_fault(f"{person}, {scene}")
+    problem = _find_leak(f"{person}, {scene}") or _find_fault(f"{person}, {scene}")
     return Answer(problem=problem) if problem else Answer(person, scene)
 
 
@@ -195,18 +216,10 @@ def _clean_phrases(part: str, trigger: str, leave_out: Collection[str], seen: se
     """The phrases of a part worth keeping, in order, without repeats; `seen` is added to."""
     result = []
     for raw in _split_phrases(part):
-        phrase = _clean_phrase(raw, trigger)
-        key = _key(phrase)
+        phrase = without(_clean_phrase(raw, trigger), leave_out)
+        key = key_of(phrase)
         foreign = any(not _is_latin(c) for c in phrase if c.isalpha())
-        if (
-            not key
-            or key in seen
-            or foreign
-            or _UNKNOWN.match(phrase)
-            or _ADDRESS.search(raw)
-            or _is_loop(raw)
-            or _mentions(key, leave_out)
-        ):
+        if not key or key in seen or foreign or _UNKNOWN.match(phrase) or _ADDRESS.search(raw) or _is_loop(raw):
             continue
         seen.add(key)
         result.append(phrase)
@@ -229,29 +242,25 @@ def _clean_phrase(phrase: str, trigger: str) -> str:
     return phrase
 
 
-def _key(text: str) -> str:
-    return " ".join(re.findall(r"[\w'-]+", text.casefold()))
-
-
-def _mentions(key: str, words: Collection[str]) -> bool:
-    return any(f" {word} " in f" {key} " for word in words)
-
-
 def _is_echo(phrase: str, instruction: str) -> bool:
-    """Words of the question in the answer: "what they wear and carry"."""
-    key = _key(phrase)
-    return len(key.split()) >= 3 and key in _key(instruction)
+    """Words of the question in the answer: "what they wear and carry", or more of them in a row than chance puts together."""
+    words, asked = key_of(phrase).split(), f" {key_of(instruction)} "
+    if len(words) >= 3 and f" {' '.join(words)} " in asked:
+        return True
+    runs = (words[start : start + ECHO_WORDS] for start in range(len(words) - ECHO_WORDS + 1))
+    return any(f" {' '.join(run)} " in asked for run in runs)
+
+
+def _find_leak(text: str) -> str:
+    """Words that belong to a conversation with a model and to no picture; "" where there are none."""
+    found = _LEAK.search(text)
+    return f"the captioner's answer holds what is no description ({found.group().strip()!r})" if found else ""
 
 
 def _is_loop(text: str) -> bool:
     """Words that turn in circles: "the red the red the red"."""
-    words = _key(text).split()
+    words = key_of(text).split()
     return len(words) >= 8 and len(set(words)) / len(words) < MIN_VARIETY
-
-
-def _drop_torn_end(text: str) -> str:
-    """An answer that was cut off, up to its last whole phrase."""
-    return text[: max(text.rfind(","), text.rfind("\n"), text.rfind(". "), 0)]
 
 
 def _join(phrases: Sequence[str], max_words: int) -> str:
