@@ -2,19 +2,26 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from studio.data.auditing import finding as codes
+from studio.data.auditing.alike import ALIKE, group_outfits, group_places
 from studio.data.auditing.audit import audit
-from studio.data.auditing.causes import FUSED_SHARE, MIN_CAPTIONS
+from studio.data.auditing.causes import DIFFERENT_MOST, FUSED_SHARE, MIN_CAPTIONS, SAME_LEAST
 from studio.data.auditing.disagreements import contradictions_in, what_was_seen
 from studio.data.auditing.finding import About
 from studio.data.auditing.phrases import find_phrases, stem
+from studio.data.auditing.project_audit import audit_project, stamp_of
 from studio.data.auditing.spelling import distance, traces_in
 from studio.data.captions.edits import plan_edit
 from studio.data.captions.rules import check_caption, class_prompt
+from studio.data.dataset import list_items
 from studio.data.item_record import Item
 from studio.data.looking.look import FaceLook, Look
+from studio.data.looking.looks import add, looks_file
+from studio.data.looking.packing import pack_shares
 
 
 def items(*captions, keep=True):
@@ -139,7 +146,7 @@ def test_a_word_below_the_share_is_no_finding_and_few_captions_say_nothing():
         ("a red coat", range(10), [1] * 10, codes.CAPTIONS, "The photos differ"),
         ("in a room", range(10), [1] * 9 + [2], codes.PHOTOS, "9 of 10 photos show about the same place"),
         ("in a room", [1] * 10, range(10), codes.CAPTIONS, "The photos differ"),
-        ("in a room", [1] * 10, [1, 1, 1, 1, 1, 2, 3, 4, 5, 6], codes.UNKNOWN, "About 5 of 10"),
+        ("in a room", [1] * 10, [1, 1, 1, 1, 1, 1, 2, 3, 4, 5], codes.UNKNOWN, "About 6 of 10"),
         ("brown hair", [1] * 10, [1] * 10, codes.TRAIT, "become part of the person"),
         ("soft shadows", [1] * 10, [1] * 10, codes.UNKNOWN, "become part of the person"),
     ],
@@ -279,7 +286,7 @@ def test_in_a_clip_somebody_may_stand_and_then_sit():
 
 
 def face(share_of_height, width=200.0, **more):
-    return FaceLook(left=0.0, top=0.0, width=width, height=1000 * share_of_height, score=0.9, **more)
+    return FaceLook(left=0.0, top=0.0, width=width, height=1000 * share_of_height, score=0.9, landmarks=(1.0,) * 10, **more)
 
 
 def look(*faces, **more):
@@ -292,9 +299,12 @@ def look(*faces, **more):
         ("ohwx, close-up", look(face(0.1)), "shows about the full body"),
         ("ohwx, full body", look(face(0.5)), "shows about a close-up"),
         ("ohwx, two people", look(face(0.3)), "one face"),
+        ("ohwx, in profile", look(face(0.3, turn=3.0)), "about from the front"),
+        ("ohwx, front view", look(face(0.3, turn=-60.0)), "about from the side"),
+        ("ohwx, seen from behind", look(face(0.3, turn=3.0)), "the face is seen"),
         ("ohwx, solo", look(face(0.3), face(0.3, width=150.0)), "2 faces"),
-        ("ohwx, black and white photo", look(saturation=0.4), "has colours"),
-        ("ohwx, a red coat", look(saturation=0.01), "black and white"),
+        ("ohwx, black and white photo", look(colour=12.0), "has colours"),
+        ("ohwx, a red coat", look(colour=0.1), "black and white"),
     ],
 )
 def test_a_caption_is_held_against_what_was_measured(caption, seen, said):
@@ -311,10 +321,53 @@ def test_a_caption_is_held_against_what_was_measured(caption, seen, said):
         ("ohwx, close-up", look()),
         ("ohwx, close-up", look(face(0.3))),
         ("ohwx, two people", look()),
+        ("ohwx, in profile", look(face(0.3))),
+        ("ohwx, in profile", look(face(0.3, turn=30.0))),
+        ("ohwx, a red coat", look(colour=4.0)),
         ("ohwx, solo", look(face(0.3), face(0.1, width=50.0))),
         ("ohwx, black and white photo", look()),
-        ("ohwx, a red coat", look(saturation=0.3)),
+        ("ohwx, a red coat", look(colour=12.0)),
     ],
 )
 def test_what_was_not_measured_or_fits_is_no_finding(caption, seen):
     assert what_was_seen(caption, seen) == ()
+
+
+# -- what the photos show
+
+
+def shares_of(*colours):
+    """A histogram of a few colours, packed as a Look holds it."""
+    counts = np.zeros(6 * 16 * 16)
+    for number, share in colours:
+        counts[number] = share
+    return pack_shares(counts / counts.sum())
+
+
+def test_photos_of_about_one_place_are_one_group_and_what_nobody_measured_is_in_none():
+    room, almost, beach = shares_of((5, 0.6), (9, 0.4)), shares_of((5, 0.55), (9, 0.45)), shares_of((700, 1.0))
+    looks = {"a": look(background=beach), "b": look(background=room), "c": look(background=almost), "d": look(background=room), "e": look()}
+    groups = group_places(looks)
+    assert groups["b"] == groups["c"] == groups["d"] != groups["a"] and "e" not in groups
+    assert group_outfits(looks) == {} and group_places({}) == {}
+
+
+def test_the_limits_of_the_cause_are_those_that_were_measured():
+    """Largest group within .30: 43 and 38 % of 71 varied web photos of one person, 80 % and more of ten pictures made of one photo."""
+    assert ALIKE == 0.30
+    assert 0.43 <= DIFFERENT_MOST < SAME_LEAST <= 0.8
+    assert FUSED_SHARE == 0.85  # caption-audit's, FACTS.md
+
+
+def test_the_audit_of_a_project_knows_what_was_seen_in_its_photos(project):
+    project.dataset_dir.mkdir(parents=True)
+    for number, place in enumerate(PLACES):
+        Image.new("RGB", (64, 64), (number, 99, 0)).save(project.dataset_dir / f"p{number}.png")
+        (project.dataset_dir / f"p{number}.txt").write_text(f"ohwx, a red coat, in the {place}", encoding="utf-8")
+    [before] = coded(audit_project(project), codes.FUSED)
+    stamp = stamp_of(project)
+    for item in list_items(project):
+        add(looks_file(project), item.sha256, [look(outfit=shares_of((7, 1.0)))])
+    [after] = coded(audit_project(project), codes.FUSED)
+    assert (before.cause, after.cause) == (codes.UNKNOWN, codes.PHOTOS) and "10 of 10 photos" in after.message
+    assert stamp_of(project) != stamp

@@ -13,7 +13,7 @@ from studio.data.looking.look import FaceLook, Look
 from studio.data.looking.packing import pack_shares
 from studio.data.persons import pack
 from studio.data.remarks import Decision, Remark
-from studio.ui.dataset.reasons import OF_ALL_TOGETHER, SHORT, reason_on_tile
+from studio.ui.dataset.pictures.reasons import OF_ALL_TOGETHER, SHORT, reason_on_tile
 
 TURNS = (-60.0, -35.0, 0.0, 35.0, 60.0)
 NUM_PHOTOS = 12

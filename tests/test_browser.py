@@ -259,11 +259,15 @@ def write_captions_by_hand(page, project):
 
 
 def find_and_replace(page, project, items):
-    page.get_by_role("button", name="Find and replace in all captions").click()
-    page.locator("#find-text textarea, #find-text input").fill("blue coat")
-    page.locator("#replace-text textarea, #replace-text input").fill("red hat")
-    page.click("#replace-button")
-    expect(page.locator("#studio-notice")).to_contain_text("Replaced in 8 captions")
+    """In the list of captions, with a look at what would change first."""
+    page.locator(".caption-switch button", has_text="Captions").click()
+    page.locator("#bulk-edit summary").click()
+    page.locator("#bulk-find").fill("blue coat")
+    page.locator("#bulk-text").fill("red hat")
+    expect(page.locator("#bulk-apply")).to_have_text("Change these 8 captions")
+    page.click("#bulk-apply")
+    expect(page.locator("#studio-notice")).to_contain_text("Changed 8 captions")
+    page.locator(".caption-switch button", has_text="Pictures").click()
     expect(page.locator("#caption-text")).to_have_value(re.compile("red hat"))
     expect(page.locator("#undo")).to_contain_text("Replacement in 8 captions")
     page.click("#undo")

@@ -1,5 +1,6 @@
 """Import: what comes in, in which shape, and what hostile or broken files get instead: a sentence, and nothing else is lost."""
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -17,7 +18,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from studio.config import DataConfig
 from studio.data import dataset, limits
+from studio.data.buckets import choose_bucket
 from studio.data.importer import import_media
 from studio.data.incoming.survey import survey
 from studio.data.records import portable_name
@@ -140,12 +143,22 @@ def test_colours_of_a_wide_gamut_profile_are_brought_to_srgb(project, tmp_path):
 
 
 def test_a_very_large_photo_is_scaled_down_and_its_original_kept(project, tmp_path, monkeypatch):
-    monkeypatch.setattr(limits, "MAX_PHOTO_SIDE", 200)
+    monkeypatch.setattr(limits, "MAX_TRAINED_PIXELS", 200 * 100)
     for name in ("large.jpg", "large.png"):
         item = one_item(project, save(tmp_path / name, halves((900, 300 + len(name)))))
-        assert (item.width, item.height) == (200, round((300 + len(name)) * 200 / 900))
+        assert 0.97 * 200 * 100 < item.width * item.height <= 200 * 100 and abs(item.width / item.height - 900 / (300 + len(name))) < 0.03
         with Image.open(project.originals_dir / item.original) as original:
             assert original.width == 900
+
+
+def test_the_copy_of_a_photo_is_as_large_as_training_takes_at_most():
+    most = next(field for field in dataclasses.fields(DataConfig) if field.name == "photo_size").metadata["setting"].maximum
+    assert most**2 == limits.MAX_TRAINED_PIXELS
+    for width, height in ((4000, 3000), (2600, 5100)):  # at the largest setting, training takes from the copy what it would of the original
+        scale = (limits.MAX_TRAINED_PIXELS / (width * height)) ** 0.5
+        copy = int(width * scale), int(height * scale)
+        of_both = [choose_bucket(*size, most, 32) for size in ((width, height), copy)]
+        assert max(abs(a - b) for a, b in zip(*of_both)) <= 32
 
 
 def test_content_decides_and_not_the_extension(project, tmp_path, media):
@@ -598,7 +611,8 @@ def test_captions_chosen_with_photos_of_equal_names_go_by_their_folder(project, 
 
 
 def three_photos(folder):
-    for number, name in enumerate("abc"):
+    """After two that come first: while one file is taken in, those right behind it are in the project already."""
+    for number, name in enumerate(("0", "1", "a", "b", "c")):
         save(folder / f"{name}.png", halves((96, 64 + number)))
     return folder
 
@@ -611,22 +625,22 @@ def at(name, act):
 
 def test_a_file_that_vanishes_in_the_middle_is_named_and_the_others_come_in(project, tmp_path):
     folder = three_photos(tmp_path / "in")
-    result = import_media(project, [folder], report=at("a.png", (folder / "b.png").unlink))
-    assert len(result.added) == 2 and [name for name, _ in result.rejected] == ["in/b.png"]
+    result = import_media(project, [folder], report=at("0.png", (folder / "b.png").unlink))
+    assert len(result.added) == 4 and [name for name, _ in result.rejected] == ["in/b.png"]
     assert "is not there any more" in result.rejected[0][1]
 
 
 def test_a_file_that_becomes_a_folder_is_named_and_the_others_come_in(project, tmp_path):
     folder = three_photos(tmp_path / "in")
-    result = import_media(project, [folder], report=at("a.png", lambda: ((folder / "b.png").unlink(), (folder / "b.png").mkdir())))
-    assert len(result.added) == 2 and [name for name, _ in result.rejected] == ["in/b.png"]
+    result = import_media(project, [folder], report=at("0.png", lambda: ((folder / "b.png").unlink(), (folder / "b.png").mkdir())))
+    assert len(result.added) == 4 and [name for name, _ in result.rejected] == ["in/b.png"]
 
 
 def test_a_caption_that_vanishes_while_photos_come_in_is_kept(project, tmp_path):
     folder = three_photos(tmp_path / "in")
     (folder / "b.txt").write_text("ohwx, a person", encoding="utf-8")
-    result = import_media(project, [folder], report=at("a.png", (folder / "b.txt").unlink))
-    assert len(result.added) == 3 and [item.caption for item in dataset.list_items(project)] == ["", "ohwx, a person", ""]
+    result = import_media(project, [folder], report=at("0.png", (folder / "b.txt").unlink))
+    assert len(result.added) == 5 and [item.caption for item in dataset.list_items(project)] == ["", "", "", "ohwx, a person", ""]
 
 
 @pytest.mark.parametrize("change", ["gone", "damaged", "another"])
@@ -644,8 +658,8 @@ def test_an_archive_that_changes_in_the_middle_ends_nothing(project, tmp_path, c
             with zipfile.ZipFile(path, "w") as archive:
                 archive.write(folder / "c.png", "y.png")
 
-    result = import_media(project, [folder], report=at("a.png", spoil))
-    assert len(result.added) == 3 and [name for name, _ in result.rejected] == ["in/b2.zip/x.png"]
+    result = import_media(project, [folder], report=at("0.png", spoil))
+    assert len(result.added) == 5 and [name for name, _ in result.rejected] == ["in/b2.zip/x.png"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pipes in folders and no /proc")
@@ -671,7 +685,7 @@ def test_a_folder_that_may_not_be_opened_is_named_and_the_others_come_in(project
     folder = three_photos(tmp_path / "in")
     (folder / "private").mkdir(mode=0)
     result = import_media(project, [folder])
-    assert len(result.added) == 3 and [name for name, _ in result.rejected] == ["in/private"]
+    assert len(result.added) == 5 and [name for name, _ in result.rejected] == ["in/private"]
 
 
 def test_the_command_names_each_file_that_it_leaves_out(project, media, tmp_path):

@@ -202,7 +202,7 @@ def test_a_profile_has_one_eye_and_every_sketch_stays_in_its_picture():
 
 
 def test_arrows_walk_the_pictures_and_stop_at_their_ends():
-    found = run(source("shared.js", "grid/keys.js"), *[f"placeAfter('{key}', {place}, 10, 4)" for key, place in STEPS])
+    found = run(source("shared.js", "grid/picture_keys.js"), *[f"placeAfter('{key}', {place}, 10, 4)" for key, place in STEPS])
     assert found == [4, 0, 6, 1, 9, 0, 9, 5]
 
 
@@ -212,7 +212,7 @@ STEPS = [("ArrowRight", 3), ("ArrowLeft", 0), ("ArrowDown", 2), ("ArrowUp", 5), 
 def test_one_key_decides_about_the_chosen_picture_and_no_key_about_none():
     item = "{ id: '0007', version: 'abc' }"
     keep, out, undo, other, nobody = run(
-        source("shared.js", "grid/keys.js"),
+        source("shared.js", "grid/picture_keys.js"),
         f"decisionOf('k', {item})",
         f"decisionOf('x', {item})",
         "decisionOf('u', null)",

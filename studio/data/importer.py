@@ -4,8 +4,10 @@ import errno
 import logging
 import re
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +27,8 @@ from studio.errors import Problem, is_disk_full
 from studio.workspace import Project
 
 log = logging.getLogger(__name__)
+NUM_AT_ONCE = 2  # photos that are made ready beside the one that is taken in
+LARGE_BYTES = 32 * 1024**2  # a file from which on one at a time is enough for the memory
 _SPARE_BYTES = 256 * 1024**2  # left free on the disk
 _TRIGGER_PLACEHOLDER = re.compile(
     r"\[(?:trigger|name)\]|\{trigger\}|<trigger>", re.IGNORECASE
@@ -77,15 +81,61 @@ def import_media(
 
 
 def _import_all(taking: _Import, todo: Sequence[Source], report: Callable[..., None]) -> bool:
-    """Take in one file after the other; whether it was stopped."""
-    for number, source in enumerate(todo):
-        if taking.should_stop():
-            return True
-        report("progress", stage="import", done=number, total=len(todo), unit="files", message=source.name)
-        with _explain_full_disk(number, len(todo)):
-            if not _import_one(taking, source):
+    """Take in one file after the other, while the photos that follow are made ready; whether it was stopped."""
+    with ThreadPoolExecutor(NUM_AT_ONCE, "photo") as pool:
+        for number, coming in enumerate(_made_ready(taking, todo, pool)):
+            if taking.should_stop():
                 return True
+            report("progress", stage="import", done=number, total=len(todo), unit="files", message=coming.source.name)
+            with _explain_full_disk(number, len(todo)):
+                if not _import_one(taking, coming):
+                    return True
     return False
+
+
+@dataclass(frozen=True)
+class _Coming:
+    """A file on its way in. known: the item that has its content already; ready: its training copy; error: why it can't be taken in."""
+
+    source: Source
+    folder: Path
+    known: str = ""
+    sha256: str = ""
+    ready: "Future[tuple[Path, MediaFacts]] | None" = None
+    error: Exception | None = None
+
+    @property
+    def original(self) -> Path:
+        return self.folder / "original"
+
+
+def _made_ready(taking: _Import, todo: Sequence[Source], pool: ThreadPoolExecutor) -> Iterator[_Coming]:
+    """Each file in order; the photos behind it are decoded meanwhile, by libraries that let other threads run."""
+    ahead: deque[_Coming] = deque()
+    for number, source in enumerate(todo):
+        ahead.append(_begin(taking, source, taking.folder / str(number), pool))
+        if len(ahead) > NUM_AT_ONCE:
+            yield ahead.popleft()
+    yield from ahead
+
+
+def _begin(taking: _Import, source: Source, folder: Path, pool: ThreadPoolExecutor) -> _Coming:
+    """Copy a file into the project, and have its training copy made. What goes wrong is told when its turn comes."""
+    coming = _Coming(source, folder)
+    if source.reason:
+        return coming
+    try:
+        if known := taking.intake.find(source.sha256()):
+            return replace(coming, known=known)
+        _check_free_space(taking.project, source.size())
+        folder.mkdir()
+        coming = replace(coming, sha256=taking.archives.copy(source.found, coming.original))
+        if source.name in taking.captions_only:
+            return coming
+        is_photo = source.size() < LARGE_BYTES and media.sniff_file(coming.original) == "photo" and not is_animation(coming.original)
+        return replace(coming, ready=pool.submit(_prepare, coming.original, taking) if is_photo else None)
+    except Exception as e:
+        return replace(coming, error=e)
 
 
 def _answered(found: Sequence[Source], earlier: ImportReport) -> tuple[list[Source], frozenset[str]]:
@@ -107,14 +157,15 @@ def _taken_up(earlier: ImportReport, result: ImportReport) -> ImportReport:
     )
 
 
-def _import_one(taking: _Import, source: Source) -> bool:
+def _import_one(taking: _Import, coming: _Coming) -> bool:
     """Take one file in, or note why not; False if it was stopped on the way."""
-    name, result = _shown(source.name), taking.result
+    source, result = coming.source, taking.result
+    name = _shown(source.name)
     if source.reason:
         result.rejected.append(FileNote(name, source.reason))
         return True
     try:
-        item_id, known = _take_in(taking, source)
+        item_id, known = _take_in(taking, coming)
         if not known and not item_id:
             return True
         if known:
@@ -135,29 +186,26 @@ def _import_one(taking: _Import, source: Source) -> bool:
         log.exception("%s could not be taken in", name)
         result.rejected.append(FileNote(name, f"the studio could not take it in ({type(e).__name__}); the log says more"))
     finally:
-        for leftover in taking.folder.iterdir():
-            with suppress(PermissionError):  # Windows: a virus scanner is still looking at it; the folder goes at the end
-                leftover.unlink(missing_ok=True)
+        shutil.rmtree(
+            coming.folder, ignore_errors=True
+        )  # Windows: a virus scanner is still looking at it; the folder above goes at the end
     return True
 
 
-def _take_in(taking: _Import, source: Source) -> tuple[str, str]:
+def _take_in(taking: _Import, coming: _Coming) -> tuple[str, str]:
     """(id of the new item, ""), ("", id of the item that has the same content), or ("", "") if only captions were to come in."""
-    project, original = taking.project, taking.folder / "original"
-    if known := taking.intake.find(source.sha256()):
-        _caption_known(taking, source, known)
-        return "", known
-    _check_free_space(project, source.size())
-    sha256 = taking.archives.copy(source.found, original)
-    if known := taking.intake.find(sha256):
+    source = coming.source
+    if coming.error:
+        raise coming.error
+    if known := coming.known or taking.intake.find(coming.sha256):
         _caption_known(taking, source, known)
         return "", known
     if source.name in taking.captions_only:
         return "", ""
-    ready, facts = _prepare(original, taking)
+    ready, facts = coming.ready.result() if coming.ready else _prepare(coming.original, taking)
     caption, *others = _captions(taking, source) or [""]
     new = NewMedia(
-        media=ready, facts=facts, original=original, original_name=source.file_name(), original_sha256=sha256, caption=caption,
+        media=ready, facts=facts, original=coming.original, original_name=source.file_name(), original_sha256=coming.sha256, caption=caption,
         caption_source="imported", other_captions=tuple(others),
     )  # fmt: skip
     return taking.intake.add(new)
@@ -179,10 +227,10 @@ def _caption_known(taking: _Import, source: Source, item_id: str) -> None:
 def _prepare(original: Path, taking: _Import) -> tuple[Path, MediaFacts]:
     """Make the dataset's copy of an original, beside it."""
     if media.sniff_file(original) == "clip" or is_animation(original):
-        ready = taking.folder / "ready.mp4"
+        ready = original.with_name("ready.mp4")
         return ready, transcode.prepare_clip(original, ready, taking.should_stop).media()
-    ready = taking.folder / "ready.jpg"
-    image = photos.load_photo(original, max_side=limits.MAX_PHOTO_SIDE)
+    ready = original.with_name("ready.jpg")
+    image = photos.load_photo(original, max_pixels=limits.MAX_TRAINED_PIXELS)
     photos.write_photo(image, ready)
     return ready, MediaFacts(kind="photo", width=image.width, height=image.height)
 

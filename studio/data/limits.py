@@ -8,7 +8,10 @@ MAX_FOLDER_DEPTH = 16
 
 MAX_PHOTO_BYTES = 200 * 1024**2
 MAX_PHOTO_PIXELS = 150_000_000  # a 150-megapixel camera; 30,000 x 30,000 is six times that
-MAX_PHOTO_SIDE = 4096  # larger photos are scaled down for training; the original is kept as it is
+MAX_PHOTO_SIDE = 4096  # a larger picture is never shown
+MAX_TRAINED_PIXELS = (
+    2048**2
+)  # of the dataset's copy of a photo: no training takes more (DataConfig.photo_size); the original is kept as it is
 MIN_PHOTO_SIDE = 32
 
 MAX_CLIP_BYTES = 4 * GB

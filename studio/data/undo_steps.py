@@ -72,9 +72,7 @@ def change_caption(records: dict[str, Record], item: Item, text: str, source: st
     """Note in an item's record that a caption is about to be written; the change that takes it back. by: who wrote it, if a captioner did."""
     found = find_bytes(item.path, item.caption)
     note_caption(records, item, text, source, by)
-    return CaptionChange(
-        id=item.id, before=item.caption, source=item.caption_source, by=item.caption_by, after=text_key(text), found=found
-    )
+    return CaptionChange(id=item.id, before=item.caption, source=item.caption_source, by=item.caption_by, after=text_key(text), found=found)
 
 
 def note_caption(records: dict[str, Record], item: Item, text: str, source: str, by: Authorship | None = None) -> None:

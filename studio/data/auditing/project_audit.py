@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from studio.data import dataset
+from studio.data import dataset, records
+from studio.data.auditing.alike import group_outfits, group_places
 from studio.data.auditing.audit import audit
 from studio.data.auditing.finding import About, Finding
 from studio.data.auditing.spelling import traces_in
 from studio.data.captions.rules import check_caption, class_prompt
 from studio.data.item_record import Item
+from studio.data.looking.looks import looks_file, looks_of
 from studio.data.remarks import Remark
 from studio.facts import Facts
 from studio.models.files.prompt_length import PromptReader, find_prompt_reader
@@ -39,11 +41,13 @@ class Stamp(NamedTuple):
     version: dataset.Version
     words: tuple[str, str, str]
     reader: PromptReader | None
+    looks: tuple[int, ...]  # of the file that holds them
 
 
 def stamp_of(project: Project) -> Stamp:
     facts = project.facts()
-    return Stamp(project, dataset.version(project), (facts.trigger, facts.class_noun, facts.name), find_reader(project))
+    words = (facts.trigger, facts.class_noun, facts.name)
+    return Stamp(project, dataset.version(project), words, find_reader(project), records.stamp(looks_file(project)))
 
 
 def audit_project(project: Project) -> list[Finding]:
@@ -52,8 +56,18 @@ def audit_project(project: Project) -> list[Finding]:
 
 
 def about_project(project: Project) -> About:
-    facts = project.facts()
-    return About(trigger=facts.trigger, class_noun=facts.class_noun, name=facts.name, reader=find_reader(project))
+    """With what was seen in the pictures, as far as somebody looked."""
+    facts, measured = project.facts(), looks_of(project)
+    looks = {item.id: measured[item.sha256][0] for item in dataset.list_items(project) if measured.get(item.sha256)}
+    return About(
+        trigger=facts.trigger,
+        class_noun=facts.class_noun,
+        name=facts.name,
+        looks=looks,
+        places=group_places(looks),
+        outfits=group_outfits(looks),
+        reader=find_reader(project),
+    )
 
 
 def find_reader(project: Project) -> PromptReader | None:

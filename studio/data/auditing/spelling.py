@@ -1,6 +1,7 @@
 """The trigger as it is mistyped: another case, a slip or two, glued to a word; and the person's name, which class prompts would keep."""
 
 import collections
+import functools
 import re
 from collections.abc import Iterator, Sequence
 
@@ -116,6 +117,7 @@ def traces_in(class_prompt: str, about: About) -> list[str]:
     return [*dict.fromkeys(words), *(name for name in names_of(about) if whole_word(name, any_case=True).search(class_prompt))]
 
 
+@functools.lru_cache(maxsize=65_536)
 def is_slip(word: str, trigger: str) -> bool:
     """Whether a word is the trigger with a slip: a letter added, lost or changed, two neighbours swapped; in a long one two of these, in a short
     one the same letters in another order."""

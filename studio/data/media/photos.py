@@ -2,6 +2,7 @@
 
 import functools
 import io
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,12 +35,16 @@ _UPRIGHT = {
 }
 
 
-def load_photo(path: Path, max_side: int | None = None) -> Image.Image:
-    """A PIL image, RGB and upright, of a photo in any supported format; scaled down to `max_side` if given.
+def load_photo(path: Path, max_side: int | None = None, max_pixels: int | None = None) -> Image.Image:
+    """A PIL image, RGB and upright, of a photo in any supported format; scaled down to `max_side` or to `max_pixels` in all if given.
 
     Transparent parts become white, of several pictures it is the first. ValueError says why a file can't be used.
     """
-    return _in_words(_decode, path, max_side)
+    image = _in_words(_decode, path, max_side)
+    if max_pixels and image.width * image.height > max_pixels:
+        scale = math.sqrt(max_pixels / (image.width * image.height))
+        image = image.resize((max(1, int(image.width * scale)), max(1, int(image.height * scale))), Image.Resampling.LANCZOS)
+    return image
 
 
 def _in_words(decode: Callable[[Path, Any], Answer], path: Path, side: int | None) -> Answer:

@@ -1,53 +1,130 @@
-"""What the audit says about all captions together: each finding with what would mend it."""
+"""What the audit says about all captions together: each finding with its cause, and what would mend it."""
 
 import functools
+import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from studio.data.auditing.finding import Finding
+from studio.data import dataset
+from studio.data.auditing.finding import CAPTIONS, FUSED, PHOTOS, TRAIT, Finding
 from studio.data.auditing.project_audit import Stamp, audit_project, stamp_of
 from studio.data.captions.rules import NO_CAPTION
+from studio.data.item_record import Item
 from studio.ui import formatting as f
+from studio.ui.dataset.view import media_address
 from studio.ui.views import View
 from studio.workspace import Project
 
-MOST_FINDINGS = 12
+log = logging.getLogger(__name__)
+LARGE = 600  # files of a dataset, captions counted: fewer are looked over at once
+MOST_DETAILS = 4  # sentences about single items that stand with a finding
+MOST_PICTURES = 8
+CAUSES = {PHOTOS: "change photos", CAPTIONS: "change captions", TRAIT: "your choice"}  # in a word, on the finding
 
 
 @dataclass(frozen=True)
 class Told(View):
-    """What is said of several captions. about: which ones, where they are few."""
+    """One finding. key: goes back with its buttons; cause: in a word, or ""; edit, show: words of the buttons, or "" for none."""
 
+    key: str
     text: str
+    fix: str
+    cause: str
     about: str
+    details: tuple[str, ...]
+    more: int  # details that are only counted
+    pictures: tuple[str, ...]
+    edit: str
+    show: str
+    shows_first: bool  # looking at the pictures is what helps most
 
 
 @dataclass(frozen=True)
 class Findings(View):
-    """What the audit says about all captions together, and what to do about it."""
-
     title: str
     findings: tuple[Told, ...]
-    fixes: tuple[str, ...]
 
 
 def read_findings(project: Project | None) -> Findings | None:
     """None where there is nothing to say; a missing caption is said by "Next" already."""
     found = [finding for finding in find_all(project) if finding.code != NO_CAPTION] if project else []
-    if not found:
+    if not found or project is None:
         return None
-    lines = tuple(Told(finding.message, named(finding.items)) for finding in found[:MOST_FINDINGS])
-    return Findings(f"{f.count(len(found), 'remark')} about the captions", lines, tuple(dict.fromkeys(finding.fix for finding in found)))
+    items = {item.id: item for item in dataset.list_items(project)}
+    pictures = [[items[item_id] for item_id in finding.items if item_id in items] for finding in found]
+    told = tuple(describe(project, finding, shown) for finding, shown in zip(found, pictures))
+    return Findings(f"{f.count(len(found), 'remark')} about the captions", told)
+
+
+def describe(project: Project, finding: Finding, items: Sequence[Item]) -> Told:
+    is_of_photos = finding.cause == PHOTOS
+    return Told(
+        key=finding.key,
+        text=finding.message,
+        fix=finding.fix,
+        cause=CAUSES.get(finding.cause, ""),
+        about=named(finding.items) if finding.code != FUSED else "",
+        details=tuple(f"{detail.about}: {detail.words}" for detail in finding.details[:MOST_DETAILS]),
+        more=max(0, len(finding.details) - MOST_DETAILS),
+        pictures=tuple(media_address(project, "thumbnails", item) for item in items[:MOST_PICTURES]) if is_of_photos else (),
+        edit="Edit these captions" if finding.edit else "",
+        show=words_of_show(is_of_photos) if items else "",
+        shows_first=is_of_photos or not finding.edit,
+    )
+
+
+def words_of_show(is_of_photos: bool) -> str:
+    return "Show these photos" if is_of_photos else "Show them"
 
 
 def find_all(project: Project) -> tuple[Finding, ...]:
-    """Every finding, looked for anew only when something changed that it follows from."""
-    return _find_all(stamp_of(project))
+    """Every finding, looked for anew only when something changed that it follows from. In a large set that takes a moment: until then what was
+    found before stands, so that the page waits for nothing."""
+    stamp = stamp_of(project)
+    before = _known().get(project)
+    if before and before.stamp == stamp:
+        return before.findings
+    if len(stamp.version[2]) > LARGE:
+        _look_in_background(stamp)
+        return before.findings if before else ()
+    found = Found(stamp, tuple(audit_project(project)))
+    _known()[project] = found
+    return found.findings
 
 
-@functools.lru_cache(maxsize=4)
-def _find_all(stamp: Stamp) -> tuple[Finding, ...]:
-    return tuple(audit_project(stamp.project))
+@dataclass(frozen=True)
+class Found:
+    stamp: Stamp
+    findings: tuple[Finding, ...]
+
+
+@functools.cache
+def _known() -> dict[Project, Found]:
+    return {}
+
+
+@functools.cache
+def _looking() -> set[Project]:
+    """Projects that a thread is looking at."""
+    return set()
+
+
+def _look_in_background(stamp: Stamp) -> None:
+    """Look in a thread of its own, one for a project."""
+    if stamp.project in _looking():
+        return
+    _looking().add(stamp.project)
+
+    def look() -> None:
+        try:
+            _known()[stamp.project] = Found(stamp, tuple(audit_project(stamp.project)))
+        except (OSError, ValueError) as error:  # the project is being changed or deleted: the next look says what is wrong
+            log.info("the captions could not be looked over: %s", error)
+        finally:
+            _looking().discard(stamp.project)
+
+    threading.Thread(target=look, daemon=True).start()
 
 
 def named(ids: Sequence[str]) -> str:

@@ -22,14 +22,13 @@ from studio.errors import Problem
 from studio.jobs.kinds.import_media import ImportJob
 from studio.models.catalogue import link_model, models_to_choose
 from studio.ui import actions, download_view, uploads
-from studio.ui import formatting as f
 from studio.ui.components import component
-from studio.ui.dataset import audit_view, captioning
+from studio.ui.dataset import caption_desk, captioning
 from studio.ui.dataset import job_results as results_view
 from studio.ui.dataset import view as dataset_view
-from studio.ui.dataset.choices import is_choice
-from studio.ui.dataset.closer_look import ALONE, CLOSER
-from studio.ui.dataset.people_view import say_somebody_else, say_who_is_meant
+from studio.ui.dataset.pictures.choices import is_choice
+from studio.ui.dataset.pictures.closer_look import ALONE, CLOSER
+from studio.ui.dataset.pictures.people_view import say_somebody_else, say_who_is_meant
 from studio.ui.dataset.view import Place, look_at
 from studio.ui.drop import Drop
 from studio.ui.settings_form import check_limits, parse, place_field
@@ -51,28 +50,21 @@ def build(page: Page) -> None:
             fold = build_import(page)
             build_results(page, place)
             coverage = build_coverage(page, place)
+            caption_desk.build(page, ID)
             grid = build_grid(page, place)
         with gr.Column(scale=2, min_width=0, elem_id="viewer-column"):
             viewer = build_viewer(page, place)
-    build_findings(page)
     page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
     page.reads(lambda project: [dataset_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
     page.reads(read_pictures, [fold, coverage, grid, viewer], [place], tab=ID)
     with gr.Row(elem_classes="folded"):
         build_caption_settings(page)
-        build_find_and_replace(page)
         build_person(page)
 
 
 def read_pictures(project: Project | None, place: Place) -> list[Any]:
     is_empty, *pictures = dataset_view.read_pictures(project, place)
     return [gr.update(open=is_empty), *pictures]
-
-
-def build_findings(page: Page) -> None:
-    """What the audit says about all captions together."""
-    findings = component("findings", elem_id="findings")
-    page.reads(lambda project: [audit_view.read_findings(project)], [findings], tab=ID)
 
 
 def build_captioner(page: Page) -> None:
@@ -290,21 +282,6 @@ def read_caption_choice(project: Project | None) -> list[Any]:
         return [None, None]
     settings = actions.caption_settings(project)
     return [settings.style, settings.max_new_tokens]
-
-
-def build_find_and_replace(page: Page) -> None:
-    with gr.Accordion("Find and replace in all captions", open=False, elem_id="find-and-replace", elem_classes="fold"):
-        with gr.Row(equal_height=True):
-            find = gr.Textbox(label="Find", elem_id="find-text")
-            new = gr.Textbox(label="Replace with", elem_id="replace-text")
-        whole = gr.Checkbox(True, label="Whole words only", elem_id="whole-words")
-        button = gr.Button("Replace in all captions", elem_id="replace-button")
-    page.acts(button.click, find_and_replace, [find, new, whole])
-
-
-def find_and_replace(project: Project, find: str, new: str, whole_words: bool) -> str:
-    count = dataset.replace_in_captions(project, find or "", new or "", bool(whole_words))
-    return f"Replaced in {f.count(count, 'caption')}; Undo takes it back." if count else f"No caption contains “{find}”."
 
 
 def build_person(page: Page) -> None:

@@ -22,14 +22,14 @@ from studio.training.material import learnable, why_nothing_to_learn
 from studio.ui import actions, download_view, views
 from studio.ui import formatting as f
 from studio.ui.actions import find_button
-from studio.ui.dataset import choices
-from studio.ui.dataset.board_view import Coverage
-from studio.ui.dataset.choices import SHOWN, by_what_they_show, describe_choice
-from studio.ui.dataset.closer_look import look_closer, photo_sizes
-from studio.ui.dataset.media_addresses import BY_A_PERSON, media_address
-from studio.ui.dataset.people_view import read_coverage
-from studio.ui.dataset.reasons import reason_on_tile
-from studio.ui.dataset.viewer_view import SOURCES, Viewer, describe_media, doubts_of
+from studio.ui.dataset.pictures import choices
+from studio.ui.dataset.pictures.board_view import Coverage
+from studio.ui.dataset.pictures.choices import SHOWN, by_what_they_show, describe_choice
+from studio.ui.dataset.pictures.closer_look import look_closer, photo_sizes
+from studio.ui.dataset.pictures.media_addresses import BY_A_PERSON, media_address
+from studio.ui.dataset.pictures.people_view import read_coverage
+from studio.ui.dataset.pictures.reasons import reason_on_tile
+from studio.ui.dataset.pictures.viewer_view import SOURCES, Viewer, describe_media, doubts_of
 from studio.ui.views import NextStep, View
 from studio.workspace import Project
 
@@ -49,7 +49,7 @@ class Place:
 
     item: str = ""  # the chosen picture
     page: int = 0
-    show: str = "all"  # the choice, as of studio.ui.dataset.choices
+    show: str = "all"  # the choice, as of studio.ui.dataset.pictures.choices
 
 
 @dataclass(frozen=True)

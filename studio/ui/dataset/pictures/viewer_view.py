@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from studio.data import remarks as said
 from studio.data.item_record import Item
-from studio.ui.dataset.closer_look import Closer
+from studio.ui.dataset.pictures.closer_look import Closer
 from studio.ui.views import View
 
 SOURCES = {"hand": "written by you", "auto": "written by the studio", "imported": "came with the file", "": "not written yet"}

@@ -9,8 +9,17 @@ from studio.data.people.answers import choose_group, point_of
 from studio.data.people.who import FaceRef, Group, People
 from studio.errors import Problem
 from studio.ui import formatting as f
-from studio.ui.dataset.board_view import TONES, BoardView, Coverage, FaceView, GroupView, PeopleView, describe_board, describe_findings_of
-from studio.ui.dataset.media_addresses import face_address, media_address
+from studio.ui.dataset.pictures.board_view import (
+    TONES,
+    BoardView,
+    Coverage,
+    FaceView,
+    GroupView,
+    PeopleView,
+    describe_board,
+    describe_findings_of,
+)
+from studio.ui.dataset.pictures.media_addresses import face_address, media_address
 from studio.workspace import Project
 
 MOST_GROUPS = 4  # the rest is counted

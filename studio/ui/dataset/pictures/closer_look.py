@@ -22,7 +22,7 @@ from studio.data.media.thumbnails import version_of
 from studio.data.people.around import box_around
 from studio.data.people.who import CANT_TELL, LOOK, NOBODY, PERSON, STRANGER, Seen
 from studio.data.remarks import ENOUGH
-from studio.ui.dataset.media_addresses import BY_A_PERSON, media_address
+from studio.ui.dataset.pictures.media_addresses import BY_A_PERSON, media_address
 from studio.ui.train.choice import make_plan
 from studio.ui.views import View
 from studio.workspace import Project
