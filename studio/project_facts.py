@@ -53,11 +53,14 @@ class SweepChoice(Facts):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportChoice(Facts):
-    """What the next export makes. pair: its id; "" for the one in use, else the last one."""
+    """What the next export makes. pair: its id; "" for the one in use, else the last one. strength: that its guide names, for the pair
+    strength_of alone."""
 
     to: str = "comfyui"
     pair: str = ""
     photos: bool = False  # whether a bundle holds them
+    strength: float | None = None
+    strength_of: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Shared fixtures: the workspace moves to a temporary folder, the network is closed but for loopback, the tiny base model."""
 
+import gc
 import ipaddress
 import os
 import socket
@@ -25,6 +26,13 @@ def _connect_to_loopback_only(self, address):
 
 
 socket.socket.connect = _connect_to_loopback_only
+gc.disable()  # while a million things are loaded that stay
+
+
+def pytest_collection_finish():
+    """What was loaded to collect the tests stays: looked through at each change of models, it costs more than what most tests do."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
@@ -48,3 +56,23 @@ def tiny_base(tmp_path_factory):
 @pytest.fixture
 def media():
     return Path(__file__).parent / "media"
+
+
+# -- browser tests; the kit skips whoever loads it where there is no browser, so that it is not loaded above
+
+
+@pytest.fixture(scope="session")
+def _studio_of_all(tmp_path_factory):
+    from browser_kit import shared_studio
+
+    with shared_studio(tmp_path_factory.mktemp("browser é")) as shared:
+        yield shared
+
+
+@pytest.fixture
+def shared(_studio_of_all):
+    """A studio without persons: its start takes longer than most tests. What a test makes in its workspace is gone after it."""
+    from browser_kit import as_found
+
+    with as_found(_studio_of_all.workspace):
+        yield _studio_of_all

@@ -53,7 +53,33 @@ def lines(*rows: dict) -> str:
     return "\n".join(json.dumps(row) for row in rows)
 
 
+KOHYA_TOML = """
+[[datasets]]
+  [[datasets.subsets]]
+  image_dir = 'C:\\train\\photos'
+  class_tokens = "ohwx woman"
+  [[datasets.subsets]]
+  image_dir = 'C:\\train\\friends'
+  is_reg = true
+"""
+
 CONVENTIONS = {
+    "kohya, its list says which folder is of others": Convention(
+        with_captions("photos/1.jpg", "friends/2.jpg") | {"dataset.toml": KOHYA_TOML},
+        captions("photos/1.jpg"), out={"friends/2.jpg", "friends/2.txt", "dataset.toml"}, texts=1,
+    ),
+    "diffusion-pipe, its list says which folder holds masks": Convention(
+        with_captions("photos/1.jpg") | {
+            "greys/1.jpg": PHOTO, "dataset.toml": '[[directory]]\npath = "/mnt/d/photos"\nmask_path = "/mnt/d/greys"\n',
+        },
+        captions("photos/1.jpg"), out={"greys/1.jpg", "dataset.toml"}, texts=1,
+    ),
+    "musubi, its list says which folder guides": Convention(
+        with_captions("photos/1.jpg", "extra/1.jpg") | {
+            "set.toml": '[[datasets]]\nimage_directory = "photos"\ncontrol_directory = "extra"\ncache_directory = "photos"\n',
+        },
+        captions("photos/1.jpg"), out={"extra/1.jpg", "extra/1.txt", "set.toml"}, texts=1,
+    ),
     "kohya, regularisation": Convention(
         with_captions("img/10_ohwx woman/1.jpg", "img/10_ohwx woman/2.jpg", "reg/1_woman/1.jpg"),
         captions("img/10_ohwx woman/1.jpg", "img/10_ohwx woman/2.jpg"),

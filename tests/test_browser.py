@@ -1,45 +1,42 @@
 """The whole journey in a real browser: what a person does, and what they see."""
+# ruff: noqa: F401, F811 (browser is a fixture)
 
 import contextlib
-import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from browser_kit import (  # some for other files, which have them from here
+    CHROMIUM,
+    FLAGS,
+    JOB_MS,
+    LOOK_MS,
+    ROOT,
+    as_found,
+    browser,
+    caption_on_disk,
+    choose_project,
+    expect,
+    free_port,
+    make_person,
+    open_tab,
+    running_studio,
+    start_studio,
+    stop_jobs,
+    stop_studio,
+    wait_until,
+    window,
+)
 from comfy_kit import HIGH, make_project, make_whole_comfyui, pair_of
 from comfyui_kit import make_true_comfyui
 from comparison_kit import LANDSCAPE, PORTRAIT, make_comparison
 
-from studio.data.dataset import set_caption
-from studio.data.importer import import_media
 from studio.evaluation.report import write_report
 from studio.models.preset import model_preset
 from studio.project_facts import ChosenPair, Permission
-from studio.tiny.demo_project import was_made
 from studio.workspace import Workspace
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-if not CHROMIUM:
-    pytest.skip("no Chromium on this computer; install Debian's package chromium to run the browser tests", allow_module_level=True)
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; it is in tests/requirements.txt")
-
-ROOT = Path(__file__).resolve().parent.parent
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-JOB_MS = 150_000  # a job on two slow cores
-PAGE_MS = 90_000  # until the page has come, while other tests use the cores
-playwright.expect.set_options(timeout=30_000)
 PHOTOS = tuple(f"{name}_{n}.jpg" for name in ("person_a", "person_b", "impostor") for n in (1, 2)) + ("astronaut.png", "bigbuckbunny.mp4")
 STEPS = 20
 
@@ -47,77 +44,8 @@ STEPS = 20
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory):
     """(address, workspace) of a studio started as a person starts it."""
-    home, port = tmp_path_factory.mktemp("studio home é"), free_port()
-    process = start_studio(home, port)
-    try:
-        yield f"http://127.0.0.1:{port}", Workspace(home)
-    finally:
-        stop_jobs(Workspace(home))
-        stop_studio(process)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def start_studio(home, port):
-    command = [sys.executable, "app.py", "--port", str(port), "--no-browser", "--home", str(home)]
-    with open(home / "studio.log", "ab") as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "2"}
-        )
-    try:
-        wait_for_port(port, process, home / "studio.log")
-        wait_for_demo(Workspace(home), process)
-    except BaseException:
-        stop_studio(process)
-        raise
-    return process
-
-
-def stop_studio(process):
-    process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(10)
-    process.kill()
-    process.wait()
-
-
-def wait_for_port(port, process, log):
-    for _ in range(600):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert process.poll() is None, log.read_text(encoding="utf-8", errors="replace")
-        time.sleep(0.1)
-    raise AssertionError("the studio did not answer")
-
-
-def wait_for_demo(workspace, process):
-    """Until every picture of the Demo has come: what a test calls the last picture must not change under it."""
-    for _ in range(1200):
-        if was_made(workspace):
-            return
-        assert process.poll() is None
-        time.sleep(0.1)
-    raise AssertionError("the project Demo was not made")
-
-
-def stop_jobs(workspace):
-    from studio.jobs import launcher, state
-
-    for job in state.list_jobs(workspace):
-        launcher.cancel(job.run_dir)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+    with running_studio(tmp_path_factory.mktemp("studio home é"), with_demo=True) as running:
+        yield running
 
 
 @pytest.fixture
@@ -125,37 +53,6 @@ def page(browser, studio):
     """A window of 1280 px, which may complain of nothing and ask nobody but the studio."""
     with window(browser, studio[0], 1280, 860) as opened:
         yield opened
-
-
-@contextlib.contextmanager
-def window(browser, address, width, height, **options):
-    context = browser.new_context(viewport={"width": width, "height": height}, **options)
-    opened, complaints = context.new_page(), []
-    opened.set_default_timeout(PAGE_MS)
-    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("request", lambda request: complaints.append(f"outside: {request.url}") if is_foreign(request.url, address) else None)
-    opened.on("response", lambda answer: complaints.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
-    try:
-        opened.goto(address)
-        opened.wait_for_selector("#next-dataset .next-step")
-        yield opened
-    finally:
-        context.close()  # a page that failed must not go on playing
-    assert not complaints
-
-
-def is_foreign(url, address):
-    return not url.startswith((address, "data:", "blob:"))
-
-
-def open_tab(page, name):
-    page.click(f"#tab-{name}-button")
-    page.wait_for_selector(f"#next-{name} .next-step", state="visible")
-
-
-def expect(locator):
-    return playwright.expect(locator)
 
 
 def test_a_person_becomes_a_compared_and_exported_pair(page, studio):
@@ -236,10 +133,6 @@ def drop_two_equal_files(page, project, media):
     for n in (1, 2):
         expect(page.locator("#last-job")).to_contain_text(f"copy ({n}).jpg is the same as item 000", timeout=JOB_MS)
     assert not [path for folder in (project.root / "uploads", project.workspace.home / "uploads") for path in folder.rglob("*.jpg")]
-
-
-def caption_on_disk(project, name):
-    return (project.dataset_dir / f"{name}.txt").read_text(encoding="utf-8").strip()
 
 
 def write_captions_by_hand(page, project):
@@ -461,10 +354,13 @@ def test_arrow_keys_walk_the_pictures_and_escape_closes_the_dialog(page):
 
 
 def test_a_closed_studio_is_told_calmly_and_the_page_is_back_with_it(browser, tmp_path):
-    port = free_port()
+    workspace, port = Workspace(tmp_path), free_port()
+    workspace.update(demo_created=True)
+    kim = make_person(workspace, "Kim", "person_a_1.jpg", "person_a_2.jpg")
     process = start_studio(tmp_path, port)
     try:
         context = browser.new_context(viewport={"width": 1280, "height": 860})
+        context.set_default_timeout(LOOK_MS)
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{port}")
         page.locator(".thumb[data-id='0002']").click()
@@ -473,62 +369,50 @@ def test_a_closed_studio_is_told_calmly_and_the_page_is_back_with_it(browser, tm
         page.wait_for_function("window.studioPulse")
         box.fill("ohwx, a person, half a senten")
         process.terminate()
-        assert process.wait(15) is not None  # an open page does not keep it
+        assert process.wait(120) is not None  # an open page does not keep it
         expect(page.locator("#studio-closed")).to_contain_text("The studio was closed. Start it again, then reload this page.")
         expect(page.locator("[data-testid=toast-body]").locator("visible=true")).to_have_count(0)
         assert "Traceback" not in (tmp_path / "studio.log").read_text(encoding="utf-8")
         process = start_studio(tmp_path, port)
         expect(page.locator("#studio-closed")).to_have_count(0)
-        caption = Workspace(tmp_path).find_project("Demo").dataset_dir / "0002.txt"
         expect(page.locator("#undo")).to_contain_text("Caption of 0002")
-        assert caption.read_text(encoding="utf-8").strip() == "ohwx, a person, half a senten"
+        assert caption_on_disk(kim, "0002") == "ohwx, a person, half a senten"
         context.close()
     finally:
         stop_studio(process)
 
 
-def test_a_damaged_project_shows_nothing_of_the_one_before_and_no_words_go_to_the_wrong_person(browser, tmp_path):
-    workspace, port = Workspace(tmp_path), free_port()
-    kim, carla = (make_person(workspace, name, photo) for name, photo in (("Kim", "person_a_1.jpg"), ("Carla", "person_b_1.jpg")))
+def test_a_damaged_project_shows_nothing_of_the_one_before_and_no_words_go_to_the_wrong_person(browser, shared):
+    kim, carla = (make_person(shared.workspace, name, photo) for name, photo in (("Kim", "person_a_1.jpg"), ("Carla", "person_b_1.jpg")))
     carla.update(base_model="wan99-future")
-    process = start_studio(tmp_path, port)
-    try:
-        with window(browser, f"http://127.0.0.1:{port}", 1280, 860) as page:
-            choose_project(page, "Kim")
-            expect(page.locator("#caption-text")).to_have_value("ohwx, Kim by a window")
-            save_while_the_page_lags_behind(page, kim, carla)
-            expect(page.locator("#caption-text")).to_have_value("ohwx, Carla by a window")
-            expect(page.locator("#studio-trouble")).to_contain_text("There is no base model named 'wan99-future'.")
-            carla.curation_file.write_bytes(b'{"items"')
-            expect(page.locator("#studio-trouble")).to_contain_text("curation.json of carla is damaged.")
-            expect(page.locator(".viewer, .thumb")).to_have_count(0)
-            page.locator("#studio-trouble").get_by_role("button", name="Choose a base model").click()
-            expect(page.locator("#base-model input")).to_have_value("wan99-future (not known here)")
-    finally:
-        stop_studio(process)
+    with window(browser, shared.address, 1280, 860) as page:
+        choose_project(page, "Kim")
+        expect(page.locator("#caption-text")).to_have_value("ohwx, Kim by a window")
+        save_while_the_page_lags_behind(page, kim, carla)
+        expect(page.locator("#caption-text")).to_have_value("ohwx, Carla by a window")
+        expect(page.locator("#studio-trouble")).to_contain_text("There is no base model named 'wan99-future'.")
+        carla.curation_file.write_bytes(b'{"items"')
+        expect(page.locator("#studio-trouble")).to_contain_text("curation.json of carla is damaged.")
+        expect(page.locator(".viewer, .thumb")).to_have_count(0)
+        page.locator("#studio-trouble").get_by_role("button", name="Choose a base model").click()
+        expect(page.locator("#base-model input")).to_have_value("wan99-future (not known here)")
 
 
-def test_files_that_arrive_late_are_taken_for_the_person_they_were_dropped_on(browser, tmp_path):
-    workspace, port = Workspace(tmp_path), free_port()
-    kim, carla = (make_person(workspace, name, photo) for name, photo in (("Kim", "person_a_1.jpg"), ("Carla", "person_b_1.jpg")))
-    process = start_studio(tmp_path, port)
-    try:
-        with window(browser, f"http://127.0.0.1:{port}", 1280, 860) as page:
-            choose_project(page, "Kim")
-            expect(page.locator("#caption-text")).to_have_value("ohwx, Kim by a window")
-            send_slowly_and_switch(page, "person_a_2.jpg", "Carla")
-            expect(page.locator("#studio-notice")).to_contain_text("Taken for Kim, where they were dropped.")
-            expect(page.locator("#caption-text")).to_have_value("ohwx, Carla by a window")
-            choose_project(page, "Kim")
-            expect(page.locator(".thumb")).to_have_count(2, timeout=JOB_MS)
-            assert len(list(kim.originals_dir.iterdir())) == 2 and len(list(carla.originals_dir.iterdir())) == 1
-            send_slowly_and_switch(page, "impostor_1.jpg", "Carla", meanwhile=lambda: shutil.rmtree(kim.root))
-            expect(page.locator("#studio-notice")).to_contain_text("The project that the files were dropped on is gone")
-            assert len(list(carla.originals_dir.iterdir())) == 1
-            assert not [path for path in (tmp_path / "uploads").rglob("*") if path.is_file()]
-    finally:
-        stop_jobs(workspace)
-        stop_studio(process)
+def test_files_that_arrive_late_are_taken_for_the_person_they_were_dropped_on(browser, shared):
+    kim, carla = (make_person(shared.workspace, name, photo) for name, photo in (("Kim", "person_a_1.jpg"), ("Carla", "person_b_1.jpg")))
+    with window(browser, shared.address, 1280, 860) as page:
+        choose_project(page, "Kim")
+        expect(page.locator("#caption-text")).to_have_value("ohwx, Kim by a window")
+        send_slowly_and_switch(page, "person_a_2.jpg", "Carla")
+        expect(page.locator("#studio-notice")).to_contain_text("Taken for Kim, where they were dropped.")
+        expect(page.locator("#caption-text")).to_have_value("ohwx, Carla by a window")
+        choose_project(page, "Kim")
+        expect(page.locator(".thumb")).to_have_count(2, timeout=JOB_MS)
+        assert len(list(kim.originals_dir.iterdir())) == 2 and len(list(carla.originals_dir.iterdir())) == 1
+        send_slowly_and_switch(page, "impostor_1.jpg", "Carla", meanwhile=lambda: shutil.rmtree(kim.root))
+        expect(page.locator("#studio-notice")).to_contain_text("The project that the files were dropped on is gone")
+        assert len(list(carla.originals_dir.iterdir())) == 1
+        assert not [path for path in (shared.workspace.home / "uploads").rglob("*") if path.is_file()]
 
 
 def send_slowly_and_switch(page, photo, name, meanwhile=lambda: None):
@@ -547,18 +431,6 @@ def send_slowly_and_switch(page, photo, name, meanwhile=lambda: None):
     request.continue_()
     page.unroute("**/gradio_api/upload?*")
     page.unroute("**/gradio_api/upload_progress?*")
-
-
-def make_person(workspace, name, photo):
-    project = workspace.create_project(name, trigger="ohwx", base_model="tiny", permission=Permission(granted=True))
-    import_media(project, [ROOT / "tests" / "media" / photo])
-    set_caption(project, "0001", f"ohwx, {name} by a window")
-    return project
-
-
-def choose_project(page, name):
-    page.locator("#project input").click()
-    page.get_by_role("option", name=name).click()
 
 
 def save_while_the_page_lags_behind(page, kim, carla):
@@ -582,30 +454,27 @@ def let_through(words):
     return route
 
 
-def test_comfyuis_folder_is_named_in_the_window_and_a_wrong_one_is_told_in_words(browser, tmp_path):
-    preset, home, port = model_preset("wan22-t2v-a14b"), tmp_path / "home", free_port()
-    project = Workspace(home).create_project(
+def test_comfyuis_folder_is_named_in_the_window_and_a_wrong_one_is_told_in_words(browser, shared, tmp_path):
+    preset = model_preset("wan22-t2v-a14b")
+    project = shared.workspace.create_project(
         "Anna", trigger="ohwx", class_noun="person", base_model="wan22-t2v-a14b", permission=Permission(granted=True)
     )
     right, wrong = make_true_comfyui(tmp_path / "Comfy UI", preset), make_true_comfyui(tmp_path / "other", preset, "i2v", in_channels=36)
-    process = start_studio(home, port)
-    try:
-        with window(browser, f"http://127.0.0.1:{port}", 1280, 860) as page:
-            open_tab(page, "train")
-            page.locator("[data-do=link]").click()
-            box, notice = page.locator("#model-folder").locator("textarea, input"), page.locator("#studio-notice")
-            box.fill(str(wrong))
-            page.click("#link-model")
-            expect(notice).to_contain_text("is an expert of WAN image-to-video 14B: it has 36 input channels")
-            box.fill(f'"{right}"')
-            page.click("#link-model")
-            expect(notice).to_contain_text("WAN 2.2 T2V A14B is ready to use. High-noise expert: wan2.2_t2v_high_noise")
-            expect(notice).to_contain_text("told by the files' names")
-            high = say_which_expert_is_which(page, right)
-            expect(notice).to_contain_text(f"High-noise expert: {high.name}")
-            choose_a_number_format(page, project)
-    finally:
-        stop_studio(process)
+    with window(browser, shared.address, 1280, 860) as page:
+        choose_project(page, "Anna")
+        open_tab(page, "train")
+        page.locator("[data-do=link]").click()
+        box, notice = page.locator("#model-folder").locator("textarea, input"), page.locator("#studio-notice")
+        box.fill(str(wrong))
+        page.click("#link-model")
+        expect(notice).to_contain_text("is an expert of WAN image-to-video 14B: it has 36 input channels")
+        box.fill(f'"{right}"')
+        page.click("#link-model")
+        expect(notice).to_contain_text("WAN 2.2 T2V A14B is ready to use. High-noise expert: wan2.2_t2v_high_noise")
+        expect(notice).to_contain_text("told by the files' names")
+        high = say_which_expert_is_which(page, right)
+        expect(notice).to_contain_text(f"High-noise expert: {high.name}")
+        choose_a_number_format(page, project)
 
 
 def say_which_expert_is_which(page, comfyui):
@@ -625,36 +494,30 @@ def choose_a_number_format(page, project):
     page.locator("#comfyui > button").click()
     page.locator("#lora-format input").click()
     page.get_by_role("option", name="bf16").click()
-    deadline = time.monotonic() + 20
-    while project.facts().lora_format != "bf16" and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert project.facts().lora_format == "bf16"
+    wait_until(page, lambda: project.facts().lora_format == "bf16")
 
 
-def test_the_chosen_pair_goes_into_comfyui_from_the_window_and_out_again(browser, tmp_path):
-    home, port, root = tmp_path / "home", free_port(), make_whole_comfyui(tmp_path / "Comfy UI", ("t2v",))
-    project = make_project(Workspace(home))
+def test_the_chosen_pair_goes_into_comfyui_from_the_window_and_out_again(browser, shared, tmp_path):
+    root = make_whole_comfyui(tmp_path / "Comfy UI", ("t2v",))
+    project = make_project(shared.workspace)
     project.update(chosen=ChosenPair(pair=pair_of(project).id, step=3000, strength=0.7, folder=""))
-    process = start_studio(home, port)
-    try:
-        with window(browser, f"http://127.0.0.1:{port}", 1280, 860) as page:
-            open_tab(page, "evaluate")
-            page.locator("#comfyui > button").click()
-            told, notice = page.locator("#comfyui-told"), page.locator("#studio-notice")
-            expect(told).to_contain_text("The chosen pair is not in ComfyUI.")
-            expect(page.locator("#take-back-comfyui")).to_be_disabled()
-            page.click("#put-comfyui")
-            expect(notice).to_contain_text("No ComfyUI was found on this computer.")
-            page.locator("#comfyui-folder").locator("textarea, input").fill(f'"{root}"')
-            page.click("#put-comfyui")
-            expect(notice).to_contain_text(f"Copied {HIGH} and ")
-            expect(told).to_contain_text("There is no image-to-video workflow: The high-noise expert")
-            assert (root / "models/loras" / HIGH).is_file()
-            page.click("#take-back-comfyui")
-            expect(notice).to_contain_text("Taken back out: ")
-            assert not (root / "models/loras" / HIGH).exists()
-    finally:
-        stop_studio(process)
+    with window(browser, shared.address, 1280, 860) as page:
+        choose_project(page, project.facts().name)
+        open_tab(page, "evaluate")
+        page.locator("#comfyui > button").click()
+        told, notice = page.locator("#comfyui-told"), page.locator("#studio-notice")
+        expect(told).to_contain_text("The chosen pair is not in ComfyUI.")
+        expect(page.locator("#take-back-comfyui")).to_be_disabled()
+        page.click("#put-comfyui")
+        expect(notice).to_contain_text("No ComfyUI was found on this computer.")
+        page.locator("#comfyui-folder").locator("textarea, input").fill(f'"{root}"')
+        page.click("#put-comfyui")
+        expect(notice).to_contain_text(f"Copied {HIGH} and ")
+        expect(told).to_contain_text("There is no image-to-video workflow: The high-noise expert")
+        assert (root / "models/loras" / HIGH).is_file()
+        page.click("#take-back-comfyui")
+        expect(notice).to_contain_text("Taken back out: ")
+        assert not (root / "models/loras" / HIGH).exists()
 
 
 COMPARISONS = {
@@ -667,26 +530,20 @@ COMPARISONS = {
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory):
-    """(address, workspace) of a studio with drawn comparisons whose clips have the size that people have: 832x480 or 480x832, 81 frames."""
-    home, port = tmp_path_factory.mktemp("compared"), free_port()
-    for name, shape in COMPARISONS.items():
-        project = Workspace(home).create_project(name, trigger="ohwx", base_model="tiny", permission=Permission(granted=True))
-        write_report(project, make_comparison(project, **shape))
-    process = start_studio(home, port)
-    try:
-        yield f"http://127.0.0.1:{port}", Workspace(home)
-    finally:
-        stop_studio(process)
+def compared(_studio_of_all):
+    """The shared studio with drawn comparisons whose clips have the size that people have: 832x480 or 480x832, 81 frames."""
+    with as_found(_studio_of_all.workspace):
+        for name, shape in COMPARISONS.items():
+            project = _studio_of_all.workspace.create_project(name, trigger="ohwx", base_model="tiny", permission=Permission(granted=True))
+            write_report(project, make_comparison(project, **shape))
+        yield _studio_of_all
 
 
 @contextlib.contextmanager
 def comparison(browser, compared, name, width=1280, height=800, **options):
     """The Evaluate tab of a project, its clips loaded and at rest, as who wants little motion sees it."""
-    with window(browser, compared[0], width, height, reduced_motion="reduce", **options) as page:
-        expect(page.locator("#project input")).not_to_have_value("")
-        page.locator("#project input").click()
-        page.get_by_role("option", name=name, exact=True).click()
+    with window(browser, compared.address, width, height, reduced_motion="reduce", **options) as page:
+        choose_project(page, name)
         open_tab(page, "evaluate")
         page.wait_for_function("[...document.querySelectorAll('.cell video')].some((v) => v.readyState >= 2)")
         expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
@@ -815,7 +672,7 @@ def test_the_large_view_fits_the_window_with_its_slider_as_wide_as_the_picture(b
 
 @pytest.mark.parametrize(("name", "width", "columns"), [("Six", 1280, 7), ("Six upright", 1280, 7), ("Two runs", 390, 2)])
 def test_the_report_shows_real_clips_in_the_window_under_heads_and_player(browser, compared, name, width, columns):
-    report = compared[1].find_project(name).sweep_dir("sweep-001") / "report.html"
+    report = compared.workspace.find_project(name).sweep_dir("sweep-001") / "report.html"
     page = browser.new_page(viewport={"width": width, "height": 800})
     try:
         page.goto(report.as_uri())

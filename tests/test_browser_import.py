@@ -1,16 +1,14 @@
 """A folder dropped on the window, in a real browser: its folders stay apart, and what is asked about is answered with one press."""
+# ruff: noqa: F401, F811 (browser is a fixture)
 
 import contextlib
 
 import pytest
-import test_browser as browser
+from browser_kit import JOB_MS, ROOT, browser, choose_project, expect, make_person, running_studio, window
 from PIL import Image
-from test_browser import JOB_MS, choose_project, expect, free_port, make_person, start_studio, stop_jobs, stop_studio, window
 
 from studio.data import dataset
-from studio.workspace import Workspace
 
-engine = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; it is in tests/requirements.txt")
 PHOTOS = {"person_a_2.jpg": "ohwx, at the beach", "person_b_1.jpg": "ohwx, in the street"}
 
 
@@ -18,11 +16,11 @@ def lay_out(folder):
     """Two photos of one name with a caption each, a folder that may hold masks, and a mask of OneTrainer's."""
     for (photo, caption), place in zip(PHOTOS.items(), ("beach", "street")):
         (folder / place).mkdir(parents=True)
-        (folder / place / "001.jpg").write_bytes((browser.ROOT / "tests" / "media" / photo).read_bytes())
+        (folder / place / "001.jpg").write_bytes((ROOT / "tests" / "media" / photo).read_bytes())
         (folder / place / "001.txt").write_text(caption, encoding="utf-8")
     (folder / "masks").mkdir()
-    (folder / "masks" / "venice.jpg").write_bytes((browser.ROOT / "tests" / "media" / "impostor_1.jpg").read_bytes())
-    (folder / "beach" / "001-masklabel.png").write_bytes((browser.ROOT / "tests" / "media" / "astronaut.png").read_bytes())
+    (folder / "masks" / "venice.jpg").write_bytes((ROOT / "tests" / "media" / "impostor_1.jpg").read_bytes())
+    (folder / "beach" / "001-masklabel.png").write_bytes((ROOT / "tests" / "media" / "astronaut.png").read_bytes())
     return folder
 
 
@@ -38,33 +36,23 @@ def drop(page, folder):
         devtools.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
 
 
-def test_a_folder_dropped_on_the_window_keeps_its_folders_and_asks_once(tmp_path):
-    workspace, port = Workspace(tmp_path / "home"), free_port()
-    (tmp_path / "home").mkdir()
-    kim = make_person(workspace, "Kim", "person_a_1.jpg")
-    process = start_studio(tmp_path / "home", port)
-    try:
-        with engine.sync_playwright() as play:
-            chromium = play.chromium.launch(executable_path=browser.CHROMIUM, args=browser.FLAGS)
-            with window(chromium, f"http://127.0.0.1:{port}", 1280, 860) as page:
-                choose_project(page, "Kim")
-                expect(page.locator(".thumb")).to_have_count(1)
-                drop(page, lay_out(tmp_path / "holiday"))
-                expect(page.locator(".thumb")).to_have_count(3, timeout=JOB_MS)
-                results = page.locator("#last-job")
-                expect(results).to_contain_text("holiday/masks (1 file): this may be masks, not photos")
-                expect(results).to_contain_text("holiday/beach (masks)")
-                assert sorted(item.caption for item in dataset.list_items(kim)) == ["ohwx, Kim by a window", *PHOTOS.values()]
-                results.get_by_role("button", name="They show Kim: holiday/masks").click()
-                expect(page.locator(".thumb")).to_have_count(4, timeout=JOB_MS)
-                expect(results).not_to_contain_text("Please say what these are")
-                results.get_by_role("button", name="Take them in: holiday/beach (masks)").click()
-                expect(page.locator(".thumb")).to_have_count(5, timeout=JOB_MS)
-            chromium.close()
-        assert not [path for path in (kim.root / "uploads").rglob("*") if path.is_file()]
-    finally:
-        stop_jobs(workspace)
-        stop_studio(process)
+def test_a_folder_dropped_on_the_window_keeps_its_folders_and_asks_once(browser, shared, tmp_path):
+    kim = make_person(shared.workspace, "Kim", "person_a_1.jpg")
+    with window(browser, shared.address, 1280, 860) as page:
+        choose_project(page, "Kim")
+        expect(page.locator(".thumb")).to_have_count(1)
+        drop(page, lay_out(tmp_path / "holiday"))
+        expect(page.locator(".thumb")).to_have_count(3, timeout=JOB_MS)
+        results = page.locator("#last-job")
+        expect(results).to_contain_text("holiday/masks (1 file): this may be masks, not photos")
+        expect(results).to_contain_text("holiday/beach (masks)")
+        assert sorted(item.caption for item in dataset.list_items(kim)) == ["ohwx, Kim by a window", *PHOTOS.values()]
+        results.get_by_role("button", name="They show Kim: holiday/masks").click()
+        expect(page.locator(".thumb")).to_have_count(4, timeout=JOB_MS)
+        expect(results).not_to_contain_text("Please say what these are")
+        results.get_by_role("button", name="Take them in: holiday/beach (masks)").click()
+        expect(page.locator(".thumb")).to_have_count(5, timeout=JOB_MS)
+    assert not [path for path in (kim.root / "uploads").rglob("*") if path.is_file()]
 
 
 @contextlib.contextmanager
@@ -79,33 +67,25 @@ def few_open_files(most):
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_many_photos_dropped_at_once_arrive_and_the_window_answers_meanwhile(tmp_path):
+def test_many_photos_dropped_at_once_arrive_and_the_window_answers_meanwhile(browser, tmp_path):
     """More files than may be open at the start; by hand with 2,000."""
-    workspace, port = Workspace(tmp_path / "home"), free_port()
-    (tmp_path / "home").mkdir()
-    kim = make_person(workspace, "Kim", "person_a_1.jpg")
     for number in range(180):
         Image.new("RGB", (40 + number, 40), (number, 90, 250 - number)).save(folder_of(tmp_path) / f"{number:03d}.jpg")
         (folder_of(tmp_path) / f"{number:03d}.txt").write_text(f"ohwx, place {number}", encoding="utf-8")
-    with few_open_files(150):
-        process = start_studio(tmp_path / "home", port)
-    try:
-        with engine.sync_playwright() as play:
-            chromium = play.chromium.launch(executable_path=browser.CHROMIUM, args=browser.FLAGS)
-            with window(chromium, f"http://127.0.0.1:{port}", 1280, 860) as page:
-                choose_project(page, "Kim")
-                expect(page.locator(".thumb")).to_have_count(1)
-                drop(page, folder_of(tmp_path))
-                expect(page.locator(".thumb").nth(3)).to_be_visible(timeout=JOB_MS)
-                page.get_by_role("tab", name="Train").click()
-                page.get_by_role("tab", name="Dataset").click()
-                expect(page.locator("#last-job")).to_contain_text("Imported 180 items.", timeout=JOB_MS)
-            chromium.close()
-        captions = {item.width - 40: item.caption for item in dataset.list_items(kim) if item.height == 40}
-        assert captions == {number: f"ohwx, place {number}" for number in range(180)}
-    finally:
-        stop_jobs(workspace)
-        stop_studio(process)
+    with contextlib.ExitStack() as open_until_the_end:
+        with few_open_files(150):
+            address, workspace = open_until_the_end.enter_context(running_studio(tmp_path / "home"))
+        kim = make_person(workspace, "Kim", "person_a_1.jpg")
+        with window(browser, address, 1280, 860) as page:
+            choose_project(page, "Kim")
+            expect(page.locator(".thumb")).to_have_count(1)
+            drop(page, folder_of(tmp_path))
+            expect(page.locator(".thumb").nth(3)).to_be_visible(timeout=JOB_MS)
+            page.get_by_role("tab", name="Train").click()
+            page.get_by_role("tab", name="Dataset").click()
+            expect(page.locator("#last-job")).to_contain_text("Imported 180 items.", timeout=JOB_MS)
+    captions = {item.width - 40: item.caption for item in dataset.list_items(kim) if item.height == 40}
+    assert captions == {number: f"ohwx, place {number}" for number in range(180)}
 
 
 def folder_of(home):

@@ -10,6 +10,7 @@ from studio.data import dataset
 from studio.data.captions.edits import BEGIN, END, REMOVE, REPLACE, CaptionEdit, plan_edit
 from studio.data.item_record import Item
 from studio.errors import Problem
+from studio.ui.dataset.bulk_view import MOST_SHOWN, diff, preview
 
 
 def items(*captions):
@@ -184,3 +185,28 @@ def test_a_caption_changed_outside_after_a_bulk_edit_stays_as_found_when_that_is
     assert "0001 changed outside" in dataset.undo(filled)
     assert dataset.get_item(filled, "0001").caption == "ohwx, typed in an editor"
     assert "soft light" not in dataset.get_item(filled, "0002").caption
+
+
+# -- the preview
+
+
+def test_the_preview_shows_what_goes_and_what_comes_in_one_piece_each():
+    parts = [(part.kind, part.text) for part in diff("ohwx, a red coat, park", "ohwx, a blue hat, park")]
+    assert parts == [("same", "ohwx, a "), ("out", "red coat"), ("in", "blue hat"), ("same", ", park")]
+    assert [part.kind for part in diff("ohwx，红色外套，公园", "ohwx，公园")] == ["same", "out", "same"]
+    assert diff("same", "same") == diff("same", "same") and [part.kind for part in diff("a b", "a b")] == ["same"]
+
+
+@pytest.mark.parametrize(("before", "after"), [("a b c", "x b y"), ("ohwx, in a room", "ohwx"), ("", "new"), ("a  b", "a b")])
+def test_the_preview_tells_both_captions_whole(before, after):
+    parts = diff(before, after)
+    assert "".join(part.text for part in parts if part.kind != "in") == before
+    assert "".join(part.text for part in parts if part.kind != "out") == after
+
+
+def test_the_preview_counts_what_it_does_not_show_and_says_what_is_left_alone(filled):
+    shown = preview(filled, {"kind": "replace", "find": "red coat", "text": "hat", "ids": None})
+    assert (shown.count, len(shown.changes), shown.more) == (98, MOST_SHOWN, 98 - MOST_SHOWN)
+    assert "2 items without a caption stay so." in shown.notes
+    assert preview(filled, {"kind": "replace", "find": "", "ids": None}).error
+    assert "98 captions would lose the trigger" in preview(filled, {"kind": "remove", "find": "ohwx", "ids": None}).warning

@@ -13,6 +13,8 @@ from studio.data.captions.rules import NO_TRIGGER, check_caption, class_prompt
 from studio.data.captions.whole_words import whole_word
 from studio.data.importer import import_media
 from studio.data.incoming.encodings import read_text, read_texts
+from studio.data.incoming.sorting import Answers
+from studio.data.incoming.survey import ENCODING
 
 SHORT = {  # what people write, as short as they write it
     "gbk": ["ohwx, 红色大衣, 在海边, 微笑", "ohwx，一个女人，站在雪地里", "红色毛衣", "ohwx, 黑发", "雪地", "ohwx女孩", "微笑"],
@@ -81,6 +83,24 @@ def test_an_import_tells_how_it_read_a_caption_and_names_what_it_can_not_read(pr
     assert [(note.name, note.words) for note in result.notes] == [("set/0.txt", f"read as GBK: {SHORT['gbk'][0]}")]
     assert [(group.files, "no text" in group.words) for group in result.left_out] == [(("set/1.txt",), True)]
     assert result.num_accounted() == result.num_given == 4
+
+
+def test_texts_whose_encoding_cant_be_told_are_asked_about_once_for_their_folder(project, tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for number in (1, 2):
+        photo(folder / f"{number}.png", 64 + number)
+        (folder / f"{number}.txt").write_bytes("ЛЕС".encode("koi8_r"))
+    (folder / "about.txt").write_bytes("ЛЕС".encode("koi8_r"))  # no photo is called so: it is no caption to ask about
+    result = import_media(project, [folder])
+    [question] = result.asked
+    assert (question.files, question.code) == (("set/1.txt", "set/2.txt"), ENCODING)
+    assert ("KOI8-R", "ЛЕС") in [(way.encoding, way.sample) for way in question.readings]
+    assert result.num_accounted() == result.num_given == 5
+    again = import_media(project, [folder], answers=Answers(encodings={question.name: "KOI8-R"}), earlier=result)
+    assert [item.caption for item in dataset.list_items(project)] == ["ЛЕС", "ЛЕС"] and not again.asked
+    left = import_media(project, [folder], answers=Answers(leave=frozenset([question.name])))
+    assert not left.asked and left.num_accounted() == left.num_given
 
 
 def test_signs_that_turn_or_hide_words_go_and_those_that_join_letters_stay():

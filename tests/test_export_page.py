@@ -10,10 +10,11 @@ from export_kit import make_pair
 from page_kit import Window
 from training_kit import add_photo
 
+from studio.config import USUAL_STRENGTH
 from studio.export.targets import target_names
 from studio.jobs import launcher, state
 from studio.jobs.kind import PROCESSOR
-from studio.project_facts import Permission
+from studio.project_facts import ChosenPair, Permission
 from studio.training.pairs import list_pairs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,6 +94,22 @@ def test_a_bundle_is_made_with_or_without_photos(anna, photos):
     window.look()
     [bundle] = Path(window.value("exported")["folder"]).glob("*.zip")
     assert (b"dataset/photos/0001." in bundle.read_bytes()) is photos
+
+
+def test_the_strength_that_is_chosen_stands_in_the_guide_and_belongs_to_its_pair(anna):
+    anna.update(chosen=ChosenPair(pair="train-001/step-000060", step=60, strength=0.8, folder=""))
+    window = open_window(anna)
+    choose(window, "export-to", "comfyui")
+    assert window.value("export-strength") == 0.8  # as it was taken for their own
+    window.hold("export-strength", 0.95)
+    window.press("export-strength", "release")
+    window.press("start-export", "click")
+    work(anna)
+    window.look()
+    assert "Set strength_model to 0.95" in (Path(window.value("exported")["folder"]) / "README.txt").read_text(encoding="utf-8")
+    assert window.value("export-strength") == 0.95
+    choose(window, "export-pair", "train-001/step-000030")
+    assert window.value("export-strength") == USUAL_STRENGTH
 
 
 def test_an_export_that_was_stopped_leaves_nothing_and_says_so(anna):

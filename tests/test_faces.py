@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from studio.commands import doctor
 from studio.errors import Problem
 from studio.models import eyes
 from studio.models.eyes.of_faces import EYE
@@ -98,6 +99,14 @@ def test_the_licence_of_every_file_is_named_beside_it():
         assert name in told and sha256 in told
     assert "MIT" in EYE.licence and "Apache-2.0" in EYE.licence and len(list(face_files.FOLDER.glob("LICENSE*"))) == 3
     assert sum(path.stat().st_size for path in EYE.files(None)) < 14e6
+
+
+def test_the_doctor_opens_the_eye_and_shows_its_licences(monkeypatch, tmp_path):
+    (found,) = [finding for finding in doctor._eyes() if finding.what == "eye faces"]
+    assert found.state == "good" and "MIT" in found.text and "Apache-2.0" in found.text
+    monkeypatch.setattr(face_files, "FOLDER", tmp_path)
+    (found,) = [finding for finding in doctor._eyes() if finding.what == "eye faces"]
+    assert found.state == "bad" and "missing" in found.text
 
 
 def test_the_eye_for_faces_has_all_that_its_door_promises(sight):

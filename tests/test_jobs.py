@@ -15,14 +15,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+from training_kit import add_photo
 
 from studio import cli, disk
 from studio.config import EXPERTS, CaptionConfig, to_dict
+from studio.data.captions.caption_report import CaptionReport
 from studio.disk import append_jsonl, read_json, read_jsonl, write_json
 from studio.errors import Problem
 from studio.jobs import launcher, processes, state, turns
 from studio.jobs.kind import GPU, PROCESSOR, JobConfig, read_config
-from studio.jobs.kinds.caption import CaptionJob
+from studio.jobs.kinds.caption import CaptionJob, expect_seconds
 from studio.jobs.kinds.curate import CurateJob
 from studio.jobs.kinds.import_media import ImportJob
 from studio.jobs.kinds.train import TrainJob
@@ -783,3 +785,17 @@ def test_a_job_that_could_not_be_written_leaves_no_half_folder(project, monkeypa
 def test_what_the_disk_refuses_is_no_fault_of_ours_and_comes_with_a_way_out(number):
     words = explain(OSError(number, os.strerror(number), "/photos/anna"))
     assert not words.unexpected and "/photos/anna" in words.message and "--home" in words.fix
+
+
+def test_captions_take_as_long_as_those_of_the_same_captioner_took_here(project, monkeypatch):
+    monkeypatch.setattr(launcher, "ensure_worker", lambda workspace: False)
+    photos = [add_photo(project, number) for number in range(1, 4)]
+    for photo in photos[:2]:
+        photo.with_suffix(".txt").unlink()
+    job = CaptionJob(config=to_dict(CaptionConfig()))
+    assert expect_seconds(project, job) is None  # nothing was written here before
+    earlier = launcher.enqueue(project, job)
+    times = {"state": "done", "started_at": 100.0, "ended_at": 140.0, "result": CaptionReport(written=8).to_json()}
+    write_json(earlier / "status.json", read_json(earlier / "status.json") | times)
+    assert expect_seconds(project, job) == pytest.approx(2 * 40 / 8)  # one of the three has a caption
+    assert expect_seconds(project, CaptionJob(config=to_dict(CaptionConfig(captioner="Qwen3-VL-8B-Instruct")))) is None

@@ -131,6 +131,30 @@ def test_a_damaged_or_newer_journal_is_said_in_words(project, line, error):
         dataset.list_items(project)
 
 
+def test_a_long_journal_is_read_on_and_another_in_its_place_is_read_anew(project):
+    """What was read of it before is not read again."""
+
+    def add(name, numbers):
+        for number in numbers:
+            record = Record(kind="photo", file=f"{number}.jpg", original=f"{name} {number} {'x' * 1500}")
+            journal.append(project, Line(items={str(number): record}))
+
+    def names():
+        return [record.original.split(" x")[0] for line in journal.read(project) for record in line.items.values()]
+
+    project.root.mkdir(exist_ok=True)
+    for part in range(3):
+        add("photo", range(part * 60, part * 60 + 60))
+        with open(journal_file(project), "ab") as file:
+            file.write(b'{"after": 0, "items"')  # torn
+        assert names() == [f"photo {number}" for number in range(part * 60 + 60)] and size_of(journal_file(project)) > 65_536
+    journal_file(project).unlink()
+    add("other", range(180))
+    assert names() == [f"other {number}" for number in range(180)]
+    journal_file(project).write_bytes(b"x" * 200_000)
+    assert journal.read(project) == []
+
+
 def test_an_edit_puts_the_journal_away(project, tmp_path):
     with open_intake(project):
         import_media(project, [make_photos(tmp_path / "in", 2)])

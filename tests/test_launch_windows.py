@@ -1,4 +1,5 @@
-"""launch.bat as Windows' cmd reads it, run by wine. There is no Windows Python here: small programs note how they were called."""
+"""launch.bat, and the start.bat of exports, as Windows' cmd reads them, run by wine. There is no Windows Python here: small programs note how
+they were called."""
 
 import io
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pip._vendor.distlib
 import pytest
+from test_neighbours import export, put
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STARTER = Path(pip._vendor.distlib.__file__).with_name("t64.exe")  # pip's starter for Windows: runs the command that is appended to it
@@ -66,12 +68,15 @@ class Windows:
             STARTER.read_bytes() + f"#!c:\\windows\\system32\\cmd.exe /d /c {windows_path(script)}\r\n".encode() + archive.getvalue()
         )
 
-    def launch(self, *arguments, keys="", **variables):
+    def launch(self, *arguments, **options):
+        return self.run("launch.bat", *arguments, **options)
+
+    def run(self, batch, *arguments, keys="", folder=None, **variables):
         """The finished process. Its output goes to files: wine's services, should this start them, keep a pipe open after its end."""
         env = self.env | {"WINEPATH": windows_path(self.path)} | variables
-        command = ["wine", "cmd", "/c", "launch.bat", *arguments]
+        command = ["wine", "cmd", "/c", f".\\{batch}", *arguments]
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            done = subprocess.run(command, cwd=self.root, env=env, input=keys.encode(), stdout=out, stderr=err, timeout=120)
+            done = subprocess.run(command, cwd=folder or self.root, env=env, input=keys.encode(), stdout=out, stderr=err, timeout=120)
             done.stdout, done.stderr = (self._read(file) for file in (out, err))
         return done
 
@@ -179,3 +184,59 @@ def test_uvs_python_is_found_though_its_path_is_not_readable_in_this_console(win
         f'@if "%~3"=="find" echo C:\\Users\\J+Arg\\python.exe\n@if "%~2"=="run" echo {python}\n',
     )
     assert windows.launch("doctor").returncode == 4
+
+
+# -- start.bat of exports
+
+
+@pytest.fixture
+def exported(windows, tmp_path):
+    """A function: (folder of an export for that trainer, the trainer's own folder with its Python), both with signs that cmd has plans with."""
+
+    def make(to, code=0):
+        folder, place = windows.root / "export & (all)", windows.root / "a place & more"
+        shutil.copytree(export(tmp_path, to, 3, [], {"steps": 100})[0], folder)
+        windows.add_program(place / "venv/Scripts/python.exe", code=code)
+        for name in ("run.py", "src/musubi_tuner/wan_train_network.py", "models/wan_2.1_vae.safetensors"):
+            put(place / name, "")
+        return folder, place
+
+    return make
+
+
+def test_start_bat_starts_ai_toolkit_with_this_folder_and_hands_back_its_exit_code(windows, exported):
+    folder, place = exported("ai-toolkit", code=3)
+    done = windows.run("start.bat", windows_path(place), folder=folder)
+    python, program = windows_path(place / "venv/Scripts/python.exe"), windows_path(place / "run.py")
+    assert (windows.calls(), done.returncode) == ([f'"{python}" "{program}" config.yaml'], 3)
+
+
+def test_start_bat_takes_musubi_s_steps_one_after_the_other(windows, exported):
+    folder, place = exported("musubi")
+    done = windows.run("start.bat", windows_path(place), windows_path(place / "models"), folder=folder)
+    assert done.returncode == 0, (done.stdout, done.stderr, windows.calls())
+    programs = ["wan_cache_latents.py", "wan_cache_text_encoder_outputs.py", "wan_train_network.py", "wan_train_network.py"]
+    assert [call.split("musubi_tuner\\")[1].split('"')[0] for call in windows.calls()] == programs
+    model = windows_path(place / "models/wan2.2_t2v_low_noise_14B_fp16.safetensors")
+    assert windows.calls()[-1].endswith(f'--config_file "low_noise.toml" --dit "{model}"')
+
+
+def test_start_bat_of_musubi_ends_with_the_step_that_failed(windows, exported):
+    folder, place = exported("musubi", code=5)
+    assert windows.run("start.bat", windows_path(place), windows_path(place / "models"), folder=folder).returncode == 1
+    assert len(windows.calls()) == 1
+
+
+@pytest.mark.parametrize("to", ["ai-toolkit", "musubi"])
+def test_start_bat_says_which_folder_it_needs(windows, exported, to):
+    folder, _ = exported(to)
+    done = windows.run("start.bat", folder=folder)
+    assert done.returncode == 2 and "Name the folder" in done.stdout and windows.calls() == []
+
+
+def test_start_bat_of_diffusion_pipe_goes_on_in_wsl_with_folders_as_wsl_names_them(windows, exported):
+    folder, _ = exported("diffusion-pipe")
+    windows.add_program(windows.path / "wsl.exe", code=4)
+    done = windows.run("start.bat", "/home/you/diffusion pipe", "/mnt/d/models/Wan", folder=folder)
+    wsl = windows_path(windows.path / "wsl.exe")
+    assert (windows.calls(), done.returncode) == ([f'"{wsl}" sh ./start.sh "/home/you/diffusion pipe" /mnt/d/models/Wan'], 4)

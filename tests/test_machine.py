@@ -1,5 +1,6 @@
 """Reading the machine: it never fails, whatever is there."""
 
+import os
 import subprocess
 import sys
 
@@ -21,6 +22,13 @@ def test_the_machine_is_read_without_failing_whatever_is_there():
 def test_reading_the_machine_loads_no_torch():
     code = "import sys; from studio.machine import read_machine; read_machine(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_what_steps_back_runs_below_the_window_and_a_training():
+    code = "import psutil; from studio.machine import step_back; step_back(); step_back(); print(int(psutil.Process().nice()))"
+    mine = psutil.Process().nice()
+    after = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert after == psutil.BELOW_NORMAL_PRIORITY_CLASS if os.name == "nt" else after == max(5, mine)
 
 
 def test_free_disk_is_told_for_a_folder_that_is_not_made_yet(tmp_path):

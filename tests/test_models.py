@@ -429,6 +429,6 @@ def test_noise_levels_stay_apart_in_half_precision(tiny_base):
     latents = torch.zeros(2, *tiny_base.latent_shape(1, tiny_base.size_multiple, tiny_base.size_multiple))
     prompt = torch.zeros(2, 4, tiny_base.configs["transformer"]["text_dim"])
     with torch.no_grad():
-        _, context = begin_pass(model, Pass(latents, None, torch.tensor([0.875, 0.8755]), prompt))
+        _, context = begin_pass(model, Pass(latents, None, torch.tensor([0.875, 0.8755]), prompt), model.dtype)
     assert model.condition_embedder.time_embedder.linear_1.weight.dtype == torch.float32
     assert not torch.equal(*context.time)

@@ -8,6 +8,7 @@ from studio.evaluation.judge.likeness import Copies, Likeness
 from studio.evaluation.judge.score import Clips
 from studio.evaluation.judge.scores import all_scores
 from studio.evaluation.sweep_facts import Prompt
+from studio.models.eyes import LikenessScale
 
 SCORES = {score.name: score for score in all_scores()}
 
@@ -191,6 +192,41 @@ def test_a_copy_is_as_many_times_nearer_to_a_picture_as_those_are_to_each_other(
     assert SCORES["memorised"].measure(look) == {"memorised": nearness}
 
 
+# -- faces
+
+
+FACES = LikenessScale(floor=0.1, least=5, sure=10)
+
+
+class RedAlone(ColourWatcher):
+    """Whose eye sees nobody where nothing is red."""
+
+    def embed(self, frames):
+        return super().embed(np.maximum(frames, 1)) * (frames[..., 0].mean((1, 2)) > 0)[:, None]
+
+
+@pytest.mark.parametrize(("count", "is_about"), [(5, True), (9, True), (10, False)])
+def test_a_share_begins_where_strangers_lie_and_is_said_about_below_ten_photos(count, is_about):
+    """A cosine of .7071 between a floor of .1 and the photos' own 1."""
+    likeness = Likeness(np.eye(3)[[0] * count], scale=FACES)
+    assert likeness.is_about == is_about
+    assert likeness.shares([[0.7071, 0.7071, 0], [0.1, 0.99, 0], [1, 0, 0]]) == pytest.approx([0.6746, 0, 1], abs=1e-4)
+    with pytest.raises(ValueError, match="at least 5 pictures"):
+        Likeness(np.eye(3)[[0] * 4], scale=FACES)
+
+
+def test_a_clip_in_which_the_face_is_lost_speaks_against_its_pair_unless_the_base_shows_none_either():
+    watcher = RedAlone(Likeness(np.eye(3)[[0] * 6], scale=FACES), None)
+    prompt = Prompt(label="", text="", kind="person")
+    person, nobody = clip_of((200, 0, 0), (200, 0, 0)), clip_of((0, 200, 0), (0, 200, 0))
+    base, empty = Look(person, prompt, watcher), Look(nobody, prompt, watcher)
+    lost = SCORES["identity"].measure(Look(nobody, prompt, watcher, base))
+    assert lost == {"identity": 0.0, "identity_fall": None, "identity_about": True}
+    assert SCORES["identity"].measure(Look(nobody, prompt, watcher, empty)) == {}
+    assert SCORES["identity"].measure(base)["identity"] == pytest.approx(1, abs=0.02)
+    assert [SCORES["visible"].measure(look) for look in (base, empty)] == [{"visible": 1.0}, {"visible": 0.0}]
+
+
 # -- rows
 
 
@@ -214,6 +250,7 @@ SUMMARIES = {
     "motion": {"motion": 0.5},
     "resemblance": {"resemblance": 0.25},
     "sharpness": {"sharpness": 0.5},
+    "visible": {},
 }
 
 

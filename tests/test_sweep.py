@@ -606,3 +606,10 @@ def test_a_result_and_its_job_name_the_sweep_folder(tiny_project, lora_states):
     make_pair(tiny_project, 10, *lora_states[:2])
     result, _ = run(tiny_project)
     assert read_json(tiny_project.list_runs("sweep")[0] / "config.json")["sweep"] == result.sweep == "sweep-001"
+
+
+def test_a_job_whose_request_is_damaged_says_so_and_draws_nothing(tiny_project, lora_states):
+    make_pair(tiny_project, 10, *lora_states[:2])
+    with pytest.raises(ValueError, match=r"config.json, pairs is damaged: expected a list, got 'train-001'"):
+        run(tiny_project, pairs="train-001")
+    assert sweeps.list_sweeps(tiny_project) == []

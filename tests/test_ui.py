@@ -16,7 +16,6 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
-from gradio.data_classes import FileData, ListFiles
 from page_kit import Event, fire, page_of, reader_values
 from starlette.testclient import TestClient
 
@@ -43,7 +42,7 @@ from studio.ui.app import build, make_app
 from studio.ui.dataset import job_results as results_view
 from studio.ui.dataset import tab as dataset_tab
 from studio.ui.dataset import view as dataset_view
-from studio.ui.drop import Drop
+from studio.ui.drop import read_sent
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import view as evaluate_view
 from studio.ui.page import Seen, describe_error
@@ -341,24 +340,65 @@ def test_uploads_are_moved_out_of_the_browser_s_place_and_kept_until_the_import_
     assert len(files_under(folder)) == 2
 
 
-@pytest.mark.parametrize("end", ["done", "failed", "stopped"])
-def test_uploads_are_deleted_by_the_job_itself_however_it_ends(project, media, idle, end):
+def test_uploads_are_deleted_as_soon_as_they_are_in(project, media, idle):
     folder, run = send(project, media, "person_a_1.jpg")
-    if end == "failed":
-        files_under(folder)[0].unlink()  # nothing is left to import
-    if end == "stopped":
+    assert worker._claim(run)
+    worker.execute(run)
+    assert state.read_status(run).state == "done" and not folder.exists()
+    assert results_view.read_results(project).reports[0].button is None
+
+
+def end_early(project, media, how):
+    """(folder, run) of an import of two photos that ends before they are in."""
+    folder, run = send(project, media, "person_a_1.jpg", "person_b_1.jpg")
+    if how == "out of the queue":
+        status_line.stop_job(project.workspace, Event(id=f"{project.slug}/{run.name}"))
+        return folder, run
+    if how == "failed":
+        project.curation_file.write_bytes(b'{"items"')  # mended before it goes on
+    if how == "stopped":
         launcher.request_stop(run)
     assert worker._claim(run)
     worker.execute(run)
-    assert state.read_status(run).state == end and not folder.exists()
-    button = results_view.read_results(project).reports[0].button
-    assert button is None if end == "done" else button.action == "upload"  # resuming it would find no files
+    return folder, run
 
 
-def test_uploads_are_deleted_when_the_import_is_taken_out_of_the_queue(project, media, idle):
-    folder, run = send(project, media, "person_a_1.jpg")
-    status_line.stop_job(project.workspace, Event(id=f"{project.slug}/{run.name}"))
+@pytest.mark.parametrize("how", ["failed", "stopped", "out of the queue"])
+def test_uploads_of_an_import_that_ended_early_stay_until_it_has_gone_on(project, media, idle, how):
+    folder, run = end_early(project, media, how)
+    uploads.clear(project)
+    uploads.clear_leftovers(project.workspace)  # a studio that was closed meanwhile
+    assert len(files_under(folder)) == 2
+    report = results_view.read_results(project).reports[0]
+    assert report.button.action == f"resume:{run.name}" and "are kept until you go on" in report.fix
+    project.curation_file.unlink(missing_ok=True)
+    launcher.resume(run)
+    assert worker._claim(run)
+    worker.execute(run)
+    assert len(dataset.list_items(project)) == 2 and not folder.exists()
+
+
+@pytest.mark.parametrize("how", ["failed", "stopped", "out of the queue"])
+def test_uploads_of_an_import_that_ended_early_are_deleted_when_that_is_dismissed(project, media, idle, how):
+    folder, _ = end_early(project, media, how)
+    results_view.dismiss(project, results_view.read_results(project).reports[0].job)
+    uploads.clear(project)
     assert not folder.exists()
+
+
+def test_what_a_person_stopped_does_not_come_in_with_the_next_drop_and_what_failed_does(project, media, idle):
+    stopped, _ = end_early(project, media, "stopped")
+    other, run = send(project, media, "person_a_2.jpg")
+    uploads.clear(project)
+    assert not stopped.exists() and other.exists()
+    project.curation_file.write_bytes(b'{"items"')
+    assert worker._claim(run)
+    worker.execute(run)
+    project.curation_file.unlink()
+    _, last = send(project, media, "impostor_1.jpg")
+    assert worker._claim(last)
+    worker.execute(last)
+    assert len(dataset.list_items(project)) == 2
 
 
 def kill(run):
@@ -464,13 +504,22 @@ def test_equal_files_of_one_drop_are_taken_once_and_the_other_is_named(project, 
     assert nothing_sent_is_left(project)
 
 
-def test_the_drop_zone_knows_the_names_also_after_it_was_made_anew(tmp_path):
-    """As gradio does in a session whenever it is sent an update, a failed drop's included."""
-    zone = Drop(label="Drop photos here", file_count="multiple")
-    again = zone.__class__(**zone.constructor_args)
-    sent = ListFiles([FileData(path=str(tmp_path / "photo 1.jpg"), orig_name="photo (1).jpg"), FileData(path=str(tmp_path / "b.jpg"))])
-    assert again.preprocess(sent) == [uploads.Sent(tmp_path / "photo 1.jpg", "photo (1).jpg"), uploads.Sent(tmp_path / "b.jpg", "b.jpg")]
-    assert again.preprocess(None) == [] and again.get_block_name() == "file" and not list((ROOT / "studio").rglob("*.pyi"))
+def test_what_was_dropped_is_known_by_the_names_that_the_person_knows(project, tmp_path):
+    places = [sent.path for sent in send_at(project, ("photo (1).jpg", b"x"), ("b.jpg", b"y"))]
+    listed = [[str(places[0]), "set/photo (1).jpg"], [str(places[1]), ""]]
+    assert read_sent(project.workspace, listed) == [uploads.Sent(places[0], "set/photo (1).jpg"), uploads.Sent(places[1], "b.jpg")]
+    assert read_sent(project.workspace, None) == []
+
+
+@pytest.mark.parametrize("where", ["outside.jpg", "home/uploads/../../outside.jpg", "home/uploads/link/outside.jpg"])
+def test_a_file_that_no_browser_sent_is_not_taken_and_stays(project, tmp_path, where):
+    """A forged request may name any file of this computer."""
+    (tmp_path / "outside.jpg").write_bytes(b"a person's own")
+    uploads.browser_dir(project.workspace).mkdir(parents=True)
+    (uploads.browser_dir(project.workspace) / "link").symlink_to(tmp_path, target_is_directory=True)
+    with pytest.raises(Problem, match="no browser sends them"):
+        read_sent(project.workspace, [[str(tmp_path / where), "a.jpg"]])
+    assert (tmp_path / "outside.jpg").exists()
 
 
 def test_one_bad_file_of_a_drop_is_named_and_the_others_come_in(project, media, idle):
@@ -525,6 +574,23 @@ def test_a_dropped_folder_keeps_its_folders_and_what_it_asks_about_waits(project
     assert len(dataset.list_items(project)) == 3 and nothing_sent_is_left(project)
     [report] = results_view.read_results(project).reports
     assert report.text == "Imported 3 items." and report.groups == ()
+
+
+def test_a_caption_whose_encoding_cant_be_told_waits_for_a_press_on_how_it_reads(project, media, idle):
+    files = [(f"00{number}.jpg", (media / f"person_a_{number}.jpg").read_bytes()) for number in (1, 2)]
+    dataset_tab.take_uploads(project, send_at(project, *files, ("001.txt", "ohwx, ЛЕС".encode("koi8_r"))))
+    run_all(project)
+    [report] = results_view.read_results(project).reports
+    [line] = report.groups[0].lines
+    labels = [choice.label for choice in line.answers]
+    assert "KOI8-R: ohwx, ЛЕС" in labels and "Windows-1253: ohwx, μεσ" in labels and labels[-1] == "Leave out"
+    chosen = next(choice for choice in line.answers if choice.encoding == "KOI8-R")
+    results_view.answer(project, report.job, chosen.name, chosen.take, chosen.encoding)
+    run_all(project)
+    assert [item.caption for item in dataset.list_items(project)] == ["ohwx, ЛЕС", ""] and nothing_sent_is_left(project)
+    assert "Please say what these are" not in [
+        group.title for report in results_view.read_results(project).reports for group in report.groups
+    ]
 
 
 def test_dismissing_a_question_deletes_what_waited_for_its_answer(project, media, idle):
@@ -1017,4 +1083,3 @@ def test_numbers_have_units_and_unknown_ones_say_so():
     assert [f.gigabytes(None), f.gigabytes(0.02), f.gigabytes(21.44), f.gigabytes(512.3)] == ["not known yet", "20 MB", "21.4 GB", "512 GB"]
     assert [f.duration(5), f.duration(250), f.duration(3 * 3600 + 720), f.duration(100 * 3600)] == ["5 s", "4 min", "3 h 12 min", "4 d 4 h"]
     assert f.time_left(None) == "" and f.time_left(7200).startswith("about 2 h left (until ")
-    assert f.escape("<b>'\"") == "&lt;b&gt;&#x27;&quot;"

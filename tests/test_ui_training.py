@@ -184,20 +184,20 @@ def test_a_sample_of_the_newest_pair_is_drawn_by_a_job_and_is_no_comparison_yet(
     small = {"width": 32, "height": 32, "num_frames": 5, "num_inference_steps": 2, "strengths": [0.7, 1.0]}
     project.update(sweep_choice=SweepChoice(settings=small))
     newest, older = train_view.read_run(project).pairs
-    assert newest["can_draw"] and not newest["sample"]
+    assert newest.can_draw and not newest.sample
 
-    assert train_samples.draw(project, older["id"]) == "The clip is being drawn."
+    assert train_samples.draw(project, older.id) == "The clip is being drawn."
     with pytest.raises(Problem, match="already"):
-        train_samples.draw(project, newest["id"])
+        train_samples.draw(project, newest.id)
     shown = train_view.read_run(project).pairs[1]
-    assert shown["waits"] and not shown["can_draw"] and not shown["sample"]["clip"]
+    assert shown.waits and not shown.can_draw and not shown.sample.clip
     assert run(project.list_runs("sweep")[-1]).result["rendered"] == 2
-    assert train_samples.draw(project, older["id"]) == "This clip is there already."
-    train_samples.draw(project, newest["id"])
+    assert train_samples.draw(project, older.id) == "This clip is there already."
+    train_samples.draw(project, newest.id)
 
-    shown = {p["label"]: p for p in train_view.read_run(project).pairs}
-    assert list(shown) == ["Step 4", "Step 2", "Base"] and shown["Step 4"]["waits"]  # the base is drawn once
-    assert all(shown[label]["sample"]["clip"].startswith("/media/anna/sweeps/sweep-001/cells/") for label in ("Step 2", "Base"))
+    shown = {p.label: p for p in train_view.read_run(project).pairs}
+    assert list(shown) == ["Step 4", "Step 2", "Base"] and shown["Step 4"].waits  # the base is drawn once
+    assert all(shown[label].sample.clip.startswith("/media/anna/sweeps/sweep-001/cells/") for label in ("Step 2", "Base"))
     assert evaluate_view.read_clips(project, "") is None and evaluate_view.next_step(project).button.label == "Draw the test clips"
 
     launcher.cancel(project.list_runs("sweep")[-1])

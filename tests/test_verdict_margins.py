@@ -71,6 +71,13 @@ def test_a_finding_is_a_fault_from_half_of_the_person_s_clips(project, count, pr
     assert row.few == (() if faults else (words,))
 
 
+@pytest.mark.parametrize(("visible", "faults"), [(0.48, []), (0.479, ["hidden"])])
+def test_a_face_is_hidden_below_three_fifths_of_what_the_base_shows(project, visible, faults):
+    (row,) = verdict(project, with_base(one(visible=visible), visible=0.8)).table
+    assert row.faults == faults
+    assert row.problems == (["a face is seen in 48 % of the frames, with the base in 80 %"] if faults else [])
+
+
 def test_faults_stand_in_their_order(project):
     spoilt = {
         "identity": 0.6,

@@ -35,6 +35,7 @@ VERSIONS = {
     "motion": 1,
     "resemblance": 1,
     "sharpness": 1,
+    "visible": 1,
 }
 
 
@@ -72,6 +73,10 @@ NO_OTHERS = "Other people were not among the prompts, so whether they stay thems
 def test_a_clean_pair(project):
     found = verdict(project, one())
     assert found.why == ["Identity 90 % of your photos (88 to 92); motion 95 % of the base.", *USUAL] and found.sure == CLEAR
+
+
+def test_a_likeness_of_few_photos_is_said_about(project):
+    assert verdict(project, one(identity_about=True)).summary == "Identity about 90 % of your photos (88 to 92); motion 95 % of the base."
 
 
 def test_a_spoilt_pair(project):
@@ -131,6 +136,8 @@ NOTES = [
     ({"identity": 0.91, "memorised": 2.0, "follows": 0.95}, "identity 91 %, prompt 95 %"),
     ({"identity": 0.91, "memorised": 2.04, "follows": 0.95}, "identity 91 %, prompt 95 %, near a training picture (2.0 times)"),
     ({"resemblance": 0.1, "follows": 0.8}, "like the person 10 %, prompt 80 %"),
+    ({"identity": 0.91, "visible": 0.5}, "identity 91 %"),
+    ({"identity": 0.91, "visible": 0.49}, "identity 91 %, face in 49 % of the frames"),
     (GOOD, ""),
 ]
 

@@ -15,9 +15,11 @@ from typing import Any
 
 from studio.commands.output import Output
 from studio.disk import write_json
+from studio.errors import Problem
 from studio.jobs.problems import explain
 from studio.jobs.state import list_jobs
 from studio.machine import Machine, free_disk_gb, long_paths_work, read_machine, read_torch_build
+from studio.models.eyes import list_eyes
 from studio.models.fetch.fetchable import describe, list_names
 from studio.training.plan.optimizer_facts import EIGHT_BIT_LIBRARY, EIGHT_BIT_VERSION, how_to_use
 from studio.words import count
@@ -49,6 +51,7 @@ def doctor(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]
         _torch(machine),
         *_eight_bit_optimizer(machine),
         _ffmpeg(),
+        *_eyes(),
         _writing(workspace),
         *_path(workspace.home, long_paths_work()),
     ]
@@ -163,6 +166,21 @@ def _ffmpeg() -> Finding:
         return Finding("ffmpeg", GOOD, imageio_ffmpeg.get_ffmpeg_version())
     except (ImportError, RuntimeError) as e:
         return Finding("ffmpeg", BAD, f"clips cannot be cut ({e}); start with launch to repair")
+
+
+def _eyes() -> Iterator[Finding]:
+    """The eyes that come with the studio, opened: their files are whole, and OpenCV runs them. Their licences are shown here."""
+    for eye in list_eyes():
+        if eye.needs_base:
+            continue
+        try:
+            eye.open(None)
+        except (Problem, ImportError) as e:
+            yield Finding(
+                f"eye {eye.name}", BAD, e.in_words() if isinstance(e, Problem) else f"can't be opened ({e}); start with launch to repair"
+            )
+        else:
+            yield Finding(f"eye {eye.name}", GOOD, f"{eye.title} is ready; licences: {eye.licence}")
 
 
 def _writing(workspace: Workspace) -> Finding:

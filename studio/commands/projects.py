@@ -88,6 +88,10 @@ def import_media(args: Namespace, workspace: Workspace, out: Output) -> dict[str
             out.print(f"    To take it in, import again with: --take {shlex.quote(group.name)}")
     for question in found.asked:
         out.print(f"  {describe_group(question)} was not imported: {question.words}{_names(question)}.")
+        for way in question.readings:
+            out.print(f"    To read it as {way.encoding} ({way.sample!r}), import again with: --encoding {shlex.quote(way.encoding)}")
+        if question.readings:
+            continue
         name = shlex.quote(question.name)
         out.print(f"    Import again and say which: --take {name} or --leave {name}")
     for note in found.notes:

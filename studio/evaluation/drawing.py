@@ -15,7 +15,7 @@ import torch
 
 from studio.config import SweepConfig
 from studio.data.cache import encode_condition
-from studio.disk import file_sha256, read_json, write_json
+from studio.disk import file_sha256
 from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.clip_files import read_clip, write_clip, write_poster
@@ -26,8 +26,9 @@ from studio.evaluation.judge.measuring import missing_scores, with_scores
 from studio.evaluation.judge.watching import Watcher
 from studio.evaluation.report import write_report
 from studio.evaluation.stages import StageStore
-from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Cell, Prompt, Sweep, SweepReport
+from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Cell, Prompt, Sweep, SweepFacts, SweepReport
 from studio.evaluation.sweeps import WAVE_CELLS
+from studio.facts import read_facts, write_facts
 from studio.models.catalogue import find_model
 from studio.models.loading import dtype_of, load_expert, load_text_encoder, load_vae, pick_device, release
 from studio.models.lora import apply_lora, remove_lora, set_strength
@@ -44,11 +45,11 @@ def run_sweep(config: SweepConfig, run_dir: Path, *, report: Report, should_stop
 
     A stopped or killed sweep continues where it was.
     """
-    job = read_json(run_dir / "config.json")
+    asked = read_facts(SweepFacts, run_dir / "config.json")
     project = project_of(run_dir)
-    folder = sweeps.open_sweep(project, config, job.get("pairs"))
-    if job.get("sweep") != folder.name:
-        write_json(run_dir / "config.json", job | {"sweep": folder.name})
+    folder = sweeps.open_sweep(project, config, asked.pairs)
+    if asked.sweep != folder.name:
+        write_facts(run_dir / "config.json", replace(asked, sweep=folder.name))
     drawing = Drawing(project, folder, report, should_stop)
     before = drawing.sweep.count_states()[DONE]
     try:

@@ -31,6 +31,16 @@ class SweepReport(Facts):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SweepFacts(Facts):
+    """What a drawing is asked for beside its settings, as its run folder's config.json keeps it. pairs: their ids, None for all;
+    sweep: the folder that it draws into, None until that is known."""
+
+    ALWAYS_WRITTEN = ("pairs", "sweep")
+    pairs: tuple[str, ...] | None = None
+    sweep: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class FirstPicture(Facts):
     """The photo or clip that a prompt's clips begin with. kind: "photo" or "clip"; corner: where a photo is cut, None: in its middle."""
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -232,13 +233,12 @@ def _ending(workspace: Workspace, queue: str) -> str:
     return "" if queue == queues_of(workspace)[0] else f"-{queue}"
 
 
-def ensure_worker(workspace: Workspace) -> bool:
-    """Start a detached worker for each queue in which a job waits and none lives. Cheap, and safe to call from several programs at once.
-
-    Returns whether one was started.
+def ensure_worker(workspace: Workspace, queues: Sequence[str] | None = None) -> bool:
+    """Start a detached worker for each queue (of these) in which a job waits and none lives. Cheap, and safe to call from several programs at
+    once. Returns whether one was started.
     """
     jobs = state.list_jobs(workspace)
-    in_vain = [queue for queue in queues_of(workspace) if _waiting_in_vain(workspace, queue, jobs)]
+    in_vain = [queue for queue in queues or queues_of(workspace) if _waiting_in_vain(workspace, queue, jobs)]
     started = [queue for queue in in_vain if _start_worker(workspace, queue)]
     return bool(started)
 

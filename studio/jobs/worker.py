@@ -14,10 +14,11 @@ from filelock import BaseFileLock, Timeout
 from studio.disk import locked
 from studio.facts import Facts
 from studio.jobs import launcher, state, windows
-from studio.jobs.kind import JobConfig, Work, find_kind, queues_of, read_config
+from studio.jobs.kind import PROCESSOR, JobConfig, Work, find_kind, queues_of, read_config
 from studio.jobs.processes import process_group
 from studio.jobs.recorder import Echo, Recorder
 from studio.jobs.signals import stop_on_signals
+from studio.machine import step_back
 from studio.workspace import Workspace, project_of
 
 LOCK_SECONDS = 5.0  # a worker that has just ended may not have let go yet
@@ -33,7 +34,11 @@ def main(home: str, queue: str = "") -> None:
     except Timeout:
         launcher.clear_worker_record(workspace, queue, {os.getpid(), os.getppid()})  # on Windows a venv's python.exe is our parent
         return
-    with _holding(workspace, queue, lock):
+    wake = partial(launcher.ensure_worker, workspace)
+    if queue == PROCESSOR:
+        step_back()
+        wake = partial(launcher.ensure_worker, workspace, [queue])  # what it starts steps back too, which a training must not
+    with _holding(workspace, queue, lock, wake):
         run_dir = _take_next(workspace, queue)
         if run_dir:
             _send_output_to(run_dir / "log.txt")
@@ -50,7 +55,7 @@ def run_job(run_dir: Path | str, *, echo: Echo | None = None, say: Callable[[str
     except KeyboardInterrupt:
         launcher.cancel(run_dir)
         return state.read_status(run_dir)
-    with _holding(workspace, queue, lock):
+    with _holding(workspace, queue, lock, lambda: launcher.ensure_worker(workspace)):
         if _claim(run_dir):
             execute(run_dir, echo=echo)
     return state.read_status(run_dir)
@@ -77,7 +82,7 @@ def run_work(work: Work) -> Facts:
 
 
 @contextmanager
-def _holding(workspace: Workspace, queue: str, lock: BaseFileLock) -> Iterator[None]:
+def _holding(workspace: Workspace, queue: str, lock: BaseFileLock, wake: Callable[[], object]) -> Iterator[None]:
     """Say who runs jobs here; at the end let go and wake the queue."""
     with locked(launcher.record_file(workspace, queue)):
         launcher.write_worker_record(workspace, queue, launcher.WorkerFacts(**state.own_identity().identity(), state="running"))
@@ -88,7 +93,7 @@ def _holding(workspace: Workspace, queue: str, lock: BaseFileLock) -> Iterator[N
             workspace, queue, {os.getpid()}
         )  # before the last look at the queue: whoever queues now starts a worker
         lock.release()
-        launcher.ensure_worker(workspace)
+        wake()
 
 
 def _acquire_patiently(lock: BaseFileLock, workspace: Workspace, run_dir: Path, say: Callable[[str], None]) -> None:

@@ -90,7 +90,8 @@ def draw_stage(
     latents, condition = state["latents"].to(device), state.get("condition")
     given = None if condition is None else condition.to(device)
     guidance = settings.guidance_of(expert)
-    embeds = [prompt_embeds.to(device, model.dtype)] + ([negative_embeds.to(device, model.dtype)] if guidance > 1 else [])
+    dtype = model.dtype  # read once: diffusers asks every module
+    embeds = [prompt_embeds.to(device, dtype)] + ([negative_embeds.to(device, dtype)] if guidance > 1 else [])
     for t in scheduler.timesteps:
         if not _belongs(base, scheduler, t, expert):
             continue
@@ -115,7 +116,7 @@ def _denoise(
     embeds: list[torch.Tensor],
     guidance: float,
 ) -> torch.Tensor:
-    noisy, timestep = with_condition(latents, condition).to(model.dtype), t.expand(len(latents))
+    noisy, timestep = with_condition(latents, condition).to(embeds[0].dtype), t.expand(len(latents))
     predictions = [model(hidden_states=noisy, timestep=timestep, encoder_hidden_states=e, return_dict=False)[0] for e in embeds]
     velocity = predictions[0] if len(predictions) == 1 else predictions[1] + guidance * (predictions[0] - predictions[1])
     return scheduler.step(velocity, t, latents, return_dict=False)[0]

@@ -10,7 +10,7 @@ from studio.data.captions.caption_report import FAILED, REFUSED, CaptionReport
 from studio.errors import Problem
 from studio.jobs import launcher, state
 from studio.jobs.kind import JobConfig, read_config
-from studio.jobs.kinds.caption import CaptionJob
+from studio.jobs.kinds.caption import CaptionJob, expect_seconds
 from studio.jobs.kinds.curate import CurateJob
 from studio.jobs.kinds.train import TrainJob
 from studio.machine import read_machine
@@ -97,7 +97,8 @@ def write_captions(page: ActingPage, project: Project) -> str:
     settings = caption_settings(project)
     if reason := why_not_ready(settings, project.facts().base_model, project.workspace, read_machine()):
         raise Problem(reason, fix="Choose another captioner, or write the captions by hand.", action="caption-settings")
-    queue(project, CaptionJob(config=to_dict(settings)))
+    job = CaptionJob(config=to_dict(settings))
+    queue(project, job, expected_seconds=expect_seconds(project, job))
     return "Captions are being written; the ones you wrote yourself stay as they are."
 
 

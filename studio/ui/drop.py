@@ -1,18 +1,27 @@
-"""The drop zone: gradio's File, which tells of each file also the name that the person knows it by."""
+"""What a drop zone sends: of each file its place, and the name that the person knows it by.
 
-from abc import ABCMeta
+As plain data: files in gradio's own form it looks at one by one, and reads, on the thread that answers all pages; thousands stop it for seconds.
+"""
+
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
+from studio.errors import Problem
+from studio.ui import uploads
 from studio.ui.uploads import Sent
+from studio.workspace import Workspace
+
+# Runs in the browser, with what the event takes: the files go along with whose page it was.
+AS_PLAIN = "(project, from, files) => [project, { ...from, files: (files || []).map((f) => [f.path, f.orig_name || '']) }, null]"
 
 
-def read_sent(self: gr.File, payload: Any) -> list[Sent]:
-    """What arrived (ListFiles or None). gradio has checked that it lies where uploads do."""
-    return [Sent(Path(file.path), file.orig_name or Path(file.path).name) for file in payload or []]
-
-
-# gradio makes a component anew after every update, so this is a class of its own. By hand: gradio's way writes a .pyi beside the source.
-Drop = ABCMeta.__new__(type(gr.File), "Drop", (gr.File,), {"__module__": __name__, "is_template": True, "preprocess": read_sent})
+def read_sent(workspace: Workspace, files: Iterable[Any] | None) -> list[Sent]:
+    """What AS_PLAIN made of the files. Problem unless each lies where uploads do: a page of others may name any file."""
+    home = os.path.realpath(uploads.browser_dir(workspace))
+    sent = [Sent(Path(str(path)), str(name) or Path(str(path)).name) for path, name in files or []]
+    for file in sent:
+        if not Path(os.path.realpath(file.path)).is_relative_to(home):
+            raise Problem("Files came from a place where no browser sends them: nothing was taken.", fix="Drop them again.")
+    return sent

@@ -1,7 +1,5 @@
 """Numbers, durations and states in words: everything that a person reads and that is not a picture."""
 
-import html
-
 from studio.jobs.problems import Failure
 from studio.words import amount as amount
 from studio.words import count as count
@@ -20,10 +18,6 @@ STATES = {
     "failed": "failed",
     "crashed": "interrupted",
 }
-
-
-def escape(text: object) -> str:
-    return html.escape(str(text), quote=True)
 
 
 def time_left(seconds_left: float | None) -> str:

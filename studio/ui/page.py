@@ -19,6 +19,7 @@ from gradio.components import Component
 from studio.errors import Problem
 from studio.ui import actions
 from studio.ui.components import component
+from studio.ui.drop import AS_PLAIN, read_sent
 from studio.ui.views import News, Notice, Shows, Troubles, View, as_json
 from studio.workspace import Project, Workspace, safe_join
 
@@ -31,9 +32,9 @@ Trigger = Callable[..., Any]  # an event of gradio's, such as button.click
 Act = Callable[..., Any]  # a sentence, or nothing, or a list of values
 
 
-def quietly(event: Trigger, do: Callable[..., Any], inputs: Any = None, outputs: Any = None) -> Any:
-    """On `event`, `do`: without a sign of waiting, past gradio's queue, and for nobody but this page."""
-    return event(do, inputs, outputs, show_progress="hidden", api_visibility="private", queue=False)
+def quietly(event: Trigger, do: Callable[..., Any], inputs: Any = None, outputs: Any = None, js: str | None = None) -> Any:
+    """On `event`, `do`: without a sign of waiting, past gradio's queue, and for nobody but this page. js: what the browser makes of the inputs."""
+    return event(do, inputs, outputs, show_progress="hidden", api_visibility="private", queue=False, js=js)
 
 
 @dataclass(frozen=True)
@@ -158,12 +159,15 @@ class Page:
 
     def takes(self, control: gr.File | gr.UploadButton, act: Act, forget: Callable[[Any], None]) -> None:
         """When files that were dropped on `control`, or chosen there, have arrived: `act(project, files)` for the project whose page it was
-        then, whichever is shown by now; its sentence. Where that one is gone, or `act` can't take them, `forget(files)` deletes them."""
-        elem_id = str(control.elem_id)
+        then, whichever is shown by now; its sentence. Where that one is gone, or `act` can't take them, `forget(files)` deletes them.
+
+        A zone for many files gives them as Sent, any other as gradio does."""
+        elem_id, is_for_many = str(control.elem_id), isinstance(control, gr.File) and control.file_count == "multiple"
         self.controls.append(elem_id)
 
         def handle(slug: str | None, sent_from: dict[str, Any], files: Any) -> tuple[None, Any]:
             try:
+                files = read_sent(self.workspace, sent_from.get("files")) if is_for_many else files
                 with self.acting:
                     project = self.sender(sent_from.get(elem_id))
                     project.require_ours()
@@ -175,7 +179,8 @@ class Page:
                 said = f"Taken for {self.name_of(project.slug)}, where they were dropped. {said}".strip()
             return None, self.say(Notice(said, "done")) if said else NOTHING
 
-        self.done.append(quietly(control.upload, handle, [self.project, self.sent_from, control], [control, self.notice]))
+        js = AS_PLAIN if is_for_many else None
+        self.done.append(quietly(control.upload, handle, [self.project, self.sent_from, control], [control, self.notice], js))
 
     def say(self, notice: Notice) -> dict[str, Any]:
         """A message as the page gets it, told from the one before even where the words are the same."""

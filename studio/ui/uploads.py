@@ -1,5 +1,5 @@
-"""Files that a browser sent: moved into the project for the import job, and deleted as soon as it is over. While it asks about some of them,
-they stay until that is answered or dismissed; where its worker was killed, until it has gone on, or the next drop has taken them along."""
+"""Files that a browser sent: moved into the project for the import job, and deleted as soon as they are in. While it asks about some of them,
+they stay until that is answered or dismissed; where it ended too early, until it has gone on, is dismissed, or another drop has come."""
 
 import itertools
 import logging
@@ -146,7 +146,7 @@ def forget(workspace: Workspace, files: Iterable[Path | str]) -> None:
 
 
 def is_upload(project: Project, paths: Iterable[str]) -> bool:
-    """Whether an import takes files that a browser sent, which are gone when it is over."""
+    """Whether an import takes files that a browser sent, which are gone when they are in."""
     return any(Path(path).is_relative_to(incoming_dir(project)) for path in paths)
 
 
@@ -162,10 +162,11 @@ def clear(project: Project, *, at_start: bool = False) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def left_by_a_kill(project: Project) -> list[Path]:
-    """Folders of the newest import, if its worker was killed: the next drop takes them along."""
+def left_by_a_fault(project: Project) -> list[Path]:
+    """Folders of the newest import, if it failed or its worker was killed: the next drop takes them along. What a person stopped, they may
+    have dropped by mistake."""
     jobs = [job for job in state.list_jobs(project.workspace, project) if job.kind == "import"]
-    if not jobs or not was_killed(project, jobs[0]):
+    if not jobs or jobs[0].state == "stopped" or not ended_early(project, jobs[0]):
         return []
     paths = map(Path, read_config(ImportJob, jobs[0].run_dir).paths)
     return [path for path in paths if path.is_relative_to(incoming_dir(project)) and path.is_dir()]
@@ -173,12 +174,12 @@ def left_by_a_kill(project: Project) -> list[Path]:
 
 def is_unfinished(project: Project, job: JobStatus) -> bool:
     """Whether an import that is over still needs its files, as long as it is the newest."""
-    return was_killed(project, job) or waits_for_answer(project, job)
+    return ended_early(project, job) or waits_for_answer(project, job)
 
 
-def was_killed(project: Project, job: JobStatus) -> bool:
-    """Whether an import ended without a word, and may go on: until that is dismissed."""
-    return job.state == "crashed" and stamp(job) not in project.facts().dismissed
+def ended_early(project: Project, job: JobStatus) -> bool:
+    """Whether an import was killed, failed or was stopped, and may go on: until that is dismissed."""
+    return job.is_over and job.state != "done" and stamp(job) not in project.facts().dismissed
 
 
 def waits_for_answer(project: Project, job: JobStatus) -> bool:

@@ -33,44 +33,44 @@ class Rule:
 
 
 _PICTURE = r"\.(?:png|jpe?g|webp|bmp|gif|mp4|webm|mov)"
-_REGULAR = "pictures of other people for the class (regularisation)"
-_MASKS = "masks, not photos"
-_CONTROLS = "control pictures such as poses or depths, not photos"
-_CACHE = "what a trainer computed in advance (a cache)"
+REGULAR = "pictures of other people for the class (regularisation)"
+MASKS = "masks, not photos"
+CONTROLS = "control pictures such as poses or depths, not photos"
+CACHE = "what a trainer computed in advance (a cache)"
 _SAMPLES = "samples that a trainer drew, not photos"
 _SMALL = "small copies of other pictures"
 
 RULES = (
     # what a trainer alone names so
-    Rule("controls", "AI Toolkit", _CONTROLS, folder=r"_controls"),
-    Rule("cache", "AI Toolkit", _CACHE, folder=r"_(?:latent|t_e|text_embedding|clip_vision|audio|face|dino)\w*_?cache|_latents?"),
+    Rule("controls", "AI Toolkit", CONTROLS, folder=r"_controls"),
+    Rule("cache", "AI Toolkit", CACHE, folder=r"_(?:latent|t_e|text_embedding|clip_vision|audio|face|dino)\w*_?cache|_latents?"),
     Rule("thumbnails", "AI Toolkit", _SMALL, folder=r"\.thumbs|\.thumbnails|_thumbs|_thumbnails"),
-    Rule("masks", "OneTrainer", _MASKS, file=rf".+-masklabel{_PICTURE}"),
-    Rule("controls", "OneTrainer", _CONTROLS, file=rf".+-condlabel{_PICTURE}"),
+    Rule("masks", "OneTrainer", MASKS, file=rf".+-masklabel{_PICTURE}"),
+    Rule("controls", "OneTrainer", CONTROLS, file=rf".+-condlabel{_PICTURE}"),
     Rule("samples", "OneTrainer", _SAMPLES, file=rf".*training-sample-.*{_PICTURE}"),
     Rule("samples", "AI Toolkit", _SAMPLES, file=rf"\d{{10,}}__\d{{6,}}_\d+{_PICTURE}"),
     Rule("samples", "kohya and musubi", _SAMPLES, file=rf".+_e?\d{{6}}_\d{{2}}_\d{{14}}(?:_\d+)?{_PICTURE}"),
     Rule("samples", "SimpleTuner", _SAMPLES, file=rf"step_\d+_.+_\d+(?:x\d+)?{_PICTURE}"),
     Rule("preview", "model sites", "the preview of a model", file=rf".+\.preview{_PICTURE}"),
     # what is theirs where the pictures say so too
-    Rule("class", "kohya", _REGULAR, folder=r"reg|regs", when=CLASSES),
+    Rule("class", "kohya", REGULAR, folder=r"reg|regs", when=CLASSES),
     Rule(
-        "class", "several trainers", _REGULAR, when=CLASSES,
+        "class", "several trainers", REGULAR, when=CLASSES,
         folder=r"(?:reg|regulari[sz]ation|class|prior)[ _-]?(?:images?|imgs?|pics?|pictures?|data|datasets?|set)|regulari[sz]ation",
     ),
     Rule(
-        "masks", "several trainers", _MASKS, when=TWINS,
+        "masks", "several trainers", MASKS, when=TWINS,
         folder=r"(?:alpha[ _-]?|loss[ _-]?|seg\w*[ _-]?)?masks?(?:[ _-]?(?:images?|videos?|dir|directory|path|data|label))?|masklabels?",
     ),
     Rule(
-        "controls", "several trainers", _CONTROLS, when=TWINS,
+        "controls", "several trainers", CONTROLS, when=TWINS,
         folder=r"(?:control|condition(?:ing)?)s?(?:[ _-]?(?:net|images?|videos?|dir|directory|path|data|data[ _-]dir|maps?))?|controlnet",
     ),
     Rule(
-        "controls", "several trainers", _CONTROLS, when=TWINS, otherwise=TAKE,
+        "controls", "several trainers", CONTROLS, when=TWINS, otherwise=TAKE,
         folder=r"(?:depth|normal|canny|hed|openpose|dwpose|pose|lineart|softedge|scribble|edge|seg|inpaint)s?(?:[ _-]?(?:maps?|images?|videos?))?",
     ),
-    Rule("cache", "several trainers", _CACHE, folder=r"(?:\w+[ _-])?caches?|latents?|cache[ _-]\w+", when=TWINS),
+    Rule("cache", "several trainers", CACHE, folder=r"(?:\w+[ _-])?caches?|latents?|cache[ _-]\w+", when=TWINS),
     Rule("thumbnails", "several programs", _SMALL, folder=r"thumbs?|thumbnails?|previews?", when=TWINS),
     Rule(
         "samples", "several trainers", _SAMPLES, when=DRAWN,
@@ -79,7 +79,7 @@ RULES = (
 )  # fmt: skip
 
 CLASS_FOLDER = re.compile(r"(\d+)_(.+)")  # kohya's: how many times a picture is shown each time round, and of what
-ANY_CLASS = Rule("class-folder", "kohya", _REGULAR)  # a folder such as 1_woman beside the person's own
+ANY_CLASS = Rule("class-folder", "kohya", REGULAR)  # a folder such as 1_woman beside the person's own
 TWIN_FOLDER = Rule(
     "twins", "several trainers", "masks or control pictures, not photos"
 )  # all its pictures are called as captioned photos beside it

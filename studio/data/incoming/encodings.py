@@ -24,6 +24,8 @@ _MARKS = (
 _MOST_CONTROLS = 0.05  # of all characters; a text has hardly any
 _MOST_STRANGE = 0.1  # of all characters: those that are neither letters nor common signs
 _SURE = 3.0  # how much likelier the best reading is than the next one (natural logarithm)
+_SAMPLE = 60  # characters of a text that are shown to tell its encoding by
+_MOST_POSSIBLE = 4  # ways to read a text among which a person is asked to choose
 _LEAST = -10.0  # mean likelihood of a foreign character (natural logarithm), below which nothing was written in a language
 
 
@@ -54,12 +56,22 @@ ENCODINGS = (
 
 
 @dataclass(frozen=True)
+class Possible:
+    """One of several ways to read a text, and how it begins then."""
+
+    encoding: str
+    sample: str
+
+
+@dataclass(frozen=True)
 class Reading:
-    """What was read. encoding: "" for UTF-8 or a text with a mark, about which nothing needs to be said; fault: why there is no text."""
+    """What was read. encoding: "" for UTF-8 or a text with a mark, about which nothing needs to be said; fault: why there is no text;
+    possible: the ways to read it, the likeliest first, where that is the fault: the person can tell."""
 
     text: str = ""
     encoding: str = ""
     fault: str = ""
+    possible: tuple[Possible, ...] = ()
 
 
 def read_texts(raws: Sequence[bytes], encoding: str = "") -> list[Reading]:
@@ -74,7 +86,7 @@ def read_texts(raws: Sequence[bytes], encoding: str = "") -> list[Reading]:
     if encoding:
         decided = _find_codec(encoding)
         return [reading or _read_as(raw, decided, encoding) for raw, reading in zip(raws, plain)]
-    together = _choose([_likelihoods(raw) for raw in open_ones])
+    together = _choose([_likelihoods(raw) for raw in dict.fromkeys(open_ones)])  # the same text again says nothing more
     return [reading or _decide(raw, together) for raw, reading in zip(raws, plain)]
 
 
@@ -173,20 +185,22 @@ def _decide(raw: bytes, together: str) -> Reading:
     alone = _choose([_likelihoods(raw)])
     codec = alone or (together if together and _decode(raw, together) is not None else "")
     if not codec:
-        return Reading(fault=_doubt(raw))
+        return _doubt(raw)
     encoding = next(encoding for encoding in ENCODINGS if encoding.codec == codec)
     return Reading(raw.decode(codec), encoding.name)
 
 
-def _doubt(raw: bytes) -> str:
+def _doubt(raw: bytes) -> Reading:
     """Why no reading was chosen, with those that are possible."""
     scores = _likelihoods(raw)
-    ranked = sorted(scores, key=lambda codec: -scores[codec])[:2]
+    ranked = sorted(scores, key=lambda codec: -scores[codec])
     if not ranked:
-        return NO_TEXT
+        return Reading(fault=NO_TEXT)
     name_of = {encoding.codec: encoding.name for encoding in ENCODINGS}
-    said = " or ".join(f"{name_of[codec]} ({raw.decode(codec)[:30]!r})" for codec in ranked)
-    return f"its encoding can't be told: it may be {said}; save it as UTF-8, or name the encoding"
+    possible = tuple(Possible(name_of[codec], " ".join(raw.decode(codec)[:_SAMPLE].split())) for codec in ranked[:_MOST_POSSIBLE])
+    said = " or ".join(f"{way.encoding} ({way.sample[:30]!r})" for way in possible[:2])
+    fault = f"its encoding can't be told: it may be {said}; save it as UTF-8, or name the encoding"
+    return Reading(fault=fault, possible=possible)
 
 
 def _choose(tables: Sequence[Mapping[str, float]]) -> str:

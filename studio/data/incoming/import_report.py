@@ -30,14 +30,23 @@ class LeftOut(Facts):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReadAs(Facts):
+    """One way to read texts whose encoding can't be told, and how the first of them begins then."""
+
+    encoding: str
+    sample: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Question(Facts):
-    """Files of which only the person knows what they are."""
+    """Files of which only the person knows what they are. readings: where the question is how they are to be read."""
 
     ALWAYS_WRITTEN = ("name", "words", "code", "files")
     name: str
     words: str
     code: str
     files: tuple[str, ...]
+    readings: tuple[ReadAs, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

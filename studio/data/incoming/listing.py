@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from studio.data.incoming.encodings import Possible
 from studio.data.incoming.found import Found, fold
 
 FILE_KEYS = (
@@ -15,12 +16,13 @@ CAPTION_KEYS = ("caption", "text", "prompt", "captions", "prompts", "description
 
 @dataclass(frozen=True)
 class Text:
-    """A text file and what it says; `encoding` and `fault` as in encodings.Reading."""
+    """A text file and what it says; the rest as in encodings.Reading."""
 
     found: Found
     text: str
     encoding: str = ""
     fault: str = ""
+    possible: tuple[Possible, ...] = ()
 
 
 @dataclass(frozen=True)

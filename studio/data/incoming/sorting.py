@@ -36,11 +36,15 @@ class Person:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the person said of groups, by their names, or by the names of folders and files as they are shown."""
+    """What the person said of groups, by their names, or by the names of folders and files as they are shown.
+
+    encoding: of all texts that are not marked; encodings: of those that were asked about, by the question's name.
+    """
 
     take: frozenset[str] = frozenset()
     leave: frozenset[str] = frozenset()
     encoding: str = ""
+    encodings: Mapping[str, str] = field(default_factory=dict)
 
     def verdict(self, name: str, files: Iterable[Found], otherwise: str) -> str:
         """TAKE, OUT or what is done without an answer."""
@@ -134,12 +138,14 @@ def parent(folder: Folder) -> Folder:
     return folder[0], folder[1][:-1]
 
 
-def sort_out(files: Sequence[Seen], person: Person, answers: Answers) -> tuple[list[Seen], list[Group]]:
-    """(the files that come in, the groups of the others). Every file is in one of them."""
+def sort_out(
+    files: Sequence[Seen], person: Person, answers: Answers, named: Mapping[str, Rule] | None = None
+) -> tuple[list[Seen], list[Group]]:
+    """(the files that come in, the groups of the others). Every file is in one of them. named: folders of which a trainer's list says it."""
     tree = Tree(files)
     groups: list[Group] = []
     gone: set[int] = set()
-    for group in (*_folder_groups(tree, person), *_file_groups(tree)):
+    for group in (*_folder_groups(tree, person, named or {}), *_file_groups(tree)):
         group.files = [file for file in group.files if id(file) not in gone]
         verdict = answers.verdict(group.name, [file.found for file in group.files], group.verdict)
         if not group.files or verdict == TAKE:
@@ -153,12 +159,13 @@ def sort_out(files: Sequence[Seen], person: Person, answers: Answers) -> tuple[l
 # -- by folder
 
 
-def _folder_groups(tree: Tree, person: Person) -> Iterable[Group]:
+def _folder_groups(tree: Tree, person: Person, named: Mapping[str, Rule]) -> Iterable[Group]:
     grouped: set[Folder] = set()
     for folder in tree.folders:
         if any((folder[0], folder[1][:n]) in grouped for n in range(len(folder[1]))):
             continue
-        rule, verdict = _judge(tree, folder, person)
+        said = named.get(fold(folder[1][-1]))
+        rule, verdict = (said, OUT) if said else _judge(tree, folder, person)
         if rule and verdict != TAKE:
             grouped.add(folder)
             yield Group(_shown_folder(tree, folder), rule, verdict, tree.below(folder))

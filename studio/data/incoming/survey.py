@@ -4,14 +4,16 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from studio.data import limits
 from studio.data.incoming import beside
+from studio.data.incoming.dataset_tomls import READ, DatasetToml, read_toml
 from studio.data.incoming.encodings import read_texts
-from studio.data.incoming.found import Archives, Found, Refused, fold, open_archives, why_unreadable
-from studio.data.incoming.import_report import FileNote, LeftOut, Question
+from studio.data.incoming.found import Archives, Found, Refused, fold, open_archives, stem_of, why_unreadable
+from studio.data.incoming.import_report import FileNote, LeftOut, Question, ReadAs
 from studio.data.incoming.listing import Text
 from studio.data.incoming.matching import LIST_SUFFIXES, TEXT_SUFFIXES, Caption, Matched, match_captions
 from studio.data.incoming.search import Search, search_all
@@ -20,6 +22,7 @@ from studio.data.media import kinds as media
 from studio.words import count as count_words
 
 FOR_ALL = "caption-for-all"  # code of the question whether a text is the caption of all photos beside it
+ENCODING = "encoding"  # code of the question how texts are to be read
 _NOISE_WORDS = "it is hidden, or a system's own"
 
 
@@ -71,13 +74,20 @@ def survey(
     result = Survey(num_given=len(search.files))
     with open_archives() as archives:
         seen = [_look_at(found, archives) for found in search.files]
-        kept, groups = sort_out(seen, person, answers)
+        seen, tomls = _read_tomls(archives, seen)
+        named = {name: rule for toml in tomls.values() for name, rule in toml.named.items()}
+        kept, groups = sort_out(seen, person, answers, named)
         _tell_groups(result, groups)
         _tell_others(result, kept)
         _check_count(kept)
-        texts = _read_all(archives, [file.found for file in kept if file.kind == TEXT] + _texts_beside(search), answers)
+        media_stems = {(file.found.folder, file.found.stem) for file in kept if file.kind == MEDIA}
+        found_texts = [file.found for file in kept if file.kind == TEXT] + _texts_beside(search)
+        texts, questions = _read_all(archives, found_texts, media_stems, answers)
+    result.asked += questions
     _match(result, kept, texts, answers)
     _tell_of_the_way(result, search, kept)
+    for shown, toml in tomls.items():
+        result.notes += [FileNote(shown, f"kohya would caption photos that have no text with: {words}") for words in toml.class_tokens]
     return result
 
 
@@ -114,6 +124,19 @@ def _judge_head(found: Found, head: bytes, looks: bool) -> Seen:
     if looks:
         return Seen(found, REFUSED, media.refusal(found.name, head))
     return Seen(found, OTHER, beside.describe_other(fold(found.name)))
+
+
+def _read_tomls(archives: Archives, seen: Sequence[Seen]) -> tuple[list[Seen], dict[str, DatasetToml]]:
+    """(the files, what the trainers' lists of folders among them say by the names they are shown with)."""
+    tomls, files = {}, []
+    for file in seen:
+        if file.kind == OTHER and file.found.suffix() == ".toml" and not file.found.fault:
+            with suppress(OSError, Refused):  # then it is left out as any settings are
+                if toml := read_toml(file.found.shown, archives.read(file.found, limits.MAX_LIST_BYTES)):
+                    tomls[file.found.shown] = toml
+                    file = replace(file, words=READ)
+        files.append(file)
+    return files, tomls
 
 
 def _is_noise(found: Found) -> bool:
@@ -187,8 +210,10 @@ def _texts_in(folder: Path) -> list[Found]:
     return [Found(str(folder), (), path.name, path.name, path=path, given=False) for path in paths]
 
 
-def _read_all(archives: Archives, found: Sequence[Found], answers: Answers) -> list[Text]:
-    """What the texts say; those of one folder are read in one encoding where it is not marked."""
+def _read_all(
+    archives: Archives, found: Sequence[Found], media_stems: set[tuple[object, str]], answers: Answers
+) -> tuple[list[Text], list[Question]]:
+    """(what the texts say, how the person is asked to read others); those of one folder are read in one encoding where it is not marked."""
     folders: dict[object, list[tuple[Found, bytes]]] = defaultdict(list)
     texts = []
     for file in found:
@@ -197,10 +222,44 @@ def _read_all(archives: Archives, found: Sequence[Found], answers: Answers) -> l
             folders[file.folder].append((file, archives.read(file, most)))
         except (OSError, Refused) as e:
             texts.append(Text(file, "", fault=why_unreadable(e) if isinstance(e, OSError) else str(e)))
+    questions = []
     for files in folders.values():
         readings = read_texts([raw for _, raw in files], answers.encoding)
-        texts += [Text(file, reading.text, reading.encoding, reading.fault) for (file, _), reading in zip(files, readings)]
-    return texts
+        read = {
+            file: Text(file, reading.text, reading.encoding, reading.fault, reading.possible) for (file, _), reading in zip(files, readings)
+        }
+        doubtful = [text for text in read.values() if text.possible and _may_hold_captions(text.found, media_stems)]
+        for question, asked in _ask_encodings(doubtful):
+            if encoding := answers.encodings.get(question.name, ""):
+                named = [(file, raw) for file, raw in files if read[file] in asked]
+                again = read_texts([raw for _, raw in named], encoding)
+                read |= {file: Text(file, reading.text, reading.encoding, reading.fault) for (file, _), reading in zip(named, again)}
+            elif fold(question.name) not in {fold(name) for name in answers.leave}:
+                questions.append(question)
+        texts += read.values()
+    return texts, questions
+
+
+def _may_hold_captions(found: Found, media_stems: set[tuple[object, str]]) -> bool:
+    """Whether it is worth a question: a text that was given, and is called as a photo beside it, or is a list."""
+    is_own = any((found.folder, stem) in media_stems for stem in (found.stem, fold(stem_of(found.stem))))
+    return found.given and (is_own or found.suffix() in LIST_SUFFIXES)
+
+
+def _ask_encodings(doubtful: Sequence[Text]) -> Iterable[tuple[Question, list[Text]]]:
+    """One question for the texts of a folder among which the same encodings are possible, and those texts."""
+    alike: dict[tuple[str, ...], list[Text]] = defaultdict(list)
+    for text in doubtful:
+        alike[tuple(way.encoding for way in text.possible)].append(text)
+    for encodings, texts in alike.items():
+        first = texts[0].found.shown
+        name = first if len(texts) == 1 else f"{first.rpartition('/')[0] or first} ({' or '.join(encodings[:2])})"
+        readings = tuple(ReadAs(encoding=way.encoding, sample=way.sample) for way in texts[0].possible)
+        words = (
+            "its encoding can't be told" if len(texts) == 1 else f"the encoding of these texts can't be told; {first} is the first of them"
+        )
+        files = tuple(text.found.shown for text in texts)
+        yield Question(name=name, words=words, code=ENCODING, files=files, readings=readings), texts
 
 
 def _match(result: Survey, kept: Sequence[Seen], texts: Sequence[Text], answers: Answers) -> None:
@@ -222,8 +281,9 @@ def _tell_texts(result: Survey, matched: Matched, answers: Answers) -> None:
     result.texts += [found.shown for found in given]
     result.notes += [FileNote(found.shown, words) for found, words in matched.notes]
     by_reason: dict[str, list[str]] = defaultdict(list)
+    asked = {name for question in result.asked if question.code == ENCODING for name in question.files}
     for found, words in matched.unused:
-        if found.given:
+        if found.given and found.shown not in asked:
             by_reason[words].append(found.shown)
     for words, names in by_reason.items():
         result.left_out.append(LeftOut(name=_name_all(names), words=words, code="text", files=tuple(names)))

@@ -44,11 +44,20 @@ class Look:
     @cached_property
     def likeness(self) -> tuple[float, float] | None:
         """(how like the person it is, the fall of that from its first to its last third); None where that can't be measured."""
-        if self.watcher is None or self.watcher.sight is None or self.watcher.likeness is None:
+        if self._rows is None or self.watcher is None or self.watcher.likeness is None:
             return None
-        rows = self.watcher.sight.embed(self.frames)
-        seen = rows[rows.any(axis=1)]  # frames in which nobody is seen say nothing of likeness
+        seen = self._rows[self._rows.any(axis=1)]  # frames in which nobody is seen say nothing of likeness
         return self.watcher.likeness.identity(seen) if len(seen) else None
+
+    @cached_property
+    def seen_share(self) -> float | None:
+        """In how many of its frames somebody is seen; None where no eye looks."""
+        return float(self._rows.any(axis=1).mean()) if self._rows is not None else None
+
+    @cached_property
+    def _rows(self) -> np.ndarray | None:
+        """(F, D) of the eye, zeros where it sees nobody."""
+        return self.watcher.sight.embed(self.frames) if self.watcher and self.watcher.sight else None
 
 
 def ratio(value: float, base: float, floor: float) -> float | None:

@@ -6,8 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-LEAST_GROUPS = 3  # photos (or clips, or frames of a single clip) that a likeness can be measured against
+from studio.models.eyes import LikenessScale
+
+LEAST_GROUPS = 3  # photos (or clips, or frames of a single clip): with fewer there is no leaving one out
 LEAST_CEILING = 0.2  # photos less alike than this do not show one person: nothing can be a share of it
+DRAWN = LikenessScale()
 THUMBNAIL = 16  # cells of a side: places and colours remain, detail does not
 MOST_NEAR = 10.0  # an exact copy is infinitely near
 
@@ -15,25 +18,26 @@ MOST_NEAR = 10.0  # an exact copy is infinitely near
 class Likeness:
     """A person as the mean of embeddings (unit rows) of their own pictures; everything is a share of how alike those are to each other.
 
-    references (N, D); groups (N,): pictures with the same number were taken together, as frames of a clip, and are not compared.
+    scale: of the eye. is_about: whether so few pictures make the shares uncertain. references (N, D); groups (N,): pictures with the same number were taken together, as frames of a clip, and are not compared.
     """
 
-    def __init__(self, references: ArrayLike, groups: ArrayLike | None = None) -> None:
+    def __init__(self, references: ArrayLike, groups: ArrayLike | None = None, scale: LikenessScale = DRAWN) -> None:
         references = np.asarray(references, np.float32)
         groups = np.arange(len(references)) if groups is None else np.asarray(groups)
-        if len(references) < LEAST_GROUPS:
-            raise ValueError(f"likeness needs at least {LEAST_GROUPS} pictures of the person, got {len(references)}")
+        if len(references) < scale.least:
+            raise ValueError(f"likeness needs at least {scale.least} pictures of the person, got {len(references)}")
+        self.floor, self.is_about = scale.floor, len(references) < scale.sure
         if len(set(groups.tolist())) < LEAST_GROUPS:
             groups = np.arange(len(references))  # a clip or two are all there is: then every frame stands for itself
         self.mean = _unit(references.mean(0))
         others = [_unit(references[groups != group].mean(0)) for group in groups]
         self.ceiling = float(np.mean(np.sum(references * np.stack(others), axis=1)))  # leave one out
-        if self.ceiling < LEAST_CEILING:
+        if self.ceiling - self.floor < LEAST_CEILING:
             raise ValueError("the pictures of the dataset do not show one person; leave out those of others")
 
     def shares(self, embeddings: ArrayLike) -> np.ndarray:
-        """(M,) for embeddings (M, D): 1 is as like the person as their own photos are, 0 has nothing in common."""
-        return np.asarray(embeddings, np.float32) @ self.mean / self.ceiling
+        """(M,) for embeddings (M, D): 1 is as like the person as their own photos are, 0 as any stranger is."""
+        return (np.asarray(embeddings, np.float32) @ self.mean - self.floor) / (self.ceiling - self.floor)
 
     def identity(self, embeddings: ArrayLike) -> tuple[float, float]:
         """(share of a clip: the median of its frames, its fall from the first to the last third)."""

@@ -13,7 +13,7 @@ from studio.evaluation.judge.score import Needs, Score
 from studio.evaluation.judge.scores import all_scores, eye_scores
 from studio.evaluation.sweep_facts import Cell, Values
 from studio.models.catalogue import BaseModel
-from studio.models.eyes import FIRST_KEYS, find_eye
+from studio.models.eyes import FACES, FIRST_KEYS, find_eye
 from studio.workspace import Project
 
 
@@ -21,9 +21,9 @@ def score_keys(project: Project, base: BaseModel) -> dict[str, str]:
     """{score: what it is measured with now}, its version among that; only what can be measured with this base model."""
     eye, keys = _describe_eye(project, base), {}
     for score in all_scores():
-        if score.needs is not Needs.EYE:
+        if not score.needs.is_eye:
             keys[score.name] = str(score.version)
-        elif eye:
+        elif eye and (score.needs is Needs.EYE or _sees_faces(base)):
             keys[score.name] = hashlib.sha256(json.dumps([score.version, *eye]).encode()).hexdigest()[:16]
     return keys
 
@@ -37,6 +37,11 @@ def _describe_eye(project: Project, base: BaseModel) -> list[Any] | None:
     named = [] if (eye.name, eye.version) in FIRST_KEYS else [eye.name, eye.version]
     held_out = sorted(item.sha256 for item in held_out_items(project))
     return [files, sorted(item.sha256 for item in kept_items(project)), *named, *([held_out] if held_out else [])]
+
+
+def _sees_faces(base: BaseModel) -> bool:
+    eye = find_eye(base.preset)
+    return eye is not None and FACES in eye.gives
 
 
 def missing_scores(cell: Cell, keys: Mapping[str, str]) -> list[Score]:

@@ -19,6 +19,11 @@ class Needs(Enum):
     NOTHING = "nothing"
     BASE = "the base's clip of the same prompt and seed"  # so the base's clips have no such score
     EYE = "the eye for the base model, and the person's own pictures"
+    FACES = "such an eye, if it sees faces"
+
+    @property
+    def is_eye(self) -> bool:
+        return self in (Needs.EYE, Needs.FACES)
 
 
 @dataclass(frozen=True, kw_only=True)

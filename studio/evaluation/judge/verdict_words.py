@@ -11,10 +11,11 @@ from studio.evaluation.judge.score import Gap, Loss, Telling
 from studio.evaluation.judge.scores import parts
 from studio.evaluation.judge.table import values_of
 from studio.evaluation.sweep_facts import PERSON, Sweep
-from studio.models.preset import WAN_WORDS
+from studio.models.eyes import LikenessScale, find_eye
+from studio.models.preset import WAN_WORDS, list_models, model_preset
 
 NOT_MEASURED = "Likeness was not measured: look at the faces in the clips before you decide."
-TOO_FEW = "Likeness was not measured: keep at least 3 photos of one person in the dataset, then run the comparison again."
+TOO_FEW = "Likeness was not measured: keep at least {} photos of one person in the dataset, then run the comparison again."
 NOBODY = "Likeness was not measured: no prompt asks for the person."
 CLEAN_PLACE = 60  # of the sentence on what is wrong with the best pair, among those that scores tell
 EXPERT_WORDS: dict[str, str] = dict(zip(EXPERTS, WAN_WORDS, strict=True))
@@ -24,7 +25,8 @@ def summary(best: Row, likeness: Interval | None) -> str:
     """ "Identity 91 % of your photos (87 to 95); motion 94 % of the base."."""
     between = f" ({_bare(likeness.low)} to {_bare(likeness.high)})" if likeness else ""
     motion = f"; motion {percent(best.motion)} of the base" if best.motion is not None else ""
-    return f"Identity {percent_or_not(best.identity)} of your photos{between}{motion}."
+    about = "about " if best.values.get("identity_about") else ""
+    return f"Identity {about}{percent_or_not(best.identity)} of your photos{between}{motion}."
 
 
 def _bare(share: float) -> str:
@@ -103,7 +105,13 @@ def _unmeasured(sweep: Sweep, table: Sequence[Row]) -> str:
         return ""
     if not any(was_seen(cell) for cell in sweep.cells):
         return NOT_MEASURED
-    return TOO_FEW if any(prompt.kind == PERSON for prompt in sweep.prompts) else NOBODY
+    return TOO_FEW.format(_least_photos(sweep)) if any(prompt.kind == PERSON for prompt in sweep.prompts) else NOBODY
+
+
+def _least_photos(sweep: Sweep) -> int:
+    """How many photos of the person the eye for the base model needs."""
+    eye = find_eye(model_preset(sweep.base_model)) if sweep.base_model in list_models() else None
+    return (eye.scale if eye else LikenessScale()).least
 
 
 # -- one pair, with likeness

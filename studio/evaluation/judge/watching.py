@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from studio.evaluation.judge.clip_look import Look
-from studio.evaluation.judge.likeness import LEAST_GROUPS, Copies, Likeness
+from studio.evaluation.judge.likeness import Copies, Likeness
 from studio.evaluation.judge.measuring import score_keys
 from studio.evaluation.judge.references import read_held_out, read_references
 from studio.evaluation.sweep_facts import Prompt
@@ -68,7 +68,8 @@ class Watcher:
             held_out = read_held_out(self.project)
             groups = np.concatenate([groups, groups.max(initial=-1) + 1 + np.arange(len(held_out))]).astype(int)
             rows, groups = self._embed_known(self.sight, [*pictures, *held_out], groups)
-            return Likeness(rows, groups), copies
+            assert self.eye is not None
+            return Likeness(rows, groups, self.eye.scale), copies
         except ValueError as e:
             self.trouble = str(e)
             return None, copies
@@ -76,7 +77,7 @@ class Watcher:
     def _embed_known(self, sight: Sight, pictures: Sequence[np.ndarray], groups: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """(rows, groups) of the pictures that the eye knows the kind of. ValueError if it knows too few of those that are there."""
         known = [number for number, picture in enumerate(pictures) if sight.knows(picture[None])[0]]
-        if len(known) < LEAST_GROUPS <= len(pictures):
-            assert self.eye is not None
+        assert self.eye is not None
+        if len(known) < self.eye.scale.least <= len(pictures):
             raise ValueError(self.eye.unseen)
         return [sight.embed(pictures[number][None])[0] for number in known], groups[known]

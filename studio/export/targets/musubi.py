@@ -72,10 +72,14 @@ if not exist "%files%\\wan_2.1_vae.safetensors" (
 set "python=python"
 if exist "%place%\\venv\\Scripts\\python.exe" set "python=%place%\\venv\\Scripts\\python.exe"
 if exist "%place%\\.venv\\Scripts\\python.exe" set "python=%place%\\.venv\\Scripts\\python.exe"
-"%python%" "%src%\\wan_cache_latents.py" --dataset_config dataset.toml --vae "%files%\\wan_2.1_vae.safetensors"@CACHE@ || exit /b 1
-"%python%" "%src%\\wan_cache_text_encoder_outputs.py" --dataset_config dataset.toml --t5 "%files%\\models_t5_umt5-xxl-enc-bf16.pth" --batch_size 16 || exit /b 1
-if exist high_noise.toml call :train high_noise || exit /b 1
-if exist low_noise.toml call :train low_noise || exit /b 1
+"%python%" "%src%\\wan_cache_latents.py" --dataset_config dataset.toml --vae "%files%\\wan_2.1_vae.safetensors"@CACHE@
+if not %errorlevel%==0 exit /b 1
+"%python%" "%src%\\wan_cache_text_encoder_outputs.py" --dataset_config dataset.toml --t5 "%files%\\models_t5_umt5-xxl-enc-bf16.pth" --batch_size 16
+if not %errorlevel%==0 exit /b 1
+if exist high_noise.toml call :train high_noise
+if not %errorlevel%==0 exit /b 1
+if exist low_noise.toml call :train low_noise
+if not %errorlevel%==0 exit /b 1
 exit /b 0
 :train
 "%python%" -m accelerate.commands.launch --num_cpu_threads_per_process 1 "%src%\\wan_train_network.py" --config_file "%1.toml" --dit "%files%\\wan2.2_@KIND@_%1_14B_fp16.safetensors"
@@ -284,7 +288,7 @@ TARGET = Target(
     name="musubi",
     title="musubi-tuner",
     writes="a config for each expert, one of the dataset, start scripts, the pair under its own key names, and the dataset",
-    version=3,
+    version=4,
     write=write,
     serves=pairs_of_experts,
     dataset="always",

@@ -4,13 +4,16 @@ from dataclasses import dataclass
 
 from studio.config import CaptionConfig, from_dict
 from studio.data.captions.caption_report import CaptionReport
-from studio.jobs.kind import GPU, SettingsJob, Work
+from studio.data.dataset import kept_items, list_items
+from studio.jobs import state
+from studio.jobs.kind import GPU, SettingsJob, Work, read_config
 from studio.jobs.torch_setup import set_up_torch
 from studio.machine import read_machine
 from studio.models.captioners.family import Captioner
 from studio.models.captioners.opening import open_captioner
 from studio.models.catalogue import describe_model, find_model
 from studio.words import count
+from studio.workspace import Project
 
 TITLE = "Write captions"
 QUEUE = GPU
@@ -54,6 +57,26 @@ def run(config: CaptionJob, work: Work) -> CaptionReport:
         report=work.recorder.report,
         should_stop=work.recorder.should_stop,
     )
+
+
+def expect_seconds(project: Project, config: CaptionJob) -> float | None:
+    """How long it will take, by what a caption of the same captioner took here the last time; None where none was written yet."""
+    for job in state.list_jobs(project.workspace):
+        if job.kind != CaptionJob.KIND or job.state != "done" or not job.seconds:
+            continue
+        report, before = job.read_result(CaptionReport), read_config(CaptionJob, job.run_dir)
+        if report and report.written and _captioner_of(before) == _captioner_of(config):
+            return job.seconds / report.written * _num_to_write(project, config)
+    return None
+
+
+def _captioner_of(config: CaptionJob) -> str:
+    return from_dict(CaptionConfig, config.config).captioner
+
+
+def _num_to_write(project: Project, config: CaptionJob) -> int:
+    items = kept_items(project) if config.only is None else [item for item in list_items(project) if item.id in config.only]
+    return sum(not item.caption or (config.overwrite_auto and item.caption_source == "auto") for item in items)
 
 
 def describe_end(result: CaptionReport) -> str:

@@ -1,8 +1,8 @@
 """Import: photos, clips, folders and zips come into the dataset."""
 
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from studio.data.incoming.import_report import FileNote, ImportReport
@@ -18,7 +18,7 @@ QUEUE = PROCESSOR
 
 @dataclass(frozen=True, kw_only=True)
 class ImportJob(JobConfig):
-    """delete_after: they are copies that a browser sent; left_out: (name, reason) of what did not even get here.
+    """delete_after: they are copies that a browser sent, of no use once they are in; left_out: (name, reason) of what did not even get here.
 
     take, leave: what the person said of files that an import left out or asked about; earlier: the run of that import, whose report this
     one takes up.
@@ -32,6 +32,7 @@ class ImportJob(JobConfig):
     take: tuple[str, ...] = ()
     leave: tuple[str, ...] = ()
     encoding: str = ""
+    encodings: Mapping[str, str] = field(default_factory=dict)  # that the person chose for texts that an import asked about
     earlier: str = ""
 
 
@@ -44,20 +45,16 @@ def run(config: ImportJob, work: Work) -> ImportReport:
 
     project, paths = work.project, [Path(path) for path in config.paths]
     sent = config.delete_after  # a person's own folders are never touched
-    waits = False
-    try:
-        given = list(_contents(paths)) if sent else paths
-        answers = Answers(take=frozenset(config.take), leave=frozenset(config.leave), encoding=config.encoding)
-        recorder = work.recorder
-        found = import_media(
-            project, given, answers=answers, earlier=_report_of(work, config), report=recorder.report, should_stop=recorder.should_stop
-        )
-        waits = found.can_be_answered() and not found.stopped
-    finally:
-        if sent and not waits:
-            for path in paths:
-                if path.is_relative_to(project.root):
-                    shutil.rmtree(path, ignore_errors=True)
+    given = list(_contents(paths)) if sent else paths
+    answers = Answers(take=frozenset(config.take), leave=frozenset(config.leave), encoding=config.encoding, encodings=config.encodings)
+    recorder = work.recorder
+    found = import_media(
+        project, given, answers=answers, earlier=_report_of(work, config), report=recorder.report, should_stop=recorder.should_stop
+    )
+    if sent and not found.stopped and not found.can_be_answered():  # else they stay until the person goes on with them, or dismisses it
+        for path in paths:
+            if path.is_relative_to(project.root):
+                shutil.rmtree(path, ignore_errors=True)
     if not config.earlier:
         found.rejected[:0] = [FileNote(name, reason) for name, reason in config.left_out]
     return replace(found, num_given=found.num_given + len(config.left_out))

@@ -5,6 +5,7 @@ A member is a file of this folder with an `EYE`. It opens only when it is asked 
 """
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -22,6 +23,18 @@ if TYPE_CHECKING:
 
 EMBEDDINGS, NAMES, MOTION, FACES = "embeddings", "names", "motion", "faces"  # what an eye may give
 FIRST_KEYS = {("observer", 1)}  # eyes whose keys were made of their files alone: what lies in projects keeps its worth
+
+
+@dataclass(frozen=True)
+class LikenessScale:
+    """How the likeness that an eye sees becomes a share of how alike the person's own photos are.
+
+    floor: cosine of strangers, which is a share of 0; least: photos below which nothing is said; sure: photos below which it is said "about".
+    """
+
+    floor: float = 0.0
+    least: int = 3
+    sure: int = 3
 
 
 class Sight(Protocol):
@@ -82,6 +95,7 @@ class Eye(Protocol):
     needs_base: bool  # its files are a base model's; else it comes with the studio
     milliseconds: float  # for a picture, on one processor core
     licence: str
+    scale: LikenessScale
     unseen: str  # why it can't judge most of some pictures, in words
 
     def is_for(self, preset: ModelPreset) -> bool:

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.models.eyes import EMBEDDINGS, MOTION, NAMES, Sight
+from studio.models.eyes import EMBEDDINGS, MOTION, NAMES, LikenessScale, Sight
 from studio.models.preset import ModelPreset
 
 if TYPE_CHECKING:
     from studio.models.catalogue import BaseModel
+
+
+DRAWN = LikenessScale()
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class ObserverEye:
     needs_base: bool = True
     milliseconds: float = 1.0
     licence: str = "as the base model's"
+    scale: LikenessScale = DRAWN
     unseen: str = "what judges likeness here knows drawn people alone, and these are photographs; look at the faces yourself"
 
     def is_for(self, preset: ModelPreset) -> bool:

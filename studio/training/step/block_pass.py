@@ -138,7 +138,8 @@ def predict(
     model: "WanTransformer3DModel", passes: Sequence[Pass], before_block: Callable[[], None] = do_nothing, compute: Compute = call_block
 ) -> list[torch.Tensor]:
     """The model's answers (B, C, F, h, w) fp32, all passes through each block before the next."""
-    streams = [Stream(batch, *begin_pass(model, batch), compute) for batch in passes]
+    dtype = model.dtype  # read once: diffusers asks every module
+    streams = [Stream(batch, *begin_pass(model, batch, dtype), compute) for batch in passes]
     model.streamer.expect(range(len(model.blocks)))
     for i, block in enumerate(model.blocks):
         before_block()
@@ -150,18 +151,18 @@ def predict(
 
 def _start(model: "WanTransformer3DModel", passes: Sequence[Pass], compute: Compute) -> list[Stream]:
     """A stream for each pass, and before it one without LoRA where the base model's answer is wanted."""
-    streams = []
+    streams, dtype = [], model.dtype  # read once: diffusers asks every module
     for batch in passes:
-        hidden, context = begin_pass(model, batch)
+        hidden, context = begin_pass(model, batch, dtype)
         if batch.target is None:
             streams.append(Stream(batch, hidden, context, compute, is_base=True))
         streams.append(Stream(batch, hidden, context, compute))
     return streams
 
 
-def begin_pass(model: "WanTransformer3DModel", batch: Pass) -> tuple[torch.Tensor, Context]:
+def begin_pass(model: "WanTransformer3DModel", batch: Pass, dtype: torch.dtype) -> tuple[torch.Tensor, Context]:
     """The prompt in the model's number format, as drawing has it; sigma stays fp32 until the model has made waves of it."""
-    return begin(model, batch.x_t.to(model.dtype), batch.sigma * 1000, batch.prompt.to(model.dtype))
+    return begin(model, batch.x_t.to(dtype), batch.sigma * 1000, batch.prompt.to(dtype))
 
 
 def _forward(

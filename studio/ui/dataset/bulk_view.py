@@ -3,7 +3,7 @@
 import difflib
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from studio.data.captions.edits import BEGIN, END, REMOVE, REPLACE, CaptionEdit,
 from studio.ui import formatting as f
 from studio.ui.dataset import view as dataset_view
 from studio.ui.dataset.caption_rows import Desk, chosen_items
-from studio.ui.dataset.view import media_address
+from studio.ui.dataset.pictures.media_addresses import media_address
 from studio.ui.views import View
 from studio.workspace import Project
 
@@ -141,23 +141,21 @@ def warning_of(plan: EditPlan) -> str:
 
 
 def diff(before: str, after: str) -> tuple[Part, ...]:
-    """A caption in pieces that stay, go and come, word by word (letter by letter where no spaces are written)."""
+    """A caption in pieces that stay, go and come, word by word (letter by letter where no spaces are written). A lone space between two
+    changes belongs to both: one change is easier to read than two."""
     old, new = (re.findall(r"\w+|\W", text) if " " in text else list(text) for text in (before, after))
-    parts: list[Part] = []
-    for kind, i, j, k, m in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if kind == "equal":
-            parts.append(Part(SAME, "".join(old[i:j])))
+    parts, gone, come = [], "", ""
+    steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    for number, (kind, i, j, k, m) in enumerate(steps):
+        left, right = "".join(old[i:j]), "".join(new[k:m])
+        is_between = left.isspace() and bool(gone or come) and number + 1 < len(steps)
+        if kind != "equal" or is_between:
+            gone, come = gone + left, come + right
             continue
-        parts += [Part(OUT, "".join(old[i:j]))] * (j > i) + [Part(IN, "".join(new[k:m]))] * (m > k)
-    return tuple(merge(parts))
+        parts += [*change_of(gone, come), Part(SAME, left)]
+        gone = come = ""
+    return (*parts, *change_of(gone, come))
 
 
-def merge(parts: Sequence[Part]) -> list[Part]:
-    """A lone space between two changes belongs to both: one change is easier to read than three."""
-    merged: list[Part] = []
-    for part in parts:
-        if merged and merged[-1].kind == part.kind:
-            merged[-1] = Part(part.kind, merged[-1].text + part.text)
-        else:
-            merged.append(part)
-    return merged
+def change_of(gone: str, come: str) -> list[Part]:
+    return [Part(kind, text) for kind, text in ((OUT, gone), (IN, come)) if text]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from studio.data.captions.caption_report import REFUSED, CaptionNote, CaptionReport
 from studio.data.incoming.import_report import ImportReport, LeftOut, Question, describe_group
-from studio.data.incoming.survey import FOR_ALL
+from studio.data.incoming.survey import ENCODING, FOR_ALL
 from studio.errors import Problem
 from studio.facts import Facts
 from studio.jobs import state
@@ -21,6 +21,7 @@ from studio.ui.views import Button, View
 from studio.workspace import Project
 
 KINDS = ("import", "caption", "curate")
+KEPT = "The files that you dropped are kept until you go on with them, dismiss this, or drop others."
 MOST_LINES = 200  # of one group; the rest is counted
 
 
@@ -36,11 +37,12 @@ class Line(View):
 
 @dataclass(frozen=True)
 class Choice(View):
-    """A button that answers what an import asked. name: of what it asked about; take: whether it comes in."""
+    """A button that answers what an import asked. name: of what it asked about; take: whether it comes in; encoding: how it is to be read."""
 
     label: str
     name: str
     take: bool
+    encoding: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,13 @@ def describe(project: Project, job: JobStatus) -> Report:
 
 
 def with_button(project: Project, job: JobStatus, report: Report) -> Report:
-    """The report of a job that did not finish. Files from a browser are gone, unless a kill left them: then they have to be dropped once more."""
-    is_gone = job.kind == "import" and uploads.is_upload(project, read_config(ImportJob, job.run_dir).paths)
-    if is_gone and not uploads.was_killed(project, job):
-        sentence = "The files sent by the browser were deleted again; drop them once more, and those that are here are skipped."
+    """The report of a job that did not finish. Files from a browser wait for it to go on; it is said how long."""
+    paths = read_config(ImportJob, job.run_dir).paths if job.kind == "import" else ()
+    if uploads.is_upload(project, paths) and not all(Path(path).exists() for path in paths):
+        sentence = "The files that you dropped are not here any more; drop them once more, and those that are in are skipped."
         return replace(report, fix=sentence, button=find_button("upload"))
+    if uploads.is_upload(project, paths):
+        report = replace(report, fix=f"{report.fix} {KEPT}".strip())
     return replace(
         report, button=find_button("resume", job.name, "Go on" if job.kind == "caption" and job.state == "stopped" else "Try again")
     )
@@ -143,6 +147,9 @@ def question_line(question: Question, name: str) -> Line:
     is_text = question.code == FOR_ALL
     yes, no = ("It is their caption", "Leave it out") if is_text else (f"They show {name}", "Leave them out")
     choices = (Choice(yes, question.name, True), Choice(no, question.name, False))
+    if question.code == ENCODING:
+        ways = [Choice(f"{way.encoding}: {way.sample}", question.name, True, way.encoding) for way in question.readings]
+        choices = (*ways, Choice("Leave out", question.name, False))
     return Line(f"{describe_group(question)}: {question.words}.", files=names_of(question), answers=choices)
 
 
@@ -159,7 +166,7 @@ def names_of(part: LeftOut | Question) -> tuple[str, ...]:
     return (*part.files[:MOST_LINES], *([f"and {more:,} more"] if more > 0 else []))
 
 
-def answer(project: Project, job: str, name: str, take: bool) -> str:
+def answer(project: Project, job: str, name: str, take: bool, encoding: str = "") -> str:
     """Go on with what an import left out or asked about, as the person says. `job` is the stamp of the report that they saw."""
     shown = next((other for other in state.list_jobs(project.workspace, project) if stamp(other) == job), None)
     if shown is not None and shown.kind == "caption":
@@ -174,6 +181,7 @@ def answer(project: Project, job: str, name: str, take: bool) -> str:
         config,
         take=_with(config.take, take_now, leave_now),
         leave=_with(config.leave, leave_now, take_now),
+        encodings={**config.encodings, name: encoding} if encoding else config.encodings,
         earlier=shown.name,
         created=0.0,
     )

@@ -30,7 +30,6 @@ from studio.ui.dataset.pictures.choices import is_choice
 from studio.ui.dataset.pictures.closer_look import ALONE, CLOSER
 from studio.ui.dataset.pictures.people_view import say_somebody_else, say_who_is_meant
 from studio.ui.dataset.view import Place, look_at
-from studio.ui.drop import Drop
 from studio.ui.settings_form import check_limits, parse, place_field
 from studio.workspace import Project, Workspace
 
@@ -78,7 +77,7 @@ def build_import(page: Page) -> gr.Accordion:
     """The drop zone: open while there is nothing yet."""
     fold = gr.Accordion("Add photos and clips", open=False, elem_id="add-media", elem_classes="fold")
     with fold, gr.Row(equal_height=True):
-        files = Drop(label="Drop photos, clips or a zip here", file_count="multiple", elem_id="upload", height=136, scale=3)
+        files = gr.File(label="Drop photos, clips or a zip here", file_count="multiple", elem_id="upload", height=136, scale=3)
         with gr.Column(scale=2, min_width=240):
             info = "Photos, clips and their caption files in it are copied; the folder stays as it is."
             folder = gr.Textbox(
@@ -96,14 +95,17 @@ def build_results(page: Page, place: gr.State) -> None:
     results = component("results", elem_id="last-job")
     page.acts(results.act, lambda project, event: actions.act(page, project, event.action))
     page.acts(results.dismiss, lambda project, event: results_view.dismiss(project, str(event.job)))
-    page.acts(results.answer, lambda project, event: results_view.answer(project, str(event.job), str(event.name), bool(event.take)))
+    page.acts(
+        results.answer,
+        lambda project, event: results_view.answer(project, str(event.job), str(event.name), bool(event.take), str(event.encoding)),
+    )
     page.acts(results.pick, lambda project, place, event: [replace(place, item=str(event.id), show="all")], [place], [place])
     page.reads(lambda project: [results_view.read_results(project)], [results], tab=ID)
 
 
 def take_uploads(project: Project, files: list[uploads.Sent]) -> None:
     taken = uploads.take(project, files or [])
-    folders = (taken.folder, *uploads.left_by_a_kill(project))
+    folders = (taken.folder, *uploads.left_by_a_fault(project))
     config = ImportJob(paths=tuple(map(str, folders)), delete_after=True, left_out=tuple(taken.left_out))
     try:
         actions.queue(project, config)

@@ -14,11 +14,11 @@ from studio.export.lora_format import DESCRIBED, find_format
 from studio.export.targets import find_target
 from studio.project_facts import ChosenPair
 from studio.training.pairs import Pair, find_pair
-from studio.ui import formatting as f
 from studio.ui import uploads
 from studio.ui.actions import find_button
+from studio.ui.components import component
 from studio.ui.page import Page
-from studio.ui.views import NextStep
+from studio.ui.views import NextStep, Remark, Remarks
 from studio.workspace import Project
 
 NOT_CHOSEN = (
@@ -29,7 +29,7 @@ NOT_THERE = "The chosen pair is not in ComfyUI. Name ComfyUI's folder, if it was
 
 def build(page: Page, tab: str) -> None:
     with gr.Accordion("ComfyUI", open=False, elem_id="comfyui", elem_classes="fold"):
-        told = gr.HTML("", apply_default_css=False, elem_id="comfyui-told")
+        told = component("remarks", elem_id="comfyui-told")
         info = "The one with ComfyUI's main.py or models in it, or its folder for LoRA files. Empty: where the base models are linked from."
         folder = gr.Textbox(label="ComfyUI's folder", info=info, elem_id="comfyui-folder")
         with gr.Row(elem_classes="start-row"):
@@ -87,10 +87,10 @@ def next_step(project: Project) -> NextStep:
 
 def read_comfyui(project: Project | None) -> list[Any]:
     if project is None:
-        return [_sentences([NOT_CHOSEN]), "", gr.update(interactive=False), gr.update(interactive=False)]
+        return [_remarks([NOT_CHOSEN]), "", gr.update(interactive=False), gr.update(interactive=False)]
     notes, chosen = read_notes(project), project.facts().chosen
     known = project.workspace.facts().comfyui
-    return [_sentences(_tell(notes, chosen)), known, gr.update(interactive=chosen is not None), gr.update(interactive=bool(notes.files))]
+    return [_remarks(_tell(notes, chosen)), known, gr.update(interactive=chosen is not None), gr.update(interactive=bool(notes.files))]
 
 
 def _put(project: Project, pair: Pair, strength: float, sweep: Sweep | None, named: str = "") -> Used:
@@ -109,5 +109,5 @@ def _tell(notes: Placed, chosen: ChosenPair | None) -> list[str]:
     return [*earlier, NOT_THERE if chosen else NOT_CHOSEN]
 
 
-def _sentences(told: list[str]) -> str:
-    return "".join(f'<p class="muted">{f.escape(sentence)}</p>' for sentence in told)
+def _remarks(told: list[str]) -> Remarks:
+    return Remarks(tuple(Remark(sentence) for sentence in told))

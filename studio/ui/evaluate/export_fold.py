@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio.config import USUAL_STRENGTH
 from studio.errors import Problem
 from studio.export.exporting import read_export as read_record
 from studio.export.exporting import settings_left_out
@@ -55,6 +56,8 @@ def build_export(page: Page) -> None:
     with gr.Accordion("Export", open=False, elem_id="export", elem_classes="fold"):
         to = gr.Radio([], label="For", elem_id="export-to")
         pair = gr.Dropdown([], label="Checkpoint pair", elem_id="export-pair", min_width=220)
+        info = "Where who draws with it begins: the guide that goes along says it."
+        strength = gr.Slider(0.1, 2, USUAL_STRENGTH, step=0.05, label="Strength (LoRA scale)", info=info, elem_id="export-strength")
         photos = gr.Checkbox(False, label="With photos, clips and captions", elem_id="export-photos")
         about = component("remarks", elem_id="export-about")
         with gr.Row(elem_classes="start-row"):
@@ -62,10 +65,11 @@ def build_export(page: Page) -> None:
         exported = component("exported", elem_id="exported")
     page.acts(to.input, lambda project, value: save_choice(project, to=value), [to])
     page.acts(pair.input, lambda project, value: save_choice(project, pair=value), [pair])
+    page.acts(strength.release, save_strength, [strength])
     page.acts(photos.input, lambda project, value: save_choice(project, photos=value), [photos])
     page.acts(start.click, start_export)
     page.acts(exported.open, open_newest)
-    page.reads(read_export, [to, pair, photos, about, start, exported], tab="evaluate")
+    page.reads(read_export, [to, pair, strength, photos, about, start, exported], tab="evaluate")
 
 
 # -- what was chosen
@@ -78,6 +82,18 @@ def served_targets(project: Project) -> list[Target]:
 
 def save_choice(project: Project, **changes: Any) -> None:
     project.update(export_choice=replace(project.facts().export_choice, **changes))
+
+
+def save_strength(project: Project, strength: float) -> None:
+    save_choice(project, strength=round(float(strength), 2), strength_of=read_choice(project).pair)
+
+
+def strength_of(project: Project, choice: ExportChoice) -> float:
+    """That the person chose for this pair: here, else when they took it for their own; else where one begins."""
+    if choice.strength is not None and choice.strength_of == choice.pair:
+        return choice.strength
+    in_use = project.facts().chosen
+    return in_use.strength if in_use and in_use.pair == choice.pair else USUAL_STRENGTH
 
 
 def read_choice(project: Project) -> ExportChoice:
@@ -98,8 +114,8 @@ def start_export(project: Project) -> None:
         raise damaged_pairs(project)[-1] if damaged_pairs(project) else Problem(NOTHING_YET, action="open-train")
     if actions.is_busy(project, "export"):
         raise Problem("An export is being made already.")
-    in_use, target = project.facts().chosen, find_target(choice.to)
-    strength = in_use.strength if in_use and in_use.pair == choice.pair else None
+    target = find_target(choice.to)
+    strength = strength_of(project, choice)
     with_photos = choice.photos and target.dataset == "asked"
     job = ExportJob(
         to=choice.to, pair=choice.pair, strength=strength, include_photos=with_photos, lora_format=format_for(project, choice.to)
@@ -138,16 +154,18 @@ def open_newest(project: Project) -> str:
 
 
 def read_export(project: Project | None) -> list[Any]:
-    """Values of the radio, the pairs, the box, the remarks, the button and what came of the newest export."""
+    """Values of the radio, the pairs, the slider, the box, the remarks, the button and what came of the newest export."""
     if project is None:
         empty = gr.update(choices=[], value=None)
-        return [empty, empty, gr.update(value=False, visible=False), None, gr.update(interactive=False), None]
+        hidden = gr.update(visible=False)
+        return [empty, empty, hidden, gr.update(value=False, visible=False), None, gr.update(interactive=False), None]
     choice, pairs = read_choice(project), evaluate_view.pair_choices(project)
     target = find_target(choice.to)
     targets = [(served.title[0].upper() + served.title[1:], served.name) for served in served_targets(project)]
     return [
         gr.update(choices=targets, value=choice.to),
         gr.update(choices=pairs, value=choice.pair or None),
+        gr.update(value=strength_of(project, choice), visible=target.dataset != "always"),  # a trainer's folder names none
         gr.update(value=choice.photos, visible=target.dataset == "asked"),
         describe_target(target, bool(pairs)),
         gr.update(interactive=bool(pairs)),

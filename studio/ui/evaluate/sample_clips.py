@@ -1,7 +1,7 @@
 """Sample clips of a training's pairs, drawn when wanted with one of the test prompts through the sweep's own code, as a job that waits its turn."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -16,9 +16,34 @@ from studio.jobs.kinds.sweep import SweepJob
 from studio.training.pairs import Pair
 from studio.ui import actions
 from studio.ui.evaluate import choice as evaluate_choice
+from studio.ui.views import View
 from studio.workspace import Project
 
 WAITS = "It is drawn when its turn comes; a training that runs is not disturbed. Pause or stop it to see the clip sooner."
+
+
+@dataclass(frozen=True)
+class Sample(View):
+    """A test clip of a pair, or of the base. clip, poster: their addresses, "" while it is not drawn; error: why it could not be."""
+
+    clip: str = ""
+    poster: str = ""
+    prompt: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class SavedPair(View):
+    """A pair in the list of a run. can_draw: whether its clip can be asked for; waits: it was asked for and is not drawn yet."""
+
+    id: str
+    label: str
+    run: str = ""
+    made: str = ""
+    size: str = ""
+    sample: Sample | None = None
+    can_draw: bool = False
+    waits: bool = False
 
 
 def sample_config(project: Project) -> SweepConfig:
@@ -73,8 +98,8 @@ def find_samples(project: Project, plan: Sweep) -> Sweep | None:
     return None
 
 
-def read_samples(project: Project) -> dict[str, dict[str, str]]:
-    """{pair id, or "" for the base: {"clip", "poster", "prompt"}} of the samples drawn last; one that waits has no clip."""
+def read_samples(project: Project) -> dict[str, Sample]:
+    """{pair id, or "" for the base: its sample} of the clips drawn last; one that waits has no clip."""
     folders = sweeps.list_sweeps(project, sample=True)
     if not folders:
         return {}
@@ -82,19 +107,20 @@ def read_samples(project: Project) -> dict[str, dict[str, str]]:
     return {cell.pair or "": describe_sample(cell, address, sweep.prompt_of(cell).text) for cell in sweep.cells}
 
 
-def describe_sample(cell: Cell, address: str, prompt: str) -> dict[str, str]:
+def describe_sample(cell: Cell, address: str, prompt: str) -> Sample:
     if not cell.is_done:
-        return {"clip": "", "poster": "", "prompt": prompt, "error": cell.error}
+        return Sample(prompt=prompt, error=cell.error)
     version = f"?v={cell.key}"
-    return {"clip": f"{address}/{cell.clip}{version}", "poster": f"{address}/{cell.poster}{version}", "prompt": prompt, "error": ""}
+    return Sample(f"{address}/{cell.clip}{version}", f"{address}/{cell.poster}{version}", prompt)
 
 
-def describe_pairs(project: Project, pairs: Sequence[Pair], describe: Callable[[Pair], dict[str, Any]]) -> list[dict[str, Any]]:
-    """The saved pairs as JSON, the newest first, each with its sample and whether one can be asked for; the base's clip comes last."""
+def describe_pairs(project: Project, pairs: Sequence[Pair], describe: Callable[[Pair], SavedPair]) -> tuple[SavedPair, ...]:
+    """The saved pairs, the newest first, each with its sample and whether one can be asked for; the base's clip comes last."""
     samples, busy = read_samples(project) if pairs else {}, actions.is_busy(project, "sweep")
     shown = []
     for pair in reversed(pairs):
-        sample = samples.get(pair.id, {})
-        shown.append(describe(pair) | {"sample": sample, "can_draw": not sample.get("clip") and not busy, "waits": bool(sample) and busy})
-    base = samples.get("", {})
-    return shown + ([{"id": "", "label": "Base", "run": "", "made": "", "size": "", "sample": base}] if base.get("clip") else [])
+        sample = samples.get(pair.id)
+        can_draw = not (sample and sample.clip) and not busy
+        shown.append(replace(describe(pair), sample=sample, can_draw=can_draw, waits=sample is not None and busy))
+    base = samples.get("")
+    return (*shown, *([SavedPair(id="", label="Base", sample=base)] if base and base.clip else []))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import time
 from dataclasses import dataclass, replace
-from typing import Any
 
 from studio.data.dataset import kept_items
 from studio.jobs import launcher, state
@@ -18,6 +17,7 @@ from studio.ui import actions, download_view
 from studio.ui import formatting as f
 from studio.ui.actions import find_button
 from studio.ui.evaluate import sample_clips as train_samples
+from studio.ui.evaluate.sample_clips import SavedPair
 from studio.ui.train import choice as train_choice
 from studio.ui.train.expert_progress import Figure, Lane, RunNote, read_lanes, read_notes
 from studio.ui.views import Button, NextStep, View
@@ -86,7 +86,7 @@ class Ending:
 
 @dataclass(frozen=True)
 class RunView(View):
-    """One run. state: of its job, as a name; state_words: the same for a person; pairs: as `sample_clips.describe_pairs` gives them."""
+    """One run. state: of its job, as a name; state_words: the same for a person; pairs: the newest first, the base last."""
 
     run: str
     state: str
@@ -99,7 +99,7 @@ class RunView(View):
     numbers: tuple[Figure, ...]
     lanes: tuple[Lane, ...]
     notes: tuple[RunNote, ...]
-    pairs: list[dict[str, Any]]
+    pairs: tuple[SavedPair, ...]
     log: LogView | None
     is_newest: bool = True
     runs: tuple[RunLine, ...] = ()
@@ -279,12 +279,11 @@ def count_progress(progress: state.Progress) -> str:
     return f"{word} {f.amount(done)} of {f.amount(total)}"
 
 
-def describe_pair(pair: Pair) -> dict[str, Any]:
-    """A saved pair in the list."""
+def describe_pair(pair: Pair) -> SavedPair:
     folder = pair.folder
     made = time.strftime("%a %H:%M", time.localtime(folder.stat().st_mtime)) if folder.exists() else ""
     size = sum(path.stat().st_size for path in pair.files.values() if path.exists())
-    return {"id": pair.id, "label": f"Step {pair.step:,}", "run": pair.run, "made": made, "size": f.file_size(size)}
+    return SavedPair(pair.id, f"Step {pair.step:,}", pair.run, made, f.file_size(size))
 
 
 def ended_in_time(job: state.JobStatus) -> bool:

@@ -4,7 +4,7 @@ import functools
 from typing import TypeVar
 
 from studio.doors import members
-from studio.evaluation.judge.score import Needs, Part, Score
+from studio.evaluation.judge.score import Part, Score
 
 PartKind = TypeVar("PartKind", bound=Part)
 
@@ -18,10 +18,10 @@ def all_scores() -> tuple[Score, ...]:
 @functools.cache
 def parts(kind: type[PartKind], with_eye: bool = True) -> tuple[PartKind, ...]:
     """All parts of a kind in their order; with_eye: those too that only an eye can fill."""
-    scores = [score for score in all_scores() if with_eye or score.needs is not Needs.EYE]
+    scores = [score for score in all_scores() if with_eye or not score.needs.is_eye]
     found = [part for score in scores for part in score.parts if isinstance(part, kind)]
     return tuple(sorted(found, key=lambda part: part.place))
 
 
 def eye_scores() -> list[Score]:
-    return [score for score in all_scores() if score.needs is Needs.EYE]
+    return [score for score in all_scores() if score.needs.is_eye]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from studio.evaluation.judge.clip_look import Look
 from studio.evaluation.judge.figures import percent
 from studio.evaluation.judge.row import SAME, Row
-from studio.evaluation.judge.score import Column, Fault, Guide, Line, Loss, Needs, Note, Score, Telling
+from studio.evaluation.judge.score import Clips, Column, Fault, Guide, Line, Loss, Needs, Note, Score, Telling
 from studio.evaluation.sweep_facts import PERSON, Values
 
 # Starting values of the failure table; shares of the person's own photos.
@@ -14,10 +14,24 @@ FADING = 0.15  # from a clip's first to its last third: a nod or a step aside ma
 
 
 def measure(look: Look) -> Values:
-    if look.prompt.kind != PERSON or look.likeness is None:
+    if look.prompt.kind != PERSON:
         return {}
+    about = {"identity_about": True} if look.watcher and look.watcher.likeness and look.watcher.likeness.is_about else {}
+    if look.likeness is None:  # where the base shows somebody, a clip without a face speaks against its pair
+        return {"identity": 0.0, "identity_fall": None, **about} if _is_lost(look) else {}
     share, fall = look.likeness
-    return {"identity": round(share, 4), "identity_fall": round(fall, 4)}
+    return {"identity": round(share, 4), "identity_fall": round(fall, 4), **about}
+
+
+def _is_lost(look: Look) -> bool:
+    """Whether nobody is seen in a clip, although there is something to compare with and the base shows somebody."""
+    can_tell = look.watcher is not None and look.watcher.likeness is not None
+    return can_tell and look.seen_share == 0 and look.base is not None and bool(look.base.seen_share)
+
+
+def summarize(clips: Clips) -> Values:
+    about = {"identity_about": True} if any(values.get("identity_about") for values in clips.person) else {}
+    return {"identity": clips.mean("identity"), "identity_fall": clips.median("identity_fall"), **about}
 
 
 def tell(best: Row) -> Iterator[str]:
@@ -34,9 +48,9 @@ SCORE = Score(
     name="identity",
     version=1,
     needs=Needs.EYE,
-    gives=("identity", "identity_fall"),
+    gives=("identity", "identity_fall", "identity_about"),
     measure=measure,
-    summarize=lambda clips: {"identity": clips.mean("identity"), "identity_fall": clips.median("identity_fall")},
+    summarize=summarize,
     parts=(
         Fault(
             name="weak",

@@ -1,7 +1,7 @@
 const lineView = (line) =>
   line.item ? html`<button class="line" data-do="pick" data-item="${line.item}">${line.text}</button>` : line.text;
 const answerView = (report, line, choice) => html`<button class="small" data-do="answer" data-job="${report.job}"
-  data-name="${choice.name}" data-take="${choice.take ? "yes" : ""}"
+  data-name="${choice.name}" data-take="${choice.take ? "yes" : ""}" data-encoding="${choice.encoding}"
   aria-label="${choice.label}: ${choice.name}">${choice.label}</button>`;
 const filesView = (line) =>
   line.files.length
@@ -40,7 +40,8 @@ mount(
   {
     act: (button) => doAction(button),
     dismiss: (button) => trigger("dismiss", { job: button.dataset.job }),
-    answer: ({ dataset }) => trigger("answer", { job: dataset.job, name: dataset.name, take: Boolean(dataset.take) }),
+    answer: ({ dataset: d }) =>
+      trigger("answer", { job: d.job, name: d.name, take: Boolean(d.take), encoding: d.encoding }),
     pick: (button) => {
       trigger("pick", { id: button.dataset.item });
       if (window.innerWidth < 821) document.querySelector("#viewer-column")?.scrollIntoView({ block: "start" });

@@ -19,7 +19,7 @@ const showLog = () => {
 };
 /* A saved pair, with a clip of it once one was asked for and drawn. */
 const clipView = (pair) =>
-  pair.sample.clip
+  pair.sample?.clip
     ? html`<video data-key="${pair.sample.clip}" src="${pair.sample.clip}" poster="${pair.sample.poster}" muted loop
         playsinline controls preload="none" aria-label="${pair.label}: ${pair.sample.prompt}"
         title="${pair.sample.prompt}"></video>`
@@ -28,12 +28,12 @@ const drawView = (pair) =>
   html`<button class="small" data-do="draw" data-pair="${pair.id}" aria-label="Draw a test clip of ${pair.label}"
     >Draw a test clip</button>`;
 const aboutPair = (pair) => [pair.run, pair.size, pair.made].filter(Boolean).join(" · ");
-const pairView = (pair, i) => html`<li data-key="pair-${pair.id}" class="${pair.sample.clip ? "with-clip" : ""}">
+const pairView = (pair, i) => html`<li data-key="pair-${pair.id}" class="${pair.sample?.clip ? "with-clip" : ""}">
   ${clipView(pair)}
   <div><b>${pair.label}</b> <span class="muted">${aboutPair(pair)}</span></div>
   ${pair.waits ? html`<small class="muted">Its test clip waits or is being drawn.</small>` : ""}
-  ${pair.sample.error ? html`<small class="bad-text">${pair.sample.error}</small>` : ""}
-  ${pair.can_draw && (i === 0 || pair.sample.error) ? drawView(pair) : ""}</li>`;
+  ${pair.sample?.error ? html`<small class="bad-text">${pair.sample.error}</small>` : ""}
+  ${pair.can_draw && (i === 0 || pair.sample?.error) ? drawView(pair) : ""}</li>`;
 const logView = (log) => html`<details class="log" id="train-log"><summary>Log</summary>
   <div class="log-pages"><button class="small" data-do="page" data-end="${log.begin}" ${given(!log.begin, "disabled")}
       >Earlier lines</button>
