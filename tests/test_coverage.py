@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from studio.data.coverage import readiness, shortfall
-from studio.data.coverage.alike import OUTFIT_MOST, PLACE_MOST, groups_of, hellinger
 from studio.data.coverage.board import fits, make_board
+from studio.data.coverage.look_alikes import OUTFIT_MOST, PLACE_MOST, groups_of, hellinger
 from studio.data.coverage.readiness import KeptSet, judge
 from studio.data.coverage.shortfall import lacking
 from studio.data.coverage.shown import Shown, shown_by_names, shown_in

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from studio.data.coverage.alike import OUTFIT_MOST, PLACE_MOST, groups_of
 from studio.data.coverage.board import Board, make_board
+from studio.data.coverage.look_alikes import OUTFIT_MOST, PLACE_MOST, groups_of
 from studio.data.coverage.readiness import KeptSet, Readiness, judge
 from studio.data.coverage.shown import Shown, shown_in
 from studio.data.cropping.trained_photo import is_small
