@@ -68,6 +68,7 @@ TITLES = {
     "curate": "Choose the best photos",
     "download": "Download",
     "export": "Export",
+    "try_server": "Test the captioner",
 }
 
 

@@ -11,7 +11,7 @@ MAX_PHOTO_PIXELS = 150_000_000  # a 150-megapixel camera; 30,000 x 30,000 is six
 MAX_PHOTO_SIDE = 4096  # a larger picture is never shown
 MAX_TRAINED_PIXELS = (
     2048**2
-)  # of the dataset's copy of a photo: no training takes more (DataConfig.photo_size); the original is kept as it is
+)  # of the dataset's copy of a photo: no training takes more (DataConfig.photo_size); a JPEG whose half has .7 of them is taken at half
 MIN_PHOTO_SIDE = 32
 
 MAX_CLIP_BYTES = 4 * GB

@@ -13,7 +13,8 @@ LEAST_FOR_BLOCKS = 192  # px of the shorter side
 
 
 def blur(grey: np.ndarray) -> float | None:
-    """0 sharp to 1 blurred (Crete 2007, scikit-image's `blur_effect`) of a part (H, W) uint8."""
+    """0 sharp to 1 blurred (Crete 2007, scikit-image's `blur_effect`) of a part (H, W) uint8. Of faces from 64 px up in two people's raw web
+    photos, 13 of 13 planted blurs had .77 or more, 17 of 17 motion blurs .71 or more, and 124 of 133 unspoilt ones .66 or less."""
     if min(grey.shape) < LEAST_SIDE:
         return None
     smaller = min(grey.shape) > BLUR_SIDE
@@ -23,7 +24,8 @@ def blur(grey: np.ndarray) -> float | None:
 
 
 def octaves(grey: np.ndarray) -> float | None:
-    """Native energy of details of 1.6-3.2 px against those of .8-1.6 px, 0 to 1."""
+    """How much details of .8-1.6 px are missing beside those of 1.6-3.2 px: 1 - their ratio, on the photo's own px. Of faces from 64 px up in
+    two people's raw web photos, 20 of 20 that were enlarged four times had .51 or more, 133 of 133 unspoilt ones .473 or less."""
     if min(grey.shape) < LEAST_SIDE:
         return None
     levels = [cv2.GaussianBlur(grey.astype(np.float32), (0, 0), sigma) for sigma in (0.8, 1.6, 3.2)]

@@ -78,7 +78,9 @@ class Look(Facts):
     height: int
     faces: tuple[FaceLook, ...] = ()
     middle: Area | None = None  # the middle of the picture, where there is no face to judge
-    jpeg_tables: int | None = None  # sum of the original file's quantisation tables; None where it is no JPEG
+    jpeg_tables: int | None = (
+        None  # sum of the original's table of brightness: quality 92 has 592, 75 1,858, 50 3,688, 10 12,560; None: no JPEG
+    )
     blocks: float | None = None  # strength of JPEG's grid, 1 is none
     luma: float | None = None  # mean of the picture, 0 to 255
     warmth: float | None = None  # mean of the place from blue to yellow (b of CIELAB), about -60 to 60

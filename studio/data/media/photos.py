@@ -20,6 +20,7 @@ from studio.data.media.tiffs import open_tiff, read_tiff, to_8_bit
 JPEG_QUALITY = 97
 MAX_ASPECT = 10
 MAX_TIFF_BYTES = 600 * 1024**2  # of pixels of floats, unpacked
+NEARLY = 0.7  # of the px that were asked for: a JPEG whose half has so many is decoded at half
 NATIVE_MOST = 50_000_000  # px: of a JPEG with more, half is decoded, and what needs its own px is not measured
 Answer = TypeVar("Answer")
 _FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000")
@@ -36,14 +37,15 @@ _UPRIGHT = {
 
 
 def load_photo(path: Path, max_side: int | None = None, max_pixels: int | None = None) -> Image.Image:
-    """A PIL image, RGB and upright, of a photo in any supported format; scaled down to `max_side` or to `max_pixels` in all if given.
+    """A PIL image, RGB and upright, of a photo in any supported format; scaled down to `max_side` or to about `max_pixels` in all if given.
 
     Transparent parts become white, of several pictures it is the first. ValueError says why a file can't be used.
     """
-    image = _in_words(_decode, path, max_side)
+    image = _in_words(functools.partial(_decode, max_pixels=max_pixels), path, max_side)
     if max_pixels and image.width * image.height > max_pixels:
         scale = math.sqrt(max_pixels / (image.width * image.height))
-        image = image.resize((max(1, int(image.width * scale)), max(1, int(image.height * scale))), Image.Resampling.LANCZOS)
+        size = max(1, int(image.width * scale)), max(1, int(image.height * scale))
+        image = image.resize(size, Image.Resampling.HAMMING)  # a third of Lanczos' time, and nearly as sharp
     return image
 
 
@@ -148,9 +150,9 @@ def _as_stored(box: list[int], width: int, height: int, orientation: int) -> tup
     return places.get(orientation, (left, top, right, bottom))
 
 
-def _decode(path: Path, max_side: int | None) -> Image.Image:
+def _decode(path: Path, max_side: int | None, max_pixels: int | None = None) -> Image.Image:
     try:
-        return _decode_by_pillow(path, max_side)
+        return _decode_by_pillow(path, max_side, max_pixels)
     except _Refused:
         raise
     except Exception:
@@ -159,12 +161,14 @@ def _decode(path: Path, max_side: int | None) -> Image.Image:
     return _decode_tiff(path, max_side)
 
 
-def _decode_by_pillow(path: Path, max_side: int | None) -> Image.Image:
+def _decode_by_pillow(path: Path, max_side: int | None, max_pixels: int | None) -> Image.Image:
     with Image.open(path, formats=_formats()) as image:
         _check_size(*image.size)
         orientation, form, colours = _read_orientation(image), image.format or "", find_colours(path)
         if max_side and max(image.size) > 2 * max_side:
             image.draft(None, (max_side, max_side))  # JPEG decodes straight to a half or a quarter
+        elif max_pixels and image.width * image.height > 4 * NEARLY * max_pixels:
+            image.draft(None, (image.width // 2, image.height // 2))  # 12 megapixels: a third of the time of decoding and scaling them
         image.load()
         if form == "TIFF":
             orientation = 1  # Pillow has turned it
