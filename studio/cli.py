@@ -37,6 +37,7 @@ COMMANDS = {
     "curate": ("projects", "curate", "measure the pictures and propose the best varied set"),
     "people": ("choosing", "people", "who is in the photos, and which of them is meant"),
     "choose": ("choosing", "choose", "decide about photos by hand, and how strictly they are judged"),
+    "pieces": ("piecework", "pieces", "cut long clips into the pieces worth training, and say what is left out"),
     "caption": ("projects", "caption", "write captions, and check them"),
     "audit": ("caption_audit", "audit", "look over all captions: what is mistyped, contradicts, or becomes part of the person"),
     "plan": ("training", "plan", "what training would use and take here, with the reasons"),
@@ -243,6 +244,10 @@ _ARGUMENTS = {
         _argument(
             "--encoding", default="", metavar="NAME", help="of captions that are not marked and not UTF-8, for example GBK or EUC-KR"
         ),
+    ],
+    "pieces": [
+        _PROJECT,
+        _argument("items", nargs="*", metavar="CLIP", help="the clips to look through, as clip-01; all that are long without"),
     ],
     "curate": [_PROJECT, _argument("--keep", type=int, default=NUM_KEPT, help="how many to keep at most")],
     "people": [

@@ -96,7 +96,9 @@ def import_media(args: Namespace, workspace: Workspace, out: Output) -> dict[str
         out.print(f"    Import again and say which: --take {name} or --leave {name}")
     for note in found.notes:
         out.print(f"  {note.name}: {note.words}.")
-    if not (found.added or found.duplicates) and found.rejected:
+    for video in found.videos:
+        out.print(f"  {video.name}: {' '.join(video.sentences())}")
+    if not (found.added or found.duplicates or found.films) and found.rejected:
         raise Problem(
             f"nothing could be imported: {found.rejected[0].name}: {found.rejected[0].words}", fix="Give photos or clips of the person."
         )

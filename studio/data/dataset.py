@@ -287,7 +287,14 @@ def replace_media(project: Project, item: Item, media: Path, facts: MediaFacts, 
         former = data.copy()
         target = project.dataset_dir / (new_id + media.suffix if as_new else before.file)
         data.items[new_id] = changed(
-            before, file=target.name, sha256=of_file["file_sha256"], measurements=NOT_MEASURED, said=None, **facts.media_fields(), **of_file
+            before,
+            file=target.name,
+            sha256=of_file["file_sha256"],
+            measurements=NOT_MEASURED,
+            said=None,
+            part=(),
+            **facts.media_fields(),
+            **of_file,
         )
         change = AddChange(id=new_id) if as_new else SwapChange(id=item.id, record=before, trash=undo_steps.new_trash(project))
         if change.trash:
@@ -367,7 +374,7 @@ def item_of(path: Path, item_id: str, record: Record, caption: str) -> Item:
         id=item_id, path=path, caption=caption, caption_source=source if caption else "",
         original=record.original, sha256=record.sha256, is_original=bool(record.original) and record.sha256 == record.original_sha256,
         measurements=record.measurements, problem=record.problem, keep=record.keep, reasons=record.reasons, decided_by=record.decided_by,
-        held_out=record.held_out, said=record.said, other_captions=record.other_captions,
+        held_out=record.held_out, said=record.said, other_captions=record.other_captions, part=record.part,
         caption_by=record.caption_by if caption and source == "auto" else None, **record.media_fields(),
     )  # fmt: skip
 

@@ -74,6 +74,7 @@ class Record(MediaFacts, Decision):
     problem: str = ""  # why the file can't be read, or ""
     measurements: Measurements = NOT_MEASURED
     said: Said | None = None  # by a human, about who is shown
+    part: tuple[float, ...] = ()  # of a piece: its first and last second in the original
     added: float = 0.0  # time
 
     @classmethod
@@ -120,4 +121,5 @@ class Item(MediaFacts, Decision):
     said: Said | None = None  # by a human, about who is shown
     problem: str = ""  # why the file can't be read, or ""
     other_captions: tuple[str, ...] = ()  # that came with it and are not used
+    part: tuple[float, ...] = ()  # of a piece: its first and last second in the original
     caption_by: Authorship | None = None  # of a caption that a captioner wrote, and nobody changed since

@@ -16,6 +16,7 @@ FACE_SIZE, UPSCALED = "face-size", "upscaled"
 COLLAGE, DRAWING, MONOCHROME = "collage", "drawing", "monochrome"
 TWIN, ALIKE, ENOUGH = "twin", "alike", "enough"  # of others that were chosen
 HELD_OUT, SWAPPED = "held-out", "swapped"  # kept for comparing only; another one stands in its place
+CUT_UP = "cut-up"  # a clip, into pieces that are items of their own
 CUT = "cut"  # a caption, by what the base model reads of it
 UNREADABLE, BY_HAND = "unreadable", "by-hand"
 SAID = "said"  # words that this studio has no code for

@@ -77,6 +77,7 @@ def why_shortened(items: Iterable[Item], settings: DataConfig, rule: Rule) -> st
 
 
 def _shortened_words(num_longer: int, num_clips: int, there: Sequence[float], taken: Sequence[float], most: float) -> str:
-    whose = "The clip is" if num_clips == 1 else f"{num_longer} of {num_clips} clips {'is' if num_longer == 1 else 'are'}"
+    verb = "is" if num_longer == 1 else "are"
+    whose = "The clip is" if num_clips == 1 else f"{num_longer} of {num_clips} clips {verb}"
     all_of_it = f"of {sum(there):.1f} s of clips {sum(taken):.1f} s are trained"
     return f"{whose} longer than what is trained of one (the first {most:.1f} s): {all_of_it}. Cut them into pieces, or train more frames of each."

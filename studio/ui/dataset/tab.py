@@ -20,12 +20,15 @@ from studio.data.people.answers import say_it_is_somebody_else, say_it_is_them, 
 from studio.data.people.around import crop_person
 from studio.errors import Problem
 from studio.jobs.kinds.import_media import ImportJob
+from studio.jobs.kinds.pieces import PiecesJob
+from studio.jobs.kinds.stills import StillsJob
 from studio.models.catalogue import link_model, models_to_choose
 from studio.ui import actions, download_view, uploads
 from studio.ui.components import component
 from studio.ui.dataset import caption_desk, captioning
 from studio.ui.dataset import job_results as results_view
 from studio.ui.dataset import view as dataset_view
+from studio.ui.dataset.clip_view import read_clip
 from studio.ui.dataset.pictures.choices import is_choice
 from studio.ui.dataset.pictures.closer_look import ALONE, CLOSER
 from studio.ui.dataset.pictures.people_view import say_somebody_else, say_who_is_meant
@@ -53,17 +56,18 @@ def build(page: Page) -> None:
             grid = build_grid(page, place)
         with gr.Column(scale=2, min_width=0, elem_id="viewer-column"):
             viewer = build_viewer(page, place)
+            time_line = build_time_line(page)
     page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
     page.reads(lambda project: [dataset_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
-    page.reads(read_pictures, [fold, coverage, grid, viewer], [place], tab=ID)
+    page.reads(read_pictures, [fold, coverage, grid, viewer, time_line], [place], tab=ID)
     with gr.Row(elem_classes="folded"):
         build_caption_settings(page)
         build_person(page)
 
 
 def read_pictures(project: Project | None, place: Place) -> list[Any]:
-    is_empty, *pictures = dataset_view.read_pictures(project, place)
-    return [gr.update(open=is_empty), *pictures]
+    is_empty, coverage, grid, viewer = dataset_view.read_pictures(project, place)
+    return [gr.update(open=is_empty), coverage, grid, viewer, read_clip(project, viewer.id if viewer else "")]
 
 
 def build_captioner(page: Page) -> None:
@@ -152,8 +156,16 @@ def build_viewer(page: Page, place: gr.State) -> gr.HTML:
     page.acts(viewer.swap, swap, [place], [place])
     page.acts(viewer.alter, alter)
     page.acts(viewer.remove, remove)
-    page.acts(viewer.cut, cut)
     return viewer
+
+
+def build_time_line(page: Page) -> gr.HTML:
+    """What of a clip is trained, its pieces, and the part of it that a person chooses."""
+    time_line = component("timeline")
+    page.acts(time_line.cut, cut)
+    page.acts(time_line.find, find_pieces)
+    page.acts(time_line.stills, take_stills)
+    return time_line
 
 
 def show_only(project: Project, place: Place, event: gr.EventData) -> list[Place]:
@@ -239,13 +251,35 @@ def remove(project: Project, event: gr.EventData) -> str:
 
 
 def cut(project: Project, event: gr.EventData) -> str:
+    """Shorten a clip to a part of it, or keep the part as a clip of its own."""
     check_item(project, event)
     try:
         start, end = float(event.start), float(event.end)
     except (TypeError, ValueError):
         raise Problem("Start and end must be numbers of seconds.", fix="For example 1.5 and 6.") from None
-    cut_clip(project, event.id, start, end)
+    made = cut_clip(project, event.id, start, end, as_new=bool(event.as_new))
+    if event.as_new:
+        return f"{end - start:.1f} s of it are {made} now; Undo takes that back."
     return f"Cut to {end - start:.1f} s; Undo brings the whole clip back."
+
+
+def find_pieces(project: Project, event: gr.EventData) -> str:
+    check_item(project, event)
+    check_idle(project, PiecesJob.KIND)
+    actions.queue(project, PiecesJob(items=(event.id,)))
+    return f"{event.id} is being looked through for pieces of 4 to 8 s."
+
+
+def take_stills(project: Project, event: gr.EventData) -> str:
+    check_item(project, event)
+    check_idle(project, StillsJob.KIND)
+    actions.queue(project, StillsJob(item=event.id))
+    return f"Photos are being taken out of {event.id}."
+
+
+def check_idle(project: Project, kind: str) -> None:
+    if actions.is_busy(project, kind):
+        raise Problem("That is being done already.", fix="Wait until it is over.")
 
 
 def build_caption_settings(page: Page) -> None:

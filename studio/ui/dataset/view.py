@@ -39,6 +39,7 @@ WAITS = {  # a kind of job -> the next step while one of that kind is not over
     "import": "wait while photos come in.",
     "caption": "wait while captions are written.",
     "curate": "wait for the check.",
+    "pieces": "wait while pieces are looked for.",
 }
 WORTH_CHECKING = 5  # fewer pictures are quicker looked at
 

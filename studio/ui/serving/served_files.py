@@ -10,6 +10,8 @@ from fastapi.responses import FileResponse
 from studio.data.cropping.face_pictures import face_picture
 from studio.data.dataset import get_item
 from studio.data.media.thumbnails import find_thumbnail, preview, thumbnail
+from studio.data.pieces.trained_view import trained_view
+from studio.ui.dataset.clip_view import excerpt_of
 from studio.workspace import Workspace, safe_join
 
 TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".mp4": "video/mp4", ".webm": "video/webm", ".html": "text/html"}
@@ -41,6 +43,13 @@ def media_routes(workspace: Workspace) -> APIRouter:
         with found():
             project = workspace.project(slug)
             return send(face_picture(project, get_item(project, item_id), face))
+
+    @router.get("/{slug}/trained/{item_id}")
+    def get_trained(slug: str, item_id: str) -> FileResponse:
+        with found():
+            project = workspace.project(slug)
+            item = get_item(project, item_id)
+            return send(trained_view(project, item, excerpt_of(project, item)))
 
     @router.get("/{slug}/sweeps/{sweep}/cells/{name}")
     def get_cell(slug: str, sweep: str, name: str) -> FileResponse:

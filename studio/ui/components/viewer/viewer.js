@@ -9,23 +9,11 @@ const save = (next) => {
   pending = { key: keyOf(v), text };
   trigger("save", { ...itemOf(v), text, next: Boolean(next) });
 };
-const numberOf = (name) => element.querySelector(`[name=${name}]`);
 
 const clipView = (v) =>
   html`<video src="${v.src}" poster="${v.poster}" controls loop muted playsinline preload="metadata"></video>`;
 const classPromptView = (v) =>
   html`<p class="class-prompt">Other people, for protection <small>class prompt</small><br />${v.class_prompt}</p>`;
-const secondsView = (v, name, value) =>
-  html`<input name="${name}" type="number" min="0" max="${v.seconds}" step="0.1" value="${value}" />`;
-const cutView = (v) => html`<details class="cut"><summary>Cut this clip</summary>
-  <div class="cut-row">
-    <label>From${secondsView(v, "start", "0")}</label>
-    <button class="small" data-do="mark" data-field="start">Here</button>
-    <label>to${secondsView(v, "end", v.seconds.toFixed(1))}</label>
-    <button class="small" data-do="mark" data-field="end">Here</button>
-    <button data-do="cut" id="cut-clip">Cut</button>
-  </div></details>`;
-
 const unreadView = (v) =>
   html`<p class="remark unread">Not read by the model: <s>${v.unread}</s></p>`;
 const othersView = (v) => html`<details class="other-captions"><summary>Other captions that came with it
@@ -87,7 +75,6 @@ mount(
       ${stateView(v)}
       ${captionView(v, pending ? pending.text : v.caption)}
       ${foldsView(v)}
-      ${v.kind === "clip" ? cutView(v) : ""}
     </article>`;
   },
   {
@@ -101,8 +88,6 @@ mount(
       trigger("swap", { ...itemOf(props.value), other: id, other_version: version }),
     alter: ({ dataset }) => trigger("alter", { ...itemOf(props.value), how: dataset.how }),
     remove: () => trigger("remove", itemOf(props.value)),
-    mark: (button) => (numberOf(button.dataset.field).value = element.querySelector("video").currentTime.toFixed(1)),
-    cut: () => trigger("cut", { ...itemOf(props.value), start: numberOf("start").value, end: numberOf("end").value }),
   },
 );
 element.addEventListener("focusout", (event) => {

@@ -29,6 +29,7 @@ SHORT = {
     said.ENOUGH: "not needed",
     said.HELD_OUT: "held out",
     said.SWAPPED: "swapped for {about}",
+    said.CUT_UP: "cut into pieces",
     said.UNREADABLE: "unreadable",
     said.BY_HAND: "left out by you",
 }
