@@ -35,6 +35,9 @@ COMMANDS = {
     "restore": ("whole_projects", "restore", "bring a deleted project back, or say which there are"),
     "import": ("projects", "import_media", "add photos, clips, folders, zips"),
     "curate": ("projects", "curate", "measure the pictures and propose the best varied set"),
+    "people": ("choosing", "people", "who is in the photos, and which of them is meant"),
+    "choose": ("choosing", "choose", "decide about photos by hand, and how strictly they are judged"),
+    "pieces": ("piecework", "pieces", "cut long clips into the pieces worth training, and say what is left out"),
     "caption": ("projects", "caption", "write captions, and check them"),
     "audit": ("caption_audit", "audit", "look over all captions: what is mistyped, contradicts, or becomes part of the person"),
     "plan": ("training", "plan", "what training would use and take here, with the reasons"),
@@ -242,7 +245,36 @@ _ARGUMENTS = {
             "--encoding", default="", metavar="NAME", help="of captions that are not marked and not UTF-8, for example GBK or EUC-KR"
         ),
     ],
+    "pieces": [
+        _PROJECT,
+        _argument("items", nargs="*", metavar="CLIP", help="the clips to look through, as clip-01; all that are long without"),
+    ],
     "curate": [_PROJECT, _argument("--keep", type=int, default=NUM_KEPT, help="how many to keep at most")],
+    "people": [
+        _PROJECT,
+        _argument(
+            "--this-is", action="append", default=[], metavar="PHOTO", help="the person is in this photo; three of them say who is meant"
+        ),
+        _argument("--somebody-else", action="append", default=[], metavar="PHOTO", help="the person is not in this photo"),
+        _argument("--forget", action="append", default=[], metavar="PHOTO", help="take back what was said of this photo"),
+        _argument("--group", type=int, metavar="N", help="the group that is the person, as this command counts them"),
+        _argument("--crop", action="append", default=[], metavar="PHOTO", help="add the part of this photo that shows the person alone"),
+        _argument("--keep", type=int, default=NUM_KEPT, help="how many to keep at most"),
+    ],
+    "choose": [
+        _PROJECT,
+        _argument("--keep", type=int, default=NUM_KEPT, help="how many to keep at most"),
+        _argument("--pin", action="append", default=[], metavar="PHOTO", help="keep this photo whatever is proposed"),
+        _argument("--ban", action="append", default=[], metavar="PHOTO", help="leave this photo out whatever is proposed"),
+        _argument("--release", action="append", default=[], metavar="PHOTO", help="leave this photo to the studio again"),
+        _argument("--hold-out", action="append", default=[], metavar="PHOTO", help="never learn from this photo, and compare with it"),
+        _argument("--swap", nargs=2, metavar=("PHOTO", "OTHER"), help="the other photo takes this one's place"),
+        _argument("--like", default="", metavar="PHOTO", help="photos that could take this one's place, the likest first"),
+        _argument("--limit", action="append", default=[], metavar="NAME=VALUE", help="move a limit, for example blur=0.7"),
+        _argument("--how-many", default="", metavar="NAME=VALUE", help="how many photos a limit would leave out if it lay there"),
+        _argument("--figures", action="append", default=[], metavar="PHOTO", help="the numbers behind what is said of this photo"),
+        _argument("--compare-people", choices=("yes", "no"), help="whether photos of somebody else are called so"),
+    ],
     "caption": [
         _PROJECT,
         _argument(

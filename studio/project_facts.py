@@ -64,6 +64,14 @@ class ExportChoice(Facts):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PhotoChoice(Facts):
+    """How photos are judged, where that differs from what the studio would do."""
+
+    limits: dict[str, float] = field(default_factory=dict)  # that were moved, by name
+    compares_people: bool = True  # whether somebody else is called so
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChosenPair(Facts):
     """The pair that the person took for their own, and the folder with its files for ComfyUI."""
 
@@ -94,6 +102,7 @@ class ProjectFacts(Person):
     train_import: TakenOver | None = None
     sweep_choice: SweepChoice = SweepChoice()
     export_choice: ExportChoice = ExportChoice()
+    photo_choice: PhotoChoice = PhotoChoice()
     caption_choice: dict[str, Any] = field(default_factory=dict)  # settings of captions that a person changed
     traits: dict[str, str] = field(default_factory=dict)  # {trait of presets/traits: "learn" or "name"}, what a person decided
     sample_prompt: str = ""  # the test prompt of sample clips; "" for the first one

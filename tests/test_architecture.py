@@ -116,7 +116,6 @@ TORCH_FREE = {
     "data/importer.py",
     "data/incoming/survey.py",
     "data/media/thumbnails.py",
-    "data/quality.py",
     "data/persons.py",
     "data/curation.py",
     "data/media/clips.py",

@@ -9,10 +9,11 @@ import pytest
 
 from studio.commands import demo as demo_command
 from studio.commands.output import Output
-from studio.data import curation, quality
+from studio.data import curation
 from studio.data.captions.rules import check_caption
-from studio.data.dataset import get_item, list_items, remove_item, set_caption
+from studio.data.dataset import list_items, remove_item, set_caption
 from studio.data.importer import import_media
+from studio.data.judging.thresholds import BY_NAME
 from studio.models.catalogue import find_model
 from studio.tiny import demo_project, world
 from studio.tiny.demo_project import CLASS_NOUN, PERSON, STRANGER, TRIGGER, draw_media, ensure_demo_project, scene_of
@@ -96,23 +97,23 @@ def test_the_curator_finds_all_four_faults_and_keeps_the_rest_without_remark(wor
     assert curation.is_settled(project) and curation.curate(project).measured == 0
 
 
-def test_a_model_without_an_observer_misses_only_the_stranger(workspace):
+def test_for_a_model_of_real_people_drawn_ones_are_drawings(workspace):
     project = ensure_demo_project(workspace)
     project.update(base_model="wan22-t2v-a14b")
     curation.curate(project)
-    assert_each_says(left_out(project), {item_id: words for item_id, words in FAULTS.items() if item_id != "0015"})
+    photos = {item.id: item.reasons for item in list_items(project) if item.kind == "photo"}
+    assert sum(any(reason.code == "drawing" for reason in reasons) for reasons in photos.values()) >= 14
+    assert not any(reason.code == "stranger" for reasons in photos.values() for reason in reasons)
 
 
 def test_each_fault_is_far_beyond_its_limit_and_no_good_picture_is_near(workspace):
     project = ensure_demo_project(workspace)
-    project.update(base_model="wan22-t2v-a14b")
     curation.curate(project)
-    found = {item.id: item.measurements for item in list_items(project)}
+    found = {item_id: look.judged for item_id, look in curation.looks_by_item(project).items()}
     good = [values for item_id, values in found.items() if item_id not in FAULTS]
-    assert found["0013"].blur > quality.BLUR_REJECT + 0.1 and max(v.blur for v in good) < quality.BLUR_WARN - 0.2
-    assert found["0016"].luma < quality.LUMA_REJECT[0] / 2 and min(v.luma for v in good) > quality.LUMA_WARN[0]
-    assert quality.distance(get_item(project, "0005"), get_item(project, "0014")) <= 1
-    assert max(v.luma for v in good) < quality.LUMA_WARN[1] and not np.any([v.blown for v in good])
+    assert found["0013"].blur > BY_NAME["middle-blur"].limit + 0.1 and max(v.blur for v in good) < BY_NAME["middle-soft"].limit - 0.2
+    assert found["0016"].luma < BY_NAME["middle-dark"].limit / 2 and min(v.luma for v in good) > BY_NAME["middle-dim"].limit
+    assert max(v.luma for v in good) < BY_NAME["middle-light"].limit and not np.any([v.blown for v in good])
 
 
 def test_the_demo_curates_once_and_says_what_was_left_out_and_why(workspace):

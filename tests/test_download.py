@@ -889,6 +889,7 @@ def test_the_command_fetches_the_captioner_and_lists_it(run, captioner_hub, work
 def test_the_dataset_tab_offers_the_captioner_while_captions_are_missing(hub, person, media, monkeypatch):
     monkeypatch.setattr(sources, "free_disk_gb", lambda path: 500.0)
     assert download_view.read_captioner(person) is None
+    person.update(caption_choice={"captioner": CAPTIONER})  # whatever suits the graphics card of this computer
     import_media(person, [media / "person_a_1.jpg"])
     view = download_view.read_captioner(person)
     assert view.what == "captioner" and view.offer.label == "Download it (17.5 GB)" and "on this computer alone" in view.about

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from studio import cli
-from studio.data import curation, dataset
+from studio.data import curation
 from studio.evaluation.judge.measuring import score_keys
 from studio.models import eyes
 from studio.models.eyes.of_base_model import EYE as OBSERVER
@@ -72,8 +72,9 @@ def test_an_eye_in_a_file_of_its_own_finds_the_stranger_through_the_command(work
     told = json.loads(capsys.readouterr().out)
     assert "shows a different person" in told["items"]["0006"]["reason"]
     assert [reason["code"] for reason in told["verdicts"]["0006"]["reasons"]] == ["stranger"]
-    sightings = {item.measurements.person.observer for item in dataset.list_items(project)}
-    assert sightings == {eyes.key_of(eyes.find_eye(model_preset("wan22-t2v-a14b")), None)}
+    assert {look.eye for look in curation.looks_by_item(project).values()} == {
+        eyes.key_of(eyes.find_eye(model_preset("wan22-t2v-a14b")), None)
+    }
 
 
 def test_another_version_of_an_eye_looks_again(workspace, another_eye, monkeypatch):

@@ -65,9 +65,12 @@ TITLES = {
     "sweep": "Draw and compare",
     "import": "Import",
     "duplicate": "Duplicate",
+    "pieces": "Find pieces of clips",
+    "stills": "Take photos out of a clip",
     "curate": "Choose the best photos",
     "download": "Download",
     "export": "Export",
+    "try_server": "Test the captioner",
 }
 
 

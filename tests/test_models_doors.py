@@ -195,3 +195,17 @@ def test_the_style_of_the_captions_is_chosen_on_the_command_line(tmp_path, monke
         assert f"{style} clothes" in kept_items(project)[0].caption
     assert run("caption", project.slug, "--style", "breif", "--home", home) == 2
     assert "did you mean 'brief'" in capsys.readouterr().err
+
+
+def test_a_captioner_of_the_hub_is_looked_up_before_anything_is_fetched(hub, tmp_path, capsys, monkeypatch):
+    """Its size and licence are shown; its folder is named owner--name."""
+    hub.repository = "some/vlm"
+    small = dict.fromkeys(("config.json", "preprocessor_config.json", "tokenizer.json"), b"{}")
+    hub.files = small | {"model.safetensors": b"x" * 3000, "pytorch_model.bin": b"no" * 9, "modeling.py": b"import os"}
+    home = tmp_path / "home"
+    monkeypatch.setattr("sys.stdin", __import__("io").StringIO("n\n"))
+    assert run("download", "some/vlm", "--home", home) == 0
+    said = capsys.readouterr().out
+    assert "The captioner some/vlm: 4 files" in said and "none is stated" in said and "Nothing was fetched" in said
+    assert not (home / "models/some--vlm").exists()
+    assert find_fetchable("some/vlm").why_not_here(Workspace(home))

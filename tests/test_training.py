@@ -13,6 +13,7 @@ from training_kit import Events, add_clip, add_photo, lora_bits, new_project, ne
 
 from studio.config import MemoryConfig, PreservationConfig
 from studio.data.cache import Cache, Sample, write_tensor
+from studio.data.choosing.by_hand import hold_out
 from studio.data.dataset import remove_item, set_caption
 from studio.disk import read_json
 from studio.errors import Problem
@@ -515,3 +516,22 @@ def test_rows_in_one_pass_give_the_gradients_of_rows_one_by_one(tiny_base):
                 assert all((one[k] - many[k]).norm() <= 1e-4 * one[k].norm() + 1e-8 for k in one)
             else:
                 torch.testing.assert_close(one, many, rtol=1e-5, atol=1e-6)
+
+
+def test_photos_that_were_held_out_by_choice_are_checked_with_and_never_learned_from(tiny_base):
+    project = new_project(tiny_base, photos=8)
+    hold_out(project, "0003")
+    hold_out(project, "0007")
+    run_dir = new_run(project)
+    train(small_config(steps=2, save_every=2), run_dir)
+    samples = {name: {sample["item_id"] for sample in read_json(run_dir / "dataset.json")[name]} for name in ("learned", "held_out")}
+    assert samples == {"learned": {f"{n:04d}" for n in (1, 2, 4, 5, 6, 8)}, "held_out": {"0003", "0007"}}
+
+
+def test_without_any_checking_what_was_held_out_is_still_not_learned_from(tiny_base):
+    project = new_project(tiny_base, photos=6)
+    hold_out(project, "0003")
+    run_dir = new_run(project)
+    train(small_config(steps=2, save_every=2, data={"held_out_items": 0}), run_dir)
+    samples = read_json(run_dir / "dataset.json")
+    assert "0003" not in {sample["item_id"] for sample in samples["learned"]} and len(samples["learned"]) == 5 and not samples["held_out"]

@@ -20,11 +20,10 @@ from page_kit import Event, fire, page_of, reader_values
 from starlette.testclient import TestClient
 
 from studio.config import SweepConfig, TrainConfig, flatten, list_settings, to_dict
-from studio.data import dataset, persons
+from studio.data import dataset
 from studio.data.importer import import_media
-from studio.data.item_record import Measurements
 from studio.data.media.thumbnails import version_of
-from studio.data.remarks import ALIKE, BLUR, Remark
+from studio.data.remarks import ALIKE, BLUR, SEVERAL_PEOPLE, Remark
 from studio.disk import read_json, write_json
 from studio.errors import Problem
 from studio.evaluation.sweep_facts import Prompt, Sweep
@@ -278,7 +277,7 @@ def test_next_has_a_dataset_checked_before_captions_are_written_for_it(project, 
     step = dataset_view.next_step(project)
     assert step.button.name == "check-photos" and "6 photos checked" in step.text
     items = dataset.list_items(project)
-    dataset.store_measurements(project, {items[0].id: (items[0].sha256, Measurements(version=1))})
+    dataset.store_warnings(project, {items[0].id: (items[0].sha256, ())})
     assert dataset_view.next_step(project).button.name == "write-captions"
     dataset.set_caption(project, items[0].id, "zz, a person")
 
@@ -692,14 +691,18 @@ def test_the_model_that_the_studio_is_made_for_is_offered_first(workspace):
 def test_what_the_check_doubts_in_a_kept_picture_is_shown_at_it(filled):
     item = dataset.list_items(filled)[0]
     doubts = ["a little soft in the middle", "much like 0002"]
-    warnings = (Remark(code=BLUR, words=doubts[0]), Remark(code=ALIKE, words=doubts[1]), persons.SEVERAL)
-    dataset.store_measurements(filled, {item.id: (item.sha256, Measurements(version=1, warnings=warnings))})
+    warnings = (
+        Remark(code=BLUR, words=doubts[0]),
+        Remark(code=ALIKE, words=doubts[1]),
+        Remark(code=SEVERAL_PEOPLE, words="several people"),
+    )
+    dataset.store_warnings(filled, {item.id: (item.sha256, warnings)})
     place = dataset_view.Place(item=item.id, show="doubt")
-    _, grid, viewer = dataset_view.read_pictures(filled, place)
+    _, _, grid, viewer = dataset_view.read_pictures(filled, place)
     assert [shown.id for shown in grid.items] == [item.id] and grid.items[0].why == "; ".join(doubts)
     assert viewer.doubts == "a little soft in the middle; much like 0002"
     dataset.set_keep(filled, item.id, False, "left out by you")
-    _, grid, viewer = dataset_view.read_pictures(filled, place)
+    _, _, grid, viewer = dataset_view.read_pictures(filled, place)
     assert grid.items == () and viewer.doubts == ""
 
 

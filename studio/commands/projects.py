@@ -12,6 +12,7 @@ from studio.commands.output import Output, find_project, run_here
 from studio.commands.results import list_damaged
 from studio.data.auditing.project_audit import audit_project
 from studio.data.captions.rules import check_trigger
+from studio.data.curate_report import CurateReport
 from studio.data.dataset import kept_items, list_items
 from studio.data.incoming.import_report import LeftOut, Question, describe_group
 from studio.data.incoming.sorting import Answers
@@ -95,7 +96,9 @@ def import_media(args: Namespace, workspace: Workspace, out: Output) -> dict[str
         out.print(f"    Import again and say which: --take {name} or --leave {name}")
     for note in found.notes:
         out.print(f"  {note.name}: {note.words}.")
-    if not (found.added or found.duplicates) and found.rejected:
+    for video in found.videos:
+        out.print(f"  {video.name}: {' '.join(video.sentences())}")
+    if not (found.added or found.duplicates or found.films) and found.rejected:
         raise Problem(
             f"nothing could be imported: {found.rejected[0].name}: {found.rejected[0].words}", fix="Give photos or clips of the person."
         )
@@ -119,6 +122,13 @@ def curate(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]
     for item in items:
         out.print(f"  {item.id}  {'kept' if item.keep else 'left out'}  {item.reason}")
     out.print(f"{sum(item.keep for item in items)} of {len(items)} are kept.")
+    report = CurateReport.from_json(job.result, "the result")
+    if report.groups:
+        others = ", ".join(str(group.photos) for n, group in enumerate(report.groups) if n != report.person)
+        person = "nobody knows who is meant" if report.person is None else number(report.groups[report.person].photos, "photo")
+        out.print(f"The person: {person}" + (f"; others: {others}" if others else "") + f". See: python -m studio people {project.slug}")
+    for lack in report.lacks:
+        out.print(f"Lacking: {lack.words} ({lack.have} of {lack.wanted}).")
     verdicts = {item.id: {"keep": item.keep, "reason": item.reason} for item in items}
     return {"project": project.slug, "state": job.state, "items": verdicts, **job.result}
 

@@ -15,15 +15,16 @@ from studio.data import records, undo_steps
 from studio.data.captions.authorship import Authorship
 from studio.data.captions.caption_files import caption_file, clean_caption, read_text, text_key, write_caption
 from studio.data.captions.edits import BEGIN, END, REMOVE, REPLACE, CaptionEdit, plan_edit
-from studio.data.item_record import NOT_MEASURED, Item, Measurements, Record
+from studio.data.item_record import NOT_MEASURED, Item, Record, Said
 from studio.data.media.kinds import MediaFacts
 from studio.data.records import Curation, Seen
 from studio.data.remarks import BY_HAND, Decision, Remark
-from studio.data.undo_steps import AddChange, Change, KeepChange, RemoveChange, SwapChange, change_caption
+from studio.data.undo_steps import AddChange, Change, KeepChange, RemoveChange, SaidChange, SwapChange, change_caption
 from studio.disk import file_sha256, locked, replace
 from studio.errors import Problem
 from studio.workspace import Project
 
+CHECKED = 2  # of the measurements in curation.json: numbers lie with the looks, and only what was said of them here
 SOURCES = ("", "hand", "auto", "imported")
 _EDITS = {  # a kind of edit -> what undo calls it
     REPLACE: "Replacement in {}",
@@ -61,6 +62,11 @@ def _list(project: Project, stamp: tuple[int, ...], files: tuple[tuple[str, Seen
 def kept_items(project: Project) -> list[Item]:
     """The items that training uses."""
     return [item for item in list_items(project) if item.keep]
+
+
+def held_out_items(project: Project) -> list[Item]:
+    """The items that no training learns from, and what is drawn is compared with."""
+    return [item for item in list_items(project) if item.held_out and not item.keep and not item.problem]
 
 
 def get_item(project: Project, item_id: str) -> Item:
@@ -175,7 +181,23 @@ def _is_news(decision: Decision, before: Decision) -> bool:
     """Whether a decision takes the place of the one before."""
     if decision.decided_by != "curate":
         return decision != before
-    return before.decided_by != "hand" and (decision.keep, decision.reasons) != (before.keep, before.reasons)
+    is_changed = (decision.keep, decision.reasons, decision.held_out) != (before.keep, before.reasons, before.held_out)
+    return before.decided_by != "hand" and is_changed
+
+
+def set_said(project: Project, answers: Mapping[str, Said | None], text: str) -> int:
+    """What a human says about who is in photos; None takes an answer back. How many changed; one step of undo."""
+    changes: list[Change] = []
+    with _editing(project) as (data, items):
+        for item_id, answer in answers.items():
+            before = _require(items, item_id).said
+            if answer != before:
+                data.items[item_id] = changed(data.items[item_id], said=answer)
+                changes.append(SaidChange(id=item_id, before=before))
+        if changes:
+            undo_steps.remember(project, data.history, text, changes)
+            records.save(project, data)
+    return len(changes)
 
 
 def remove_item(project: Project, item_id: str) -> None:
@@ -193,13 +215,16 @@ def remove_item(project: Project, item_id: str) -> None:
             replace(caption, trash / caption.name)
 
 
-def store_measurements(project: Project, measured: Mapping[str, tuple[str, Measurements]]) -> None:
-    """Keep {id: (sha256, measurements)} with the items; one whose content changed meanwhile is skipped."""
+def store_warnings(project: Project, said: Mapping[str, tuple[str, tuple[Remark, ...]]]) -> None:
+    """Keep {id: (sha256, what the check had to say)} with the items; one whose content changed meanwhile is skipped."""
     with _editing(project) as (data, items):
-        for item_id, (sha256, values) in measured.items():
+        before = dict(data.items)
+        for item_id, (sha256, warnings) in said.items():
             if item_id in items and items[item_id].sha256 == sha256:
-                data.items[item_id] = changed(data.items[item_id], measurements=values)
-        records.save(project, data)
+                record = data.items[item_id]
+                data.items[item_id] = changed(record, measurements=changed(record.measurements, version=CHECKED, warnings=warnings))
+        if data.items != before:
+            records.save(project, data)
 
 
 def can_undo(project: Project) -> str:
@@ -262,7 +287,14 @@ def replace_media(project: Project, item: Item, media: Path, facts: MediaFacts, 
         former = data.copy()
         target = project.dataset_dir / (new_id + media.suffix if as_new else before.file)
         data.items[new_id] = changed(
-            before, file=target.name, sha256=of_file["file_sha256"], measurements=NOT_MEASURED, **facts.media_fields(), **of_file
+            before,
+            file=target.name,
+            sha256=of_file["file_sha256"],
+            measurements=NOT_MEASURED,
+            said=None,
+            part=(),
+            **facts.media_fields(),
+            **of_file,
         )
         change = AddChange(id=new_id) if as_new else SwapChange(id=item.id, record=before, trash=undo_steps.new_trash(project))
         if change.trash:
@@ -342,7 +374,8 @@ def item_of(path: Path, item_id: str, record: Record, caption: str) -> Item:
         id=item_id, path=path, caption=caption, caption_source=source if caption else "",
         original=record.original, sha256=record.sha256, is_original=bool(record.original) and record.sha256 == record.original_sha256,
         measurements=record.measurements, problem=record.problem, keep=record.keep, reasons=record.reasons, decided_by=record.decided_by,
-        other_captions=record.other_captions, caption_by=record.caption_by if caption and source == "auto" else None, **record.media_fields(),
+        held_out=record.held_out, said=record.said, other_captions=record.other_captions, part=record.part,
+        caption_by=record.caption_by if caption and source == "auto" else None, **record.media_fields(),
     )  # fmt: skip
 
 

@@ -19,10 +19,12 @@ from studio.data.incoming.intake import Intake, NewMedia, open_intake
 from studio.data.incoming.matching import split_variants
 from studio.data.incoming.sorting import Answers, Person
 from studio.data.incoming.survey import Source, survey
+from studio.data.media import clips, photos, transcode
 from studio.data.media import kinds as media
-from studio.data.media import photos, transcode
 from studio.data.media.animations import is_animation
 from studio.data.media.kinds import MediaFacts
+from studio.data.pieces.piece_facts import LONGEST
+from studio.data.pieces.piece_report import in_short, read_report
 from studio.errors import Problem, is_disk_full
 from studio.workspace import Project
 
@@ -75,6 +77,8 @@ def import_media(
     with dataset.incoming(project) as folder, open_archives() as archives, open_intake(project) as intake:
         stopped = _import_all(_Import(project, intake, folder, archives, result, captions_only, should_stop), todo, report)
     result = replace(result, stopped=stopped)
+    if not stopped:
+        result = _cut_long(project, result, report, should_stop)
     done = result.num_files() if stopped else len(todo)
     report("progress", stage="import", done=done, total=len(todo), unit="files", message=_summary(result))
     return result if earlier is None else _taken_up(earlier, result)
@@ -202,6 +206,9 @@ def _take_in(taking: _Import, coming: _Coming) -> tuple[str, str]:
         return "", known
     if source.name in taking.captions_only:
         return "", ""
+    if not coming.ready and media.sniff_file(coming.original) == "clip" and clips.is_film(coming.original):
+        _keep_film(taking, source, coming)
+        return "", ""
     ready, facts = coming.ready.result() if coming.ready else _prepare(coming.original, taking)
     caption, *others = _captions(taking, source) or [""]
     new = NewMedia(
@@ -209,6 +216,32 @@ def _take_in(taking: _Import, coming: _Coming) -> tuple[str, str]:
         caption_source="imported", other_captions=tuple(others),
     )  # fmt: skip
     return taking.intake.add(new)
+
+
+def _keep_film(taking: _Import, source: Source, coming: _Coming) -> None:
+    """A clip that is too long to be an item goes into originals/, and pieces of it become items."""
+    clips.probe_clip(coming.original, clips.film_bounds())
+    name = taking.intake.add_film(coming.original, source.file_name(), coming.sha256)
+    taking.result.films.append(FileNote(_shown(source.name), name))
+    if _captions(taking, source):
+        _note(taking, source, "its caption is not used: it is cut into pieces, and each shows something else")
+
+
+def _cut_long(project: Project, result: ImportReport, report: Callable[..., None], should_stop: Callable[[], bool]) -> ImportReport:
+    """Cut what is longer than a piece: only the first seconds of it would be trained. A clip that came with a caption stays as it came."""
+    known = {same.item_id for same in result.duplicates}  # by an import that was stopped before it cut them
+    long = [item for item in dataset.list_items(project) if item.kind == "clip" and item.seconds > LONGEST and not item.part]
+    added = [i for i in long if i.id in result.added or (i.id in known and i.keep and read_report(project, i) is None)]
+    for item in (item for item in added if item.caption):
+        words = f"it came with a caption, so that its {item.seconds:.1f} s stay together; training takes the first of them"
+        result.notes.append(FileNote(item.id, words))
+    bare, films = [item.id for item in added if not item.caption], [film.words for film in result.films]
+    if not bare and not films:
+        return result
+    from studio.data.pieces.piece_finder import find_pieces  # OpenCV, and the eye: only where there is something to look through
+
+    found = find_pieces(project, bare, report, should_stop, films=films)
+    return replace(result, videos=list(found.videos), stopped=found.stopped)
 
 
 def _caption_known(taking: _Import, source: Source, item_id: str) -> None:
@@ -268,7 +301,8 @@ def _note(taking: _Import, source: Source, words: str) -> None:
 
 def _check_free_space(project: Project, size: int) -> None:
     """A copy and its dataset version must fit, with room to spare, before anything is written."""
-    if shutil.disk_usage(project.root).free < 2 * size + _SPARE_BYTES:
+    copies = 2 if size <= limits.MAX_CLIP_BYTES else 1  # of a larger file pieces are kept, and no second copy
+    if shutil.disk_usage(project.root).free < copies * size + _SPARE_BYTES:
         raise OSError(errno.ENOSPC, "the disk is full")
 
 
@@ -297,4 +331,5 @@ def _summary(result: ImportReport) -> str:
     parts += [f"{len(result.duplicates)} already there"] if result.duplicates else []
     parts += [f"{len(result.rejected)} not usable"] if result.rejected else []
     parts += [f"{sum(len(group.files) for group in result.left_out)} left out"] if result.left_out else []
+    parts += [in_short(result.videos)] if result.videos else []
     return ", ".join(parts) + (", stopped" if result.stopped else "")

@@ -19,12 +19,23 @@ class Sighting(Facts):
     embedding: str  # as persons.pack writes it; "" where the eye does not know pictures of that kind
 
 
+THEM, OTHER = "them", "other"  # what a human says of a photo: it shows the person, or somebody else
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said(Facts):
+    """What a human says about who is in a photo. point: the face that they mean, as shares of width and height; () for the photo as a whole."""
+
+    ALWAYS_WRITTEN = ("who",)
+    who: str  # THEM or OTHER
+    point: tuple[float, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measurements(Warned):
     """Numbers about a picture, and what the check had to say of it. None where a number means nothing."""
 
-    version: int = 0  # of the measuring (quality.VERSION); 0 before it
-    eye: str = ""  # key of the eye that looked
+    version: int = 0  # 0 before any check; numbers are of the versions before looks (studio.data.looking) held them
     blur: float | None = None  # 0 sharp to 1 blurred
     luma: float | None = None  # mean of the middle, 0 to 255
     blown: float | None = None  # share of the middle that is white
@@ -62,6 +73,8 @@ class Record(MediaFacts, Decision):
     caption_key: str = ""  # of the caption that the studio wrote: another one was written by hand
     problem: str = ""  # why the file can't be read, or ""
     measurements: Measurements = NOT_MEASURED
+    said: Said | None = None  # by a human, about who is shown
+    part: tuple[float, ...] = ()  # of a piece: its first and last second in the original
     added: float = 0.0  # time
 
     @classmethod
@@ -105,6 +118,8 @@ class Item(MediaFacts, Decision):
     sha256: str
     is_original: bool = False  # whether sha256 is that of the original: the dataset's file was not changed since it was made
     measurements: Measurements = NOT_MEASURED
+    said: Said | None = None  # by a human, about who is shown
     problem: str = ""  # why the file can't be read, or ""
     other_captions: tuple[str, ...] = ()  # that came with it and are not used
+    part: tuple[float, ...] = ()  # of a piece: its first and last second in the original
     caption_by: Authorship | None = None  # of a caption that a captioner wrote, and nobody changed since

@@ -18,6 +18,9 @@ MAX_CLIP_BYTES = 4 * GB
 MAX_CLIP_SECONDS = 10 * 60
 MAX_CLIP_PIXELS = 7680 * 4320  # a frame
 MAX_CLIP_FRAMES = 100_000
+MAX_FILM_BYTES = 32 * GB  # a film is no item: pieces are cut out of it (studio.data.pieces), and it stays in originals/
+MAX_FILM_SECONDS = 4 * 3600
+MAX_FILM_FRAMES = 1_000_000
 MAX_CLIP_SIDE = 1920  # larger clips are scaled down for training; the original is kept as it is
 
 MAX_ZIP_ENTRIES = 20_000  # named in an archive's directory, media or not

@@ -158,7 +158,9 @@ def describe(project: Project, data: Curation, name: str, seen: Seen) -> None:
         if record.problem:  # it was damaged or half copied; it is another file now
             record = decide(record, Decision(decided_by=record.decided_by))
         facts, problem = probe_file(path)
-        record = changed(record, file_sha256=sha256, sha256=sha256, measurements=NOT_MEASURED, problem=problem, **facts.media_fields())
+        record = changed(
+            record, file_sha256=sha256, sha256=sha256, measurements=NOT_MEASURED, said=None, problem=problem, **facts.media_fields()
+        )
     if record.problem:
         unreadable = Remark(code=UNREADABLE, words=record.problem)
         record = decide(record, Decision(keep=False, reasons=(unreadable,), decided_by=record.decided_by))

@@ -9,7 +9,14 @@ from studio.facts import Facts
 
 SIZE, BLUR, BLOWN, BLOCKS, DARK, BRIGHT = "size", "blur", "blown", "blocks", "dark", "bright"  # too much of it, or nearly
 STRANGER, SEVERAL_PEOPLE = "stranger", "several-people"
+PLEASE_LOOK, CANT_TELL, SAID_OTHER = "please-look", "cant-tell", "said-other"  # who it is: unsure, not to be judged, said by a human
+OTHER_PEOPLE, TWO_ALIKE, NO_FACE = "other-people", "two-alike", "no-face"  # faces in the picture
+NO_FACES, TOO_FEW_FACES, WHICH_PERSON = "no-faces", "too-few-faces", "which-person"  # of all photos together
+FACE_SIZE, UPSCALED = "face-size", "upscaled"
+COLLAGE, DRAWING, MONOCHROME = "collage", "drawing", "monochrome"
 TWIN, ALIKE, ENOUGH = "twin", "alike", "enough"  # of others that were chosen
+HELD_OUT, SWAPPED = "held-out", "swapped"  # kept for comparing only; another one stands in its place
+CUT_UP = "cut-up"  # a clip, into pieces that are items of their own
 CUT = "cut"  # a caption, by what the base model reads of it
 UNREADABLE, BY_HAND = "unreadable", "by-hand"
 SAID = "said"  # words that this studio has no code for
@@ -40,6 +47,7 @@ class Decision(Facts):
     keep: bool = True
     reasons: tuple[Remark, ...] = ()  # why it is left out
     decided_by: str = ""  # "hand", "curate" or ""
+    held_out: bool = False  # not learned from, but kept: what is drawn is compared with it
 
     @property
     def reason(self) -> str:
@@ -47,12 +55,12 @@ class Decision(Facts):
 
     def decision(self) -> "Decision":
         """The decision alone, of whatever carries it."""
-        return Decision(keep=self.keep, reasons=self.reasons, decided_by=self.decided_by)
+        return Decision(keep=self.keep, reasons=self.reasons, decided_by=self.decided_by, held_out=self.held_out)
 
     def same_as(self, other: "Decision") -> bool:
         """Whether both say the same, however it is worded and whoever decided it."""
         mine, theirs = ([(remark.code, remark.about) for remark in decision.reasons] for decision in (self, other))
-        return self.keep == other.keep and mine == theirs
+        return (self.keep, self.held_out) == (other.keep, other.held_out) and mine == theirs
 
     @classmethod
     def from_json(cls, data: Any, where: str) -> Self:

@@ -13,7 +13,7 @@ from studio.data import limits
 from studio.data.captions.as_found import PLAIN, AsFound, find_bytes, put_back
 from studio.data.captions.authorship import Authorship
 from studio.data.captions.caption_files import caption_file, text_key
-from studio.data.item_record import Item, Record
+from studio.data.item_record import Item, Record, Said
 from studio.data.remarks import Decision
 from studio.disk import replace as move
 from studio.facts import Facts
@@ -95,7 +95,22 @@ class KeepChange(Change):
 
 
 def decide(record: Record, decision: Decision) -> Record:
-    return replace(record, keep=decision.keep, reasons=decision.reasons, decided_by=decision.decided_by)
+    return replace(record, keep=decision.keep, reasons=decision.reasons, decided_by=decision.decided_by, held_out=decision.held_out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaidChange(Change):
+    """Somebody said who a photo shows."""
+
+    op: str = "said"
+    before: Said | None = None
+
+    def undo(self, project: Project, records: dict[str, Record], items: dict[str, Item]) -> bool:
+        record = records.get(self.id)
+        if record is None:
+            return False
+        records[self.id] = replace(record, said=self.before)
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,6 @@ COUNTED = (WRITTEN, REFUSED, KEPT, FAILED)
 class CaptionNote(Facts):
     """What became of one item. id, file: of the item; text: what a person should know, "" where nothing; answer: what the captioner said."""
 
-    ALWAYS_WRITTEN = ("id", "file", "text", "code")
     id: str
     file: str
     text: str

@@ -112,7 +112,7 @@ class Archives:
                 return self.open(found.archive).copy(found, target)
         assert found.path, f"{found.shown} lies nowhere"
         with open_plain(found.path) as file:
-            return _copy(file, target, limits.MAX_CLIP_BYTES)
+            return _copy(file, target, limits.MAX_FILM_BYTES)
 
     def close(self) -> None:
         for archive in self._opened.values():

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from studio.data.pieces.piece_report import VideoReport
 from studio.facts import Facts
 from studio.words import count
 
@@ -63,11 +64,13 @@ class ImportReport(Facts):
     asked: list[Question] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)  # files that captions were read from
     notes: list[FileNote] = field(default_factory=list)  # what to know of one that is in
+    films: list[FileNote] = field(default_factory=list)  # too long to be items; with their names in originals/
+    videos: list[VideoReport] = field(default_factory=list)  # what became of the seconds of those, and of long clips
     stopped: bool = False
 
     def num_files(self) -> int:
         """Photos and clips that were looked at."""
-        return len(self.added) + len(self.duplicates) + len(self.rejected)
+        return len(self.added) + len(self.duplicates) + len(self.rejected) + len(self.films)
 
     def can_be_answered(self) -> bool:
         """Whether there are files that come in when the person says so."""

@@ -100,6 +100,20 @@ class Intake:
             self._seen = self._stamp()
         return item_id, ""
 
+    def add_film(self, original: Path, name: str, sha256: str) -> str:
+        """Take a film, of which pieces become items, into originals/; its name there."""
+        facts = MediaFacts(kind="clip")
+        new = NewMedia(media=original, facts=facts, original=original, original_name=name, original_sha256=sha256)
+        with locked(self._project.curation_file):
+            if self._stamp() != self._seen:
+                self._look()
+            placed = self._place_original(new)
+            data = self._view.data
+            if placed not in data.originals:
+                records.add(self._project, data, Line(after=data.number, originals={placed: sha256}))
+            self._seen = self._stamp()
+        return placed
+
     def _write(self, item_id: str, record: Record, number: int) -> None:
         """One line of the journal."""
         view = self._view

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,19 +75,45 @@ def open_clip(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             raise ValueError(_DAMAGED) from e
 
 
-def probe_clip(path: Path) -> ClipInfo:
-    """ClipInfo of a file, from its packets and one decoded frame. ValueError says why it can't be used."""
-    if Path(path).stat().st_size > limits.MAX_CLIP_BYTES:
-        raise ValueError(f"the clip is larger than {limits.MAX_CLIP_BYTES // 1024**3} GB; cut it and import the parts")
+@dataclass(frozen=True)
+class Bounds:
+    """How much of a clip is looked at at all."""
+
+    num_bytes: int
+    seconds: float
+    num_frames: int
+
+
+def clip_bounds() -> Bounds:
+    """Of an item of the dataset."""
+    return Bounds(limits.MAX_CLIP_BYTES, limits.MAX_CLIP_SECONDS, limits.MAX_CLIP_FRAMES)
+
+
+def film_bounds() -> Bounds:
+    """Of a film that pieces are cut out of."""
+    return Bounds(limits.MAX_FILM_BYTES, limits.MAX_FILM_SECONDS, limits.MAX_FILM_FRAMES)
+
+
+def is_film(path: Path) -> bool:
+    """Whether a clip says that it is longer than an item may be, so that it can only be cut. ValueError if it can't be read."""
+    with open_clip(path) as (container, stream):
+        return _stated_seconds(container, stream) > limits.MAX_CLIP_SECONDS
+
+
+def probe_clip(path: Path, bounds: Bounds | None = None) -> ClipInfo:
+    """ClipInfo of a file, from its packets and one decoded frame. ValueError says why it can't be used. bounds: of an item, if none are given."""
+    bounds = bounds or clip_bounds()
+    if Path(path).stat().st_size > bounds.num_bytes:
+        raise ValueError(f"the clip is larger than {bounds.num_bytes // 1024**3} GB; cut it and import the parts")
     with open_clip(path) as (container, stream):
         check_frame_size(stream.codec_context.width, stream.codec_context.height)
         expected = _stated_seconds(container, stream)
-        if expected and expected > limits.MAX_CLIP_SECONDS * 1.05:
-            raise ValueError(_too_long(expected))
-        times, end, trimmed, ordered = _read_times(container, stream)
+        if expected and expected > bounds.seconds * 1.05:
+            raise ValueError(_too_long(expected, bounds))
+        times, end, trimmed, ordered = _read_times(container, stream, bounds)
         container.seek(0)
         frames = _first_frames(container, stream)
-        info = _describe(stream, frames, times, end, trimmed=trimmed, ordered=ordered)
+        info = _describe(stream, frames, times, end, bounds, trimmed=trimmed, ordered=ordered)
     if expected and info.seconds < 0.9 * expected - 0.2:
         raise ValueError(f"only {info.seconds:.1f} of its {expected:.1f} seconds can be read: the file is incomplete; copy it again")
     return info
@@ -101,14 +128,17 @@ def check_frame_size(width: int, height: int) -> None:
         raise ValueError(f"its frames have only {width} x {height} pixels; use a clip of at least {limits.MIN_PHOTO_SIDE} on each side")
 
 
-def read_frames(path: Path, num_frames: int, fps: float, start: float = 0.0, size: tuple[int, int] | None = None) -> np.ndarray:
+def read_frames(
+    path: Path, num_frames: int, fps: float, start: float = 0.0, size: tuple[int, int] | None = None, info: ClipInfo | None = None
+) -> np.ndarray:
     """(F, H, W, 3) uint8 frames, F at `fps` from `start` seconds on, upright, at true speed.
 
     Each is the frame shown at its time (to half a frame), so rates of 23.976, 30, 60 or varying are all played at their own speed.
     F is num_frames, or where the clip is too short the largest 4n + 1 it holds: look at the array's length.
-    size: (width, height) to scale and centre-crop to while decoding. ValueError if `start` lies behind the end.
+    size: (width, height) to scale and centre-crop to while decoding; info: of the clip, where it is known, as of a film. ValueError if `start`
+    lies behind the end.
     """
-    info = probe_clip(path)
+    info = info or probe_clip(path)
     available = int((info.seconds - start) * fps + 1e-3)
     if start < 0 or (available < 1 and start >= info.seconds):
         raise ValueError(f"the clip lasts {info.seconds:.2f} s, so nothing can be read from {start:.2f} s on; choose an earlier start")
@@ -198,9 +228,10 @@ def first_pts(container: InputContainer, stream: VideoStream) -> int:
     return min(shown)
 
 
-def _read_times(container: InputContainer, stream: VideoStream) -> tuple[list[int], float, bool, bool]:
+def _read_times(container: InputContainer, stream: VideoStream, bounds: Bounds) -> tuple[array[int], float, bool, bool]:
     """(sorted timestamps of the frames shown, end of the last, whether some are hidden, whether all tell their order), nothing decoded."""
-    times, hidden, ordered, durations = [], False, True, {}
+    times, hidden, ordered = array("q"), False, True
+    last, last_duration = -(2**62), 0
     for packet in container.demux(stream):
         if packet.size and (packet.pts is None or packet.dts is None):
             ordered = False
@@ -210,14 +241,15 @@ def _read_times(container: InputContainer, stream: VideoStream) -> tuple[list[in
             hidden = True
             continue
         times.append(packet.pts)
-        durations[packet.pts] = packet.duration or 0
-        if len(times) > limits.MAX_CLIP_FRAMES:
-            raise ValueError(f"the clip has more than {limits.MAX_CLIP_FRAMES:,} frames; cut it and import the parts")
-    times.sort()
+        if packet.pts > last:
+            last, last_duration = packet.pts, packet.duration or 0
+        if len(times) > bounds.num_frames:
+            raise ValueError(f"the clip has more than {bounds.num_frames:,} frames; cut it and import the parts")
+    times = array("q", sorted(times))
     if not times:
         raise ValueError(_DAMAGED)
     typical = (times[-1] - times[0]) / max(len(times) - 1, 1)
-    return times, times[-1] + (durations[times[-1]] or typical), hidden, ordered
+    return times, times[-1] + (last_duration or typical), hidden, ordered
 
 
 def _first_frames(container: InputContainer, stream: VideoStream) -> list[VideoFrame]:
@@ -227,13 +259,15 @@ def _first_frames(container: InputContainer, stream: VideoStream) -> list[VideoF
     return frames
 
 
-def _describe(stream: VideoStream, frames: list[VideoFrame], times: list[int], end: float, *, trimmed: bool, ordered: bool) -> ClipInfo:
+def _describe(
+    stream: VideoStream, frames: list[VideoFrame], times: array[int], end: float, bounds: Bounds, *, trimmed: bool, ordered: bool
+) -> ClipInfo:
     frame = frames[0]
     seconds = float((end - times[0]) * _time_base(stream))
     if len(times) < 2 or times[-1] == times[0] or seconds <= 0:
         raise ValueError("it shows a single picture, not a moving clip; save that picture as a photo and import it")
-    if seconds > limits.MAX_CLIP_SECONDS:
-        raise ValueError(_too_long(seconds))
+    if seconds > bounds.seconds:
+        raise ValueError(_too_long(seconds, bounds))
     check_frame_size(frame.width, frame.height)
     aspect = stream.sample_aspect_ratio or Fraction(1)
     aspect = aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1)
@@ -266,7 +300,5 @@ def _stated_seconds(container: InputContainer, stream: VideoStream) -> float:
     return min((c for c in claims if c > 0), default=0.0)
 
 
-def _too_long(seconds: float) -> str:
-    return (
-        f"the clip lasts {seconds / 60:.0f} minutes; the most is {limits.MAX_CLIP_SECONDS // 60}: cut out the seconds that show the person"
-    )
+def _too_long(seconds: float, bounds: Bounds) -> str:
+    return f"the clip lasts {seconds / 60:.0f} minutes; the most is {bounds.seconds / 60:.0f}: cut out the seconds that show the person"

@@ -19,15 +19,18 @@ _TURNS = {0: (), 90: ("cclock",), 180: ("clock", "clock"), 270: ("clock",)}  # d
 _BT709, _LIMITED, _BT2020 = 1, 1, (9, 10)
 _BT470BG, _UNSAID = 5, (0, 2)
 Step = tuple[str, dict[str, str]]
+Crop = tuple[float, float, float, float]  # left, top, width and height of what is kept, as shares of the upright picture's sides
 
 
-def filter_frames(frames: Iterable[tuple[float, VideoFrame]], info: ClipInfo, size: tuple[int, int], stem: Path) -> Iterator[VideoFrame]:
+def filter_frames(
+    frames: Iterable[tuple[float, VideoFrame]], info: ClipInfo, size: tuple[int, int], stem: Path, crop: Crop | None = None
+) -> Iterator[VideoFrame]:
     """Frames ready to encode, each with its own time in BASE. stem: of the names of tables of colours that are written meanwhile."""
     tables = write_tables(stem, info.colours) if info.colours.need_mapping else None
     graph = None
     try:
         for time, frame in frames:
-            graph = graph or _make_graph(frame, info, size, tables)
+            graph = graph or _make_graph(frame, info, size, tables, crop)
             frame.pts, frame.time_base = round(time / BASE), BASE
             graph.vpush(frame)
             yield from _pull(graph, info)
@@ -57,12 +60,13 @@ def _pull(graph: Graph, info: ClipInfo) -> Iterator[VideoFrame]:
         yield frame
 
 
-def _make_graph(frame: VideoFrame, info: ClipInfo, size: tuple[int, int], tables: Tables | None) -> Graph:
+def _make_graph(frame: VideoFrame, info: ClipInfo, size: tuple[int, int], tables: Tables | None, crop: Crop | None) -> Graph:
     import av.filter
 
     scaled = {"w": str(size[0]), "h": str(size[1]), "flags": "area"}
     steps: list[Step] = [("bwdif", {"mode": "send_frame", "deint": "interlaced"})] if info.interlaced else []
     steps += [("transpose", {"dir": turn}) for turn in _TURNS[info.rotation]]
+    steps += [_crop(crop)] if crop else []
     steps += _to_sdr(frame, scaled, tables) if tables else [("scale", scaled | {"out_range": "tv"})]
     steps += [("format", {"pix_fmts": "yuv420p"}), ("setsar", {"sar": "1"})]
     graph = av.filter.Graph()
@@ -70,6 +74,12 @@ def _make_graph(frame: VideoFrame, info: ClipInfo, size: tuple[int, int], tables
     nodes += [graph.add(name, **arguments) for name, arguments in steps] + [graph.add("buffersink")]
     graph.link_nodes(*nodes).configure()
     return graph
+
+
+def _crop(crop: Crop) -> Step:
+    """By shares, as the pixels of a file need not be square."""
+    left, top, width, height = (f"{share:.6f}" for share in crop)
+    return "crop", {"w": f"iw*{width}", "h": f"ih*{height}", "x": f"iw*{left}", "y": f"ih*{top}"}
 
 
 def _to_sdr(frame: VideoFrame, scaled: dict[str, str], tables: Tables) -> list[Step]:

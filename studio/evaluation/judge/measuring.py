@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from studio.data.dataset import kept_items
+from studio.data.dataset import held_out_items, kept_items
 from studio.disk import file_sha256
 from studio.evaluation.judge.clip_look import Look
 from studio.evaluation.judge.score import Needs, Score
@@ -29,13 +29,14 @@ def score_keys(project: Project, base: BaseModel) -> dict[str, str]:
 
 
 def _describe_eye(project: Project, base: BaseModel) -> list[Any] | None:
-    """Hashes of the eye's files and of the pictures kept for training, and which eye it is; None where there is none for this base model."""
+    """Hashes of the eye's files and of the pictures kept for training or held out, and which eye it is; None where there is none for this base model."""
     eye = find_eye(base.preset)
     if eye is None:
         return None
     files = [file_sha256(path) for path in eye.files(base)]
     named = [] if (eye.name, eye.version) in FIRST_KEYS else [eye.name, eye.version]
-    return [files, sorted(item.sha256 for item in kept_items(project)), *named]
+    held_out = sorted(item.sha256 for item in held_out_items(project))
+    return [files, sorted(item.sha256 for item in kept_items(project)), *named, *([held_out] if held_out else [])]
 
 
 def _sees_faces(base: BaseModel) -> bool:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from studio.data.dataset import kept_items
+from studio.data.dataset import held_out_items, kept_items
 from studio.data.item_record import Item
 from studio.data.media.clips import read_frames
 from studio.data.media.photos import load_photo
@@ -24,6 +24,11 @@ def read_references(project: Project) -> tuple[list[np.ndarray], np.ndarray]:
             pictures += list(frames)
             groups += [number] * len(frames)
     return pictures, np.array(groups)
+
+
+def read_held_out(project: Project) -> list[np.ndarray]:
+    """(H, W, 3) uint8 of each photo that no training learned from: a drawing that is like these has learned the person, not a picture."""
+    return [np.array(load_photo(item.path, MAX_SIDE)) for item in held_out_items(project) if item.kind == "photo"]
 
 
 def _spread_frames(item: Item) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from studio.evaluation.judge.clip_look import Look
 from studio.evaluation.judge.likeness import Copies, Likeness
 from studio.evaluation.judge.measuring import score_keys
-from studio.evaluation.judge.references import read_references
+from studio.evaluation.judge.references import read_held_out, read_references
 from studio.evaluation.sweep_facts import Prompt
 from studio.models.catalogue import BaseModel
 from studio.models.eyes import NAMES, Eye, NamingSight, Sight, find_eye
@@ -65,7 +65,9 @@ class Watcher:
         pictures, groups = read_references(self.project)
         copies = Copies(pictures, groups) if len(pictures) > 1 else None
         try:
-            rows, groups = self._embed_known(self.sight, pictures, groups)
+            held_out = read_held_out(self.project)
+            groups = np.concatenate([groups, groups.max(initial=-1) + 1 + np.arange(len(held_out))]).astype(int)
+            rows, groups = self._embed_known(self.sight, [*pictures, *held_out], groups)
             assert self.eye is not None
             return Likeness(rows, groups, self.eye.scale), copies
         except ValueError as e:

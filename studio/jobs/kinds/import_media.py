@@ -7,9 +7,10 @@ from pathlib import Path
 
 from studio.data.incoming.import_report import FileNote, ImportReport
 from studio.data.incoming.sorting import Answers
+from studio.data.pieces.piece_report import in_short
 from studio.jobs.kind import PROCESSOR, JobConfig, Work
 from studio.jobs.state import read_status
-from studio.words import count
+from studio.words import count, sentence
 
 TITLE = "Import"
 LOOSE = "loose"  # folder of an upload: texts of which nobody can tell whose they are
@@ -87,6 +88,7 @@ def describe_end(result: ImportReport) -> str:
     num_left = sum(len(group.files) for group in result.left_out)
     num_asked = sum(len(question.files) for question in result.asked)
     parts += [f"{count(len(result.rejected), 'file')} could not be used."] if result.rejected else []
+    parts += [sentence(in_short(result.videos))] if result.videos else []
     parts += [f"Left out: {count(num_left, 'file')}."] if num_left else []
     parts += [f"Waiting for your answer: {count(num_asked, 'file')}."] if num_asked else []
     return " ".join(parts)

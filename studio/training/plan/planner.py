@@ -10,6 +10,7 @@ from studio import config as settings
 from studio.config import TrainConfig, from_dict, merge
 from studio.data.dataset import kept_items
 from studio.data.item_record import Item
+from studio.data.pieces.excerpt import rule_of, why_shortened
 from studio.machine import Gpu, Machine, free_disk_gb, read_torch_build
 from studio.models.catalogue import has_small_files
 from studio.models.preset import ModelPreset, Shape, model_preset
@@ -144,7 +145,8 @@ def propose(
     # what it takes, and whether that is there
     predicted = _predict(project, at, config, rehearsal)
     fits, why_fits = _judge(at, config, predicted, kept)
-    left_out = [reason for reason in (why_left_out(kept, model),) if reason]
+    shortened = why_shortened(at.items, config.data, rule_of(model))
+    left_out = [reason for reason in (why_left_out(kept, model), shortened) if reason]
     reasons = (*notes, *why_hardware, *why_recipe, *left_out, *why_config, *why_rehearsed, *why_fits)
     return Plan(config, hardware.name if hardware else "", chosen.name, reasons, predicted, fits, at.device)
 

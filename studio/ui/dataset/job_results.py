@@ -7,6 +7,7 @@ from pathlib import Path
 from studio.data.captions.caption_report import REFUSED, CaptionNote, CaptionReport
 from studio.data.incoming.import_report import ImportReport, LeftOut, Question, describe_group
 from studio.data.incoming.survey import ENCODING, FOR_ALL
+from studio.data.pieces.piece_report import PiecesReport, VideoReport
 from studio.errors import Problem
 from studio.facts import Facts
 from studio.jobs import state
@@ -20,7 +21,7 @@ from studio.ui.uploads import stamp
 from studio.ui.views import Button, View
 from studio.workspace import Project
 
-KINDS = ("import", "caption", "curate")
+KINDS = ("import", "caption", "curate", "pieces", "stills")
 KEPT = "The files that you dropped are kept until you go on with them, dismiss this, or drop others."
 MOST_LINES = 200  # of one group; the rest is counted
 
@@ -130,6 +131,8 @@ def groups_of(project: Project, result: Facts | None) -> list[Group]:
     """What to know of what a job did; nothing where the dataset itself shows it."""
     if isinstance(result, ImportReport):
         return import_groups(result, project.facts().name)
+    if isinstance(result, PiecesReport):
+        return group("Every second of it", video_lines(result.videos))
     return caption_groups(result) if isinstance(result, CaptionReport) else []
 
 
@@ -139,8 +142,13 @@ def import_groups(report: ImportReport, name: str) -> list[Group]:
         *group("Could not be used", [Line(f"{file.name}: {f.sentence(file.words)}") for file in report.rejected]),
         *group("Left out", [left_out_line(part) for part in report.left_out]),
         *group("Already there", [Line(f"{same.name} is the same as item {same.item_id}.", same.item_id) for same in report.duplicates]),
+        *group("Long clips, second by second", video_lines(report.videos)),
         *group("Good to know", [Line(f"{file.name}: {f.sentence(file.words)}") for file in report.notes]),
     ]
+
+
+def video_lines(videos: Sequence[VideoReport]) -> list[Line]:
+    return [Line(f"{video.name}: {' '.join(video.sentences())}", video.item) for video in videos]
 
 
 def question_line(question: Question, name: str) -> Line:

@@ -78,7 +78,7 @@ def _choose_items(project: Project, wish: Wish, done: Collection[str]) -> tuple[
     """(items to caption, number of those that stay as they are), without those that were done before."""
     items = dataset.list_items(project)
     if wish.only is None:
-        items = [item for item in items if item.keep]
+        items = [item for item in items if item.keep or item.held_out]
     else:
         unknown = sorted(set(wish.only) - {item.id for item in items})
         if unknown:

@@ -1,0 +1,87 @@
+"""Whose face is seen in a clip, and how long a piece is: decided on numbers alone, without any picture."""
+
+import numpy as np
+import pytest
+
+from studio.config import DataConfig, list_settings
+from studio.data import persons
+from studio.data.looking.look import FaceLook
+from studio.data.pieces.adding import MOST_SIDE, piece_size, without_known
+from studio.data.pieces.piece_facts import FacesThen, Piece, Span
+from studio.data.pieces.piece_report import VideoReport, in_short
+from studio.data.pieces.proposing import Wish
+from studio.data.pieces.whose import find_people
+
+
+def face(row, left=100.0, width=80.0):
+    return FaceLook(left=left, top=50.0, width=width, height=100.0, score=0.9, embedding=persons.pack(row[None]), blur=0.3)
+
+
+def person(seed, rng=None, apart=0.0):
+    """A direction of its own; with `apart` one look at that person."""
+    row = np.random.default_rng(seed).normal(size=128)
+    row = row / np.linalg.norm(row)
+    if rng is None:
+        return row.astype(np.float32)
+    other = rng.normal(size=128)
+    mixed = row + apart * other / np.linalg.norm(other)
+    return (mixed / np.linalg.norm(mixed)).astype(np.float32)
+
+
+def looks(rng, seed, moments, left=100.0, width=80.0):
+    return [FacesThen(moment=m, faces=(face(person(seed, rng, 0.9), left, width),)) for m in moments]
+
+
+def test_the_person_is_known_by_their_photos_and_others_are_not_them():
+    rng = np.random.default_rng(0)
+    photos = np.stack([person(1, rng, 0.9) for _ in range(8)])
+    faces = looks(rng, 1, range(0, 80, 8)) + looks(rng, 2, range(80, 200, 8), left=300.0)
+    found = find_people(faces, [80], photos, 16)
+    assert found.is_person == (True, False) and not found.guessed
+
+
+def test_without_photos_whoever_is_seen_longest_is_taken_over_all_shots():
+    rng = np.random.default_rng(1)
+    faces = looks(rng, 1, range(0, 80, 8)) + looks(rng, 2, range(80, 140, 8)) + looks(rng, 1, range(144, 200, 8))
+    found = find_people(faces, [80, 144], np.zeros((0, 128), np.float32), 16)
+    assert found.is_person == (True, False, True) and found.guessed
+
+
+def test_one_photo_is_enough_to_begin_with():
+    rng = np.random.default_rng(2)
+    faces = looks(rng, 2, range(0, 160, 8)) + looks(rng, 1, range(160, 200, 8))
+    found = find_people(faces, [160], person(1, rng, 0.5)[None], 16)
+    assert found.is_person == (False, True)
+
+
+def test_a_face_that_is_too_small_to_tell_accuses_nobody():
+    far = [FacesThen(moment=m, faces=(FaceLook(left=1.0, top=1.0, width=20.0, height=25.0, score=0.8),)) for m in range(0, 40, 8)]
+    assert find_people(far, [], np.stack([person(1)] * 5), 16).is_person == (None,)
+
+
+@pytest.mark.parametrize(
+    ("trained", "there", "frames"),
+    [(81 / 16, 20.0, 81), (33 / 16, 20.0, 65), (161 / 16, 20.0, 125), (81 / 16, 4.5, 69), (81 / 16, 4.07, 65)],
+)
+def test_a_piece_is_as_long_as_training_takes_and_never_shorter_than_four_or_longer_than_eight_seconds(trained, there, frames):
+    found = Wish(16, 4, trained).num_frames(there)
+    assert found == frames and found % 4 == 1 and found / 16 <= there
+
+
+def test_a_piece_is_as_large_as_any_training_takes_and_never_enlarged():
+    largest = next(setting.maximum for name, setting, _ in list_settings(DataConfig) if name == "clip_size")
+    assert largest == MOST_SIDE
+    assert piece_size(832, 480) == (832, 480) and piece_size(479, 853) == (478, 852)
+    wide, high = piece_size(3840, 2160)
+    assert wide * high <= MOST_SIDE**2 and abs(wide / high - 16 / 9) < 0.01 and wide % 2 == high % 2 == 0
+
+
+def test_what_is_an_item_already_is_not_cut_again():
+    pieces = [Piece(start=0.0, num_frames=81, fps=16.0), Piece(start=10.0, num_frames=81, fps=16.0)]
+    assert without_known(pieces, [(0.5, 5.5)]) == pieces[1:]
+
+
+def test_the_sentence_of_a_job_counts_every_second():
+    spans = (Span(start=0, end=31, code="taken"), Span(start=31, end=1891, code="nobody"), Span(start=1891, end=1900, code="frozen"))
+    video = VideoReport(name="holiday.mp4", seconds=1900, spans=spans, added=("clip-01", "clip-02"))
+    assert in_short([video]) == "cut into 2 pieces (31 s); 31 min are left out: nobody is seen (31 min), the picture stands still (9.0 s)"
