@@ -6,12 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from training_kit import Events, add_clip, add_photo, new_project
 
 from studio.config import DataConfig
 from studio.data import cache
 from studio.data.buckets import choose_bucket, choose_num_frames, cover_size
 from studio.data.dataset import kept_items, set_caption
+from studio.data.looking.look import FaceLook, Look
 from studio.errors import Problem
 from studio.models.loading import load_text_encoder, load_vae, release
 
@@ -110,6 +112,28 @@ def test_a_photo_below_one_multiple_is_refused_by_name(tiny_base, photos):
 @pytest.mark.parametrize(("seconds", "frames"), [(0.05, 1), (0.3, 1), (0.32, 5), (1.0, 13), (2.07, 33), (60, 33)])
 def test_a_clip_gives_the_largest_legal_number_of_frames(seconds, frames):
     assert choose_num_frames(seconds, 16, 33, 4) == frames
+
+
+def test_a_photo_is_cut_where_its_head_stays_whole_and_the_cache_knows_the_crops_apart(tiny_base, photos):
+    item = replace(kept_items(photos)[0], width=64, height=60)
+    seen, middle = (FaceLook(left=left, top=18, width=20, height=24, score=0.9, landmarks=(1.0,) * 10) for left in (0, 22))
+
+    def plan(*faces):
+        looks = {item.id: Look(eye="e", width=64, height=60, faces=faces)} if faces else {}
+        options = {"base": tiny_base, "data_config": SETTINGS, "trigger": "ohwx", "class_noun": "person"}
+        [sample] = cache.plan_samples([item], **options, looks=looks)
+        return sample
+
+    unknown, at_the_edge, in_the_middle = plan(), plan(seen), plan(middle)
+    assert (unknown.corner, at_the_edge.corner, in_the_middle.corner) == (None, (0, 0), None)
+    assert unknown.latents_key == in_the_middle.latents_key != at_the_edge.latents_key and unknown.bucket == at_the_edge.bucket
+
+
+def test_what_is_encoded_is_the_part_that_the_crop_says():
+    rows = np.repeat(np.arange(79, dtype=np.uint8)[:, None], 64, axis=1)
+    picture = Image.fromarray(np.repeat(rows[..., None], 3, axis=2))
+    top, middle = cache.fit_picture(picture, (64, 64), (0, 0)), cache.fit_picture(picture, (64, 64))
+    assert top[0, 0, 0, 0] == 0 and middle[0, 0, 0, 0] == 7 and top.shape == middle.shape == (1, 64, 64, 3)
 
 
 # -- what is encoded

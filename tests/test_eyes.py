@@ -72,7 +72,9 @@ def test_an_eye_in_a_file_of_its_own_finds_the_stranger_through_the_command(work
     told = json.loads(capsys.readouterr().out)
     assert "shows a different person" in told["items"]["0006"]["reason"]
     assert [reason["code"] for reason in told["verdicts"]["0006"]["reasons"]] == ["stranger"]
-    assert {look.eye for look in curation.looks_by_item(project).values()} == {eyes.key_of(eyes.find_eye(model_preset("wan22-t2v-a14b")), None)}
+    assert {look.eye for look in curation.looks_by_item(project).values()} == {
+        eyes.key_of(eyes.find_eye(model_preset("wan22-t2v-a14b")), None)
+    }
 
 
 def test_another_version_of_an_eye_looks_again(workspace, another_eye, monkeypatch):

@@ -403,7 +403,7 @@ def test_an_empty_project_asks_for_clips_in_both_tabs(home):
     wanted = {}
     for name in (A14B, "wan22-t2v-a14b"):
         project = home.create_project(f"Empty {name}", trigger="ohwx", base_model=name, permission=Permission(granted=True))
-        _, grid, *_ = dataset_view.read_pictures(project, dataset_view.Place())
+        _, _, grid, _ = dataset_view.read_pictures(project, dataset_view.Place())
         wanted[name] = [grid.empty.title, train_view.next_step(project).text]
         assert ("photos" in grid.empty.text) == (name != A14B)
     assert wanted == {A14B: ["No clips yet", "add clips first."], "wan22-t2v-a14b": ["No photos yet", "add photos first."]}

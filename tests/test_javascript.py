@@ -169,3 +169,56 @@ def test_no_line_of_a_script_or_its_markup_is_too_long_to_read():
         if len(line) >= 120
     ]
     assert long == []
+
+
+# -- pictures of the dataset
+
+
+def test_the_sketch_of_a_head_looks_where_the_photo_is_wanted_and_comes_nearer_with_the_framing():
+    script = source("shared.js", "coverage/sketches.js")
+    left, front, right, close, full = run(
+        script,
+        "facePath('profile-left', 'upper')",
+        "facePath('front', 'upper')",
+        "facePath('profile-right', 'upper')",
+        "DISTANCES.close.radius",
+        "DISTANCES.full.radius",
+    )
+    tips = [[float(number) for number in re.findall(r"-?[\d.]+", path)][2] for path in (left, right)]
+    assert tips[0] < 16 < tips[1] and 16 - tips[0] == pytest.approx(tips[1] - 16, abs=0.2) and front.startswith("M16 ")
+    assert close > 2 * full
+
+
+def test_a_profile_has_one_eye_and_every_sketch_stays_in_its_picture():
+    counts, places = run(
+        source("shared.js", "coverage/sketches.js"),
+        "Object.keys(TURNS).map((angle) => eyesOf(angle, 'close').length)",
+        "Object.keys(TURNS).flatMap((angle) => Object.keys(DISTANCES).map((framing) => String(sketchView(angle, framing))))",
+    )
+    assert counts == [1, 2, 2, 2, 1] and len(set(places)) == 20
+    for markup in places:
+        numbers = [float(n) for path in re.findall(r' d="([^"]*)"', markup) for n in re.findall(r"-?[\d.]+", path)]
+        assert all(-2 <= n <= 42 for n in numbers), markup
+
+
+def test_arrows_walk_the_pictures_and_stop_at_their_ends():
+    found = run(source("shared.js", "grid/picture_keys.js"), *[f"placeAfter('{key}', {place}, 10, 4)" for key, place in STEPS])
+    assert found == [4, 0, 6, 1, 9, 0, 9, 5]
+
+
+STEPS = [("ArrowRight", 3), ("ArrowLeft", 0), ("ArrowDown", 2), ("ArrowUp", 5), ("ArrowDown", 8), ("Home", 7), ("End", 2), ("k", 5)]
+
+
+def test_one_key_decides_about_the_chosen_picture_and_no_key_about_none():
+    item = "{ id: '0007', version: 'abc' }"
+    keep, out, undo, other, nobody = run(
+        source("shared.js", "grid/picture_keys.js"),
+        f"decisionOf('k', {item})",
+        f"decisionOf('x', {item})",
+        "decisionOf('u', null)",
+        f"decisionOf('q', {item})",
+        "decisionOf('x', null)",
+    )
+    assert keep == ["keep", {"id": "0007", "version": "abc", "keep": True}]
+    assert out == ["keep", {"id": "0007", "version": "abc", "keep": False}]
+    assert undo == ["undo", {}] and other is None and nobody is None

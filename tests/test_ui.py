@@ -698,11 +698,11 @@ def test_what_the_check_doubts_in_a_kept_picture_is_shown_at_it(filled):
     )
     dataset.store_warnings(filled, {item.id: (item.sha256, warnings)})
     place = dataset_view.Place(item=item.id, show="doubt")
-    _, grid, viewer = dataset_view.read_pictures(filled, place)
+    _, _, grid, viewer = dataset_view.read_pictures(filled, place)
     assert [shown.id for shown in grid.items] == [item.id] and grid.items[0].why == "; ".join(doubts)
     assert viewer.doubts == "a little soft in the middle; much like 0002"
     dataset.set_keep(filled, item.id, False, "left out by you")
-    _, grid, viewer = dataset_view.read_pictures(filled, place)
+    _, _, grid, viewer = dataset_view.read_pictures(filled, place)
     assert grid.items == () and viewer.doubts == ""
 
 

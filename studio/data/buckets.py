@@ -1,4 +1,4 @@
-"""Aspect-ratio buckets: the size at which a picture is trained, close to its own shape and never larger than it is."""
+"""Aspect-ratio buckets: the size at which a picture is trained, close to its own shape and never larger than it is, and what is cut off."""
 
 import math
 
@@ -7,7 +7,7 @@ def choose_bucket(width: int, height: int, target_size: int, size_multiple: int)
     """(width, height) to train a picture at: multiples of `size_multiple`, about target_size x target_size pixels in all.
 
     A picture larger than that is scaled down, a smaller one keeps its size; both are then rounded to multiples, whichever keep the
-    shape best. What is over after scaling to cover the bucket is cut off evenly on both sides: at most a multiple less one pixel.
+    shape best. What is over after scaling to cover the bucket is cut off (`choose_corner`): at most a multiple less one pixel.
     ValueError if a side is shorter than one multiple.
     """
     if min(width, height) < size_multiple:
@@ -21,6 +21,32 @@ def cover_size(width: int, height: int, bucket: tuple[int, int]) -> tuple[int, i
     """(width, height) of the picture scaled so that it just covers the bucket; the rest is cropped."""
     scale = max(bucket[0] / width, bucket[1] / height)
     return max(bucket[0], round(width * scale)), max(bucket[1], round(height * scale))
+
+
+def choose_corner(
+    width: int, height: int, bucket: tuple[int, int], keep: tuple[float, float, float, float] | None = None
+) -> tuple[int, int]:
+    """(left, top) of the bucket in the scaled picture of `cover_size`: in the middle, or moved as little as holds what is to be kept.
+
+    keep: (left, top, right, bottom) in px of the picture. Where the bucket can't hold all of it, it lies in the middle of it.
+    """
+    scaled = cover_size(width, height, bucket)
+    if keep is None:
+        return (scaled[0] - bucket[0]) // 2, (scaled[1] - bucket[1]) // 2
+    parts = ((keep[axis] * scaled[axis] / side, keep[axis + 2] * scaled[axis] / side) for axis, side in ((0, width), (1, height)))
+    left, top = (_corner(have, want, *part) for have, want, part in zip(scaled, bucket, parts))
+    return left, top
+
+
+def _corner(have: int, want: int, low: float, high: float) -> int:
+    """Where a window of `want` px begins in `have` px, so that it holds low to high."""
+    low, high = max(0.0, low), min(float(have), high)
+    start = (have - want) // 2
+    if high - low > want:
+        start = round((low + high - want) / 2)
+    else:
+        start = min(max(start, math.ceil(high) - want), math.floor(low))
+    return min(max(start, 0), have - want)
 
 
 def choose_num_frames(seconds: float, fps: float, wanted: int, temporal_factor: int) -> int:

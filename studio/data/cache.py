@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,9 +16,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from studio.config import DataConfig, SweepConfig, to_dict
-from studio.data.buckets import choose_bucket, cover_size
+from studio.data.buckets import choose_corner, cover_size
 from studio.data.captions.rules import class_prompt
+from studio.data.cropping.trained_photo import choose_photo
 from studio.data.item_record import Item
+from studio.data.looking.look import Look
 from studio.data.media.clips import read_frames
 from studio.data.media.photos import load_photo
 from studio.data.pieces.excerpt import Excerpt, Rule, choose_excerpt, read_excerpt
@@ -30,6 +33,7 @@ from studio.workspace import Project
 
 CODE_VERSION = 1  # raise it when the same input gives other numbers: old files are then made again
 DAMAGED = (OSError, ValueError, KeyError, SafetensorError)
+NOT_LOOKED: Mapping[str, Look] = MappingProxyType({})
 
 
 class TextEncoder(Protocol):
@@ -58,6 +62,7 @@ class Sample(Facts):
     prompt_key: str
     class_prompt_key: str
     condition_key: str = ""  # of the first picture, where the base model takes one
+    corner: tuple[int, int] | None = None  # left, top of the bucket in the scaled photo; None: in the middle
 
     def prompts(self) -> tuple[tuple[str, str], ...]:
         """(key, text) of each prompt that is to be encoded."""
@@ -127,9 +132,20 @@ class Cache:
         return _read_all((self.prompt_file(key),), "a caption")[0]
 
 
-def plan_samples(items: Iterable[Item], *, base: BaseModel, data_config: DataConfig, trigger: str, class_noun: str) -> list[Sample]:
-    """What will be trained, in the items' order. An item without a caption is trained on the trigger alone. Problem names a bad item."""
-    return [_plan(item, base, data_config, trigger, class_noun) for item in items]
+def plan_samples(
+    items: Iterable[Item],
+    *,
+    base: BaseModel,
+    data_config: DataConfig,
+    trigger: str,
+    class_noun: str,
+    looks: Mapping[str, Look] = NOT_LOOKED,
+) -> list[Sample]:
+    """What will be trained, in the items' order. An item without a caption is trained on the trigger alone. Problem names a bad item.
+
+    looks: of photos that were looked at, by id: what is cut off is never their head.
+    """
+    return [_plan(item, looks.get(item.id), base, data_config, trigger, class_noun) for item in items]
 
 
 def encode_samples(
@@ -179,31 +195,33 @@ def encode_item(vae: PixelEncoder, item: Item, sample: Sample, base: BaseModel) 
     return vae.encode(to_model_range(pixels))[0]
 
 
-def encode_condition(vae: PixelEncoder, item: Item, size: tuple[int, int], num_frames: int, base: BaseModel) -> torch.Tensor:
+def encode_condition(
+    vae: PixelEncoder, item: Item, size: tuple[int, int], num_frames: int, base: BaseModel, corner: tuple[int, int] | None = None
+) -> torch.Tensor:
     """What the base model is given of an item's first picture, (1, channels, F, h, w), for a clip of that size (width, height)."""
-    pixels = to_model_range(read_first_picture(item, size, base.fps))
+    pixels = to_model_range(read_first_picture(item, size, base.fps, corner))
     return encode_first_picture(vae, pixels, num_frames, base.temporal_factor)
 
 
 def read_pixels(item: Item, sample: Sample, fps: float) -> np.ndarray:
-    """(F, H, W, 3) uint8 at the sample's bucket: scaled to cover it, centre-cropped; clips by timestamp, so their speed is kept."""
+    """(F, H, W, 3) uint8 at the sample's bucket: scaled to cover it, the rest cut off; clips by timestamp, so their speed is kept."""
     if sample.kind != "clip":
-        return read_first_picture(item, sample.bucket, fps)
+        return read_first_picture(item, sample.bucket, fps, sample.corner)
     return read_excerpt(item.path, Excerpt(sample.bucket, sample.num_frames, fps))
 
 
-def read_first_picture(item: Item, size: tuple[int, int], fps: float) -> np.ndarray:
-    """(1, H, W, 3) uint8 of a photo, or of a clip's first frame: scaled to cover the size (width, height), centre-cropped."""
+def read_first_picture(item: Item, size: tuple[int, int], fps: float, corner: tuple[int, int] | None = None) -> np.ndarray:
+    """(1, H, W, 3) uint8 of a photo, or of a clip's first frame: scaled to cover the size (width, height), cropped as of `fit_picture`."""
     if item.kind == "clip":
         return read_frames(item.path, 1, fps, size=size)
     with load_photo(item.path) as image:
-        return fit_picture(image, size)
+        return fit_picture(image, size, corner)
 
 
-def fit_picture(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
-    """(1, H, W, 3) uint8: scaled to cover the size (width, height), centre-cropped."""
+def fit_picture(image: Image.Image, size: tuple[int, int], corner: tuple[int, int] | None = None) -> np.ndarray:
+    """(1, H, W, 3) uint8: scaled to cover the size (width, height), and that cut out at the corner (left, top), or of the middle."""
     scaled = cover_size(image.width, image.height, size)
-    left, top = ((have - want) // 2 for have, want in zip(scaled, size))
+    left, top = corner or choose_corner(image.width, image.height, size)
     whole = image.resize(scaled, Image.Resampling.LANCZOS)
     return np.asarray(whole.crop((left, top, left + size[0], top + size[1])))[None]
 
@@ -240,14 +258,15 @@ def is_whole(path: Path) -> bool:
 # -- inside
 
 
-def _plan(item: Item, base: BaseModel, data_config: DataConfig, trigger: str, class_noun: str) -> Sample:
+def _plan(item: Item, look: Look | None, base: BaseModel, data_config: DataConfig, trigger: str, class_noun: str) -> Sample:
     try:
-        excerpt = _choose(item, base, data_config)
+        excerpt, corner = _choose(item, look, base, data_config)
     except ValueError as e:
         name = f"{item.id} ({item.original})" if item.original else item.id
         raise Problem(f"{name}: {e}", cost="Nothing was lost.", fix="Leave it out of the dataset.", action="open-dataset") from None
     bucket, num_frames = excerpt.size, excerpt.num_frames
-    content = (item.sha256, item.kind, list(bucket), num_frames, base.fps, base.key)
+    cropped = [] if corner is None else [list(corner)]  # in the middle, as all of them were once: what was encoded then is still right
+    content = (item.sha256, item.kind, list(bucket), num_frames, base.fps, base.key, *cropped)
     prompt = item.caption or trigger or class_noun
     other = _class_prompt(prompt, trigger, class_noun)
     return Sample(
@@ -257,6 +276,7 @@ def _plan(item: Item, base: BaseModel, data_config: DataConfig, trigger: str, cl
         prompt=prompt,
         class_prompt=other,
         bucket=bucket,
+        corner=corner,
         num_frames=num_frames,
         latents_key=_key("latents", *content),
         condition_key=_key("first picture", *content) if base.first_picture else "",
@@ -265,10 +285,12 @@ def _plan(item: Item, base: BaseModel, data_config: DataConfig, trigger: str, cl
     )
 
 
-def _choose(item: Item, base: BaseModel, data_config: DataConfig) -> Excerpt:
+def _choose(item: Item, look: Look | None, base: BaseModel, data_config: DataConfig) -> tuple[Excerpt, tuple[int, int] | None]:
+    """(what of an item is trained, where it is cut out of a photo). ValueError if it is too small."""
     if item.kind == "clip":
-        return choose_excerpt(item, data_config, Rule(base.fps, base.size_multiple, base.temporal_factor))
-    return Excerpt(choose_bucket(item.width, item.height, data_config.photo_size, base.size_multiple), 1, base.fps)
+        return choose_excerpt(item, data_config, Rule(base.fps, base.size_multiple, base.temporal_factor)), None
+    found = choose_photo(item.width, item.height, data_config.photo_size, base.size_multiple, look)
+    return Excerpt(found.size, 1, base.fps), found.corner
 
 
 def _class_prompt(prompt: str, trigger: str, class_noun: str) -> str:
@@ -278,7 +300,7 @@ def _class_prompt(prompt: str, trigger: str, class_noun: str) -> str:
 
 
 def _encode_condition_of(vae: PixelEncoder, item: Item, sample: Sample, base: BaseModel) -> torch.Tensor:
-    return encode_condition(vae, item, sample.bucket, sample.num_frames, base)[0]
+    return encode_condition(vae, item, sample.bucket, sample.num_frames, base, sample.corner)[0]
 
 
 def _key(*parts: Any) -> str:

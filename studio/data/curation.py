@@ -64,15 +64,7 @@ def _choose(version: dataset.Version, seen: tuple[int, ...], keep: int, facts: t
 
 def looks_by_item(project: Project) -> dict[str, Look]:
     """{id: the look that it is judged by} of every item that was measured."""
-    known = looks.looks_of(project)
-    return {item.id: _typical(known[item.sha256]) for item in dataset.list_items(project) if known.get(item.sha256)}
-
-
-def _typical(seen: tuple[Look, ...]) -> Look:
-    """The look that an item is judged by: a photo's own; of a clip the moment in which the face is largest, or the middle one."""
-    if any(look.face for look in seen):
-        return max(seen, key=lambda look: look.face.width if look.face else 0.0)
-    return seen[len(seen) // 2]
+    return looks.seen_in(project, dataset.list_items(project))
 
 
 def _take_over(project: Project, proposals: Mapping[str, Proposal]) -> int:

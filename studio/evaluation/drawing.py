@@ -175,7 +175,8 @@ class Drawing:
         for picture in (prompt.first_picture for prompt in self.sweep.prompts if prompt.first_picture):
             if picture.sha256 not in self.conditions:
                 item = find_first_picture(self.project, picture)
-                self.conditions[picture.sha256] = encode_condition(vae, item, size, self.settings.num_frames, self.base).cpu()
+                condition = encode_condition(vae, item, size, self.settings.num_frames, self.base, picture.corner)
+                self.conditions[picture.sha256] = condition.cpu()
         release(vae)
 
     def _condition_of(self, prompt: Prompt) -> torch.Tensor | None:

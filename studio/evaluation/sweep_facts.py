@@ -42,11 +42,12 @@ class SweepFacts(Facts):
 
 @dataclass(frozen=True, kw_only=True)
 class FirstPicture(Facts):
-    """The photo or clip that a prompt's clips begin with. kind: "photo" or "clip"."""
+    """The photo or clip that a prompt's clips begin with. kind: "photo" or "clip"; corner: where a photo is cut, None: in its middle."""
 
     item: str
     kind: str
     sha256: str
+    corner: tuple[int, int] | None = None  # left, top px in the photo scaled to cover the clip: so that the head stays in
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from studio.config import EXPERTS, SweepConfig, to_dict
 from studio.errors import Problem
 from studio.evaluation.first_pictures import add_first_pictures
 from studio.evaluation.prompts import resolve_prompts, standard_prompts
-from studio.evaluation.sweep_facts import WAITING, Cell, ComparedPair, Prompt, Sweep
+from studio.evaluation.sweep_facts import WAITING, Cell, ComparedPair, FirstPicture, Prompt, Sweep
 from studio.models.catalogue import find_model
 from studio.training.pairs import Pair, damaged_pairs, list_pairs, require_whole
 from studio.workspace import Project
@@ -101,10 +101,15 @@ def cell_keys(base_key: str, config: SweepConfig, prompt: Prompt, seed: int, pai
     """(key of the high stage, key of the clip): equal keys mean equal pixels, whatever the pair or sweep is called."""
     settings = {name: getattr(config, name) for name in PICTURE_SETTINGS}
     low_guidance = settings.pop("guidance_scale_low")
-    picture = [[prompt.first_picture.sha256]] if prompt.first_picture else []
+    picture = [_picture_part(prompt.first_picture)] if prompt.first_picture else []
     high_lora, low_lora = (_lora_part(sha, strength) for sha in ((pair.high_sha256, pair.low_sha256) if pair else ("", "")))
     high = _hash(RENDER_VERSION, base_key, prompt.text, seed, settings, high_lora, *picture)
     return high, _hash(high, low_guidance, low_lora)
+
+
+def _picture_part(picture: FirstPicture) -> list[Any]:
+    """What decides the pixels that a clip begins with; one cut in the middle is known by its content alone, as all of them once were."""
+    return [picture.sha256] if picture.corner is None else [picture.sha256, list(picture.corner)]
 
 
 def _lora_part(sha256: str, strength: float) -> list[Any] | None:

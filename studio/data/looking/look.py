@@ -1,5 +1,6 @@
 """The nouns of looking: a face, and everything that was measured of one picture. Numbers only; what they mean is decided when they are read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -90,6 +91,7 @@ class Look(Facts):
     outfit: str = ""  # histogram of the clothes, under the mask
     phash: str = ""  # perceptual hash, 64 bits as hexadecimal
     colours: str = ""  # of a grid of 4 x 4, as hexadecimal
+    names: tuple[tuple[str, str], ...] = ()  # (attribute, name) of what is drawn, by an eye that gives names
     thumbnail: str = ""  # small grey picture for comparing twins, as packing.pack_picture writes it
 
     def thumbnail_pixels(self) -> np.ndarray:
@@ -121,3 +123,10 @@ class Look(Facts):
             return ""
         share = self.face.height / self.height
         return next(name for name in FRAMINGS if share >= FRAMING_LEAST[name])
+
+
+def typical(seen: Sequence[Look]) -> Look:
+    """The look that an item is judged by: a photo's own; of a clip the moment in which the face is largest, or the middle one."""
+    if any(look.face for look in seen):
+        return max(seen, key=lambda look: look.face.width if look.face else 0.0)
+    return seen[len(seen) // 2]

@@ -1,12 +1,12 @@
 """The looks of a project: measured once for a content and an eye, kept in one file that only grows, read by whoever judges."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio.data.item_record import Item
-from studio.data.looking.look import Look
+from studio.data.looking.look import Look, typical
 from studio.data.records import stamp
 from studio.disk import append_jsonl, read_jsonl
 from studio.errors import Problem
@@ -16,7 +16,7 @@ from studio.models.catalogue import BaseModel, find_model
 from studio.models.preset import ModelPreset, list_models, model_preset
 from studio.workspace import Project, Workspace
 
-VERSION = 1  # of the measuring: raise it when the same picture would give other numbers
+VERSION = 2  # of the measuring: raise it when the same picture would give other numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,12 @@ def looks_of(project: Project) -> Mapping[str, tuple[Look, ...]]:
 def seen(project: Project, item: Item) -> tuple[Look, ...]:
     """The looks of one item; none where it was not measured."""
     return looks_of(project).get(item.sha256, ())
+
+
+def seen_in(project: Project, items: Iterable[Item]) -> dict[str, Look]:
+    """{id: its look} of the items that were looked at; of a clip the moment that says most."""
+    known = looks_of(project)
+    return {item.id: typical(known[item.sha256]) for item in items if known.get(item.sha256)}
 
 
 def version(project: Project) -> tuple[int, ...]:

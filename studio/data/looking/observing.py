@@ -13,7 +13,7 @@ from studio.data.looking.look import LOOK_SIDE, Area, FaceLook, Look
 from studio.data.looking.packing import pack_picture
 from studio.data.media.photos import OpenedPhoto
 from studio.data.persons import pack
-from studio.models.eyes import FaceSight, Sight
+from studio.models.eyes import FaceSight, NamingSight, Sight
 from studio.models.faces.sight import SeenFace
 
 MIDDLE = 0.6  # of the short side: where a person usually is
@@ -43,7 +43,8 @@ def look_at_photo(photo: OpenedPhoto, eyes: OpenEyes) -> Look:
         whole = FaceLook(
             left=0, top=0, width=photo.width, height=photo.height, score=1, embedding=pack(eyes.drawn.embed(photo.small[None]))
         )
-        return replace(look, eye=eyes.drawn_key, faces=(replace(whole, **_measure(photo, _middle(photo)).to_json()),))
+        seen = replace(whole, **_measure(photo, _middle(photo)).to_json())
+        return replace(look, eye=eyes.drawn_key, faces=(seen,), names=_names(photo, eyes.drawn))
     found = eyes.face.find(photo.small)
     faces = tuple(
         _look_at_face(photo, face, eyes.face, face.width >= SECOND * found[0].width and number < MOST_FACES)
@@ -51,6 +52,13 @@ def look_at_photo(photo: OpenedPhoto, eyes: OpenEyes) -> Look:
     )
     colours = _look_at_colours(photo, eyes.face.mask(photo.small), found[0] if found else None)
     return replace(look, eye=eyes.face_key, faces=faces, middle=None if faces else _measure(photo, _middle(photo)), **colours)
+
+
+def _names(photo: OpenedPhoto, sight: Sight) -> tuple[tuple[str, str], ...]:
+    """What an eye that gives names says of the scene: (attribute, name) of each that is a word."""
+    if not isinstance(sight, NamingSight):
+        return ()
+    return tuple((attribute, name) for attribute, name in sight.read(photo.small[None])[0].items() if isinstance(name, str))
 
 
 def look_at_frames(frames: Sequence[np.ndarray], eyes: OpenEyes) -> tuple[Look, ...]:

@@ -12,7 +12,7 @@ from studio.data.auditing.project_audit import Stamp, audit_project, stamp_of
 from studio.data.captions.rules import NO_CAPTION
 from studio.data.item_record import Item
 from studio.ui import formatting as f
-from studio.ui.dataset.view import media_address
+from studio.ui.dataset.pictures.media_addresses import media_address
 from studio.ui.views import View
 from studio.workspace import Project
 

@@ -12,7 +12,7 @@ from studio.data.captions.edits import BEGIN, END, REMOVE, REPLACE, CaptionEdit,
 from studio.ui import formatting as f
 from studio.ui.dataset import view as dataset_view
 from studio.ui.dataset.caption_rows import Desk, chosen_items
-from studio.ui.dataset.view import media_address
+from studio.ui.dataset.pictures.media_addresses import media_address
 from studio.ui.views import View
 from studio.workspace import Project
 

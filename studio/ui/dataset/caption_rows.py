@@ -15,7 +15,10 @@ from studio.data.remarks import CUT, Remark
 from studio.ui import formatting as f
 from studio.ui.dataset import view as dataset_view
 from studio.ui.dataset.audit_view import find_all
-from studio.ui.dataset.view import SOURCES, Filter, Look, Place, media_address
+from studio.ui.dataset.pictures.choices import SHOWN
+from studio.ui.dataset.pictures.media_addresses import media_address
+from studio.ui.dataset.pictures.viewer_view import SOURCES
+from studio.ui.dataset.view import Filter, Look, Place
 from studio.ui.views import View
 from studio.workspace import Project
 
@@ -158,7 +161,7 @@ def filters_of(look: Look) -> tuple[Filter, ...]:
     def number(show: str) -> int:
         return len(dataset_view.shown_items(look, Place(show=show)))
 
-    return tuple(Filter(show, dataset_view.SHOWN[show], number(show)) for show in CHOICES)
+    return tuple(Filter(show, SHOWN[show], number(show)) for show in CHOICES)
 
 
 def rows_of(project: Project, look: Look, items: Sequence[Item]) -> tuple[CaptionRow, ...]:

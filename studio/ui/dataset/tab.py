@@ -10,8 +10,14 @@ import gradio as gr
 from studio.config import CaptionConfig, from_dict, list_presets, load_preset
 from studio.data import dataset
 from studio.data.captions.rules import check_trigger
+from studio.data.choosing import by_hand
+from studio.data.cropping.closer import crop_closer
+from studio.data.cropping.turning import turn_photo
 from studio.data.cutting import cut_clip
+from studio.data.item_record import THEM
 from studio.data.media.thumbnails import version_of
+from studio.data.people.answers import say_it_is_somebody_else, say_it_is_them, take_back
+from studio.data.people.around import crop_person
 from studio.errors import Problem
 from studio.jobs.kinds.import_media import ImportJob
 from studio.jobs.kinds.pieces import PiecesJob
@@ -23,7 +29,10 @@ from studio.ui.dataset import caption_desk, captioning
 from studio.ui.dataset import job_results as results_view
 from studio.ui.dataset import view as dataset_view
 from studio.ui.dataset.clip_view import read_clip
-from studio.ui.dataset.view import Place
+from studio.ui.dataset.pictures.choices import is_choice
+from studio.ui.dataset.pictures.closer_look import ALONE, CLOSER
+from studio.ui.dataset.pictures.people_view import say_somebody_else, say_who_is_meant
+from studio.ui.dataset.view import Place, look_at
 from studio.ui.settings_form import check_limits, parse, place_field
 from studio.workspace import Project, Workspace
 
@@ -42,6 +51,7 @@ def build(page: Page) -> None:
             build_captioner(page)
             fold = build_import(page)
             build_results(page, place)
+            coverage = build_coverage(page, place)
             caption_desk.build(page, ID)
             grid = build_grid(page, place)
         with gr.Column(scale=2, min_width=0, elem_id="viewer-column"):
@@ -49,15 +59,15 @@ def build(page: Page) -> None:
             time_line = build_time_line(page)
     page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
     page.reads(lambda project: [dataset_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
-    page.reads(read_pictures, [fold, grid, viewer, time_line], [place], tab=ID)
+    page.reads(read_pictures, [fold, coverage, grid, viewer, time_line], [place], tab=ID)
     with gr.Row(elem_classes="folded"):
         build_caption_settings(page)
         build_person(page)
 
 
 def read_pictures(project: Project | None, place: Place) -> list[Any]:
-    is_empty, grid, viewer = dataset_view.read_pictures(project, place)
-    return [gr.update(open=is_empty), grid, viewer, read_clip(project, viewer.id if viewer else "")]
+    is_empty, coverage, grid, viewer = dataset_view.read_pictures(project, place)
+    return [gr.update(open=is_empty), coverage, grid, viewer, read_clip(project, viewer.id if viewer else "")]
 
 
 def build_captioner(page: Page) -> None:
@@ -114,6 +124,16 @@ def import_folder(project: Project, folder: str) -> list[str]:
     return [""]
 
 
+def build_coverage(page: Page, place: gr.State) -> gr.HTML:
+    """How ready the pictures are, who is in them, what they cover; each part leads to its pictures."""
+    coverage = component("coverage")
+    page.acts(coverage.show, show_only, [place], [place])
+    page.acts(coverage.act, lambda project, event: actions.act(page, project, event.action))
+    page.acts(coverage.choose, lambda project, event: say_who_is_meant(project, look_at(project).study, str(event.group)))
+    page.acts(coverage.deny, lambda project, event: say_somebody_else(project, look_at(project).study, str(event.group)))
+    return coverage
+
+
 def build_grid(page: Page, place: gr.State) -> gr.HTML:
     """Small pictures of all that is there, and what is done with them together."""
     grid = component("grid")
@@ -122,6 +142,7 @@ def build_grid(page: Page, place: gr.State) -> gr.HTML:
     page.acts(grid.show, show_only, [place], [place])
     page.acts(grid.act, lambda project, event: actions.act(page, project, event.action))
     page.acts(grid.undo, undo)
+    page.acts(grid.keep, keep)
     return grid
 
 
@@ -130,6 +151,10 @@ def build_viewer(page: Page, place: gr.State) -> gr.HTML:
     viewer = component("viewer")
     page.acts(viewer.save, save_caption, [place], [place])
     page.acts(viewer.keep, keep)
+    page.acts(viewer.let, let_the_check_decide)
+    page.acts(viewer.say, say_who)
+    page.acts(viewer.swap, swap, [place], [place])
+    page.acts(viewer.alter, alter)
     page.acts(viewer.remove, remove)
     return viewer
 
@@ -144,7 +169,7 @@ def build_time_line(page: Page) -> gr.HTML:
 
 
 def show_only(project: Project, place: Place, event: gr.EventData) -> list[Place]:
-    if event.show not in dataset_view.SHOWN:
+    if not is_choice(str(event.show)):
         raise Problem("There is no such choice of pictures; reload the page.")
     return [replace(place, page=0, show=event.show)]
 
@@ -175,6 +200,48 @@ def undo(project: Project) -> str:
 def keep(project: Project, event: gr.EventData) -> None:
     check_item(project, event)
     dataset.set_keep(project, event.id, bool(event.keep), "" if event.keep else "left out by you")
+
+
+def let_the_check_decide(project: Project, event: gr.EventData) -> str:
+    check_item(project, event)
+    by_hand.release(project, event.id)
+    return f"The next check decides about {event.id} again."
+
+
+def say_who(project: Project, event: gr.EventData) -> None:
+    """The person's word on who a picture shows; the same word again takes it back."""
+    check_item(project, event)
+    item = dataset.get_item(project, event.id)
+    if item.said and item.said.who == event.who:
+        take_back(project, [item.id])
+    elif event.who == THEM:
+        say_it_is_them(project, [item.id])
+    else:
+        say_it_is_somebody_else(project, [item.id])
+
+
+def swap(project: Project, place: Place, event: gr.EventData) -> list[Place]:
+    """Another picture takes the place of this one, in one step of undo, and is the chosen one."""
+    check_item(project, event)
+    if version_of(dataset.get_item(project, event.other)) != event.other_version:
+        raise Problem(f"{event.other} is another picture now: nothing was changed.", fix="Look at it again.")
+    by_hand.swap(project, event.id, event.other)
+    return [replace(place, item=event.other)]
+
+
+def alter(project: Project, event: gr.EventData) -> str:
+    """Turn or mirror a photo, or add a part of it as a photo of its own."""
+    check_item(project, event)
+    how, _, framing = str(event.how).partition(":")
+    study = look_at(project).study
+    look, seen = study.looks.get(event.id), study.people.seen.get(event.id)
+    face = (seen.face if seen else None) or 0
+    if how == ALONE and look:
+        return f"The part with the person alone is {crop_person(project, event.id, look, face)}; Undo takes it back."
+    if how == CLOSER and look:
+        return f"The closer part is {crop_closer(project, event.id, look, face, framing)}; Undo takes it back."
+    turn_photo(project, event.id, how)
+    return f"{event.id} is changed; Undo brings it back. It is measured anew by the next check."
 
 
 def remove(project: Project, event: gr.EventData) -> str:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from studio.data import dataset
 from studio.data import remarks as said
 from studio.data.captions.rules import check_caption, class_prompt
+from studio.data.coverage.study import Study, study_items
 from studio.data.item_record import Item
+from studio.data.looking import looks
 from studio.data.media.thumbnails import version_of
+from studio.data.records import stamp
 from studio.jobs import state
 from studio.jobs.turns import find_turn
 from studio.models.eyes import find_eye
@@ -19,6 +22,14 @@ from studio.training.material import learnable, why_nothing_to_learn
 from studio.ui import actions, download_view, views
 from studio.ui import formatting as f
 from studio.ui.actions import find_button
+from studio.ui.dataset.pictures import choices
+from studio.ui.dataset.pictures.board_view import Coverage
+from studio.ui.dataset.pictures.choices import SHOWN, by_what_they_show, describe_choice
+from studio.ui.dataset.pictures.closer_look import look_closer, photo_sizes
+from studio.ui.dataset.pictures.media_addresses import BY_A_PERSON, media_address
+from studio.ui.dataset.pictures.people_view import read_coverage
+from studio.ui.dataset.pictures.reasons import reason_on_tile
+from studio.ui.dataset.pictures.viewer_view import SOURCES, Viewer, describe_media, doubts_of
 from studio.ui.views import NextStep, View
 from studio.workspace import Project
 
@@ -31,25 +42,6 @@ WAITS = {  # a kind of job -> the next step while one of that kind is not over
     "pieces": "wait while pieces are looked for.",
 }
 WORTH_CHECKING = 5  # fewer pictures are quicker looked at
-SHOWN = {
-    "all": "All",
-    "kept": "Kept",
-    "out": "Left out",
-    "clips": "Clips",
-    "no-caption": "Without caption",
-    "remark": "Caption with a remark",
-    "doubt": "Kept with a doubt",
-}
-SOURCES = {"hand": "written by you", "auto": "written by the studio", "imported": "came with the file", "": "not written yet"}
-_FILTERS: dict[str, Callable[[Item, "Look"], bool]] = {
-    "all": lambda item, look: True,
-    "kept": lambda item, look: item.keep,
-    "out": lambda item, look: not item.keep,
-    "clips": lambda item, look: item.kind == "clip",
-    "no-caption": lambda item, look: not item.caption,
-    "remark": lambda item, look: bool(item.caption and look.remarks[item.id]),
-    "doubt": lambda item, look: item.keep and bool(doubts_of(item)),
-}
 
 
 @dataclass(frozen=True)
@@ -58,7 +50,7 @@ class Place:
 
     item: str = ""  # the chosen picture
     page: int = 0
-    show: str = "all"  # the filter, of SHOWN
+    show: str = "all"  # the choice, as of studio.ui.dataset.pictures.choices
 
 
 @dataclass(frozen=True)
@@ -71,11 +63,13 @@ class Badge(View):
 
 @dataclass(frozen=True)
 class Thumbnail(View):
-    """A small picture. said: what a screen reader says; why: the reason why it is left out, or the doubts."""
+    """A small picture. said: what a screen reader says; why: the reason why it is left out, or the doubts; is_pinned: kept by hand."""
 
     id: str
+    version: str
     src: str
     keep: bool
+    is_pinned: bool
     badges: tuple[Badge, ...]
     said: str
     why: str
@@ -83,7 +77,7 @@ class Thumbnail(View):
 
 @dataclass(frozen=True)
 class Filter(View):
-    """A choice of pictures, one of SHOWN, and how many there are."""
+    """A choice of pictures, and how many there are."""
 
     id: str
     label: str
@@ -114,64 +108,38 @@ class Grid(View):
 
 
 @dataclass(frozen=True)
-class Viewer(View):
-    """The large picture with its caption. version: of its file; problems: what is wrong with the caption; problem: why it can't be used."""
-
-    id: str
-    project: str
-    version: str
-    kind: str
-    src: str
-    poster: str
-    width: int
-    height: int
-    seconds: float | None
-    facts: tuple[str, ...]
-    caption: str
-    source: str
-    class_prompt: str
-    problems: tuple[str, ...]
-    unread: str  # the end of the caption that the base model does not see
-    others: tuple[str, ...]  # captions that came with it and are not used
-    placeholder: str
-    keep: bool
-    reason: str
-    doubts: str
-    problem: str
-
-
-@dataclass(frozen=True)
 class Look:
     """The items of a project and what there is to say about their captions."""
 
     items: tuple[Item, ...]
     remarks: Mapping[str, tuple[said.Remark, ...]]  # id -> what is wrong with the caption
     unread: Mapping[str, str]  # id -> the end of the caption that the base model does not see
+    study: Study
+    trained_at: tuple[int, int]  # the side of photos in the chosen recipe, and the step of sizes, px
 
     @property
     def kept(self) -> list[Item]:
         return [item for item in self.items if item.keep]
 
 
-def doubts_of(item: Item) -> list[str]:
-    """What the check saw in a picture that is no reason to leave it out; what it says of all of them is said once, elsewhere."""
-    return [warning.words for warning in item.measurements.warnings if warning.code != said.SEVERAL_PEOPLE]
-
-
 def look_at(project: Project) -> Look:
-    """The Look of a project; made anew only when a file of its dataset, its trigger or its base model has changed."""
-    return _look_at(dataset.version(project), words_of(project), find_reader(project))
+    """The Look of a project; made anew only when a file of its dataset, what was seen of it, its trigger or its base model has changed."""
+    stamps = (looks.version(project), stamp(project.file))
+    return _look_at(dataset.version(project), words_of(project), find_reader(project), stamps)
 
 
 @functools.lru_cache(maxsize=4)
-def _look_at(version: dataset.Version, words: tuple[str, str], reader: PromptReader | None) -> Look:
-    items = dataset.list_items(version[0])
+def _look_at(
+    version: dataset.Version, words: tuple[str, str], reader: PromptReader | None, stamps: tuple[tuple[int, ...], tuple[int, ...]]
+) -> Look:
+    project = version[0]
+    items, sizes = dataset.list_items(project), photo_sizes(project)
     unread = {item.id: rest for item in items if reader and (rest := item.caption[reader.num_characters_read(item.caption) :])}
     remarks = {item.id: tuple(check_caption(item.caption, *words)) for item in items}
     if reader:
         cut = said.Remark(code=said.CUT, words=f"The model reads {reader.prompt_tokens} tokens and does not see the end.")
         remarks |= {item_id: (*remarks[item_id], cut) for item_id in unread}
-    return Look(tuple(items), remarks, unread)
+    return Look(tuple(items), remarks, unread, study_items(items, looks.seen_in(project, items), sizes[0]), sizes)
 
 
 def find_reader(project: Project) -> PromptReader | None:
@@ -258,31 +226,45 @@ def count_media(items: Sequence[Item]) -> str:
     return " and ".join(parts) or "nothing"
 
 
+def choice_of(look: Look, show: str) -> Callable[[Item], bool]:
+    """Whether an item is among the pictures of a choice."""
+    usual = usual_choices(look)
+    return usual[show] if show in usual else by_what_they_show(show, look.study)
+
+
+def usual_choices(look: Look) -> dict[str, Callable[[Item], bool]]:
+    return choices.usual_choices(look.remarks, look.study.small)
+
+
 def shown_items(look: Look, place: Place) -> list[Item]:
-    wanted = _FILTERS[place.show]
-    return [item for item in look.items if wanted(item, look)]
+    return list(filter(choice_of(look, place.show), look.items))
 
 
-def read_pictures(project: Project | None, place: Place) -> tuple[bool, Grid | None, Viewer | None]:
-    """From one look at the folder: whether the drop zone is open, grid, viewer."""
+def read_pictures(project: Project | None, place: Place) -> tuple[bool, Coverage | None, Grid | None, Viewer | None]:
+    """From one look at the folder: whether the drop zone is open, coverage, grid, viewer."""
     if project is None:
-        return False, None, None
+        return False, None, None, None
     look = look_at(project)
     shown = shown_items(look, place)
     chosen = next((item for item in look.items if item.id == place.item), None) or next(iter(shown), None)
     grid = read_grid(project, look, shown, place, chosen)
-    return not look.items, grid, read_viewer(project, look, chosen)
+    coverage = read_coverage(project, look.study, look.items, place.show) if look.items else None
+    return not look.items, coverage, grid, read_viewer(project, look, chosen)
 
 
 def read_grid(project: Project, look: Look, shown: list[Item], place: Place, chosen: Item | None) -> Grid:
     pages = max(1, -(-len(shown) // PER_PAGE))
     page = min(max(0, place.page), pages - 1)
+    usual = usual_choices(look)
+    filters = [Filter(key, label, sum(map(usual[key], look.items))) for key, label in SHOWN.items()]
+    if place.show not in usual:
+        filters.append(Filter(place.show, describe_choice(place.show), len(shown)))
     return Grid(
         items=tuple(thumbnail(project, item, look) for item in shown[page * PER_PAGE : (page + 1) * PER_PAGE]),
         chosen=chosen.id if chosen else "",
         page=page,
         pages=pages,
-        filters=tuple(Filter(key, label, sum(_FILTERS[key](item, look) for item in look.items)) for key, label in SHOWN.items()),
+        filters=tuple(filters),
         show=place.show,
         counters=counters(look.items, look.kept),
         undo=dataset.can_undo(project),
@@ -311,38 +293,31 @@ def counters(items: Sequence[Item], kept: list[Item]) -> tuple[str, ...]:
 
 def thumbnail(project: Project, item: Item, look: Look) -> Thumbnail:
     badges = []
-    if not item.keep:
-        badges.append(Badge("left out", "out"))
+    reason = reason_on_tile(item)
+    if reason:
+        badges.append(Badge(reason, "plain" if item.keep else "out"))
     if item.kind == "clip":
         badges.append(Badge(f"{item.seconds:.1f} s", "plain"))
     if not item.caption:
         badges.append(Badge("no caption", "warn"))
     elif look.remarks[item.id]:
         badges.append(Badge("caption", "warn"))
-    doubts = doubts_of(item) if item.keep else []
-    if doubts:
-        badges.append(Badge("doubt", "plain"))
     return Thumbnail(
         id=item.id,
+        version=version_of(item),
         src=media_address(project, "thumbnails", item),
         keep=item.keep,
+        is_pinned=item.keep and item.decided_by == BY_A_PERSON,
         badges=tuple(badges),
-        said=", ".join([item.id, *[badge.text for badge in badges]]),
-        why=item.reason if not item.keep else "; ".join(doubts),
+        said=", ".join([item.id, "kept by you" if item.keep and item.decided_by == BY_A_PERSON else "", *[b.text for b in badges]]),
+        why="; ".join(doubts_of(item)) if item.keep else item.reason,
     )
-
-
-def media_address(project: Project, what: str, item: Item) -> str:
-    return f"/media/{project.slug}/{what}/{item.id}?v={version_of(item)}"
 
 
 def read_viewer(project: Project, look: Look, item: Item | None) -> Viewer | None:
     if item is None:
         return None
     trigger, noun = words_of(project)
-    facts = [f"{item.width} x {item.height} px"]
-    if item.kind == "clip":
-        facts += [f"{item.seconds:.1f} s", f"{item.fps:.3g} frames a second"]
     return Viewer(
         id=item.id,
         project=project.slug,
@@ -353,7 +328,7 @@ def read_viewer(project: Project, look: Look, item: Item | None) -> Viewer | Non
         width=item.width,
         height=item.height,
         seconds=item.seconds,
-        facts=tuple(facts + ([item.original] if item.original else [])),
+        facts=describe_media(item),
         caption=item.caption,
         source=say_source(item),
         class_prompt=class_prompt(item.caption, trigger, noun) if item.caption else "",
@@ -362,9 +337,11 @@ def read_viewer(project: Project, look: Look, item: Item | None) -> Viewer | Non
         others=item.other_captions,
         placeholder=f"{trigger or 'the trigger'}, a {noun} with ..., in ...",
         keep=item.keep,
+        is_by_hand=item.decided_by == BY_A_PERSON,
         reason=item.reason,
         doubts="; ".join(doubts_of(item)) if item.keep else "",
         problem=item.problem,
+        closer=look_closer(project, item, look.study, look.items, look.trained_at),
     )
 
 

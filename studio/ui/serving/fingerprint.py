@@ -14,6 +14,7 @@ OF_DOWNLOADS = (("projects", "*", "runs", "*", "status.json"),)
 OF_PROJECT = (
     ("*",),
     ("dataset", "*"),
+    ("cache", "looks", "*"),
     ("exports", "*"),
     ("runs", "*", "*"),
     ("runs", "*", "checkpoints", "*", "*"),

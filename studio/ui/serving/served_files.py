@@ -1,4 +1,4 @@
-"""The only files a browser may read: thumbnails, previews, comparison clips and their posters, reports. Reading changes nothing."""
+"""The only files a browser may read: thumbnails, faces, previews, comparison clips and their posters, reports. Reading changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from types import TracebackType
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse
 
+from studio.data.cropping.face_pictures import face_picture
 from studio.data.dataset import get_item
 from studio.data.media.thumbnails import find_thumbnail, preview, thumbnail
 from studio.data.pieces.trained_view import trained_view
@@ -36,6 +37,12 @@ def media_routes(workspace: Workspace) -> APIRouter:
         with found():
             project = workspace.project(slug)
             return send(preview(project, get_item(project, item_id)))
+
+    @router.get("/{slug}/faces/{item_id}")
+    def get_face(slug: str, item_id: str, face: int = 0) -> FileResponse:
+        with found():
+            project = workspace.project(slug)
+            return send(face_picture(project, get_item(project, item_id), face))
 
     @router.get("/{slug}/trained/{item_id}")
     def get_trained(slug: str, item_id: str) -> FileResponse:

@@ -18,12 +18,14 @@ const headView = (v) => html`<div class="grid-head">
       <button class="small" id="write-captions" data-do="act" data-action="write-captions">Write captions</button>
       <button class="small" id="check-photos" data-do="act" data-action="check-photos">Check photos</button>
       ${undoView(v)}
+      <button class="small quiet" id="show-keys" data-do="help" aria-label="Keys" title="Keys: ?">?</button>
     </div>
   </div>`;
 const thumbView = (v, i) => html`<button class="thumb ${i.keep ? "" : "is-out"}" role="option" data-key="${i.id}"
-    data-do="pick" data-id="${i.id}" aria-selected="${i.id === v.chosen}" tabindex="${i.id === v.chosen ? 0 : -1}"
-    aria-label="${i.said}" title="${i.why || i.id}">
+    data-do="pick" data-id="${i.id}" data-version="${i.version}" aria-selected="${i.id === v.chosen}"
+    tabindex="${i.id === v.chosen ? 0 : -1}" aria-label="${i.said}" title="${i.why || i.id}">
     <img src="${i.src}" alt="" loading="lazy" decoding="async" />
+    ${i.is_pinned ? html`<span class="pin" aria-hidden="true"></span>` : ""}
     <span class="badges">${i.badges.map((b) => html`<span class="badge ${b.tone}">${b.text}</span>`)}</span>
   </button>`;
 const turnView = (page, label, isPossible) =>
@@ -41,31 +43,75 @@ function gridView(v) {
     <div class="thumbs" role="listbox" aria-label="Photos and clips">
       ${v.items.map((i) => thumbView(v, i))}
     </div>
-    ${footView(v)}`;
+    ${footView(v)}${helpView()}`;
 }
+const chooseThumb = (thumb) => {
+  element.querySelectorAll(".thumb").forEach((t) => t.setAttribute("aria-selected", String(t === thumb)));
+  trigger("pick", { id: thumb.dataset.id });
+};
 mount(gridView, {
-  pick: (button) => {
-    element.querySelectorAll(".thumb").forEach((t) => t.setAttribute("aria-selected", String(t === button)));
-    trigger("pick", { id: button.dataset.id });
+  pick: (thumb) => {
+    chooseThumb(thumb);
     if (window.innerWidth < 821) bringUp("#viewer-column");
   },
   show: (button) => trigger("show", { show: button.dataset.show }),
   turn: (button) => trigger("turn", { page: Number(button.dataset.page) }),
   act: (button) => doAction(button),
   undo: () => trigger("undo", {}),
+  help: () => helpBox().showModal(),
 });
 const bringUp = (selector) => document.querySelector(selector)?.scrollIntoView({ behavior: "smooth", block: "start" });
-/* Arrow keys walk through the pictures, as in a file manager. */
-element.addEventListener("keydown", (event) => {
-  const thumb = event.target.closest(".thumb");
-  if (!thumb) return;
-  const all = [...element.querySelectorAll(".thumb")];
+const thumbs = () => [...element.querySelectorAll(".thumb")];
+function walk(event, thumb) {
+  const all = thumbs();
   const columns = all.filter((t) => t.offsetTop === all[0].offsetTop).length;
-  const across = { ArrowLeft: -1, ArrowRight: 1, Home: -all.length, End: all.length };
-  const step = { ...across, ArrowUp: -columns, ArrowDown: columns }[event.key];
-  if (!step) return;
+  const next = all[placeAfter(event.key, all.indexOf(thumb), all.length, columns)];
+  if (next === thumb) return;
   event.preventDefault();
-  const next = all[Math.max(0, Math.min(all.length - 1, all.indexOf(thumb) + step))];
   next.focus();
-  next.click();
+  chooseThumb(next);
+}
+/* The chosen picture as the page knows it: what was just picked may not have come back from the server yet. */
+function chosenItem() {
+  const chosen = element.querySelector(".thumb[aria-selected=true]")?.dataset;
+  return chosen ? { id: chosen.id, version: chosen.version } : null;
+}
+const openSimilar = () => {
+  const fold = document.querySelector("#fold-similar");
+  if (!fold) return;
+  fold.open = true;
+  (fold.querySelector(".similar-one") ?? fold.querySelector("summary")).focus();
+};
+const focusChosen = () => element.querySelector(".thumb[aria-selected=true]")?.focus();
+function pressInPictures(event) {
+  const { target, key } = event;
+  if (!element.isConnected || !target.closest("#pictures") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (key === "Escape" && target.closest("#viewer-column")) return focusChosen();
+  if (isTyping(target)) return;
+  const thumb = target.closest(".thumb");
+  if (thumb && element.contains(thumb)) walk(event, thumb);
+  const decision = decisionOf(key.toLowerCase(), chosenItem());
+  if (decision) trigger(...decision);
+  else if (key === "?") helpBox()?.showModal();
+  else if (key.toLowerCase() === "s") openSimilar();
+  else if (key.toLowerCase() === "c") {
+    event.preventDefault();
+    document.querySelector("#caption-text")?.focus();
+  }
+}
+document.removeEventListener("keydown", window.studioPictureKeys);
+window.studioPictureKeys = pressInPictures;
+document.addEventListener("keydown", pressInPictures);
+/* A picture that leaves the grid (it was left out of "Kept") hands the focus to the one that takes its place. */
+let focused = -1;
+element.addEventListener("focusin", (event) => (focused = thumbs().indexOf(event.target.closest(".thumb"))));
+element.addEventListener("focusout", (event) => {
+  if (event.relatedTarget) focused = -1;
+});
+watch("value", () => {
+  const all = thumbs();
+  if (focused < 0 || document.activeElement !== document.body || !all.length) return;
+  const next = all[Math.min(focused, all.length - 1)];
+  next.focus();
+  chooseThumb(next);
 });

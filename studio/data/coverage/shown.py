@@ -1,0 +1,77 @@
+"""What one photo or clip shows, as far as it was measured: the angle of the head, how much of the person, light; and where and in what, about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from studio.data.choosing.variety import light_of
+from studio.data.looking.look import (
+    ANGLES,
+    CLOSE,
+    FRAMING_LEAST,
+    FRAMINGS,
+    FRONT,
+    LEFT,
+    PROFILE_LEFT,
+    PROFILE_RIGHT,
+    RIGHT,
+    UPPER,
+    WAIST,
+    Look,
+)
+
+UNTOLD = ""  # not measured, or it can't be told: which is never bad
+NAMED_ANGLES = {  # what an eye that gives names (studio.models.eyes) calls the angle of a head
+    "facing left": PROFILE_LEFT,
+    "facing slightly left": LEFT,
+    "facing forward": FRONT,
+    "facing slightly right": RIGHT,
+    "facing right": PROFILE_RIGHT,
+}
+NAMED_FRAMINGS = {"close-up": CLOSE, "upper body": UPPER, "waist up": WAIST}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """angle: of ANGLES; framing: of FRAMINGS. place, outfit: names of what looks alike, about. UNTOLD where nobody knows."""
+
+    id: str
+    angle: str = UNTOLD
+    framing: str = UNTOLD
+    light: str = UNTOLD
+    place: str = UNTOLD
+    outfit: str = UNTOLD
+
+    def __post_init__(self) -> None:
+        if self.angle not in (UNTOLD, *ANGLES) or self.framing not in (UNTOLD, *FRAMINGS):
+            raise ValueError(f"{self.id} shows an angle or a framing that there is none of: {self.angle!r}, {self.framing!r}")
+
+    @property
+    def is_measured(self) -> bool:
+        return any((self.angle, self.framing, self.light, self.place, self.outfit))
+
+
+def shown_in(item_id: str, look: Look, face: int | None = None, place: str = UNTOLD, outfit: str = UNTOLD) -> Shown:
+    """What a Look says; face: the person's place in its faces, None for the largest one. Of drawn people it is told by names."""
+    if look.names:
+        return shown_by_names(item_id, dict(look.names))
+    person = look.face if face is None else look.faces[face]
+    has_face = person is not None and bool(person.landmarks) and look.height > 0  # else it is where a person was looked for
+    framing = framing_of(person.height / look.height) if person and has_face else UNTOLD
+    return Shown(id=item_id, angle=person.angle if person else UNTOLD, framing=framing, light=light_of(look), place=place, outfit=outfit)
+
+
+def framing_of(share: float) -> str:
+    """Of FRAMINGS, by the height of the face as a share of the picture's."""
+    return next(name for name in FRAMINGS if share >= FRAMING_LEAST[name])
+
+
+def shown_by_names(item_id: str, names: Mapping[str, str]) -> Shown:
+    """What an eye that gives names says of a drawn person. A name that is not known here says nothing."""
+    return Shown(
+        id=item_id,
+        angle=NAMED_ANGLES.get(names.get("view", ""), UNTOLD),
+        framing=NAMED_FRAMINGS.get(names.get("framing", ""), UNTOLD),
+        light=names.get("light", UNTOLD),
+        place=names.get("place", UNTOLD),
+        outfit=names.get("shirt", UNTOLD),
+    )

@@ -1,0 +1,1 @@
+"""What the Dataset tab shows of pictures: all of them together, and one of them large."""
