@@ -130,8 +130,8 @@ THRESHOLDS: tuple[Threshold, ...] = (
     ),
     Threshold(
         name="upscaled", title="Missing detail of an enlarged face", code=said.UPSCALED, words="the photo was enlarged: the face has no fine detail",
-        figure="missing detail {value:.2f}; up to {limit:.2f} is a true photo", limit=0.55, grade=LEAVE_OUT, measure=_upscaled,
-        lowest=0.2, highest=1, source=FACTS, error=TOGETHER,
+        figure="missing detail {value:.2f}; up to {limit:.2f} is a true photo", limit=0.49, grade=LEAVE_OUT, measure=_upscaled,
+        lowest=0.2, highest=1, source=RAW, error="of faces from 64 px up, 20 of 20 planted enlargements (100 %, least .51) and none of 133 unspoilt (most .473)",
     ),
     Threshold(
         name="blown", title="Share of the face that is blown out", code=said.BLOWN, words="the face is blown out to white",
@@ -145,8 +145,8 @@ THRESHOLDS: tuple[Threshold, ...] = (
     ),
     Threshold(
         name="jpeg", title="JPEG compression of the file", code=said.BLOCKS, words="damaged by strong JPEG compression",
-        figure="coarseness {value:.0f} of the file's tables; up to {limit:.0f} is fine", limit=1200, grade=LEAVE_OUT, measure=_jpeg_tables,
-        lowest=200, highest=6000, source=FACTS, error=TOGETHER,
+        figure="coarseness {value:.0f} of the file's tables; up to {limit:.0f} is fine", limit=4000, grade=LEAVE_OUT, measure=_jpeg_tables,
+        lowest=200, highest=13000, source=RAW, error="all of quality 10 (12,560); of 177 raw photos 99 % have 2,583 or less, one 10,714",
     ),
     Threshold(
         name="blocks", title="Visible JPEG blocks", code=said.BLOCKS, words="JPEG blocks are visible",
