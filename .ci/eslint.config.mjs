@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 
 const COMPONENTS = "studio/ui/components";
 const OF_THE_BROWSER = (
-  "AbortSignal clearInterval clearTimeout console CSS DataTransfer document Event fetch File IntersectionObserver location matchMedia " +
+  "AbortSignal clearInterval clearTimeout console CSS DataTransfer document Event fetch File getComputedStyle IntersectionObserver location matchMedia " +
   "MutationObserver Node performance requestAnimationFrame ResizeObserver sessionStorage setInterval setTimeout window"
 ).split(" ");
 const OF_GRADIO = ["element", "props", "server", "trigger", "watch"]; // what gr.HTML gives to a script

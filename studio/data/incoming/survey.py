@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -211,7 +211,7 @@ def _texts_in(folder: Path) -> list[Found]:
 
 
 def _read_all(
-    archives: Archives, found: Sequence[Found], media_stems: set[tuple[object, str]], answers: Answers
+    archives: Archives, found: Sequence[Found], media_stems: Container[tuple[object, str]], answers: Answers
 ) -> tuple[list[Text], list[Question]]:
     """(what the texts say, how the person is asked to read others); those of one folder are read in one encoding where it is not marked."""
     folders: dict[object, list[tuple[Found, bytes]]] = defaultdict(list)
@@ -240,7 +240,7 @@ def _read_all(
     return texts, questions
 
 
-def _may_hold_captions(found: Found, media_stems: set[tuple[object, str]]) -> bool:
+def _may_hold_captions(found: Found, media_stems: Container[tuple[object, str]]) -> bool:
     """Whether it is worth a question: a text that was given, and is called as a photo beside it, or is a list."""
     is_own = any((found.folder, stem) in media_stems for stem in (found.stem, fold(stem_of(found.stem))))
     return found.given and (is_own or found.suffix() in LIST_SUFFIXES)

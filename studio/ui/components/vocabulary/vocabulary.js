@@ -2,8 +2,10 @@
 const countView = (term) => html` <small class="muted">${term.count} (${term.automatic} automatic)</small>`;
 const optionView = (row, value, words, isChosen) => html`<label><input type="radio" name="${row.key}" value="${value}"
   ${given(isChosen, "checked")}> ${words}</label>`;
+const termView = (row, term) =>
+  optionView(row, term.word, html`${term.word}${countView(term)}`, term.word === row.chosen);
 const rowView = (row) => html`<fieldset data-key="${row.key}"><legend>${row.says}</legend>
-  ${row.terms.map((term) => optionView(row, term.word, html`${term.word}${countView(term)}`, term.word === row.chosen))}
+  ${row.terms.map((term) => termView(row, term))}
   ${optionView(row, "", "leave them as they are", false)}</fieldset>`;
 const listView = (v) => html`${v.rows.map(rowView)}
   <button data-do="use" id="use-words">Use these words in automatic captions</button>`;
