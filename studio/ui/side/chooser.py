@@ -8,7 +8,7 @@ import gradio as gr
 
 from studio.ui.page import Page, Seen, quietly
 from studio.ui.side import new_person, project_menu, status_line
-from studio.ui.side.project_menu import project_choices, why_read_only
+from studio.ui.side.project_menu import project_choices, why_no_model, why_read_only
 from studio.workspace import Project, Workspace
 
 
@@ -20,6 +20,7 @@ def build(page: Page) -> None:
     status_line.build(page)
     page.reads(lambda project: [read_chooser(page.workspace, project)], [page.project], blank=[gr.skip()])
     page.warns(why_read_only, tab="")
+    page.warns(why_no_model, tab="")
 
 
 def restore(page: Page, demo: gr.Blocks, tabs: gr.Tabs) -> None:

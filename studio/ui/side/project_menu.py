@@ -11,6 +11,7 @@ import gradio as gr
 from studio.errors import NewerFormat, Problem
 from studio.jobs import state
 from studio.jobs.kinds.duplicate import DuplicateJob
+from studio.models.preset import model_preset
 from studio.project_facts import clean_line
 from studio.ui import actions
 from studio.ui.components import component
@@ -125,6 +126,18 @@ def why_read_only(project: Project | None) -> list[Problem]:
     """That a newer version of the studio made the project, so that it can only be looked at."""
     facts = project.facts_or_none() if project else None
     return [NewerFormat(facts.name)] if facts and facts.is_newer else []
+
+
+def why_no_model(project: Project | None) -> list[Problem]:
+    """That this studio does not know the project's base model, whatever else of the project can't be read."""
+    facts = project.facts_or_none() if project else None
+    if facts is None:
+        return []
+    try:
+        model_preset(facts.base_model)
+    except Problem as unknown:
+        return [unknown]
+    return []
 
 
 def project_choices(workspace: Workspace) -> list[tuple[str, str]]:
