@@ -34,7 +34,7 @@ FLAGS = [
 ]
 # Patience costs nothing where things go well, and two cores may be shared with others.
 JOB_MS = 600_000  # a job
-LOOK_MS = 300_000  # what the page itself does
+LOOK_MS = 90_000  # what the page itself does
 playwright.expect.set_options(timeout=LOOK_MS)
 
 

@@ -199,4 +199,6 @@ def test_without_photos_obedience_is_measured_and_likeness_says_why_not(project,
 def test_pictures_of_a_base_without_an_observer_are_judged_by_the_eye_for_faces(project, tiny_base):
     watcher = Watcher(project, replace(tiny_base, preset=replace(tiny_base.preset, observer="")))
     assert watcher.eye is not None and watcher.eye.name == "faces" and watcher.keys.keys() >= {score.name for score in eye_scores()}
-    assert seen(watcher, np.zeros((5, 32, 32, 3), np.uint8), "a red shirt", "person") == {} and "at least 3" in watcher.trouble
+    assert (
+        seen(watcher, np.zeros((5, 32, 32, 3), np.uint8), "a red shirt", "person") == {"visible": 0.0} and "at least 5" in watcher.trouble
+    )

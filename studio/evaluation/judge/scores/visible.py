@@ -4,13 +4,15 @@ from studio.evaluation.judge.clip_look import Look
 from studio.evaluation.judge.figures import percent
 from studio.evaluation.judge.score import Clips, Fault, Needs, Note, Score
 from studio.evaluation.sweep_facts import PERSON, Values
+from studio.models.eyes import FaceSight
 
 HIDDEN = 0.6  # of what the base shows at the same prompts and seeds. A starting value: people turn away in real clips, too
 FEW = 0.5  # of the frames of one clip
 
 
 def measure(look: Look) -> Values:
-    if look.prompt.kind != PERSON or look.seen_share is None:
+    sees_faces = look.watcher is not None and isinstance(look.watcher.sight, FaceSight)
+    if look.prompt.kind != PERSON or not sees_faces or look.seen_share is None:
         return {}
     return {"visible": round(look.seen_share, 4)}
 

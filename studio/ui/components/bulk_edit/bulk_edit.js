@@ -22,7 +22,7 @@ const previewView = (p) => {
     ${p.warning ? html`<p class="remark">${p.warning}</p>` : ""}
     <ul class="bulk-changes" tabindex="0" aria-label="What would change">${p.changes.map(changeView)}</ul>
     ${p.more ? html`<p class="muted">and ${p.more} more</p>` : ""}
-    <p><button class="primary" id="bulk-apply" data-do="apply" ${given(!p.count, "disabled")}
+    <p><button class="primary" id="bulk-apply" data-do="apply" ${given(!p.count || p.isStale, "disabled")}
       >${p.count === 1 ? "Change this caption" : `Change these ${p.count} captions`}</button></p>`;
 };
 const draw = mount(
@@ -45,8 +45,13 @@ async function ask() {
   preview = next;
   draw();
 }
+/* What is shown belongs to what was typed before: it can't be done until the next preview has come. */
 function askSoon() {
   clearTimeout(timer);
+  if (preview && !preview.isStale) {
+    preview = { ...preview, isStale: true };
+    draw();
+  }
   timer = setTimeout(ask, PAUSE_MS);
 }
 function afterDraw() {
