@@ -198,7 +198,7 @@ def test_four_processes_are_one_job_that_ends_when_one_dies_and_can_go_on(projec
     assert [pair.step for pair in list_pairs(project)] == [16, 24] and not list(run_dir.glob("group*"))
 
 
-def test_two_machines_by_accelerates_launcher_train_to_the_same_tensors_as_one_process(project, uninterrupted, tmp_path):
+def test_two_machines_by_accelerates_launcher_train_to_the_same_tensors_as_one_process(project, prepared, tmp_path):
     """Two launches on this computer stand for two computers that share a folder; they are told to use GPUs, as on a real one, and find none."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -221,7 +221,10 @@ def test_two_machines_by_accelerates_launcher_train_to_the_same_tensors_as_one_p
     config = read_config(TrainJob, run_dir).config
     assert config["processes"] == 2 and not list(run_dir.glob("group*"))
     assert sorted(steps_done(run_dir)) == list(range(1, 9))
-    assert_equal(tensors(project), uninterrupted)
+    shutil.copytree(prepared.home, tmp_path / "alone")
+    alone = Workspace(tmp_path / "alone").project("anna")
+    run_here(alone, **config | {"processes": 1})  # with the settings that the command chose
+    assert_equal(tensors(project), tensors(alone))
 
 
 def flat(nested, prefix=""):
