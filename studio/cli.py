@@ -49,7 +49,7 @@ COMMANDS = {
     "verdict": ("results", "verdict", "which pair, why, how sure"),
     "export": ("results", "export", "the files of a pair for other programs"),
     "lora": ("loras", "lora", "what a LoRA file holds, whoever made it; or a pair in one file as two"),
-    "use": ("comfyui", "use", "put a pair into ComfyUI, with workflows that draw with it"),
+    "use": ("into_comfyui", "use", "put a pair into ComfyUI, with workflows that draw with it"),
     "demo": ("demo", "demo", "everything at once, on the built-in model and drawn people"),
 }
 

@@ -238,6 +238,7 @@ def test_a_clip_of_a_single_picture_is_refused(project, tmp_path):
 def test_a_clip_that_lasts_too_long_or_is_too_large_is_refused(project, tmp_path, monkeypatch):
     path = make_clip(tmp_path / "a.mp4", [n / 10 for n in range(20)])
     monkeypatch.setattr(limits, "MAX_CLIP_SECONDS", 1)
+    monkeypatch.setattr(limits, "MAX_FILM_SECONDS", 1)  # between the two it is a film, of which pieces are taken
     assert "the most is" in refusal(project, path)
     monkeypatch.undo()
     monkeypatch.setattr(limits, "MAX_CLIP_PIXELS", 1000)
