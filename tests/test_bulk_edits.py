@@ -210,3 +210,9 @@ def test_the_preview_counts_what_it_does_not_show_and_says_what_is_left_alone(fi
     assert "2 items without a caption stay so." in shown.notes
     assert preview(filled, {"kind": "replace", "find": "", "ids": None}).error
     assert "98 captions would lose the trigger" in preview(filled, {"kind": "remove", "find": "ohwx", "ids": None}).warning
+
+
+def test_a_preview_holds_in_whatever_order_the_captions_are_looked_at():
+    """A clip that came in before the photos stands behind them on the page."""
+    looked_at, edit = items("ohwx, in a park", "ohwx, at sea"), CaptionEdit(kind=BEGIN, text="outdoors")
+    assert plan_edit(looked_at, edit, "").key == plan_edit(looked_at[::-1], edit, "").key

@@ -26,6 +26,7 @@ PAGE_USES = {  # recorded from a browser that walks through the whole page; what
     ("GET", "/look/news"),
     ("GET", "/look/icon.svg"),
     ("GET", "/media/{slug}/thumbnails/{item_id}"),
+    ("GET", "/media/{slug}/faces/{item_id}"),
     ("GET", "/media/{slug}/previews/{item_id}"),
     ("GET", "/media/{slug}/sweeps/{sweep}/cells/{name}"),
     ("GET", "/media/{slug}/sweeps/{sweep}/comparisons/{name}"),

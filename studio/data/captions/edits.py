@@ -54,8 +54,8 @@ class EditPlan:
 
     @property
     def key(self) -> str:
-        """Short hash of what changes: another one means that captions were changed meanwhile."""
-        text = "\0".join(f"{change.id}\0{change.before}\0{change.after}" for change in self.changes)
+        """Short hash of what changes, in whatever order: another one means that captions were changed meanwhile."""
+        text = "\0".join(sorted(f"{change.id}\0{change.before}\0{change.after}" for change in self.changes))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
