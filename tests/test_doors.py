@@ -28,6 +28,7 @@ PAGE_USES = {  # recorded from a browser that walks through the whole page; what
     ("GET", "/media/{slug}/thumbnails/{item_id}"),
     ("GET", "/media/{slug}/faces/{item_id}"),
     ("GET", "/media/{slug}/previews/{item_id}"),
+    ("GET", "/media/{slug}/trained/{item_id}"),
     ("GET", "/media/{slug}/sweeps/{sweep}/cells/{name}"),
     ("GET", "/media/{slug}/sweeps/{sweep}/comparisons/{name}"),
     ("GET", "/media/{slug}/sweeps/{sweep}/report.html"),
