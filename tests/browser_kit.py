@@ -16,7 +16,7 @@ from studio.data.dataset import set_caption
 from studio.data.importer import import_media
 from studio.project_facts import Permission
 from studio.tiny.demo_project import was_made
-from studio.workspace import Workspace
+from studio.workspace import Workspace, slugify
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 if not CHROMIUM:
@@ -203,8 +203,22 @@ def make_person(workspace, name, *photos):
 
 
 def choose_project(page, name):
+    begin_to_choose(page, name)
+    wait_for_project(page, name)
+
+
+def begin_to_choose(page, name):
+    """Without waiting for that person's page."""
     page.locator("#project input").click()
     page.get_by_role("option", name=name, exact=True).click()
+
+
+def wait_for_project(page, name):
+    """Until the whole page is of the person of that name."""
+    page.wait_for_function(
+        "slug => JSON.parse(document.querySelector('#studio-shows [data-shown], #studio-shows[data-shown]').dataset.shown).project === slug",
+        arg=slugify(name),
+    )
 
 
 def caption_on_disk(project, name):

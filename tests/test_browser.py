@@ -14,6 +14,7 @@ from browser_kit import (  # some for other files, which have them from here
     LOOK_MS,
     ROOT,
     as_found,
+    begin_to_choose,
     browser,
     caption_on_disk,
     choose_project,
@@ -32,6 +33,7 @@ from comfy_kit import HIGH, make_project, make_whole_comfyui, pair_of
 from comfyui_kit import make_true_comfyui
 from comparison_kit import LANDSCAPE, PORTRAIT, make_comparison
 
+from studio.data import dataset
 from studio.evaluation.report import write_report
 from studio.models.preset import model_preset
 from studio.project_facts import ChosenPair, Permission
@@ -437,12 +439,41 @@ def send_slowly_and_switch(page, photo, name, meanwhile=lambda: None):
 def save_while_the_page_lags_behind(page, kim, carla):
     """The chooser says Carla, the page still shows Kim: nothing but what is saved gets through to the server."""
     page.route("**/gradio_api/**", let_through("in the rain"))
-    choose_project(page, "Carla")
+    begin_to_choose(page, "Carla")
+    expect(page.locator("#tabs[inert]")).to_be_visible()  # nothing can be pressed
+    page.evaluate("document.querySelector('#tabs').inert = false")  # and where it is pressed all the same
     page.locator("#caption-text").fill("ohwx, Kim in the rain")
     page.click("#save-caption")
     expect(page.locator("#studio-notice")).to_contain_text("This page showed Kim; Carla is chosen now: nothing was changed.")
     assert [caption_on_disk(project, "0001") for project in (kim, carla)] == ["ohwx, Kim by a window", "ohwx, Carla by a window"]
     page.unroute("**/gradio_api/**")  # what was held back goes on
+
+
+def test_what_is_pressed_while_an_earlier_press_is_on_its_way_is_done_too_in_that_order(browser, shared):
+    project = make_person(shared.workspace, "Quick", "person_a_1.jpg", "person_a_2.jpg", "person_b_1.jpg", "person_b_2.jpg")
+    with window(browser, shared.address, 1280, 860) as page:
+        choose_project(page, "Quick")
+        held = []
+        is_first = lambda asked: '"keep":true' in (asked.request.post_data or "")  # noqa: E731
+        page.route("**/gradio_api/**", lambda asked: held.append(asked) if is_first(asked) else asked.continue_())
+        page.locator(".thumb[data-id='0001']").focus()
+        page.keyboard.press("k")
+        for key in ("ArrowRight", "x", "ArrowRight", "x"):
+            page.keyboard.press(key)
+        wait_until(page, lambda: keeps(project) == [True, False, False, True])
+        expect(page.locator(".viewer .facts b")).to_have_text("0003")
+        [first] = held
+        first.continue_()
+        page.unroute("**/gradio_api/**")
+        expect(page.locator(".thumb[data-id='0001'] .pin")).to_have_count(1)
+        for _ in range(3):  # as quick as a person can
+            page.keyboard.press("u")
+        wait_until(page, lambda: keeps(project) == [True, True, True, True])
+        expect(page.locator(".thumb .pin")).to_have_count(0)
+
+
+def keeps(project):
+    return [item.keep for item in dataset.list_items(project)]
 
 
 def let_through(words):

@@ -750,7 +750,7 @@ def test_neither_the_window_nor_the_launcher_loads_the_hubs_library():
 
 def test_a_person_downloads_the_model_in_the_browser_reloads_stops_and_goes_on(hub, workspace, media):
     """The size and the licence first, then progress that a reload does not lose; the words are those a person sees."""
-    browser = pytest.importorskip("test_browser")  # skips with its reason where there is no Chromium
+    browser = pytest.importorskip("browser_kit")  # skips with its reason where there is no Chromium
     person = workspace.create_project("Anna", trigger="ohwx", base_model=MODEL, permission=Permission(granted=True))
     import_media(person, [media / "person_a_1.jpg"])
     dataset.set_caption(person, "0001", "ohwx, a person, in a garden")

@@ -303,12 +303,12 @@ def test_a_new_trigger_replaces_the_old_one_in_every_caption(filled):
 
 def test_a_clip_is_cut_and_undone(filled):
     before = dataset.get_item(filled, "clip-01").seconds
-    dataset_tab.cut(filled, item_event(filled, "clip-01", start="0.5", end="2.0"))
+    dataset_tab.cut(filled, item_event(filled, "clip-01", start="0.5", end="2.0", as_new=False))
     assert dataset.get_item(filled, "clip-01").seconds == pytest.approx(1.5, abs=0.15)
     dataset_tab.undo(filled)
     assert dataset.get_item(filled, "clip-01").seconds == before
     with pytest.raises(Problem, match="numbers"):
-        dataset_tab.cut(filled, item_event(filled, "clip-01", start="soon", end=""))
+        dataset_tab.cut(filled, item_event(filled, "clip-01", start="soon", end="", as_new=False))
 
 
 # -- uploads: what a browser sent is private, and gone when its import is over

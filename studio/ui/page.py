@@ -6,11 +6,10 @@ import inspect
 import itertools
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 from gradio.blocks import Block
@@ -20,6 +19,7 @@ from studio.errors import Problem
 from studio.ui import actions
 from studio.ui.components import component
 from studio.ui.drop import AS_PLAIN, read_sent
+from studio.ui.in_turn import InTurn
 from studio.ui.views import News, Notice, Shows, Troubles, View, as_json
 from studio.workspace import Project, Workspace, safe_join
 
@@ -30,11 +30,25 @@ NOTHING: dict[str, Any] = {}  # what a component of ours holds while it shows no
 Shown = View | str | float | bool | list[Any] | dict[str, Any] | None  # a value for a part of the page; a dict is an update of gradio's
 Trigger = Callable[..., Any]  # an event of gradio's, such as button.click
 Act = Callable[..., Any]  # a sentence, or nothing, or a list of values
+TriggerMode = Literal["once", "multiple", "always_last"]  # gradio's trigger_mode
 
 
-def quietly(event: Trigger, do: Callable[..., Any], inputs: Any = None, outputs: Any = None, js: str | None = None) -> Any:
+EACH: TriggerMode = (
+    "multiple"  # events that come while the one before is still on its way are sent too; gradio's own way drops them without a word
+)
+THE_LAST: TriggerMode = "always_last"  # they are done once more, when it has come back; for what needs no more than the page as it is then
+
+
+def quietly(
+    event: Trigger,
+    do: Callable[..., Any] | None,
+    inputs: Any = None,
+    outputs: Any = None,
+    js: str | None = None,
+    mode: TriggerMode = THE_LAST,
+) -> Any:
     """On `event`, `do`: without a sign of waiting, past gradio's queue, and for nobody but this page. js: what the browser makes of the inputs."""
-    return event(do, inputs, outputs, show_progress="hidden", api_visibility="private", queue=False, js=js)
+    return event(do, inputs, outputs, show_progress="hidden", api_visibility="private", queue=False, js=js, trigger_mode=mode)
 
 
 @dataclass(frozen=True)
@@ -113,7 +127,8 @@ class Page:
         self.tab_items: list[gr.Tab] = []
         self.done: list[Any] = []  # events after which everything is read again
         self.numbers = itertools.count(1)  # of messages
-        self.acting = threading.Lock()  # one action after the other, in the order of the clicks: a slow save can't undo the one after it
+        self.acting = InTurn()  # one action after the other, in the order of the clicks: a slow save can't undo the one after it
+        self.waiting: dict[int, tuple[object, ...]] = {}  # by the number of an action: its last press, while that is not done
 
     def find(self, slug: str | None) -> Project | None:
         """The chosen project, or None when there is none (yet, or any more)."""
@@ -180,7 +195,7 @@ class Page:
             return None, self.say(Notice(said, "done")) if said else NOTHING
 
         js = AS_PLAIN if is_for_many else None
-        self.done.append(quietly(control.upload, handle, [self.project, self.sent_from, control], [control, self.notice], js))
+        self.done.append(quietly(control.upload, handle, [self.project, self.sent_from, control], [control, self.notice], js, EACH))
 
     def say(self, notice: Notice) -> dict[str, Any]:
         """A message as the page gets it, told from the one before even where the words are the same."""
@@ -199,16 +214,34 @@ class Page:
         self.readers.append(Reader(tab, find, warns=True))
 
     def acts(
-        self, event: Trigger, act: Act, inputs: Iterable[Component] = (), outputs: Iterable[Block] = (), needs_project: bool = True
+        self,
+        event: Trigger,
+        act: Act,
+        inputs: Iterable[Component] = (),
+        outputs: Iterable[Block] = (),
+        needs_project: bool = True,
+        repeats: bool = False,
     ) -> None:
         """On `event`: `act(project, *inputs, event=...)` does one thing, and returns values for `outputs`; then all is read again.
 
         A mistake of the person's becomes a notice; the log keeps what is a fault of ours. What needs a project is refused if the page that
-        it was pressed on showed another one, or could not read the part it stands in.
+        it was pressed on showed another one, or could not read the part it stands in. Actions are done one after the other; the same press
+        again before it is done (a double click) counts once, unless it `repeats`.
         """
-        controls, changes = list(inputs), list(outputs)
+        controls, changes, number = list(inputs), list(outputs), len(self.done)
 
         def handle(event_data: gr.EventData, slug: str | None, shows: dict[str, Any] | None, *values: Any) -> Any:
+            press = (slug, repr(event_data._data), repr(values))
+            if press == self.waiting.get(number) and not repeats:
+                return [gr.skip()] * (len(changes) + 1) if changes else gr.skip()
+            self.waiting[number] = press
+            try:
+                return do(event_data, slug, shows, *values)
+            finally:
+                if self.waiting.get(number) is press:
+                    del self.waiting[number]
+
+        def do(event_data: gr.EventData, slug: str | None, shows: dict[str, Any] | None, *values: Any) -> Any:
             try:
                 with self.acting:
                     if needs_project:
@@ -222,7 +255,7 @@ class Page:
                 return (*self.keep(changes, answer, slug), NOTHING)
             return self.say(Notice(answer, "done")) if isinstance(answer, str) else NOTHING
 
-        self.done.append(quietly(event, handle, [self.project, self.shows, *controls], [*changes, self.notice]))
+        self.done.append(quietly(event, handle, [self.project, self.shows, *controls], [*changes, self.notice], mode=EACH))
 
     def check_shown(self, slug: str | None, shows: Shows, controls: Sequence[object]) -> None:
         """Problem unless the page showed this very project, and all that stands in these controls, when the button was pressed."""

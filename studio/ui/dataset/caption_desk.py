@@ -87,7 +87,7 @@ def build_list(page: Page, tab: str, desk: gr.State) -> None:
     page.acts(lines.show, lambda project, desk, event: [choose(project, desk, str(event.show))], [desk], [desk])
     page.acts(lines.turn, lambda project, desk, event: [replace(desk, page=int(event.page))], [desk], [desk])
     page.acts(lines.act, lambda project, event: actions.act(page, project, event.action))
-    page.acts(lines.undo, lambda project: dataset.undo(project) or "There is nothing to undo.")
+    page.acts(lines.undo, lambda project: dataset.undo(project) or "There is nothing to undo.", repeats=True)
     page.acts(lines.changed, lambda project: None)  # only reads anew
     page.reads(lambda project, desk: [caption_rows.read_list(project, desk)], [lines], [desk], tab=tab)
 

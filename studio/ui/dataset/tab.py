@@ -57,12 +57,12 @@ def build(page: Page) -> None:
         with gr.Column(scale=2, min_width=0, elem_id="viewer-column"):
             viewer = build_viewer(page, place)
             time_line = build_time_line(page)
+        with gr.Row(elem_classes="folded"):
+            build_caption_settings(page)
+            build_person(page)
     page.acts(next_step.act, lambda project, event: actions.act(page, project, event.action))
     page.reads(lambda project: [dataset_view.next_step(project)], [next_step], tab=ID, blank=[actions.MEND_FIRST])
     page.reads(read_pictures, [fold, coverage, grid, viewer, time_line], [place], tab=ID)
-    with gr.Row(elem_classes="folded"):
-        build_caption_settings(page)
-        build_person(page)
 
 
 def read_pictures(project: Project | None, place: Place) -> list[Any]:
@@ -141,7 +141,7 @@ def build_grid(page: Page, place: gr.State) -> gr.HTML:
     page.acts(grid.turn, lambda project, place, event: [replace(place, page=int(event.page))], [place], [place])
     page.acts(grid.show, show_only, [place], [place])
     page.acts(grid.act, lambda project, event: actions.act(page, project, event.action))
-    page.acts(grid.undo, undo)
+    page.acts(grid.undo, undo, repeats=True)
     page.acts(grid.keep, keep)
     return grid
 

@@ -15,6 +15,8 @@ from studio.workspace import Project, Workspace
 def build(page: Page) -> None:
     gr.HTML('<h1 class="brand">Likeness Studio</h1>', apply_default_css=False)
     page.project = gr.Dropdown([], label="Project", elem_id="project", container=True, filterable=False)
+    # before what asks the studio: gradio does what an event leads to one after the other
+    quietly(page.project.change, None, page.project, js="(slug) => { window.studioChoose?.(slug); return []; }")  # to the component `shows`
     project_menu.build(page)
     new_person.build(page)
     status_line.build(page)

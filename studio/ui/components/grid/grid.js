@@ -85,7 +85,8 @@ const openSimilar = () => {
 const focusChosen = () => element.querySelector(".thumb[aria-selected=true]")?.focus();
 function pressInPictures(event) {
   const { target, key } = event;
-  if (!element.isConnected || !target.closest("#pictures") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!element.isConnected || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!element.contains(target) && !target.closest("#viewer-column")) return;
   if (key === "Escape" && target.closest("#viewer-column")) return focusChosen();
   if (isTyping(target)) return;
   const thumb = target.closest(".thumb");
