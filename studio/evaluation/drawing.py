@@ -20,6 +20,7 @@ from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.clip_files import read_clip, write_clip, write_poster
 from studio.evaluation.composition import compose_comparison
+from studio.evaluation.diagnosis.checking import check_files
 from studio.evaluation.drawing_memory import GB, how_to_keep
 from studio.evaluation.first_pictures import find_first_picture
 from studio.evaluation.judge.measuring import missing_scores, with_scores
@@ -50,6 +51,7 @@ def run_sweep(config: SweepConfig, run_dir: Path, *, report: Report, should_stop
     folder = sweeps.open_sweep(project, config, asked.pairs)
     if asked.sweep != folder.name:
         write_facts(run_dir / "config.json", replace(asked, sweep=folder.name))
+    check_files(project, folder, report)
     drawing = Drawing(project, folder, report, should_stop)
     before = drawing.sweep.count_states()[DONE]
     try:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from studio.config import EXPERTS, SweepConfig, from_dict
+from studio.evaluation.diagnosis.file_facts import FileFinding
 from studio.facts import Facts
 
 PERSON, CLASS = "person", "class"  # kinds of prompts: the trigger is asked for, or somebody else
@@ -140,7 +141,8 @@ def _of_one_version_for_all_scores(data: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep(Facts):
-    """A comparison: prompts x seeds x (the base, and every pair at every strength). sample: only a look at how a training goes."""
+    """A comparison: prompts x seeds x (the base, and every pair at every strength). sample: only a look at how a training goes;
+    findings: what is wrong with its pairs by their files."""
 
     created: float
     base_model: str
@@ -151,6 +153,7 @@ class Sweep(Facts):
     pairs: tuple[ComparedPair, ...]
     cells: tuple[Cell, ...]
     sample: bool = False
+    findings: tuple[FileFinding, ...] = ()
 
     @cached_property
     def config(self) -> SweepConfig:
