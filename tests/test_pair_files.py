@@ -32,7 +32,7 @@ def shapes(tiny_base):
 
 
 def look(project, pairs=None):
-    return look_at(project, pairs or list_pairs(project), "tiny", lambda event, **fields: None)
+    return look_at(project, pairs or list_pairs(project), "tiny", lambda path: None)
 
 
 def codes(found):
@@ -197,7 +197,9 @@ def test_a_file_that_changes_nothing_is_refused_before_drawing_and_without_it_al
     save_pair(project, 200, states[100][0], weaken(states[100][1], 0))
     with pytest.raises(Problem) as e:
         draw(project)
-    assert "step 200 of train-001 changes nothing" in e.value.message and "Leave" not in e.value.cost and "leave the pair out" in e.value.fix
+    assert (
+        "step 200 of train-001 changes nothing" in e.value.message and "Leave" not in e.value.cost and "leave the pair out" in e.value.fix
+    )
     (folder,) = sweeps.list_sweeps(project)
     assert not list(folder.glob("cells/*")) and sweeps.read_sweep(folder).findings
     assert draw(project, ["train-001/step-000100"]).rendered == 2

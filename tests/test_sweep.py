@@ -434,8 +434,8 @@ def test_without_likeness_no_spoilt_copy_of_a_pair_wins_over_it(tiny_project, lo
     high, low, strange = (weaken(state, 3.0) for state in lora_states)
     spoilt = {
         "scaled": (weaken(high, 0.2), weaken(low, 0.2)),
-        "low emptied": (high, weaken(low, 0.0)),
-        "high emptied": (weaken(high, 0.0), low),
+        "low emptied": (high, weaken(low, 1e-9)),  # exact zeros are refused before drawing
+        "high emptied": (weaken(high, 1e-9), low),
         "swapped": (low, high),
         "another person's": (strange, weaken(strange, 0.5)),
     }

@@ -9,6 +9,7 @@ from studio.evaluation import sweeps
 from studio.evaluation.diagnosis.file_facts import FileFinding
 from studio.evaluation.diagnosis.pair_findings import find_all
 from studio.evaluation.diagnosis.reading_pairs import read_pairs
+from studio.evaluation.sweep_facts import DONE
 from studio.evaluation.sweep_plan import select_pairs
 from studio.training.pairs import Pair, list_pairs
 from studio.workspace import Project
@@ -22,22 +23,20 @@ def check_files(project: Project, folder: Path, report: Report) -> None:
     waiting = {cell.pair for cell in sweep.cells if not cell.is_done and cell.pair}
     if not waiting:
         return
-    pairs = select_pairs(project, [pair.id for pair in sweep.pairs])
-    found = tuple(look_at(project, pairs, sweep.base_model, report))
+    pairs, done = select_pairs(project, [pair.id for pair in sweep.pairs]), sweep.count_states()[DONE]
+
+    def on_file(path: Path) -> None:
+        report("progress", stage="Reading the pairs", done=done, total=len(sweep.cells), unit="clips", message=path.name)
+
+    found = tuple(look_at(project, pairs, sweep.base_model, on_file))
     if found != sweep.findings:
         sweeps.write_sweep(folder, replace(sweep, findings=found))
     refuse([finding for finding in found if finding.pair in waiting])
 
 
-def look_at(project: Project, pairs: Sequence[Pair], base: str, report: Report) -> list[FileFinding]:
-    """What is wrong with these pairs by their files, the pairs held against each other and against other projects'."""
-    done, total = 0, sum(len(pair.files) for pair in pairs)
-
-    def on_file(path: Path) -> None:
-        nonlocal done
-        report("progress", stage="Reading the pairs", done=done, total=total, unit="files", message=path.name)
-        done += 1
-
+def look_at(project: Project, pairs: Sequence[Pair], base: str, on_file: Callable[[Path], None]) -> list[FileFinding]:
+    """What is wrong with these pairs by their files, the pairs held against each other and against other projects'. on_file: is told of each before
+    it is read."""
     return find_all(read_pairs(project, pairs, base, on_file), files_elsewhere(project))
 
 

@@ -148,7 +148,10 @@ def _has_headers(pairs: Sequence[ReadPair]) -> bool:
 
 def _is_alike_crosswise(read: ReadPair, others: Sequence[ReadPair]) -> bool:
     """Whether each file is unlike its expert's files, and like the other expert's."""
-    crossed = [(_nearest(read.measures(own), others, other), _nearest(read.measures(own), others, own)) for own, other in ((HIGH, LOW), (LOW, HIGH))]
+    crossed = [
+        (_nearest(read.measures(own), others, other), _nearest(read.measures(own), others, own))
+        for own, other in ((HIGH, LOW), (LOW, HIGH))
+    ]
     return all(there is not None and there > CROSSED and (here is None or there > here + CROSSED_LEAD) for there, here in crossed)
 
 
@@ -168,7 +171,9 @@ def _same(read: ReadPair, others: Sequence[ReadPair]) -> Iterator[FileFinding]:
             which = f"The {_noise(next(iter(weaker)))} file" if len(weaker) == 1 else "The files"
             verb = "is that" if len(weaker) == 1 else "are those"
             words = f"{which} of {read.name} {verb} of {other.name} at {min(weaker.values()):.2g} of its strength."
-            yield FileFinding(code=codes.SCALED, pair=read.id, other=other.id, words=words, fix=f"Compare {other.name} at a lower strength instead.")
+            yield FileFinding(
+                code=codes.SCALED, pair=read.id, other=other.id, words=words, fix=f"Compare {other.name} at a lower strength instead."
+            )
         elif same and _is_later(read, other) and not _went_on_unchanged(read, other, same):
             if len(same) == len(relations):
                 words = f"{_capital(read.name)} holds the same files as {other.name}: their clips are the same, too."

@@ -34,11 +34,24 @@ class FoundFault:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Why something is wrong. heading: what is said of the pair, "has learned too little", "" where its faults say it; words: a whole sentence
+    instead, where its files tell; cure: where among what was compared it is not so, or what to compare; advice: what else can be done."""
+
+    code: str
+    heading: str = ""
+    words: str = ""
+    cure: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """values: {name: number} of the scores; base: the same of the base's clips, of scores that look at those too.
 
     findings: {name: number of clips with it}; few: in words, those that too few clips have for a fault; steady: what stays near the base's in every
-    clip of the person; held_out: {expert: loss}; held_out_excess: how far that lies above the best of the run, None where it can't be compared.
+    clip of the person; held_out: {expert: loss}; held_out_excess: how far that lies above the best of the run, None where it can't be compared;
+    causes: of what is wrong, the most important first.
     """
 
     pair: str
@@ -55,6 +68,7 @@ class Row:
     steady: tuple[str, ...]
     held_out: Mapping[str, float]
     held_out_excess: float | None = None
+    causes: tuple[Cause, ...] = ()
 
     def number(self, name: str) -> float | None:
         return number(self.values, name)
@@ -101,4 +115,12 @@ class Row:
         place = {"pair": self.pair, "run": self.run, "step": self.step, "strength": self.strength}
         counts = {"clips": self.clips, "failed": self.failed, "findings": dict(self.findings)}
         losses = {"held_out": dict(self.held_out), "held_out_excess": self.held_out_excess}
-        return place | counts | dict(self.values) | {"base": dict(self.base), "faults": self.faults, "problems": self.problems} | losses
+        causes = {"causes": [cause.code for cause in self.causes]}
+        return (
+            place
+            | counts
+            | dict(self.values)
+            | {"base": dict(self.base), "faults": self.faults, "problems": self.problems}
+            | causes
+            | losses
+        )

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from studio.evaluation.diagnosis.causes import with_causes
 from studio.evaluation.judge import verdict_words as words
 from studio.evaluation.judge.paired import LEAST_PAIRS, Interval, Outcome, Place, compare, interval
 from studio.evaluation.judge.row import Row
@@ -14,7 +15,7 @@ from studio.evaluation.sweep_facts import Sweep
 from studio.evaluation.sweeps import read_sweep
 from studio.workspace import Project
 
-VERDICT_VERSION = 4  # raise it when the same scores would give another verdict: reports of earlier versions are written anew
+VERDICT_VERSION = 5  # raise it when the same scores would give another verdict: reports of earlier versions are written anew
 CLEAR, CLOSE, NOT_MEASURED = "clear", "too close to call", "not measured"
 
 
@@ -48,7 +49,7 @@ def verdict(project: Project, sweep: Sweep | Path | str) -> Verdict:
     """For a sweep, its folder or the name of that."""
     if not isinstance(sweep, Sweep):
         sweep = read_sweep(project.sweep_dir(sweep) if isinstance(sweep, str) else sweep)
-    table = make_table(project, sweep)
+    table = with_causes(sweep, make_table(project, sweep))
     usable = [row for row in table if row.clips and not row.does_nothing]
     is_seen = any(row.identity is not None for row in table)
     if not usable:
