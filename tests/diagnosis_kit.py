@@ -76,5 +76,5 @@ def plant(kind, good, strange):
     if kind == "another person's":
         return strange, right
     if kind == "equal files":
-        return (high, high), {expert: "high_noise" for expert in EXPERTS}
+        return (high, high), dict.fromkeys(EXPERTS, "high_noise")
     raise ValueError(kind)

@@ -170,7 +170,7 @@ def test_what_can_t_be_used_is_an_error_each_with_its_own_sentence(project, shap
     path = next((project.runs_dir / "train-001/checkpoints/step-000300").glob("*low_noise*"))
     path.write_bytes(path.read_bytes()[:-100])
     found = look(project)
-    assert codes(found) == [("unreadable", "100", "high_noise"), ("other-model", "200", "high_noise"), ("unreadable", "300", "low_noise")]
+    assert codes(found) == [("unreadable", "100", "high_noise"), ("other-model", "200", "high_noise"), ("changed", "300", "low_noise")]
     assert all(finding.is_error and finding.fix for finding in found)
     assert "not finite" in found[0].words and "the model's has" in found[1].words
 

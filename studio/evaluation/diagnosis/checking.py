@@ -6,10 +6,10 @@ from pathlib import Path
 
 from studio.errors import Problem
 from studio.evaluation import sweeps
-from studio.evaluation.diagnosis.file_facts import FileFinding
+from studio.evaluation.diagnosis.file_facts import EMPTY, FileFinding
 from studio.evaluation.diagnosis.pair_findings import find_all
 from studio.evaluation.diagnosis.reading_pairs import read_pairs
-from studio.evaluation.sweep_facts import DONE
+from studio.evaluation.sweep_facts import DONE, FAILED, Cell
 from studio.evaluation.sweep_plan import select_pairs
 from studio.training.pairs import Pair, list_pairs
 from studio.workspace import Project
@@ -18,7 +18,10 @@ Report = Callable[..., None]  # (event, **its fields)
 
 
 def check_files(project: Project, folder: Path, report: Report) -> None:
-    """Read the pairs of a comparison that has clips to draw, and note the findings in it. Problem for what nothing can be learned from by drawing it."""
+    """Read the pairs of a comparison that has clips to draw, and note the findings in it. Pairs that can't be used fail at once, and alone.
+
+    Problem for a file that changes nothing: to draw it takes hours, and looks like a result.
+    """
     sweep = sweeps.read_sweep(folder)
     waiting = {cell.pair for cell in sweep.cells if not cell.is_done and cell.pair}
     if not waiting:
@@ -29,8 +32,18 @@ def check_files(project: Project, folder: Path, report: Report) -> None:
         report("progress", stage="Reading the pairs", done=done, total=len(sweep.cells), unit="clips", message=path.name)
 
     found = tuple(look_at(project, pairs, sweep.base_model, on_file))
-    if found != sweep.findings:
-        sweeps.write_sweep(folder, replace(sweep, findings=found))
+    unusable = {finding.pair: finding for finding in reversed(found) if finding.is_error and finding.code != EMPTY}
+
+    def fail(cell: Cell) -> Cell:
+        if cell.is_done or cell.pair not in unusable:
+            return cell
+        return replace(cell, state=FAILED, error=f"{unusable[cell.pair].words.rstrip('.')}; use another pair")
+
+    now = replace(sweep, findings=found).with_cells(fail)
+    if now != sweep:
+        sweeps.write_sweep(folder, now)
+    for finding in unusable.values():
+        report("note", message=finding.sentence)
     refuse([finding for finding in found if finding.pair in waiting])
 
 
@@ -53,8 +66,8 @@ def files_elsewhere(project: Project) -> dict[str, str]:
 
 
 def refuse(found: Sequence[FileFinding]) -> None:
-    """Problem for what nothing can be learned from by drawing it, all of it in one."""
-    errors = [finding for finding in found if finding.is_error]
+    """Problem for files that change nothing, all of them in one."""
+    errors = [finding for finding in found if finding.code == EMPTY]
     if errors:
         words = " ".join(dict.fromkeys(finding.words for finding in errors))
         raise Problem(words, cost="Nothing was drawn.", fix=errors[0].fix)

@@ -53,7 +53,7 @@ class FileMeasures(Facts):
 @dataclass(frozen=True, kw_only=True)
 class FileFinding(Facts):
     """What is wrong with a pair by its files. expert: of the file, "" for both; other: the pair or project that it is about;
-    is_error: whether nothing can be learned from drawing it, so that nothing is drawn."""
+    is_error: whether nothing can be learned from drawing it, so that it is not drawn."""
 
     ALWAYS_WRITTEN = ("code", "pair", "words", "fix")
     code: str

@@ -92,11 +92,11 @@ def _of_file(read: ReadPair, expert: str, file: ReadFile) -> Iterator[FileFindin
         words = f"{which} can't be used: {file.trouble.message}"
         yield FileFinding(code=codes.UNREADABLE, pair=read.id, expert=expert, words=words, fix=fix, is_error=True)
         return
-    assert file.measures
-    if file.is_changed:
+    if file.is_changed or file.measures is None:
         words = f"{which} was changed or damaged after it was saved."
         fix = "Restore it from a backup, or leave the pair out of the comparison."
         yield FileFinding(code=codes.CHANGED, pair=read.id, expert=expert, words=words, fix=fix, is_error=True)
+        return
     if file.measures.unfit:
         words = f"{which} is for another model: {file.measures.unfit}."
         yield FileFinding(code=codes.OTHER_MODEL, pair=read.id, expert=expert, words=words, fix=LEAVE_OUT, is_error=True)

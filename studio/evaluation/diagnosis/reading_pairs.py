@@ -30,9 +30,9 @@ def _read_pair(project: Project, pair: Pair, base: str, on_file: Callable[[Path]
 
 def _read_file(project: Project, path: Path, saved_sha256: str, base: str) -> ReadFile:
     try:
-        sha256 = file_sha256(path)
-        is_changed = sha256 != saved_sha256
-        return ReadFile(sha256=sha256, measures=measure_file(project, path, sha256, base), is_changed=is_changed)
+        if file_sha256(path) != saved_sha256:
+            return ReadFile(is_changed=True)
+        return ReadFile(sha256=saved_sha256, measures=measure_file(project, path, saved_sha256, base))
     except Problem as e:
         return ReadFile(trouble=e)
     except OSError as e:

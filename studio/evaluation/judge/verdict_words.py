@@ -76,7 +76,7 @@ def what_may_be_wrong(sweep: Sweep, rows: Sequence[Row], table: Sequence[Row]) -
 
 
 def _warning(row: Row) -> str:
-    headings = [cause.heading for cause in row.causes if cause.heading]
+    headings = [f"it {cause.heading}" for cause in row.causes if cause.heading]
     return f"{row.name} at {row.strength:g}: {'; '.join([*headings, *row.problems])}. {_advice(row)}".strip()
 
 
@@ -214,7 +214,7 @@ def _worse(sweep: Sweep, best: Row, row: Row) -> list[str]:
 
 def _apart_by(sweep: Sweep, best: Row, row: Row, fault: str) -> str:
     """How far two rows lie apart in what a fault reads, in the same prompts and seeds; "" where that is not proven."""
-    read = next((part.reads[0] for part in (*parts(Fault), *parts(Finding)) if part.name == fault))
+    read = next(part.reads[0] for part in (*parts(Fault), *parts(Finding)) if part.name == fault)
     difference = compare(values_of(sweep, row, read), values_of(sweep, best, read))
     if difference is None or difference.num_values < LEAST_PAIRS or difference.low <= 0 <= difference.high:
         return ""
