@@ -1,14 +1,24 @@
 """Pairs whose files have planted faults, on disk: runs as training saves them, of weights that behave as those of trainings do."""
 
 import torch
+from model_kit import lora_state
 
 from studio.config import TrainConfig, to_dict
 from studio.disk import file_sha256, finished_dir, write_json
 from studio.models.files.lora_files import save_lora_file
+from studio.models.loading import load_expert
+from studio.models.lora import add_lora
 from studio.training.pairs import find_pair, pair_file_name, pair_folder
 
 EXPERTS = ("high_noise", "low_noise")
 KINDS = ("scaled", "high emptied", "low emptied", "swapped", "another person's", "equal files")
+
+
+def lora_shapes(base):
+    """{key: shape} of a LoRA of rank 2 of a base model."""
+    model = load_expert(base, "high_noise", dtype=torch.float32, device=torch.device("cpu"))
+    add_lora(model, 2, seed=0)
+    return {key: t.shape for key, t in lora_state(model).items()}
 
 
 def learned(shapes, person, expert, step, seed=0):

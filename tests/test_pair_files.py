@@ -4,8 +4,7 @@ import math
 
 import pytest
 import torch
-from diagnosis_kit import EXPERTS, KINDS, learned, plant, save_pair, save_run, weaken
-from model_kit import lora_state
+from diagnosis_kit import EXPERTS, KINDS, learned, lora_shapes, plant, save_pair, save_run, weaken
 from test_sweep import CONFIG
 
 from studio.config import SweepConfig, to_dict
@@ -22,13 +21,7 @@ from studio.training.pairs import list_pairs
 
 @pytest.fixture(scope="session")
 def shapes(tiny_base):
-    """{key: shape} of a LoRA of rank 2 of the tiny model."""
-    from studio.models.loading import load_expert
-    from studio.models.lora import add_lora
-
-    model = load_expert(tiny_base, "high_noise", dtype=torch.float32, device=torch.device("cpu"))
-    add_lora(model, 2, seed=0)
-    return {key: t.shape for key, t in lora_state(model).items()}
+    return lora_shapes(tiny_base)
 
 
 def look(project, pairs=None):

@@ -28,6 +28,7 @@ from studio.evaluation.judge.watching import Watcher
 from studio.evaluation.report import write_report
 from studio.evaluation.stages import StageStore
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Cell, Prompt, Sweep, SweepFacts, SweepReport
+from studio.evaluation.sweep_plan import select_pairs
 from studio.evaluation.sweeps import WAVE_CELLS
 from studio.facts import read_facts, write_facts
 from studio.models.catalogue import find_model
@@ -35,7 +36,7 @@ from studio.models.loading import dtype_of, load_expert, load_text_encoder, load
 from studio.models.lora import apply_lora, remove_lora, set_strength
 from studio.models.loras.reading import read_lora_file
 from studio.models.render import Stopped, decode_frames, draw_stage, stage_steps, start_state, to_bytes
-from studio.training.pairs import find_pair, verify_file
+from studio.training.pairs import verify_file
 from studio.workspace import Project, project_of
 
 Report = Callable[..., None]  # (event, **its fields)
@@ -161,7 +162,7 @@ class Drawing:
         """Encode every prompt once, before the first wave; the text encoder is gone when an expert comes."""
         if self.embeds:
             return
-        texts = [prompt.text for prompt in self.sweep.prompts] + [self.settings.negative_prompt]
+        texts = [self.sweep.text_of(cell) for cell in self.sweep.cells] + [self.settings.negative_prompt]
         self._progress("Reading the prompts", "")
         encoder = load_text_encoder(self.base, device=self.device, dtype=self.dtype)
         for text in dict.fromkeys(texts):
@@ -263,7 +264,7 @@ class Drawing:
             self.settings,
             expert,
             state,
-            self.embeds[prompt.text],
+            self.embeds[self.sweep.text_of(cell)],
             self.embeds[self.settings.negative_prompt],
             device=self.device,
             should_stop=self.should_stop,
@@ -280,7 +281,7 @@ class Drawing:
         return self.sweep.find_pair(cell.pair).sha_of(expert)
 
     def _read_lora(self, pair_id: str, expert: str, sha: str) -> dict[str, torch.Tensor]:
-        pair = find_pair(self.project, pair_id)
+        (pair,) = select_pairs(self.project, [pair_id])
         verify_file(pair, expert)  # a damaged one: a new comparison would fail with it too
         if pair.manifest.experts[expert].sha256 != sha:
             raise ValueError(f"{pair_id} was trained anew since this comparison was planned; start a new comparison")

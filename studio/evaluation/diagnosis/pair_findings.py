@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Self
 
 from studio.config import EXPERTS
 from studio.errors import Problem
@@ -35,10 +36,13 @@ class ReadFile:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadPair:
-    """files: {expert: what was read} of the experts that were trained. is_guest: made elsewhere; for_both: one file serves both experts."""
+    """files: {expert: what was read} of the experts that were trained. title: of a guest, "" for the project's own; for_both: whether one file is
+    meant for both experts."""
 
     pair: Pair
     files: Mapping[str, ReadFile] = field(default_factory=dict)
+    title: str = ""
+    for_both: bool = False
 
     @property
     def id(self) -> str:
@@ -46,7 +50,11 @@ class ReadPair:
 
     @property
     def name(self) -> str:
-        return f"step {self.pair.step} of {self.pair.run}"
+        return f'the guest "{self.title}"' if self.title else f"step {self.pair.step} of {self.pair.run}"
+
+    def is_of_run_of(self, other: Self) -> bool:
+        """Whether one training made both."""
+        return not self.title and not other.title and self.pair.run == other.pair.run
 
     def measures(self, expert: str) -> FileMeasures | None:
         return self.files[expert].measures if expert in self.files else None
@@ -113,13 +121,15 @@ def _noise(expert: str) -> str:
 
 def _equal_experts(read: ReadPair) -> Iterator[FileFinding]:
     high, low = read.measures(HIGH), read.measures(LOW)
-    if high and low and _is_same(high, low):
+    if not read.for_both and high and low and _is_same(high, low):
         words = f"Both files of {read.name} are the same: one of them is in the place of the other."
         fix = "Look for the file that is missing; a pair of one run has two different ones."
         yield FileFinding(code=codes.EQUAL_EXPERTS, pair=read.id, words=words, fix=fix)
 
 
 def _of_other_projects(read: ReadPair, elsewhere: Mapping[str, str]) -> Iterator[FileFinding]:
+    if read.title:  # it may well be another person's
+        return
     projects = list(dict.fromkeys(elsewhere[file.sha256] for file in read.files.values() if file.sha256 in elsewhere))
     if projects:
         words = f"A file of {read.name} lies in the project {projects[0]}, too: one of the two draws somebody else's person."
@@ -196,18 +206,19 @@ def _is_same(one: FileMeasures, other: FileMeasures) -> bool:
 
 
 def _is_later(read: ReadPair, other: ReadPair) -> bool:
-    return (read.pair.run, read.pair.step) > (other.pair.run, other.pair.step)
+    """Guests come after the project's own."""
+    return (bool(read.title), read.pair.run, read.pair.step, read.id) > (bool(other.title), other.pair.run, other.pair.step, other.id)
 
 
 def _went_on_unchanged(read: ReadPair, other: ReadPair, same: Iterable[str]) -> bool:
     """Whether its manifest says that those experts took no step between the two: their turns are long."""
     steps = [(pair.pair.manifest.experts[expert].steps) for expert in same for pair in (read, other)]
-    return read.pair.run == other.pair.run and all(steps) and all(a == b for a, b in zip(steps[::2], steps[1::2], strict=True))
+    return read.is_of_run_of(other) and all(steps) and all(a == b for a, b in zip(steps[::2], steps[1::2], strict=True))
 
 
 def _apart(read: ReadPair, others: Sequence[ReadPair]) -> Iterator[FileFinding]:
     """Unlike all others of its run, which are alike: it comes from another training."""
-    same_run = [other for other in others if other.pair.run == read.pair.run]
+    same_run = [other for other in others if other.is_of_run_of(read)]
     unlike = [expert for expert in EXPERTS if _is_unlike(read, same_run, expert)]
     if unlike:
         which = "Its files are" if len(unlike) == 2 else f"Its {_noise(unlike[0])} file is"
@@ -231,7 +242,7 @@ def _strength(read: ReadPair, others: Sequence[ReadPair]) -> Iterator[FileFindin
         known = [(other, its) for other in others if (its := other.measures(expert)) and not its.is_empty]
         if own is None or not known:
             continue
-        earlier = [its.norm for other, its in known if other.pair.run == read.pair.run and other.pair.step < read.pair.step]
+        earlier = [its.norm for other, its in known if other.is_of_run_of(read) and other.pair.step < read.pair.step]
         usual = median(its.norm for _, its in known)
         if earlier and own.norm < FALL * max(earlier):
             words = f"The {_noise(expert)} file of {read.name} is only {own.norm / max(earlier):.2g} times as strong as an earlier step's, although training goes on from there."

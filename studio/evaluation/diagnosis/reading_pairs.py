@@ -1,12 +1,14 @@
 """Reads both files of each pair once, before anything is drawn: measured by content, and kept beside the cache for the next time."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from studio.disk import file_sha256
 from studio.errors import Problem
 from studio.evaluation.diagnosis.file_facts import MEASURES_VERSION, FileMeasures, pack_sketch
 from studio.evaluation.diagnosis.pair_findings import ReadFile, ReadPair
+from studio.evaluation.guests.guest_list import list_guests
 from studio.facts import read_facts, write_facts
 from studio.models.loras.measures import layer_norms, sketch, total_norm
 from studio.models.loras.reading import read_lora
@@ -16,7 +18,9 @@ from studio.workspace import Project
 
 def read_pairs(project: Project, pairs: Iterable[Pair], base: str, on_file: Callable[[Path], None] = lambda path: None) -> list[ReadPair]:
     """Every pair with what its files hold, or why they can't be read. base: the name of the base model that they are for."""
-    return [_read_pair(project, pair, base, on_file) for pair in pairs]
+    guests = {guest.id: guest.facts for guest in list_guests(project)}
+    read = [_read_pair(project, pair, base, on_file) for pair in pairs]
+    return [replace(one, title=guests[one.id].title, for_both=guests[one.id].for_both) if one.id in guests else one for one in read]
 
 
 def _read_pair(project: Project, pair: Pair, base: str, on_file: Callable[[Path], None]) -> ReadPair:

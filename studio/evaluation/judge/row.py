@@ -51,7 +51,7 @@ class Row:
 
     findings: {name: number of clips with it}; few: in words, those that too few clips have for a fault; steady: what stays near the base's in every
     clip of the person; held_out: {expert: loss}; held_out_excess: how far that lies above the best of the run, None where it can't be compared;
-    causes: of what is wrong, the most important first.
+    causes: of what is wrong, the most important first; title: of a guest, "" for the project's own.
     """
 
     pair: str
@@ -69,6 +69,7 @@ class Row:
     held_out: Mapping[str, float]
     held_out_excess: float | None = None
     causes: tuple[Cause, ...] = ()
+    title: str = ""
 
     def number(self, name: str) -> float | None:
         return number(self.values, name)
@@ -100,8 +101,13 @@ class Row:
 
     @property
     def name(self) -> str:
-        """ "Step 3000" with its run, for sentences."""
-        return f"Step {self.step} of {self.run}"
+        """ "Step 3000" with its run, for the beginning of sentences; a guest by its title."""
+        return f'The guest "{self.title}"' if self.title else f"Step {self.step} of {self.run}"
+
+    @property
+    def name_within(self) -> str:
+        """The same within a sentence."""
+        return f'the guest "{self.title}"' if self.title else f"step {self.step} of {self.run}"
 
     def against_base(self, name: str) -> str:
         """ "91 % (base 8 %)"."""

@@ -67,13 +67,15 @@ def verdict(project: Project, sweep: Sweep | Path | str) -> Verdict:
 
 
 def _by_likeness(sweep: Sweep, rows: Sequence[Row], table: Sequence[Row]) -> Verdict:
-    best, rest = _rank_by_likeness(sweep, rows)
+    """Guests are compared with the best pair of the project's own, and named only where there is none."""
+    guests = [row for row in rows if row.title]
+    best, rest = _rank_by_likeness(sweep, [row for row in rows if not row.title] or rows)
     open_with = next((row for row in rest if not _is_clearly_more_like(sweep, best, row)), None)
     return Verdict(
         pair=best.pair,
         strength=best.strength,
         summary=words.summary(best, _interval_of(sweep, best)),
-        reasons=tuple(words.reasons(sweep, best, rest, table, open_with)),
+        reasons=(*words.reasons(sweep, best, rest, table, open_with), *words.beside_guests(sweep, best, guests)),
         sure=CLEAR if open_with is None else CLOSE,
         table=tuple(table),
         not_measured=(),

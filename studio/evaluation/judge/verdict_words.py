@@ -20,6 +20,12 @@ TOO_FEW = "Likeness was not measured: keep at least {} photos of one person in t
 NOBODY = "Likeness was not measured: no prompt asks for the person."
 SHARES = ("identity", "identity_fall", "resemblance", "follows", "motion", "visible", "sharpness", "clipping")  # what is said in percent
 CLEAN_PLACE, ADVICE_PLACE = 60, 80  # of the sentences on what is wrong with the best pair, and what helps, among those that scores tell
+AGAINST_BEST = {
+    Outcome.BETTER: "more like the person than the best of yours",
+    Outcome.WORSE: "less like the person than the best of yours",
+    Outcome.EQUAL: "as like the person as the best of yours",
+    Outcome.OPEN: "too close to the best of yours to call",
+}
 EXPERT_WORDS: dict[str, str] = dict(zip(EXPERTS, WAN_WORDS, strict=True))
 
 
@@ -46,7 +52,7 @@ def reasons(sweep: Sweep, best: Row, rest: Sequence[Row], table: Sequence[Row], 
 
 def _open_sentence(sweep: Sweep, best: Row, other: Row) -> str:
     """That two pairs can't be told apart, and what would settle it."""
-    said = f"{best.name} and {other.name.lower()} are too close to call by these measures"
+    said = f"{best.name} and {other.name_within} are too close to call by these measures"
     difference = compare(values_of(sweep, best, "identity"), values_of(sweep, other, "identity"))
     if difference is None or difference.num_values < LEAST_PAIRS:
         return f"{said}: compare their clips and trust your eye."
@@ -61,6 +67,26 @@ def _open_sentence(sweep: Sweep, best: Row, other: Row) -> str:
 def _points_more(difference: Difference) -> str:
     """ "+2 points of likeness (-1 to +5)"."""
     return f"{100 * difference.mean:+.0f} points of likeness ({100 * difference.low:+.0f} to {100 * difference.high:+.0f})"
+
+
+def beside_guests(sweep: Sweep, best: Row, guests: Sequence[Row]) -> Iterator[str]:
+    """How each guest, at its best strength, stands to the pair that is named."""
+    by_pair: dict[str, list[Row]] = {}
+    for row in guests:
+        if row.identity is not None and row is not best:
+            by_pair.setdefault(row.pair, []).append(row)
+    for rows in by_pair.values():
+        row = max(rows, key=lambda r: (r.identity or 0.0, -r.strength))
+        difference = compare(values_of(sweep, row, "identity"), values_of(sweep, best, "identity"))
+        said = f"{row.name} reaches {percent_or_not(row.identity)} at {row.strength:g}"
+        how = AGAINST_BEST[difference.outcome] if difference and difference.num_values >= LEAST_PAIRS else AGAINST_BEST[Outcome.OPEN]
+        apart = (
+            f" ({_points_more(difference)} in the same {difference.num_values} clips)"
+            if difference and difference.num_values >= LEAST_PAIRS
+            else ""
+        )
+        wrong = f". {'; '.join(row.problems).capitalize()}" if row.found else ""
+        yield f"{said}: {how}{apart}{wrong}."
 
 
 def what_may_be_wrong(sweep: Sweep, rows: Sequence[Row], table: Sequence[Row]) -> list[str]:
@@ -83,7 +109,7 @@ def _warning(row: Row) -> str:
 def _clean_sentence(rows: Sequence[Row], faulty: Sequence[Row]) -> str:
     """The pairs that nothing speaks against, which is no praise: a pair that has learned nothing is among them."""
     spoilt = {row.pair for row in faulty}
-    names = {row.pair: row.name.lower() for row in rows if row.pair not in spoilt}
+    names = {row.pair: row.name_within for row in rows if row.pair not in spoilt}
     if not names:
         return ""
     return f"Nothing of the kind was found with {', '.join(names.values())}; a pair that has learned little looks like that, too."
