@@ -5,7 +5,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from diagnosis_kit import EXPERTS, learned, save_run, weaken
+from diagnosis_kit import EXPERTS, learned, lora_shapes, save_pair, save_run, weaken
 from lora_kit import dotted, header, joined, spell, write
 from test_lora_spellings import SPELLINGS
 from test_pair_files import codes, draw, look
