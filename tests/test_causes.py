@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from verdict_kit import GOOD, make_seen_sweep, make_sweep, name, of_strangers, one, rescored, two
 
-from studio.evaluation.diagnosis import causes
+from studio.evaluation.diagnosis import symptom_causes as causes
 from studio.evaluation.diagnosis.file_facts import FileFinding
 from studio.evaluation.judge.verdict import NOT_MEASURED, verdict
 

@@ -15,8 +15,8 @@ from studio import cli
 from studio.disk import read_json
 from studio.errors import Problem
 from studio.evaluation import sweeps
+from studio.evaluation.guests.guest_intake import add_guest, add_pair_of
 from studio.evaluation.guests.guest_list import find_guest, list_guests, remove_guest
-from studio.evaluation.guests.intake import add_guest, add_pair_of
 from studio.evaluation.judge.verdict import verdict
 from studio.evaluation.sweep_plan import select_pairs
 from studio.models.loras.names import LAYERS

@@ -14,7 +14,7 @@ from studio.evaluation import sweeps
 from studio.evaluation.diagnosis.checking import look_at
 from studio.evaluation.drawing import run_sweep
 from studio.models.files.lora_files import save_lora_file
-from studio.models.loras.measures import layer_norms, sketch, total_norm
+from studio.models.loras.lora_measures import layer_norms, sketch, total_norm
 from studio.models.loras.reading import read_lora
 from studio.training.pairs import list_pairs
 

@@ -33,7 +33,7 @@ def guest(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
 
 
 def _add(args: Namespace, workspace: Workspace, project: Project) -> Guest:
-    from studio.evaluation.guests.intake import add_guest, add_pair_of  # it loads torch
+    from studio.evaluation.guests.guest_intake import add_guest, add_pair_of  # it loads torch
 
     if args.of:
         if args.files or args.high or args.low:

@@ -10,7 +10,7 @@ from studio.evaluation.diagnosis.file_facts import MEASURES_VERSION, FileMeasure
 from studio.evaluation.diagnosis.pair_findings import ReadFile, ReadPair
 from studio.evaluation.guests.guest_list import list_guests
 from studio.facts import read_facts, write_facts
-from studio.models.loras.measures import layer_norms, sketch, total_norm
+from studio.models.loras.lora_measures import layer_norms, sketch, total_norm
 from studio.models.loras.reading import read_lora
 from studio.training.pairs import Pair
 from studio.workspace import Project

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from studio.config import EXPERTS
-from studio.evaluation.diagnosis.causes import NOT_THE_PERSON, UNKNOWN
+from studio.evaluation.diagnosis.symptom_causes import NOT_THE_PERSON, UNKNOWN
 from studio.evaluation.judge.figures import percent, percent_or_not
 from studio.evaluation.judge.measuring import was_seen
 from studio.evaluation.judge.paired import LEAST_PAIRS, Difference, Interval, Outcome, compare

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from studio.config import USUAL_STRENGTH
 from studio.evaluation import sweeps
+from studio.evaluation.guests.guest_list import list_guests
 from studio.evaluation.judge.chart import clip_note, draw_chart
 from studio.evaluation.judge.row import Row
 from studio.evaluation.judge.table import describe_rows
@@ -59,7 +60,8 @@ def next_step(project: Project | None) -> NextStep:
 def pair_choices(project: Project) -> list[tuple[str, str]]:
     pairs = list_pairs(project)
     runs = {pair.run for pair in pairs}
-    return [(f"Step {pair.step:,}" + (f" of {pair.run}" if len(runs) > 1 else ""), pair.id) for pair in pairs]
+    own = [(f"Step {pair.step:,}" + (f" of {pair.run}" if len(runs) > 1 else ""), pair.id) for pair in pairs]
+    return [*own, *((f"{guest.facts.title} (guest)", guest.id) for guest in list_guests(project))]
 
 
 def newest_job(project: Project) -> state.JobStatus | None:

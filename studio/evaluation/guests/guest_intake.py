@@ -1,6 +1,7 @@
 """Takes a pair in that was made elsewhere: its LoRA files in whatever spelling, sorted to the experts, checked, and kept under our own names."""
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from studio.evaluation.guests.guest_list import Guest, GuestFacts, find_guest, g
 from studio.facts import write_facts
 from studio.models.files.lora_files import save_lora_file
 from studio.models.loras.contents import ExpertLora, LoraFile
-from studio.models.loras.measures import layer_norms, total_norm
+from studio.models.loras.lora_measures import layer_norms, total_norm
 from studio.models.loras.reading import read_lora
 from studio.models.preset import model_preset
 from studio.project_facts import clean_line
@@ -31,7 +32,7 @@ TRIGGER_KEYS = (
     "activation_text",
 )
 MAX_TRIGGER, MAX_TITLE = 100, 60
-OTHER = dict(zip(EXPERTS, EXPERTS[::-1], strict=True))
+OTHER: dict[str, str] = dict(zip(EXPERTS, EXPERTS[::-1], strict=True))
 NOTHING_TAKEN = "Nothing was taken in."
 
 
@@ -169,8 +170,9 @@ def _tags_in(text: str) -> dict[str, int]:
 
 
 def common_name(names: Sequence[str]) -> str:
-    """What the names of its files have in common: "anna" of "anna_high_noise" and "anna_low_noise"."""
-    first, last = min(names), max(names)
+    """What the names of its files have in common, without what they say of experts: "anna" of "anna_high_noise" and "anna_low_noise"."""
+    bare = [re.sub(r"[ _.-]*(high|low)([ _.-]?noise)?$", "", name, flags=re.IGNORECASE) or name for name in names]
+    first, last = min(bare), max(bare)
     length = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
     return first[:length].strip(" _-.") or first
 
