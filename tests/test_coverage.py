@@ -200,13 +200,13 @@ def test_a_look_says_the_angle_and_framing_of_the_chosen_face():
         FaceLook(left=0, top=0, width=w, height=h, score=0.9, landmarks=(1.0,) * 10, turn=0.0) for w, h in ((300, 400), (60, 80))
     )
     look = Look(eye="e", width=1000, height=1000, faces=(large, small))
-    assert (shown_in("1", look).framing, shown_in("1", look, 1).framing) == (CLOSE, FULL)
-    assert shown_in("1", look).angle == FRONT and shown_in("1", Look(eye="e", width=10, height=10)).framing == ""
+    assert (shown_in("1", look, large).framing, shown_in("1", look, small).framing) == (CLOSE, FULL)
+    assert shown_in("1", look, large).angle == FRONT and shown_in("1", Look(eye="e", width=10, height=10), None).framing == ""
 
 
 def test_of_a_drawn_person_whose_face_was_only_looked_for_no_framing_is_told():
     drawn = FaceLook(left=0, top=0, width=300, height=400, score=1.0)
-    assert not shown_in("1", Look(eye="e", width=1000, height=1000, faces=(drawn,))).is_measured
+    assert not shown_in("1", Look(eye="e", width=1000, height=1000, faces=(drawn,)), drawn).is_measured
 
 
 def test_names_of_drawn_people_fill_the_board_and_a_strange_name_fills_nothing():

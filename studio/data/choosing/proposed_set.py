@@ -14,7 +14,7 @@ from studio.data.judging.judge import Judgement, judge_look, judge_size, judge_w
 from studio.data.judging.thresholds import BY_NAME
 from studio.data.looking.look import Look
 from studio.data.people.groups import SAME_LEAST
-from studio.data.people.who import CANT_TELL, GUARD_LEAST, LOOK, LOOK_LEAST, NOBODY, PERSON, People, Seen, find_people
+from studio.data.people.who import CANT_TELL, GUARD_LEAST, LOOK, LOOK_LEAST, NOBODY, PERSON, People, Seen, find_people_in, person_face
 from studio.data.remarks import Remark
 
 SHARP_ENOUGH_PX = 300  # width of a face that shows all that training takes
@@ -57,7 +57,7 @@ class Choice:
 def propose(items: Sequence[Item], looks: Mapping[str, Look], wishes: Wishes) -> Choice:
     """A proposal for each item; those without a look were not measured, and are kept if they can be read."""
     seen = {item.id: looks[item.id] for item in items if item.id in looks}
-    people = find_people(seen, {item.id: item.said for item in items if item.said})
+    people = find_people_in(items, seen)
     traits = find_traits(seen, people.seen)
     judged = {item.id: _judge(item, seen.get(item.id), people, wishes) for item in items}
     lost = _lose_twins([item for item in items if item.id in seen and _may_stand(item, judged[item.id])], seen, people)
@@ -140,7 +140,7 @@ def _candidate(item: Item, look: Look, seen: Seen | None, traits: Traits, judged
 
 def _quality(look: Look, seen: Seen | None, judged: Judgement) -> float:
     """About 0 to 1: sharp, large in the face, surely the person; each doubt costs, a note does not. What was not measured counts half."""
-    face = look.face if seen is None or seen.face is None else look.faces[seen.face]
+    face = person_face(look, seen)
     sharp, large, sure = 0.5, 0.5, 0.5
     if face is not None:
         sharp = 1 - face.blur / BY_NAME["blur"].limit if face.blur is not None else sharp
@@ -180,7 +180,7 @@ def _may_be_one(item: Item, other_item: Item, looks: Mapping[str, Look]) -> bool
 
 
 def _is_of_small_world(look: Look) -> bool:
-    return look.face is not None and not look.face.landmarks
+    return look.face is not None and not look.face.has_points
 
 
 def _worth(item: Item, look: Look, seen: Seen | None, names: Sequence[str], looks: Mapping[str, Look]) -> tuple[object, ...]:

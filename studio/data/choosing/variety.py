@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studio.data.looking.look import FRAMING_LEAST, FRAMINGS, LEFT, PROFILE_LEFT, PROFILE_RIGHT, RIGHT, Look
-from studio.data.people.who import Seen
+from studio.data.looking.look import LEFT, PROFILE_LEFT, PROFILE_RIGHT, RIGHT, Look
+from studio.data.people.who import Seen, person_face
 from studio.facts import Facts
 
 SAME_PLACE, SAME_OUTFIT = 0.41, 0.40  # Hellinger distance of soft Lab histograms (FACTS.md: wrong for 9.5 and 7.1 % of pairs, so "about")
@@ -47,13 +47,9 @@ def find_traits(looks: Mapping[str, Look], seen: Mapping[str, Seen]) -> dict[str
 
 
 def _traits(look: Look, seen: Seen | None, place: int | None, outfit: int | None) -> Traits:
-    face = look.face if seen is None or seen.face is None else look.faces[seen.face]
-    light = light_of(look)
-    if face is None or not face.landmarks:  # nobody, or a drawn person
-        return Traits(light=light, place=place, outfit=outfit)
-    share = face.height / look.height
-    framing = next(name for name in FRAMINGS if share >= FRAMING_LEAST[name])
-    return Traits(angle=face.angle, framing=framing, light=light, place=place, outfit=outfit)
+    face = person_face(look, seen)
+    angle = face.angle if face else ""
+    return Traits(angle=angle, framing=look.framing_of(face), light=light_of(look), place=place, outfit=outfit)
 
 
 def light_of(look: Look) -> str:

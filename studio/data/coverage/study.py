@@ -11,10 +11,10 @@ from studio.data.coverage.look_alikes import OUTFIT_MOST, PLACE_MOST, groups_of
 from studio.data.coverage.readiness import KeptSet, Readiness, judge
 from studio.data.coverage.shown import Shown, shown_in
 from studio.data.cropping.trained_photo import is_small
-from studio.data.item_record import Item, Said
+from studio.data.item_record import Item
 from studio.data.looking.look import Look
 from studio.data.looking.packing import unpack_roots
-from studio.data.people.who import LOOK, STRANGER, People, find_people
+from studio.data.people.who import LOOK, STRANGER, People, find_people_in, person_face
 from studio.data.remarks import SEVERAL_PEOPLE
 
 MOST_COMPARED = 400  # kept photos whose places and outfits are compared; of more it is said that they are not
@@ -35,10 +35,8 @@ class Study:
 
 def study_items(items: Sequence[Item], looks: Mapping[str, Look], photo_size: int) -> Study:
     """looks: of the items that were looked at, by id. photo_size: the side of a square with as many px as photos are trained at."""
-    said = {item.id: item.said for item in items if item.said}
-    people = find_people_again(tuple((item_id, look, said.get(item_id)) for item_id, look in looks.items()))
-    faces = {item_id: people.seen[item_id].face if item_id in people.seen else None for item_id in looks}
-    shown = {item_id: shown_in(item_id, look, faces[item_id]) for item_id, look in looks.items()}
+    people = find_people_in(items, looks)
+    shown = {item_id: shown_in(item_id, look, person_face(look, people.seen.get(item_id))) for item_id, look in looks.items()}
     kept = [item for item in items if item.keep]
     shown |= _with_places({item.id: shown[item.id] for item in kept if item.id in shown}, looks)
     board = make_board([shown[item.id] for item in kept if item.id in shown])
@@ -47,12 +45,6 @@ def study_items(items: Sequence[Item], looks: Mapping[str, Look], photo_size: in
         item.id for item in items if item.kind == "photo" and not item.problem and is_small(item.width, item.height, photo_size)
     )
     return Study(looks, people, shown, board, left_out, small, judge(_count(kept, looks, people, small), board))
-
-
-@functools.lru_cache(maxsize=2)
-def find_people_again(looked: tuple[tuple[str, Look, Said | None], ...]) -> People:
-    """`find_people`, found once for the same looks and answers, whatever is kept."""
-    return find_people({item_id: look for item_id, look, _ in looked}, {item_id: said for item_id, _, said in looked if said})
 
 
 def _with_places(shown: Mapping[str, Shown], looks: Mapping[str, Look]) -> dict[str, Shown]:

@@ -16,7 +16,7 @@ WORTH_IT = 0.7  # most of the photo's height that the part has: else it is the s
 
 def part_closer(look: Look, face: int, framing: str) -> Part | None:
     """The part for that framing; None where the photo is as near already, or too little would be left."""
-    head, found = head_of(look, face), look.faces[face]
+    head, found = head_of(look, look.faces[face]), look.faces[face]
     assert head is not None, "there is such a face"
     height = min(float(look.height), found.height / SHARES[framing])
     width = min(float(look.width), max(height * SHAPE, head.width * look.width))

@@ -23,7 +23,7 @@ def face_picture(project: Project, item: Item, face: int) -> Path:
     look = typical(seen) if seen else None
     if look is None or not 0 <= face < len(look.faces):
         raise ValueError(f"no face {face + 1} was seen in {item.id}")
-    head = head_of(look, face)
+    head = head_of(look, look.faces[face])
     assert head is not None, "there is such a face"
     corner = "-".join(str(round(1000 * place)) for place in (head.left, head.top))  # another eye may see another face in that place
     path = project.cache_dir / "thumbnails" / f"{version_of(item)}-face-{face}-{corner}.jpg"

@@ -28,17 +28,13 @@ class Part:
         return self.bottom - self.top
 
 
-def head_of(look: Look | None, face: int | None = None) -> Part | None:
-    """The head of the largest face, or of that one; None where no face was seen, or nobody looked. Of drawn people the head is not known."""
-    if look is None or not look.faces or not look.faces[face or 0].landmarks:
+def head_of(look: Look, face: FaceLook | None) -> Part | None:
+    """The head around one of a picture's faces; None without one. Of drawn people the head is not known."""
+    if face is None or not face.has_points:
         return None
-    return _around(look.faces[face or 0], look.width, look.height)
-
-
-def _around(face: FaceLook, width: int, height: int) -> Part:
     return Part(
-        max(0.0, (face.left - SIDES * face.width) / width),
-        max(0.0, (face.top - ABOVE * face.height) / height),
-        min(1.0, (face.left + (1 + SIDES) * face.width) / width),
-        min(1.0, (face.top + (1 + BELOW) * face.height) / height),
+        max(0.0, (face.left - SIDES * face.width) / look.width),
+        max(0.0, (face.top - ABOVE * face.height) / look.height),
+        min(1.0, (face.left + (1 + SIDES) * face.width) / look.width),
+        min(1.0, (face.top + (1 + BELOW) * face.height) / look.height),
     )

@@ -34,7 +34,7 @@ class Sight:
 
     @property
     def has_face(self) -> bool:
-        return self.face is not None and bool(self.face.landmarks)
+        return self.face is not None and self.face.has_points
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,11 @@ class FaceLook(Area):
         return ANGLES[sum(self.turn > least for least in (-PROFILE_LEAST, -TURNED_LEAST, TURNED_LEAST, PROFILE_LEAST))]
 
     @property
+    def has_points(self) -> bool:
+        """Whether it is a face that was found, and not the place where a drawn person was looked for."""
+        return bool(self.landmarks)
+
+    @property
     def mouth_open(self) -> bool | None:
         return None if self.mouth is None else self.mouth > MOUTH_OPEN
 
@@ -111,18 +116,11 @@ class Look(Facts):
         """The largest one: whom the picture is of, if nothing else is said."""
         return self.faces[0] if self.faces else None
 
-    @property
-    def judged(self) -> Area:
-        """What sharpness and light are judged on: the largest face, else the middle of the picture."""
-        return self.face or self.middle or Area()
-
-    @property
-    def framing(self) -> str:
-        """Of FRAMINGS, by the height of the face; "" without a face."""
-        if self.face is None or not self.face.landmarks or not self.height:
+    def framing_of(self, face: FaceLook | None) -> str:
+        """Of FRAMINGS, by the height of one of its faces; "" without a face, and for a drawn person."""
+        if face is None or not face.has_points:
             return ""
-        share = self.face.height / self.height
-        return next(name for name in FRAMINGS if share >= FRAMING_LEAST[name])
+        return next(name for name in FRAMINGS if face.height / self.height >= FRAMING_LEAST[name])
 
 
 def typical(seen: Sequence[Look]) -> Look:

@@ -1,12 +1,13 @@
 """Who is in each photo: groups of faces, which of them is the person, and a verdict for each photo that accuses only what can be judged."""
 
+import functools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from studio.data.item_record import OTHER, THEM, Said
+from studio.data.item_record import OTHER, THEM, Item, Said
 from studio.data.looking.look import FaceLook, Look
 from studio.data.people.groups import SAME_LEAST, best_likeness, compared, group, without_barred
 from studio.data.people.sightings import Sighted, all_faces, likenesses
@@ -71,6 +72,22 @@ class People(Facts):
     @property
     def others(self) -> tuple[Group, ...]:
         return tuple(found for number, found in enumerate(self.groups) if number != self.person)
+
+
+def person_face(look: Look, seen: Seen | None) -> FaceLook | None:
+    """The person's face in a photo; where nobody knows it, the largest one. seen: of that photo, None where nobody compared."""
+    return look.face if seen is None or seen.face is None else look.faces[seen.face]
+
+
+def find_people_in(items: Iterable[Item], looks: Mapping[str, Look]) -> People:
+    """Who is in a project's photos, with what a human said of each; looks: by id. The same looks and answers cost nothing twice."""
+    said = {item.id: item.said for item in items}
+    return _find_people_again(tuple((item_id, look, said[item_id]) for item_id, look in looks.items()))
+
+
+@functools.lru_cache(maxsize=2)
+def _find_people_again(looked: tuple[tuple[str, Look, Said | None], ...]) -> People:
+    return find_people({item_id: look for item_id, look, _ in looked}, {item_id: said for item_id, _, said in looked if said})
 
 
 def find_people(looks: Mapping[str, Look], said: Mapping[str, Said]) -> People:

@@ -11,6 +11,7 @@ from studio.data.coverage.board import ANGLE_WORDS, FRAMING_WORDS
 from studio.data.coverage.shown import Shown
 from studio.data.coverage.study import Study
 from studio.data.cropping.closer import part_closer
+from studio.data.cropping.head import head_of
 from studio.data.cropping.trained_photo import LEAST_FACE, TrainedPhoto, choose_photo, is_small
 from studio.data.cropping.turning import MIRROR, TURN_LEFT, TURN_RIGHT
 from studio.data.item_record import Item
@@ -20,7 +21,7 @@ from studio.data.looking.look import CLOSE, UPPER, Look
 from studio.data.looking.looks import preset_of
 from studio.data.media.thumbnails import version_of
 from studio.data.people.around import box_around
-from studio.data.people.who import CANT_TELL, LOOK, NOBODY, PERSON, STRANGER, Seen
+from studio.data.people.who import CANT_TELL, LOOK, NOBODY, PERSON, STRANGER, Seen, person_face
 from studio.data.remarks import ENOUGH
 from studio.ui.dataset.pictures.media_addresses import BY_A_PERSON, media_address
 from studio.ui.train.choice import make_plan
@@ -147,11 +148,11 @@ def _figures(look: Look, seen: Seen | None, shown: Shown | None, limits: Mapping
 def _trained(item: Item, look: Look | None, seen: Seen | None, wanted: int, multiple: int) -> Trained | None:
     if item.kind != "photo" or item.problem or min(item.width, item.height) < multiple:
         return None
-    found = choose_photo(item.width, item.height, wanted, multiple, look)
+    person = person_face(look, seen) if look else None
+    found = choose_photo(item.width, item.height, wanted, multiple, head_of(look, person) if look else None)
     part = found.part
     left, top, width, height = (round(100 * value, 2) for value in (part.left, part.top, part.width, part.height))
-    number = seen.face or 0 if seen else 0
-    face = found.width_of(look.faces[number], look) if look and look.faces else None
+    face = found.width_of(person, look) if look and person else None
     return Trained(left, top, width, height, tuple(_words_of(found, face)), tuple(_remarks_of(item, face, wanted)))
 
 
