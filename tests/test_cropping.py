@@ -123,14 +123,18 @@ def test_where_nobody_is_known_the_largest_head_is_kept_and_without_a_look_none(
 def test_a_closer_part_holds_the_head_and_has_the_framing_that_was_asked_for():
     seen = look(3000, 4000, 1300, 600, 240, 320)
     for framing, least, most in ((UPPER, 0.22, 0.38), (CLOSE, 0.38, 0.6)):
-        part = part_closer(seen, 0, framing)
+        part = part_closer(seen, seen.face, framing)
         assert holds(part, head(seen)) and least < 320 / (part.height * 4000) < most
         assert min(part.width * 3000, part.height * 4000) >= LEAST_SIDE and part.top >= 0 and part.right <= 1
 
 
+def closer_of(seen):
+    return part_closer(seen, seen.face, CLOSE)
+
+
 def test_there_is_no_closer_part_of_a_close_up_nor_of_a_tiny_face():
-    assert part_closer(look(1000, 1000, 250, 200, 400, 500), 0, CLOSE) is None
-    assert part_closer(look(1000, 1000, 480, 100, 40, 50), 0, CLOSE) is None
+    assert closer_of(look(1000, 1000, 250, 200, 400, 500)) is None
+    assert closer_of(look(1000, 1000, 480, 100, 40, 50)) is None
 
 
 def test_a_closer_part_is_a_photo_of_its_own_and_undo_takes_it_out(project, media):
@@ -140,13 +144,14 @@ def test_a_closer_part_is_a_photo_of_its_own_and_undo_takes_it_out(project, medi
     import_media(project, [large])
     item = dataset.list_items(project)[0]
     seen = look(item.width, item.height, 700, 150, 240, 320)
-    added = crop_closer(project, item.id, seen, 0, UPPER)
+    added = crop_closer(project, item.id, seen, seen.face, UPPER)
     first, second = dataset.list_items(project)
     assert (first.id, first.sha256, second.id) == (item.id, item.sha256, added) and second.height < first.height
     dataset.undo(project)
     assert [one.id for one in dataset.list_items(project)] == [item.id]
     with pytest.raises(ValueError, match="no part that shows the person larger"):
-        crop_closer(project, item.id, look(item.width, item.height, 500, 300, 900, 1100), 0, CLOSE)
+        near = look(item.width, item.height, 500, 300, 900, 1100)
+        crop_closer(project, item.id, near, near.face, CLOSE)
 
 
 # -- turning

@@ -10,6 +10,7 @@ from studio.data.choosing.variety import Traits
 from studio.data.coverage.board import ANGLE_WORDS, FRAMING_WORDS
 from studio.data.coverage.shown import Shown
 from studio.data.coverage.study import Study
+from studio.data.cropping.alone import part_alone
 from studio.data.cropping.closer import part_closer
 from studio.data.cropping.head import head_of
 from studio.data.cropping.trained_photo import LEAST_FACE, TrainedPhoto, choose_photo, is_small
@@ -20,7 +21,6 @@ from studio.data.judging.thresholds import LEAVE_OUT, THRESHOLDS
 from studio.data.looking.look import CLOSE, UPPER, Look
 from studio.data.looking.looks import preset_of
 from studio.data.media.thumbnails import version_of
-from studio.data.people.around import box_around
 from studio.data.people.who import CANT_TELL, LOOK, NOBODY, PERSON, STRANGER, Seen, person_face
 from studio.data.remarks import ENOUGH
 from studio.ui.dataset.pictures.media_addresses import BY_A_PERSON, media_address
@@ -205,13 +205,12 @@ def _traits(shown: Shown) -> Traits:
 def _changes(item: Item, look: Look | None, seen: Seen | None) -> Iterator[Change]:
     if item.kind != "photo" or item.problem:
         return
-    face = seen.face if seen else None
-    if look and look.faces:
-        number = face or 0
-        if len(look.faces) > 1 and box_around(look, number):
+    face = person_face(look, seen) if look else None
+    if look and face:
+        if len(look.faces) > 1 and part_alone(look, face):
             yield Change(ALONE, "Only the person", "A part without the other faces, as a new photo")
         for framing in (CLOSE, UPPER):
-            if part_closer(look, number, framing):
+            if part_closer(look, face, framing):
                 yield Change(f"{CLOSER}:{framing}", f"Closer: {FRAMING_WORDS[framing]}", "A part with the person larger, as a new photo")
     yield Change(TURN_LEFT, "Turn left", "A quarter turn; Undo takes it back")
     yield Change(TURN_RIGHT, "Turn right", "A quarter turn; Undo takes it back")
