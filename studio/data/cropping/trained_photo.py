@@ -7,7 +7,6 @@ from studio.data.cropping.head import Part
 from studio.data.looking.look import FaceLook, Look
 
 SMALL_SHARE = 0.8  # of the px that training takes: below it the loss is worth a word
-LEAST_FACE = 64  # px of width of a face that much can be learned from (FACTS.md, "Faces and curation")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from studio.data.item_record import OTHER, THEM, Item, Said
-from studio.data.looking.look import FaceLook, Look
+from studio.data.looking.look import OTHER_LEAST, FaceLook, Look
 from studio.data.people.groups import SAME_LEAST, best_likeness, compared, group, without_barred
 from studio.data.people.sightings import Sighted, all_faces, likenesses
 from studio.data.remarks import NO_FACES, TOO_FEW_FACES, WHICH_PERSON, Remark
@@ -20,7 +20,6 @@ GUARD_LEAST = 0.36  # in the middle, where both errors are .8 %: from here on a 
 LEAST_TO_ACCUSE = 5  # clear faces of the person; the rule takes the mean of five
 LEAST_TO_COMPARE = 3
 TIE = 0.6  # a second group this large beside the largest: asked, not guessed
-OTHER_SHARE = 0.4  # of the person's face in width: a face that large is another person in the picture (FACTS.md)
 NUM_EXAMPLES = 5
 BARRED_SHARE = 0.5  # of a group's faces said to be somebody else: then the group is
 
@@ -326,7 +325,7 @@ def _verdict(found: _Found, here: Sequence[int], main: int, like: Mapping[int, f
     if like.get(main, -1.0) >= SAME_LEAST:
         return PERSON
     width = found.faces[main].face.width
-    large = [n for n in here if found.faces[n].face.width >= OTHER_SHARE * width]
+    large = [n for n in here if found.faces[n].face.width >= OTHER_LEAST * width]
     if any(n not in like or not found.faces[n].is_clear for n in large):
         return CANT_TELL
     if max(like[n] for n in large) >= LOOK_LEAST or found.num_known < LEAST_TO_ACCUSE:

@@ -13,7 +13,7 @@ from studio.data.coverage.study import Study
 from studio.data.cropping.alone import part_alone
 from studio.data.cropping.closer import part_closer
 from studio.data.cropping.head import head_of
-from studio.data.cropping.trained_photo import LEAST_FACE, TrainedPhoto, choose_photo, is_small
+from studio.data.cropping.trained_photo import TrainedPhoto, choose_photo, is_small
 from studio.data.cropping.turning import MIRROR, TURN_LEFT, TURN_RIGHT
 from studio.data.item_record import Item
 from studio.data.judging.judge import figure_of_who, sight_of
@@ -21,6 +21,7 @@ from studio.data.judging.thresholds import LEAVE_OUT, THRESHOLDS
 from studio.data.looking.look import CLOSE, UPPER, Look
 from studio.data.looking.looks import preset_of
 from studio.data.media.thumbnails import version_of
+from studio.data.people.sightings import LEAST_WIDTH
 from studio.data.people.who import CANT_TELL, LOOK, NOBODY, PERSON, STRANGER, Seen, person_face
 from studio.data.remarks import ENOUGH
 from studio.ui.dataset.pictures.media_addresses import BY_A_PERSON, media_address
@@ -168,8 +169,8 @@ def _words_of(found: TrainedPhoto, face: int | None) -> Iterator[str]:
 def _remarks_of(item: Item, face: int | None, wanted: int) -> Iterator[str]:
     if is_small(item.width, item.height, wanted):
         yield f"Smaller than the {wanted} x {wanted} px of this recipe: it is never enlarged, and teaches less detail."
-    if face is not None and face < LEAST_FACE:
-        yield f"A face below {LEAST_FACE} px teaches little of its detail; a part closer to the person helps."
+    if face is not None and face < LEAST_WIDTH:
+        yield f"A face below {LEAST_WIDTH} px teaches little of its detail; a part closer to the person helps."
 
 
 def _similar(project: Project, item: Item, study: Study, items: Sequence[Item]) -> tuple[Similar, ...]:
