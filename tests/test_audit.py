@@ -22,6 +22,7 @@ from studio.data.item_record import Item
 from studio.data.looking.look import FaceLook, Look
 from studio.data.looking.looks import add, looks_file
 from studio.data.looking.packing import pack_shares
+from studio.data.people.who import PERSON, Seen
 
 
 def items(*captions, keep=True):
@@ -331,6 +332,13 @@ def test_a_caption_is_held_against_what_was_measured(caption, seen, said):
 )
 def test_what_was_not_measured_or_fits_is_no_finding(caption, seen):
     assert what_was_seen(caption, seen) == ()
+
+
+def test_a_caption_is_held_against_the_person_s_face_and_not_the_largest():
+    both = look(face(0.5, width=400.0, turn=-60.0), face(0.3, turn=3.0))
+    person = Seen(who=PERSON, face=1, share_of_others=2.0)
+    assert "from the front" in what_was_seen("ohwx, in profile", both, person)[0]
+    assert what_was_seen("ohwx, front view", both, person) == () and "from the side" in what_was_seen("ohwx, front view", both)[0]
 
 
 # -- what the photos show

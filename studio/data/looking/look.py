@@ -19,7 +19,9 @@ PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT = (
 )  # where the nose points in the picture
 ANGLES = (PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT)
 TURNED_LEAST, PROFILE_LEAST = 26.0, 44.0  # degrees by the mesh: 87 % agree with the eye, the side always (FACTS.md, "Faces and curation")
-OTHER_LEAST = 0.4  # of the person's face in width: a face that wide is another person in the picture, a narrower one is background (the same)
+OTHER_LEAST = (
+    0.4  # of the person's face in width: a face that wide is another person in the picture, a narrower one is background (the same)
+)
 MOUTH_OPEN = 0.06  # least share of the face's height (the same)
 CLOSE, UPPER, WAIST, FULL = "close", "upper", "waist", "full"
 FRAMINGS = (CLOSE, UPPER, WAIST, FULL)
