@@ -5,7 +5,6 @@ import pytest
 
 from studio.data.coverage import readiness, shortfall
 from studio.data.coverage.board import fits, make_board
-from studio.data.coverage.look_alikes import OUTFIT_MOST, PLACE_MOST, groups_of, hellinger
 from studio.data.coverage.readiness import KeptSet, judge
 from studio.data.coverage.shortfall import lacking
 from studio.data.coverage.shown import Shown, shown_by_names, shown_in
@@ -24,6 +23,7 @@ from studio.data.looking.look import (
     FaceLook,
     Look,
 )
+from studio.data.looking.look_alikes import OUTFIT_MOST, PLACE_MOST, groups_of, hellinger
 
 
 def photo(number, angle=FRONT, framing=CLOSE, **more):
@@ -181,6 +181,11 @@ def test_groups_are_those_of_average_linkage_cut_at_that_distance(seed):
     expected = fcluster(linkage(squareform(distances, checks=False), "average"), OUTFIT_MOST, "distance")
     found = np.array(groups_of(rows, OUTFIT_MOST))
     assert ((found[:, None] == found) == (expected[:, None] == expected)).all() and 1 < len(set(found)) < 60
+
+
+def test_of_more_photos_than_are_compared_the_others_join_the_group_that_is_nearest():
+    rows = histograms(0, 12, 7, 5, 1)
+    assert groups_of(rows, PLACE_MOST, 12) == groups_of(rows, PLACE_MOST)
 
 
 def test_no_histograms_are_no_groups():

@@ -18,6 +18,7 @@ from studio.data.importer import import_media
 from studio.data.looking import looks, palette
 from studio.data.looking.look import FaceLook, Look
 from studio.data.looking.lookers import look_at_all
+from studio.data.looking.packing import unpack_roots
 from studio.data.media.photos import open_for_measuring
 from studio.tiny import world
 from studio.tiny.pixel_drawing import draw_photo
@@ -125,7 +126,7 @@ def test_a_look_survives_its_file(real_project, tmp_path, astronaut):
     found = look_of(real_project, saved(astronaut, tmp_path / "a.png"))
     again = Look.from_json(json.loads(json.dumps(found.to_json())), "test")
     assert again == found and again.thumbnail_pixels().shape == (64, 64)
-    assert abs(np.linalg.norm(again.background_roots()) - 1) < 1e-5 and abs(np.linalg.norm(again.outfit_roots()) - 1) < 1e-5
+    assert abs(np.linalg.norm(unpack_roots(again.background)) - 1) < 1e-5 and abs(np.linalg.norm(unpack_roots(again.outfit)) - 1) < 1e-5
 
 
 # -- all kinds of photos

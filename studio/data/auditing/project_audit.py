@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from studio.data import dataset, records
-from studio.data.auditing.alike import group_outfits, group_places
 from studio.data.auditing.audit import audit
 from studio.data.auditing.finding import About, Finding
 from studio.data.auditing.spelling import traces_in
 from studio.data.captions.rules import check_caption, class_prompt
 from studio.data.item_record import Item
+from studio.data.looking.look_alikes import group_outfits, group_places
 from studio.data.looking.looks import looks_file, seen_in
 from studio.data.people.who import find_people_in
 from studio.data.remarks import Remark

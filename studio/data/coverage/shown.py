@@ -50,11 +50,13 @@ class Shown:
         return any((self.angle, self.framing, self.light, self.place, self.outfit))
 
 
-def shown_in(item_id: str, look: Look, face: FaceLook | None) -> Shown:
-    """What a Look says; face: the person's, of its faces. Of drawn people it is told by names. Places and outfits are found over all photos."""
+def shown_in(item_id: str, look: Look, face: FaceLook | None, place: int | None = None, outfit: int | None = None) -> Shown:
+    """What a Look says; face: the person's, of its faces; place, outfit: numbers of what looks alike. Of drawn people it is told by names."""
     if look.names:
         return shown_by_names(item_id, dict(look.names))
-    return Shown(id=item_id, angle=face.angle if face else UNTOLD, framing=look.framing_of(face), light=light_of(look))
+    where, worn = (UNTOLD if number is None else str(number) for number in (place, outfit))
+    angle = face.angle if face else UNTOLD
+    return Shown(id=item_id, angle=angle, framing=look.framing_of(face), light=light_of(look), place=where, outfit=worn)
 
 
 def shown_by_names(item_id: str, names: Mapping[str, str]) -> Shown:

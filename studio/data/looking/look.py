@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from studio.data.looking.packing import unpack_picture, unpack_roots
+from studio.data.looking.packing import unpack_picture
 from studio.facts import Facts
 
 LOOK_SIDE = 1024  # px of the small copy of a photo that is looked at: faces from 48 px up are found in it (FACTS.md, "Faces and curation")
@@ -105,14 +105,6 @@ class Look(Facts):
     def thumbnail_pixels(self) -> np.ndarray:
         """(H, W) uint8, 64 px on the long side; empty where there is none."""
         return unpack_picture(self.thumbnail) if self.thumbnail else np.zeros((0, 0), np.uint8)
-
-    def background_roots(self) -> np.ndarray:
-        """A row of length 1 for the colours of the place: the Hellinger distance of two is sqrt(1 - a @ b). Empty where there are too few px."""
-        return unpack_roots(self.background) if self.background else np.zeros(0, np.float32)
-
-    def outfit_roots(self) -> np.ndarray:
-        """The same for the clothes."""
-        return unpack_roots(self.outfit) if self.outfit else np.zeros(0, np.float32)
 
     @property
     def face(self) -> FaceLook | None:
