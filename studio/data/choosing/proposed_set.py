@@ -117,7 +117,7 @@ def _judge_without_face(people: People) -> list[Judgement]:
 
 def _may_stand(item: Item, judged: Judgement) -> bool:
     """Whether a photo may be chosen by its quality, or was by hand."""
-    if item.decided_by == "hand":
+    if item.is_by_hand:
         return item.keep
     return not judged.reasons
 
@@ -125,7 +125,7 @@ def _may_stand(item: Item, judged: Judgement) -> bool:
 def _may_win(item: Item, people: People) -> bool:
     """Whether a photo may be chosen without a look at it: a guard against what wins by being different, also where nobody is called a stranger."""
     seen = people.seen.get(item.id)
-    if item.decided_by == "hand" or seen is None:
+    if item.is_by_hand or seen is None:
         return True
     if people.person is not None:
         return seen.who == PERSON or (seen.who == CANT_TELL and (seen.likeness or 0) >= GUARD_LEAST)
@@ -134,7 +134,7 @@ def _may_win(item: Item, people: People) -> bool:
 
 
 def _candidate(item: Item, look: Look, seen: Seen | None, traits: Traits, judged: Judgement, rank: int) -> Candidate:
-    is_pinned = item.decided_by == "hand" and item.keep
+    is_pinned = item.is_by_hand and item.keep
     return Candidate(id=item.id, traits=traits, quality=_quality(look, seen, judged), rank=rank, is_pinned=is_pinned)
 
 
@@ -163,7 +163,7 @@ def _lose_twins(items: Sequence[Item], looks: Mapping[str, Look], people: People
     for names in gather(list(thumbnails), twins):
         best = min(names, key=lambda name: _worth(by_id[name], looks[name], people.seen.get(name), names, looks))
         for name in names:
-            if name != best and by_id[name].decided_by != "hand":
+            if name != best and not by_id[name].is_by_hand:
                 lost[name] = _say_twin(name, best, twins)
     return lost
 
@@ -189,7 +189,7 @@ def _worth(item: Item, look: Look, seen: Seen | None, names: Sequence[str], look
     blurs = [blur for name in names if (face := looks[name].face) and (blur := face.blur) is not None]
     own = look.face.blur if look.face and look.face.blur is not None else None
     is_softer = own is not None and own > min(blurs) + SOFTER
-    return item.decided_by != "hand", is_grey, is_softer, -look.width * look.height, names.index(item.id)
+    return not item.is_by_hand, is_grey, is_softer, -look.width * look.height, names.index(item.id)
 
 
 def _say_twin(name: str, best: str, twins: Sequence[Twin]) -> Remark:
@@ -214,7 +214,7 @@ class _Outcome:
     def word(self, item: Item, is_measured: bool, wishes: Wishes) -> Proposal:
         """The proposal for one item, in words."""
         judged = self.judged[item.id]
-        plain = Proposal(decided_by="curate", warnings=judged.warnings)
+        plain = Proposal(decided_by=said.CURATE, warnings=judged.warnings)
         if judged.reasons:
             return replace(plain, keep=False, reasons=judged.reasons)
         if item.id in self.lost:

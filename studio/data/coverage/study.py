@@ -11,7 +11,6 @@ from studio.data.item_record import Item
 from studio.data.looking.look import Look
 from studio.data.looking.look_alikes import group_outfits, group_places
 from studio.data.people.who import LOOK, STRANGER, People, find_people_in, person_face
-from studio.data.remarks import SEVERAL_PEOPLE
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,6 @@ def study_items(items: Sequence[Item], looks: Mapping[str, Look], photo_size: in
 # -- how many
 
 
-def has_doubt(item: Item) -> bool:
-    """Whether the check saw something in a picture that is no reason to leave it out; what it says of all of them does not count."""
-    return any(warning.code != SEVERAL_PEOPLE for warning in item.measurements.warnings)
-
-
 def _count(kept: Sequence[Item], looks: Mapping[str, Look], people: People, small: frozenset[str]) -> KeptSet:
     who = [people.seen[item.id].who for item in kept if item.id in people.seen]
     return KeptSet(
@@ -60,7 +54,7 @@ def _count(kept: Sequence[Item], looks: Mapping[str, Look], people: People, smal
         unmeasured=sum(item.id not in looks for item in kept),
         strangers=who.count(STRANGER),
         unsure=who.count(LOOK),
-        faulty=sum(map(has_doubt, kept)),
+        faulty=sum(bool(item.doubts) for item in kept),
         small=sum(item.id in small for item in kept),
         bare=sum(not item.caption for item in kept),
         question=people.question.words if people.question else "",

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from studio.config import DataConfig
 from studio.data.choosing.best_set import Candidate, alternatives
 from studio.data.choosing.proposed_set import SHARP_ENOUGH_PX
 from studio.data.choosing.variety import Traits
@@ -22,20 +21,14 @@ from studio.data.looking.look import CLOSE, UPPER, Look
 from studio.data.looking.looks import preset_of
 from studio.data.media.thumbnails import version_of
 from studio.data.people.sightings import LEAST_WIDTH
-from studio.data.people.who import CANT_TELL, LOOK, NOBODY, PERSON, STRANGER, Seen, person_face
+from studio.data.people.who import LOOK, NOBODY, Seen, person_face
 from studio.data.remarks import ENOUGH
-from studio.ui.dataset.pictures.media_addresses import BY_A_PERSON, media_address
-from studio.ui.train.choice import make_plan
+from studio.ui.dataset.pictures.choices import WHO_WORDS
+from studio.ui.dataset.pictures.media_addresses import media_address
+from studio.ui.train.choice import data_settings
 from studio.ui.views import View
 from studio.workspace import Project
 
-WHO_WORDS = {
-    PERSON: "the person",
-    LOOK: "perhaps somebody else: please look",
-    STRANGER: "somebody else",
-    CANT_TELL: "who it is can't be told",
-    NOBODY: "no face is seen",
-}
 ALONE, CLOSER = "alone", "closer"  # ways to cut a part out: without the other people; nearer, with the framing behind a colon
 NOT_LOOKED = "Not measured yet: Check photos does it."
 MOST_SIMILAR = 8
@@ -98,20 +91,14 @@ class Closer(View):
 def photo_sizes(project: Project) -> tuple[int, int]:
     """(the side that the chosen recipe trains photos at here, the step of sizes), px; as usual where the base model is not known here."""
     preset = preset_of(project.facts().base_model)
-    if preset is None:
-        return DataConfig().photo_size, USUAL_STEP
-    try:
-        data = make_plan(project).config.data
-    except ValueError:  # a setting that is not legal any more: the Train tab says so
-        data = preset.train_config.data
-    return data.photo_size, preset.shape.pixels_per_token
+    return data_settings(project).photo_size, preset.shape.pixels_per_token if preset else USUAL_STEP
 
 
 def look_closer(project: Project, item: Item, study: Study, items: Sequence[Item], trained_at: tuple[int, int]) -> Closer:
     """trained_at: the side of photos in the chosen recipe, and the step of sizes, px."""
     look, seen = study.looks.get(item.id), study.people.seen.get(item.id)
     return Closer(
-        who=WHO_WORDS[seen.who] if seen and study.people.question is None else "",
+        who=say_who(seen.who) if seen and study.people.question is None else "",
         said=item.said.who if item.said else "",
         asks_who=look is not None and bool(look.faces),
         figures=tuple(_figures(look, seen, study.shown.get(item.id), project.facts().photo_choice.limits)) if look else (),
@@ -122,11 +109,18 @@ def look_closer(project: Project, item: Item, study: Study, items: Sequence[Item
     )
 
 
+def say_who(who: str) -> str:
+    """Who a photo shows, in words."""
+    return f"{WHO_WORDS[who]}: please look" if who == LOOK else WHO_WORDS[who]
+
+
 def _figures(look: Look, seen: Seen | None, shown: Shown | None, limits: Mapping[str, float]) -> Iterator[Figure]:
     """The face first, then each limit with its value, then what the picture shows."""
     sight = sight_of(look, seen)
     if sight.face:
         yield Figure("Face", f"{sight.face.width:.0f} x {sight.face.height:.0f} px")
+    if sight.face and sight.face.mouth_open is not None:
+        yield Figure("Mouth", "open" if sight.face.mouth_open else "closed")
     if shown and shown.angle:
         yield Figure("Angle", ANGLE_WORDS[shown.angle])
     if shown and shown.framing:
@@ -189,7 +183,7 @@ def _similar(project: Project, item: Item, study: Study, items: Sequence[Item]) 
 
 def is_spare(item: Item) -> bool:
     """Whether an item is left out only because others were enough."""
-    return not item.keep and item.decided_by != BY_A_PERSON and {reason.code for reason in item.reasons} == {ENOUGH}
+    return not item.keep and not item.is_by_hand and {reason.code for reason in item.reasons} == {ENOUGH}
 
 
 def _quality(look: Look) -> float:
