@@ -115,11 +115,11 @@ def test_nothing_is_said_of_what_was_not_measured():
 def test_a_varied_set_is_ready_and_only_an_empty_one_stops_training():
     board = make_board(varied())
     ready = judge(KeptSet(photos=20, clips=0), board)
-    assert (ready.share, ready.word, ready.findings, ready.is_blocking) == (1.0, readiness.READY, (), False)
+    assert (ready.share, ready.grade, ready.findings) == (1.0, readiness.READY, ())
     empty = judge(KeptSet(photos=0, clips=0), make_board([]))
-    assert empty.share == 0 and codes(empty.findings) == [readiness.EMPTY] and empty.is_blocking
+    assert empty.share == 0 and codes(empty.findings) == [readiness.EMPTY]
     worst = judge(KeptSet(photos=1, clips=0, strangers=1, unmeasured=1, faulty=1, small=1, bare=1), make_board([]))
-    assert worst.word == readiness.WEAK and not worst.is_blocking
+    assert worst.grade == readiness.WEAK and readiness.EMPTY not in codes(worst.findings)
 
 
 def test_every_finding_names_its_cause_and_something_that_mends_it():

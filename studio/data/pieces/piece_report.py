@@ -96,10 +96,6 @@ class PiecesReport(Facts):
     videos: tuple[VideoReport, ...] = ()
     stopped: bool = False
 
-    @property
-    def num_added(self) -> int:
-        return sum(len(video.added) for video in self.videos)
-
 
 @dataclass(frozen=True, kw_only=True)
 class StillsReport(Facts):
