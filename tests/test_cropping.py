@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from people_kit import make_face, make_look
+from people_kit import crowd
 from PIL import Image
 
 from studio.data import dataset
@@ -79,20 +79,6 @@ def test_the_face_s_size_is_said_as_training_sees_it():
 
 
 # -- whose head
-
-
-def crowd(project):
-    """Six photos of the person alone, and a seventh in which somebody else's face, at the other end, is twice as wide."""
-    rng = np.random.default_rng(0)
-    alone = [make_look(make_face(0, rng), size=(1000, 1500)) for _ in range(6)]
-    person, other = make_face(0, rng, at=(100, 1240), width=200), make_face(1, rng, at=(300, 10), width=400)
-    seen = [*alone, make_look(person, other, size=(1000, 1500))]
-    project.dataset_dir.mkdir(parents=True)
-    for number in range(len(seen)):
-        Image.new("RGB", (200, 300), (number, 99, 0)).save(project.dataset_dir / f"p{number}.png")
-    for item, look in zip(dataset.list_items(project), seen, strict=True):
-        looks.add(looks.looks_file(project), item.sha256, [look])
-    return seen
 
 
 def test_training_s_crop_keeps_the_person_s_head_and_not_the_largest_one(project):

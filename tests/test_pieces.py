@@ -55,7 +55,7 @@ def film(tmp_path_factory, sight):
 
 @pytest.fixture(scope="session")
 def sight():
-    from studio.data.pieces.piece_finder import find_face_eye
+    from studio.models.eyes import find_face_eye
 
     return find_face_eye().open(None)
 

@@ -45,7 +45,6 @@ class VideoReport(Facts):
     added: tuple[str, ...] = ()  # items that were made of the pieces
     known: tuple[str, ...] = ()  # items that were made of it before
     is_guessed: bool = False  # nobody said who is meant: whoever is seen longest was taken
-    without_faces: bool = False  # nobody looked for faces
     problem: str = ""  # why it could not be looked through
 
     @property
@@ -73,8 +72,6 @@ class VideoReport(Facts):
             said_of_it.append("Black bars are cropped away.")
         if self.is_guessed and self.pieces:
             said_of_it.append("Nobody said who is meant, so whoever is seen longest was taken for the person: please look.")
-        if self.without_faces:
-            said_of_it.append("Nobody looked for faces.")
         return said_of_it
 
     def _of_pieces(self) -> str:
