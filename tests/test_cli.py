@@ -208,8 +208,8 @@ def test_the_parser_loads_neither_torch_nor_gradio():
 
 
 def test_the_demo_does_everything_once_and_the_second_time_nothing_again(run_json, workspace):
-    code, first = run_json("demo", "--steps", "16")
-    assert code == 0 and first["pairs"] == 4 and first["cells"]["failed"] == 0
+    code, first = run_json("demo", "--steps", "4")
+    assert code == 0 and first["pairs"] == 2 and first["cells"]["failed"] == 0
     assert first["cells"]["rendered"] == first["cells"]["total"] > 0
     project = workspace.project(first["project"])
     sweep = json.loads((project.sweep_dir(first["sweep"]) / "sweep.json").read_text(encoding="utf-8"))
@@ -217,7 +217,7 @@ def test_the_demo_does_everything_once_and_the_second_time_nothing_again(run_jso
     assert "<html" in Path(first["report"]).read_text(encoding="utf-8")[:2000].lower()
     num_jobs = len(list_jobs(workspace))
 
-    code, second = run_json("demo", "--steps", "16")
+    code, second = run_json("demo", "--steps", "4")
     assert code == 0 and second["cells"]["rendered"] == 0 and second["cells"]["reused"] == first["cells"]["total"]
     did = {stage["name"]: stage for stage in second["stages"]}
     assert all(stage["skipped"] for stage in second["stages"])

@@ -1,6 +1,6 @@
 """The promise in small: a person whom the embedded model never saw is learned from 12 photos, and other people stay as they were.
 
-A quarter of the demo's steps. The learning bench tells how much of it holds for more people, with intervals: presets/tiny/LEARNING.md.
+A sixth of the demo's steps. The learning bench tells how much of it holds for more people, with intervals: presets/tiny/LEARNING.md.
 """
 
 import pytest
@@ -8,7 +8,7 @@ from benchmarks.learning_arms import ARMS
 from benchmarks.learning_bench import Bench
 from benchmarks.learning_people import Amounts
 
-STEPS = 100
+STEPS = 70
 
 
 @pytest.fixture(scope="module")

@@ -165,7 +165,9 @@ def reader():
 
 @pytest.fixture
 def small_plans(monkeypatch):
-    """Few drawings, and no compiling, which takes minutes."""
+    """Few drawings, small batches, and no compiling, which takes minutes."""
+    monkeypatch.setattr(denoiser, "PHOTOS", 4)
+    monkeypatch.setattr(denoiser, "CLIPS", 2)
     for name, plan in denoiser.PLANS.items():
         monkeypatch.setitem(denoiser.PLANS, name, plan | dict(num_photos=20, num_clips=6))
     monkeypatch.setattr(torch, "compile", lambda model, **options: model)

@@ -6,19 +6,30 @@ const hideFields = (fold, words) => {
     field.classList.toggle("is-filtered", !hasAll(field.textContent, words));
   }
 };
-const look = () => {
-  const words = split(element.querySelector("input").value);
-  let found = 0;
+const typed = () => split(element.querySelector("input")?.value ?? "");
+/* Folds that hold what is searched and were not opened yet: what a person closes then stays closed. */
+let unopened = new Set();
+const openFolds = () => {
+  for (const id of unopened) {
+    const header = document.querySelector(`#${id} > button`);
+    if (header) unopened.delete(id);
+    if (header && !header.classList.contains("open")) header.click();
+  }
+};
+const hideOthers = () => {
   for (const [id, texts] of Object.entries(props.value.folds)) {
     const fold = document.querySelector(`#${id}`);
-    const header = fold.querySelector("button");
-    const here = texts.filter((text) => hasAll(text, words)).length;
-    fold.classList.toggle("is-filtered", !here);
-    found += here;
-    if (words.length && here && !header.classList.contains("open")) header.click();
-    hideFields(fold, words);
+    fold?.classList.toggle("is-filtered", !texts.some((text) => hasAll(text, typed())));
+    if (fold) hideFields(fold, typed());
   }
-  element.querySelector("[role=status]").textContent = words.length && !found ? "No setting has these words." : "";
+};
+const look = () => {
+  const words = typed();
+  const found = Object.entries(props.value.folds).filter(([, texts]) => texts.some((text) => hasAll(text, words)));
+  unopened = new Set(words.length ? found.map(([id]) => id) : []);
+  openFolds();
+  hideOthers();
+  element.querySelector("[role=status]").textContent = found.length ? "" : "No setting has these words.";
 };
 mount(
   () => html`<label class="find-setting">Find a setting <input data-keep type="search" autocomplete="off"
@@ -26,10 +37,13 @@ mount(
   <p class="muted" role="status" data-keep></p>`,
 );
 element.addEventListener("input", look);
-/* the fields of a fold come on the page when it is opened */
-const folds = document.querySelector("#all-settings") ?? document.body;
-new MutationObserver((changes) => {
-  const words = split(element.querySelector("input")?.value ?? "");
-  if (!words.length || !changes.some((change) => change.addedNodes.length)) return;
-  for (const id of Object.keys(props.value.folds)) hideFields(document.querySelector(`#${id}`), words);
-}).observe(folds, { childList: true, subtree: true });
+/* the fields of a fold come on the page when it is opened, their words after them */
+new MutationObserver(() => {
+  if (!typed().length) return;
+  openFolds();
+  hideOthers();
+}).observe(document.querySelector("#all-settings") ?? document.body, {
+  childList: true,
+  subtree: true,
+  characterData: true,
+});
