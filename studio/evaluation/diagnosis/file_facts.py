@@ -22,14 +22,13 @@ WEAK_FILE, STRONG_FILE = "weak-file", "strong-file"  # against the others
 
 @dataclass(frozen=True, kw_only=True)
 class FileMeasures(Facts):
-    """One LoRA file. expert: that its header or its names tell, "" for none; told_by: what does; norm: of all that it adds to the weights;
+    """One LoRA file. expert: that its header or its names tell, "" for none; norm: of all that it adds to the weights;
     sketch: packed, what two files are compared by; base: the base model it was held against, unfit: why it can't be put into that, or "".
     """
 
     ALWAYS_WRITTEN = ("version", "expert", "norm", "layers", "rank")
     version: int
     expert: str = ""
-    told_by: str = ""
     norm: float
     layers: int
     rank: int

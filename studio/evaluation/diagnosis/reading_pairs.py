@@ -54,8 +54,7 @@ def measure_file(project: Project, path: Path, sha256: str, base: str) -> FileMe
     lora = file.only()
     measured = FileMeasures(
         version=MEASURES_VERSION,
-        expert=lora.expert if lora.told_by in ("its header", "its names", "the names of the other's") else "",
-        told_by=lora.told_by,
+        expert=lora.expert if lora.told_within else "",
         norm=total_norm(layer_norms(lora)),
         layers=len(lora.layers),
         rank=lora.rank,

@@ -13,6 +13,7 @@ from studio.disk import file_sha256, finished_dir
 from studio.errors import Problem
 from studio.evaluation.guests.guest_list import Guest, GuestFacts, find_guest, guests_dir
 from studio.facts import write_facts
+from studio.models.files.distilled import distilled
 from studio.models.files.lora_files import save_lora_file
 from studio.models.loras.contents import ExpertLora, LoraFile
 from studio.models.loras.lora_measures import layer_norms, total_norm
@@ -78,7 +79,7 @@ def add_guest(
         experts={},
         files=tuple(path.name for path in paths),
         for_both=sorted_files.for_both,
-        notes=tuple(note for file in files for note in file.notes if "few steps" in note),
+        notes=tuple(_warn_of_distilled(file, what) for file in files if (what := distilled(file.path.name, file.metadata))),
     )
     return _save(project, facts, sorted_files.loras)
 
@@ -197,6 +198,10 @@ def _require_usable(file: LoraFile, base: str) -> None:
                 cost=NOTHING_TAKEN,
                 fix="Use another checkpoint of that training.",
             )
+
+
+def _warn_of_distilled(file: LoraFile, what: str) -> str:
+    return f"{file.path.name} looks like a LoRA that makes a model draw in few steps ({what}), not like one of a person."
 
 
 def _save(project: Project, facts: GuestFacts, loras: Mapping[str, ExpertLora]) -> Guest:
