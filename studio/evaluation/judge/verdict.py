@@ -9,7 +9,7 @@ from typing import Any
 from studio.evaluation.judge import verdict_words as words
 from studio.evaluation.judge.paired import LEAST_PAIRS, Interval, Outcome, Place, compare, interval
 from studio.evaluation.judge.row import Row
-from studio.evaluation.judge.standing import Standing, make_standings
+from studio.evaluation.judge.shown.standing import Standing, make_standings
 from studio.evaluation.judge.table import base_scores, count_faults, make_table, scored, values_of
 from studio.evaluation.sweep_facts import Sweep
 from studio.evaluation.sweeps import read_sweep

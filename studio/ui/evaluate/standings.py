@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from studio.evaluation.judge.figures import percent
 from studio.evaluation.judge.paired import LEAST_PAIRS, Interval
 from studio.evaluation.judge.row import number
-from studio.evaluation.judge.standing import Standing
+from studio.evaluation.judge.shown.standing import Standing
 from studio.evaluation.judge.verdict import Verdict
 from studio.evaluation.sweep_facts import PERSON, Sweep
 from studio.ui.evaluate.clip_grid import Spot, StandingView
 
+UNMEASURED = -1.0
 HIGHEST = 1.2  # of both scales; what lies above stands at the edge
 
 
@@ -49,17 +50,15 @@ def _place(value: float) -> float:
 def order_rows(sweep: Sweep, strength: float | None) -> tuple[tuple[int, ...], bool]:
     """(numbers of the prompts, whether it is measured): first where the pairs' likeness at a strength differs most, other people last; as they
     were asked for where nothing was measured."""
-    spreads = [_spread(sweep, number, strength) for number in range(len(sweep.prompts))]
-    if not any(spread is not None for spread in spreads):
-        return tuple(range(len(spreads))), False
-    ranked = sorted(range(len(spreads)), key=lambda number: -(spreads[number] if spreads[number] is not None else -1.0))
-    return tuple(ranked), True
+    spreads = [_spread(sweep, prompt, strength) for prompt in range(len(sweep.prompts))]
+    ranked = sorted(range(len(spreads)), key=lambda prompt: -spreads[prompt])
+    return tuple(ranked), max(spreads, default=UNMEASURED) != UNMEASURED
 
 
-def _spread(sweep: Sweep, prompt: int, strength: float | None) -> float | None:
-    """From the least to the most like pair in the clips of a prompt; None where fewer than two were measured, or it asks for another person."""
+def _spread(sweep: Sweep, prompt: int, strength: float | None) -> float:
+    """From the least to the most like pair in the clips of a prompt; UNMEASURED where fewer than two were, or it asks for another person."""
     if sweep.prompts[prompt].kind != PERSON:
-        return None
+        return UNMEASURED
     values: dict[str, list[float]] = {}
     for cell in sweep.cells:
         is_asked = cell.pair and cell.prompt == prompt and cell.is_done and (strength is None or cell.strength == strength)
@@ -67,7 +66,7 @@ def _spread(sweep: Sweep, prompt: int, strength: float | None) -> float | None:
         if cell.pair and value is not None:
             values.setdefault(cell.pair, []).append(value)
     means = [_mean(own) for own in values.values()]
-    return max(means) - min(means) if len(means) > 1 else None
+    return max(means) - min(means) if len(means) > 1 else UNMEASURED
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from studio.config import USUAL_STRENGTH
 from studio.evaluation import sweeps
-from studio.evaluation.judge.chart import clip_note, draw_chart
 from studio.evaluation.judge.row import Row, number
+from studio.evaluation.judge.shown.chart import clip_note, draw_chart
 from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import CLEAR, NOT_MEASURED, verdict
 from studio.evaluation.report import has_current_report
