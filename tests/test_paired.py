@@ -93,9 +93,9 @@ def test_a_proven_lead_below_two_points_is_too_little_to_matter(lead, outcome):
     assert found.outcome is outcome
 
 
-@pytest.mark.parametrize(("spread", "outcome"), [(0.06, Outcome.EQUAL), (0.08, Outcome.OPEN)])
+@pytest.mark.parametrize(("spread", "outcome"), [(0.066, Outcome.EQUAL), (0.067, Outcome.OPEN)])
 def test_two_are_alike_only_if_they_surely_differ_by_less_than_five_points(spread, outcome):
-    """Ten clips to both sides: t(9) 2.262 by .06 * sqrt(10 / 9) / sqrt(10) is .045; by .08 it is .060."""
+    """Ten clips to both sides: t(9) 2.262, by sqrt(10 / 9) and through sqrt(10), is .754; of .066 that is .0498, of .067 it is .0505."""
     assert compared(*[spread, -spread] * 5).outcome is outcome
 
 

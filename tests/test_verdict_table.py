@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from verdict_kit import make_seen_sweep, make_sweep, name, of_strangers, one, record_held_out, rescored, two, with_base, with_noise
 
+from studio.disk import append_jsonl
 from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import verdict
 
@@ -152,3 +153,39 @@ def test_how_many_photos_are_needed_is_what_the_eye_of_the_base_model_needs(proj
     unseen = replace(without(one(), "identity", "identity_fall"), base_model=base_model)
     said = f"Likeness was not measured: keep at least {least} photos of one person in the dataset, then run the comparison again."
     assert verdict(project, unseen).why[0] == said
+
+
+# -- clips that are not there
+
+
+def of_first_clip(sweep, change):
+    """The sweep with the first clip of the person by the pair changed."""
+    return sweep.with_cells(lambda cell: replace(cell, **change) if (cell.pair, cell.prompt) == (name(100), 0) else cell)
+
+
+@pytest.mark.parametrize(("change", "failed"), [({"state": "failed"}, 1), ({"state": "planned"}, 0), ({"scores": {}}, 0)])
+def test_a_clip_that_is_not_there_counts_for_nothing_whatever_was_measured_of_it_before(project, change, failed):
+    bad = rescored(one(), lambda cell: {**cell.scores, "identity": 0.1, "motion": 0.1} if cell.pair and not cell.prompt else cell.scores)
+    (row,) = verdict(project, of_first_clip(bad, change)).table
+    assert (row.clips, row.failed, row.identity, row.motion, dict(row.findings)) == (4, failed, 0.9, 0.95, {})
+
+
+def test_where_the_base_s_clip_is_missing_the_others_are_compared(project):
+    sweep = rescored(one(), lambda cell: cell.scores if cell.pair or cell.prompt else {**cell.scores, "identity": 0.8})
+    (row,) = verdict(project, sweep).table
+    assert row.of_base("identity") == 0.2375
+    gone = sweep.with_cells(lambda cell: replace(cell, state="failed") if not cell.pair and not cell.prompt else cell)
+    (row,) = verdict(project, gone).table
+    assert (row.clips, row.of_base("identity"), row.against_base("identity")) == (5, 0.05, "90 % (base 5 %)")
+
+
+def test_of_the_base_is_told_only_what_is_measured_of_it_alone(project):
+    """Motion, sharpness and change are measured against the base: it has none."""
+    (row,) = verdict(project, one()).table
+    assert set(row.base) == {"identity", "identity_fall", "memorised", "follows", "resemblance"}
+
+
+def test_a_pair_with_one_expert_s_loss_is_compared_by_that_one(project):
+    record_held_out(project, {200: (0.2, 0.1)})
+    append_jsonl(project.run_dir("train-001") / "events.jsonl", {"event": "held_out", "step": 100, "expert": "high_noise", "loss": 0.25})
+    assert [row.held_out_excess for row in verdict(project, two({})).table] == [0.25, 0.0]
