@@ -1,4 +1,4 @@
-"""Readiness, sentence by sentence: what is said of what is kept, what it costs, where each word begins, and what the photos are wished for."""
+"""Readiness, sentence by sentence: what is said of what is kept, what it costs, where each grade begins, and what the photos are wished for."""
 
 from dataclasses import replace
 
@@ -63,23 +63,23 @@ def test_enough_are_ten_photos_or_twelve_clips_or_a_part_of_each(photos, clips, 
     assert bool(judge(kept(photos, clips), BOARD).findings) == is_few
 
 
-WORDS = [
-    (kept(), 1.0, "Ready"),
-    (kept(small=7), 0.93, "Ready"),
-    (kept(small=8), 0.92, "Good"),
-    (kept(faulty=8, unsure=1), 0.75, "Good"),
-    (kept(faulty=8, unsure=1, small=1), 0.74, "Usable"),
-    (kept(strangers=5), 0.5, "Usable"),
-    (kept(strangers=5, small=1), 0.49, "Weak"),
-    (kept(2, strangers=2, unsure=2, faulty=2), 0.0, "Weak"),
-    (kept(0, 0), 0.0, "Weak"),
+GRADES = [
+    (kept(), 1.0, "ready"),
+    (kept(small=7), 0.93, "ready"),
+    (kept(small=8), 0.92, "good"),
+    (kept(faulty=8, unsure=1), 0.75, "good"),
+    (kept(faulty=8, unsure=1, small=1), 0.74, "fair"),
+    (kept(strangers=5), 0.5, "fair"),
+    (kept(strangers=5, small=1), 0.49, "weak"),
+    (kept(2, strangers=2, unsure=2, faulty=2), 0.0, "weak"),
+    (kept(0, 0), 0.0, "weak"),
 ]
 
 
-@pytest.mark.parametrize(("kept", "share", "word"), WORDS)
-def test_where_each_word_begins(kept, share, word):
+@pytest.mark.parametrize(("kept", "share", "grade"), GRADES)
+def test_where_each_grade_begins(kept, share, grade):
     found = judge(kept, BOARD)
-    assert (found.share, found.word) == (share, word)
+    assert (found.share, found.grade) == (share, grade)
 
 
 def test_nothing_kept_is_the_one_thing_that_stops_training():
