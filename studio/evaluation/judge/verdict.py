@@ -125,7 +125,7 @@ def _is_clearly_more_like(sweep: Sweep, best: Row, second: Row) -> bool:
     if _guards(best)[:2] < _guards(second)[:2]:
         return True
     if len(best.found) < len(second.found):
-        return _count_wins(sweep, best, second)[1] == 0
+        return not _count_against(sweep, best, second)
     difference = compare(values_of(sweep, best, "identity"), values_of(sweep, second, "identity"))
     return difference is not None and difference.outcome is Outcome.BETTER
 
@@ -139,9 +139,8 @@ def _interval_of(sweep: Sweep, row: Row) -> Interval | None:
 # -- clip by clip
 
 
-def _count_wins(sweep: Sweep, best: Row, second: Row) -> tuple[int, int]:
-    """(clips of the best with fewer things wrong, with more) over the prompts and seeds that both have; ties say nothing."""
+def _count_against(sweep: Sweep, best: Row, second: Row) -> int:
+    """In how many of the prompts and seeds that both have more is wrong with the best's clip than with the other's."""
     bases = base_scores(sweep)
     own, other = ({cell.row: count_faults(cell.scores, bases.get(cell.row, {})) for cell in scored(sweep, row)} for row in (best, second))
-    both = own.keys() & other.keys()
-    return sum(own[place] < other[place] for place in both), sum(own[place] > other[place] for place in both)
+    return sum(own[place] > other[place] for place in own.keys() & other.keys())
