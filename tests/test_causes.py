@@ -53,6 +53,12 @@ def test_a_pair_that_is_like_nobody_is_not_said_to_have_learned_too_little(proje
     assert "too little" not in " ".join(found.why)
 
 
+def test_a_later_step_that_has_lost_the_person_has_not_learned_too_little(project):
+    few = make_seen_sweep({(100, 0.7): {}, (200, 0.7): {"identity": 0.5}}, prompts=2, strengths=(0.7,))
+    found = verdict(project, few)
+    assert codes(found, 200) == [] and "Step 200 of train-001 has a problem: identity is only 50 % of your photos." in found.why
+
+
 def test_alone_nothing_tells_another_person_from_an_early_step_and_it_is_said_so(project):
     found = verdict(project, one(**LIKE_NOBODY))
     assert codes(found, 100) == ["unknown"]

@@ -88,7 +88,7 @@ def _of_weak(sweep: Sweep, row: Row, table: Sequence[Row]) -> Cause | None:
     that has learned other things only too well."""
     lead, share = _lead_over_base(sweep, row), _share_of_change(sweep, row, table)
     if lead is None or lead.mean > NO_LEAD or (share is not None and share < AS_MUCH):
-        if LEARNED & set(row.faults):
+        if LEARNED & set(row.faults) or _was_better_earlier(row, table):
             return None
         return Cause(code=TOO_LITTLE, heading="has learned too little", advice=_more(row, table))
     base = row.of_base("identity")
@@ -105,6 +105,12 @@ def _of_weak(sweep: Sweep, row: Row, table: Sequence[Row]) -> Cause | None:
     heading = f"draws somebody else: {reached}, although its clips change {percent(share)} as much as the other pairs'"
     advice = "Its files are another person's, or swapped, or the trigger is not the one that it was trained with."
     return Cause(code=NOT_THE_PERSON, heading=heading, advice=advice)
+
+
+def _was_better_earlier(row: Row, table: Sequence[Row]) -> bool:
+    """Whether an earlier step of its run is like the person at this strength: then it has not learned too little."""
+    earlier = [other for other in table if (other.run, other.strength) == (row.run, row.strength) and other.step < row.step]
+    return any(other.identity is not None and "weak" not in other.faults for other in earlier)
 
 
 def _lead_over_base(sweep: Sweep, row: Row) -> Difference | None:

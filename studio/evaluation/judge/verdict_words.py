@@ -70,13 +70,8 @@ def _points_more(difference: Difference) -> str:
 
 
 def beside_guests(sweep: Sweep, best: Row, guests: Sequence[Row]) -> Iterator[str]:
-    """How each guest, at its best strength, stands to the pair that is named."""
-    by_pair: dict[str, list[Row]] = {}
+    """How each guest stands to the pair that is named."""
     for row in guests:
-        if row.identity is not None and row is not best:
-            by_pair.setdefault(row.pair, []).append(row)
-    for rows in by_pair.values():
-        row = max(rows, key=lambda r: (r.identity or 0.0, -r.strength))
         difference = compare(values_of(sweep, row, "identity"), values_of(sweep, best, "identity"))
         said = f"{row.name} reaches {percent_or_not(row.identity)} at {row.strength:g}"
         how = AGAINST_BEST[difference.outcome] if difference and difference.num_values >= LEAST_PAIRS else AGAINST_BEST[Outcome.OPEN]
