@@ -68,6 +68,12 @@ def test_choosing_a_group_says_that_its_typical_faces_are_the_person_in_one_step
     assert said(filled) == {}
 
 
+def test_ruling_out_a_group_says_that_its_typical_faces_are_somebody_else_in_one_step(filled):
+    group = Group(photos=2, examples=tuple(FaceRef(item=f"000{n}", index=1) for n in (1, 2)))
+    assert rule_out_group(filled, group, dict.fromkeys(("0001", "0002"), WIDE)) == 2
+    assert {answer.who for answer in said(filled).values()} == {OTHER} and dataset.undo(filled) and said(filled) == {}
+
+
 def test_a_photo_whose_content_changed_has_no_answer_any_more(filled):
     say_it_is_them(filled, ["0001", "0002"])
     path = dataset.get_item(filled, "0001").path
