@@ -12,7 +12,7 @@ from studio.data.cropping.alone import crop_alone, part_alone
 from studio.data.cropping.head import part_around
 from studio.data.importer import import_media
 from studio.data.item_record import OTHER, THEM, Said
-from studio.data.people.answers import choose_group, point_of, say_it_is_somebody_else, say_it_is_them, take_back
+from studio.data.people.answers import choose_group, point_of, rule_out_group, say_it_is_somebody_else, say_it_is_them, take_back
 from studio.data.people.who import FaceRef, Group
 from studio.errors import Problem
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from studio.data import limits
+from studio.data.buckets import fit_side
 from studio.data.item_record import Item
 from studio.data.media.clips import read_frames
 from studio.data.media.photos import load_photo

@@ -34,7 +34,12 @@ Stop = Callable[[], bool]
 
 
 def find_pieces(
-    project: Project, names: Collection[str] = (), report: Report = lambda event, **fields: None, should_stop: Stop = lambda: False, *, films: Collection[str] = ()
+    project: Project,
+    names: Collection[str] = (),
+    report: Report = lambda event, **fields: None,
+    should_stop: Stop = lambda: False,
+    *,
+    films: Collection[str] = (),
 ) -> PiecesReport:
     """Look for pieces in the clips of those ids and the films (files of originals/) of those names, or in all that are longer than a piece.
 
@@ -52,7 +57,9 @@ def find_pieces(
     return PiecesReport(videos=tuple(videos))
 
 
-def find_stills(project: Project, name: str, report: Report = lambda event, **fields: None, should_stop: Stop = lambda: False) -> StillsReport:
+def find_stills(
+    project: Project, name: str, report: Report = lambda event, **fields: None, should_stop: Stop = lambda: False
+) -> StillsReport:
     """Take the sharpest frames with the person's face out of a clip, as photos. ValueError if there is no such clip."""
     source = _chosen(project, [name], ())[0]
     added = _Looker(project, report, should_stop).take_stills(source)

@@ -174,7 +174,12 @@ def _similar(project: Project, item: Item, study: Study, items: Sequence[Item]) 
     by_id = {other.id: other for other in items}
     spare = [other for other in items if other.kind == item.kind and other.id in study.shown and is_spare(other)]
     candidates = [
-        Candidate(id=other.id, traits=_traits(study.shown[other.id]), quality=quality_of(study.looks[other.id], study.people.seen.get(other.id), other.doubts), rank=rank)
+        Candidate(
+            id=other.id,
+            traits=_traits(study.shown[other.id]),
+            quality=quality_of(study.looks[other.id], study.people.seen.get(other.id), other.doubts),
+            rank=rank,
+        )
         for rank, other in enumerate(spare)
     ]
     found = [by_id[candidate.id] for candidate in alternatives(_traits(study.shown[item.id]), candidates)[:MOST_SIMILAR]]
