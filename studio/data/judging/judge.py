@@ -8,7 +8,7 @@ from studio.data.item_record import Item
 from studio.data.judging.thresholds import BY_NAME, LEAVE_OUT, THRESHOLDS, WARN, Sight, Threshold
 from studio.data.looking.look import Look
 from studio.data.people.groups import SAME_LEAST
-from studio.data.people.who import CANT_TELL, LOOK, LOOK_LEAST, STRANGER, Seen
+from studio.data.people.who import CANT_TELL, LOOK, LOOK_LEAST, STRANGER, Seen, person_face
 from studio.data.remarks import Remark
 
 SIZE_LEAST, SIZE_WANTED = 1 / 3, 2 / 3  # of the side that training takes: what is smaller would be enlarged three times, or one and a half
@@ -41,9 +41,7 @@ class Judgement:
 
 def sight_of(look: Look, seen: Seen | None) -> Sight:
     """What the limits are held against: the person's face where it is known, else the largest."""
-    if seen is None or seen.face is None:
-        return Sight(look, look.face, 0.0)
-    return Sight(look, look.faces[seen.face], seen.share_of_others)
+    return Sight(look, person_face(look, seen), seen.share_of_others if seen else 0.0)
 
 
 def find_faults(look: Look, seen: Seen | None, limits: Mapping[str, float]) -> list[Finding]:
