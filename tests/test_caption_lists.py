@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from import_kit import num_accounted
 from PIL import Image
 
 from studio.data import dataset
@@ -67,6 +68,6 @@ def test_a_damaged_list_and_one_of_other_photos_are_no_texts_that_were_used(proj
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "other.json").write_text(json.dumps({"x.jpg": "ohwx, of another folder"}), encoding="utf-8")
     result, found = bring(project, tmp_path, "captions.json", '{\n"a.jpg": "ohwx a",\n}')
-    assert found == {"a": "", "b": ""} and result.texts == [] and result.num_accounted() == result.num_given == 4
+    assert found == {"a": "", "b": ""} and result.texts == [] and num_accounted(result) == result.num_given == 4
     said = {group.name.rpartition("/")[2]: group.words for group in result.left_out}
     assert "damaged in line" in said["captions.json"] and "x.jpg" in said["other.json"]
