@@ -178,7 +178,7 @@ def test_people_are_listed_with_their_most_typical_photos(folder, workspace, cap
 
 def test_what_a_choice_would_be_is_told(folder, workspace, capsys):
     told = say(workspace, capsys, "choose", "anna", "--keep", "12", "--figures", "0027", "--figures", "0021", "--how-many", "blur=0.66")
-    assert told[0] == "1 photos would be beyond blur=0.66."
+    assert told[0] == "1 photo would be beyond blur=0.66."
     assert told[1].startswith("  0027  the face is blurred: blur 0.90 of 1; up to 0.66 is sharp enough; likeness 0.")
     assert told[2].startswith("  0021  likeness 0.") and told[2].endswith(": from 0.40 it is the person, below 0.33 somebody else")
     assert told[3:] == ["12 photos would be chosen, 2 held out. Next: python -m studio curate anna"]
