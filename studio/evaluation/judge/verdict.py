@@ -9,6 +9,7 @@ from typing import Any
 from studio.evaluation.judge import verdict_words as words
 from studio.evaluation.judge.paired import LEAST_PAIRS, Interval, Outcome, Place, compare, interval
 from studio.evaluation.judge.row import Row
+from studio.evaluation.judge.shown.standing import Standing, make_standings
 from studio.evaluation.judge.table import base_scores, count_faults, make_table, scored, values_of
 from studio.evaluation.sweep_facts import Sweep
 from studio.evaluation.sweeps import read_sweep
@@ -24,6 +25,7 @@ class Verdict:
 
     summary: the likeness in a sentence, "" where it was not measured; reasons: the sentences after it, the most important first.
     table: one row for each pair and strength with everything that was measured; not_measured: what was not, by name.
+    standings: each pair beside the best one, where likeness was measured.
     """
 
     pair: str | None = None
@@ -33,6 +35,7 @@ class Verdict:
     sure: str
     table: tuple[Row, ...]
     not_measured: tuple[str, ...]
+    standings: tuple[Standing, ...] = ()
 
     @property
     def why(self) -> list[str]:
@@ -76,6 +79,7 @@ def _by_likeness(sweep: Sweep, rows: Sequence[Row], table: Sequence[Row]) -> Ver
         sure=CLEAR if open_with is None else CLOSE,
         table=tuple(table),
         not_measured=(),
+        standings=make_standings(sweep, best, rest),
     )
 
 
