@@ -89,8 +89,8 @@ class TenCharacters:
     def num_tokens(self, text):
         return len(text)
 
-    def num_characters_read(self, text):
-        return min(10, len(text))
+    def unread(self, text):
+        return text[10:]
 
 
 def test_what_the_base_model_does_not_read_is_quoted():
