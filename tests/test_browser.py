@@ -35,7 +35,7 @@ from comparison_kit import LANDSCAPE, PORTRAIT, make_comparison
 
 from studio.data import dataset
 from studio.evaluation.report import write_report
-from studio.evaluation.votes.records import read_votes
+from studio.evaluation.votes.vote_file import read_votes
 from studio.models.preset import model_preset
 from studio.project_facts import ChosenPair, Permission
 from studio.workspace import Workspace

@@ -11,9 +11,9 @@ import pytest
 from verdict_kit import SEEN, make_seen_sweep, make_sweep, name, rescored
 
 from studio.evaluation.judge.verdict import verdict
-from studio.evaluation.votes.asking import MOST_VOTES, candidates, chances, count_votes, next_questions
 from studio.evaluation.votes.bradley_terry import fit, information, with_vote_expected
-from studio.evaluation.votes.records import FILE, LEFT, RIGHT, Vote, add_vote, read_votes, take_back
+from studio.evaluation.votes.questions import MOST_VOTES, candidates, chances, count_votes, next_questions
+from studio.evaluation.votes.vote_file import FILE, LEFT, RIGHT, Vote, add_vote, read_votes, take_back
 
 ROOT = Path(__file__).resolve().parent.parent
 ONE, OTHER, THIRD = (name(100), 0.7), (name(200), 0.7), (name(300), 0.7)
@@ -192,7 +192,7 @@ def test_a_vote_is_on_the_disk_when_it_is_taken(tmp_path):
     code = (
         "import os, sys; sys.path[:0] = ['tests']\n"
         "from pathlib import Path\nfrom verdict_kit import make_seen_sweep, name\n"
-        "from studio.evaluation.votes.asking import next_questions\nfrom studio.evaluation.votes.records import add_vote\n"
+        "from studio.evaluation.votes.questions import next_questions\nfrom studio.evaluation.votes.vote_file import add_vote\n"
         "sweep = make_seen_sweep({(100, .7): {}, (200, .7): {}}, 3, strengths=(.7,))\n"
         "[asked] = next_questions(sweep, [(name(100), .7), (name(200), .7)], [], count=1)\n"
         "add_vote(Path(sys.argv[1]), 'person', asked.left, asked.right, 'left')\nos.kill(os.getpid(), 9)\n"

@@ -10,8 +10,8 @@ from studio.evaluation.judge.figures import percent
 from studio.evaluation.judge.verdict import verdict
 from studio.evaluation.sweep_facts import Cell, Sweep
 from studio.evaluation.sweeps import read_sweep
-from studio.evaluation.votes.asking import MOST_VOTES, Question, Tally, candidates, chances, count_votes, next_questions
-from studio.evaluation.votes.records import Stood, Vote, add_vote, read_votes, take_back
+from studio.evaluation.votes.questions import MOST_VOTES, Question, Tally, candidates, chances, count_votes, next_questions
+from studio.evaluation.votes.vote_file import Stood, Vote, add_vote, read_votes, take_back
 from studio.ui.components import component
 from studio.ui.evaluate.view import find_sweep
 from studio.ui.page import Page

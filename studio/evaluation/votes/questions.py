@@ -12,7 +12,7 @@ from studio.evaluation.judge.shown.standing import Standing
 from studio.evaluation.judge.verdict import Verdict
 from studio.evaluation.sweep_facts import PERSON, Cell, Sweep
 from studio.evaluation.votes.bradley_terry import Preference, fit, information, with_vote_expected
-from studio.evaluation.votes.records import EQUAL, LEFT, Stood, Vote
+from studio.evaluation.votes.vote_file import EQUAL, LEFT, Stood, Vote
 
 MOST_VOTES = 60  # if so many do not tell, nobody would see the difference
 AHEAD = 6  # questions that a browser is given
