@@ -10,7 +10,7 @@ from studio.data.choosing.twins import MIRRORED, TURNED, Twin, find_twins, gathe
 from studio.data.choosing.variety import Traits, find_traits
 from studio.data.curate_report import Proposal
 from studio.data.item_record import Item
-from studio.data.judging.judge import Judgement, judge_look, judge_size, judge_who
+from studio.data.judging.judge import Judgement, judge_look, judge_size, judge_who, sight_of
 from studio.data.judging.thresholds import BY_NAME
 from studio.data.looking.look import Look
 from studio.data.people.groups import SAME_LEAST
@@ -101,7 +101,9 @@ def _judge(item: Item, look: Look | None, people: People, wishes: Wishes) -> Jud
     if look is None:
         return Judgement()
     seen = people.seen.get(item.id)
-    parts = [judge_look(look, seen, wishes.limits), judge_size(item, wishes.photo_size if item.kind == "photo" else wishes.clip_size)]
+    wanted, face = wishes.photo_size if item.kind == "photo" else wishes.clip_size, sight_of(look, seen)
+    share = face.face.width / look.width if face.face is not None and face.has_face else None
+    parts = [judge_look(look, seen, wishes.limits), judge_size(item, wanted, share)]
     if seen is not None and seen.who == NOBODY:
         parts += _judge_without_face(people)
     elif seen is not None:
@@ -231,6 +233,6 @@ class _Outcome:
         if _may_win(item, self.people):
             return Remark(code=said.ENOUGH, words=f"{wishes.keep} better or more different ones are kept")
         seen = self.people.seen.get(item.id)
-        if seen is not None and seen.who == LOOK:
+        if seen is not None and (seen.who == LOOK or seen.likeness is not None):
             return Remark(code=said.PLEASE_LOOK, words="may be somebody else: say whether it is the person")
         return Remark(code=said.CANT_TELL, words="who this is can't be told from this face: say whether it is the person")

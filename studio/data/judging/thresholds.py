@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from studio.data import remarks as said
-from studio.data.looking.look import FaceLook, Look
+from studio.data.looking.look import LARGE_FACE, FaceLook, Look
 from studio.data.people.sightings import LEAST_WIDTH
 
 LEAVE_OUT, WARN = "leave-out", "warn"  # what a limit does: a fault, or a doubt
@@ -21,7 +21,6 @@ MIDDLE_ERROR = "of drawn people 100 % of the planted faults and 0 % of the good 
 # Faces under 128 px are enlarged before their sharpness is measured. Of 34 sharp faces scaled down the most blurred had .57 at 128 px, .62 at 96, .68
 # at 72 and .71 at 64; planted blur has .82 or more at every width. So up to .10 is taken off.
 SMALL_BLUR, SHARP_WIDTH = 0.10, 128
-LARGE_FACE = 900  # px of width; finer detail than a lens gives is missing in larger faces of true photos (FACTS.md)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT = (
 )  # where the nose points in the picture
 ANGLES = (PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT)
 TURNED_LEAST, PROFILE_LEAST = 26.0, 44.0  # degrees by the mesh: 87 % agree with the eye, the side always (FACTS.md, "Faces and curation")
+LARGE_FACE = 900  # px of width; finer detail than a lens gives is missing in larger faces of true photos (FACTS.md)
 MOUTH_OPEN = 0.06  # least share of the face's height (the same)
 CLOSE, UPPER, WAIST, FULL = "close", "upper", "waist", "full"
 FRAMINGS = (CLOSE, UPPER, WAIST, FULL)
@@ -35,7 +36,9 @@ class Area(Facts):
     """How good a part of a picture is to learn from. None: not measured, which is never bad."""
 
     blur: float | None = None  # 0 sharp to 1 blurred
-    upscaled: float | None = None  # on the native px: near 0 where there is detail, near 1 where it was never there
+    upscaled: float | None = (
+        None  # of a face narrower than LARGE_FACE, on the native px: near 0 where there is detail, near 1 where it was never
+    )
     blown: float | None = None  # share of its px with any channel at 250 or more
     luma: float | None = None  # mean, 0 to 255
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from studio.data.looking import detail, palette
-from studio.data.looking.look import LOOK_SIDE, Area, FaceLook, Look
+from studio.data.looking.look import LARGE_FACE, LOOK_SIDE, Area, FaceLook, Look
 from studio.data.looking.packing import pack_picture
 from studio.data.media.photos import OpenedPhoto
 from studio.data.persons import pack
@@ -116,18 +116,19 @@ def _look_at_face(photo: OpenedPhoto, face: SeenFace, sight: FaceSight, closely:
     mesh = sight.mesh(photo.small, face)
     embedding = pack(sight.embed_face(photo.small, face)[None])
     seen = replace(look, turn=round(mesh.turn, 1), mouth=round(mesh.mouth, 4), sure=round(mesh.sure, 3), embedding=embedding)
-    return replace(seen, **_measure(photo, (box[0], box[1], box[0] + box[2], box[1] + box[3])).to_json())
+    has_detail = photo.is_native and box[2] < LARGE_FACE
+    return replace(seen, **_measure(photo, (box[0], box[1], box[0] + box[2], box[1] + box[3]), has_detail).to_json())
 
 
-def _measure(photo: OpenedPhoto, box: tuple[float, float, float, float]) -> Area:
-    """Sharpness on the photo's own px, light on the small copy."""
+def _measure(photo: OpenedPhoto, box: tuple[float, float, float, float], has_detail: bool = False) -> Area:
+    """Sharpness on the photo's own px, light on the small copy. has_detail: whether missing detail can be told there."""
     own = photo.grey(*box)
     scale = photo.small.shape[1] / photo.width
     left, top, right, bottom = (max(0, round(value * scale)) for value in box)
     seen = photo.small[top : max(bottom, top + 1), left : max(right, left + 1)]
     return Area(
         blur=detail.blur(own),
-        upscaled=detail.octaves(own) if photo.is_native else None,
+        upscaled=detail.octaves(own) if has_detail else None,
         blown=round(float((seen.max(axis=-1) >= WHITE).mean()), 4),
         luma=round(float(cv2.cvtColor(np.ascontiguousarray(seen), cv2.COLOR_RGB2GRAY).mean()), 2),
     )
