@@ -4,9 +4,11 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from studio.data import persons
+from studio.data import dataset, persons
 from studio.data.item_record import Item
+from studio.data.looking import looks
 from studio.data.looking.look import FaceLook, Look
 from studio.data.looking.packing import pack_picture, pack_shares
 
@@ -75,3 +77,17 @@ def make_item(name, look, **changes):
 def named(looks):
     """{"0001": look, ...} of a list."""
     return {f"{number:04d}": look for number, look in enumerate(looks, 1)}
+
+
+def crowd(project):
+    """The looks of six photos of the person alone, p0 to p5, and of p6, in which somebody else's face, at the other end, is twice as wide."""
+    rng, eye = np.random.default_rng(0), looks.find_eyes(project).face_key
+    alone = [make_look(make_face(0, rng), size=(1000, 1500)) for _ in range(6)]
+    person, other = make_face(0, rng, at=(100, 1240), width=200), make_face(1, rng, at=(300, 10), width=400)
+    seen = [dataclasses.replace(look, eye=eye) for look in (*alone, make_look(person, other, size=(1000, 1500)))]
+    project.dataset_dir.mkdir(parents=True)
+    for number in range(len(seen)):
+        Image.new("RGB", (200, 300), (number, 99, 0)).save(project.dataset_dir / f"p{number}.png")
+    for item, look in zip(dataset.list_items(project), seen, strict=True):
+        looks.add(looks.looks_file(project), item.sha256, [look])
+    return seen

@@ -8,10 +8,11 @@ from PIL import Image
 
 from studio.data import dataset
 from studio.data.choosing.by_hand import hold_out, release, swap
+from studio.data.cropping.alone import crop_alone, part_alone
+from studio.data.cropping.head import part_around
 from studio.data.importer import import_media
 from studio.data.item_record import OTHER, THEM, Said
 from studio.data.people.answers import choose_group, point_of, say_it_is_somebody_else, say_it_is_them, take_back
-from studio.data.people.around import Box, box_around, crop_person
 from studio.data.people.who import FaceRef, Group
 from studio.errors import Problem
 
@@ -83,37 +84,38 @@ def test_an_answer_about_a_photo_that_is_gone_is_a_plain_sentence(filled):
 
 
 def test_the_crop_holds_the_persons_head_and_no_other_face():
-    box = box_around(WIDE, 0)
-    assert box == Box(0, 0, 879, 900)
-    other = box_around(WIDE, 1)
-    assert other.left >= 350 and other.right == 1400
+    assert [round(side) for side in part_alone(WIDE, WIDE.faces[0]).in_px(1400, 900)] == [0, 0, 879, 900]
+    other = part_alone(WIDE, WIDE.faces[1])
+    assert other.left * 1400 >= 350 and other.right == 1
 
 
 @pytest.mark.parametrize(("x", "y"), [(420, 200), (200, 480), (20, 200), (420, 480)])
 def test_wherever_the_other_stands_the_crop_keeps_clear_of_them(x, y):
     look = make_look(make_face(at=(200, 200), width=150), make_face(1, at=(x, y), width=90), size=(1400, 900))
-    box = box_around(look, 0)
-    assert box and not box.meets(Box(x, y, x + 90, y + 112)) and box.holds(Box(200, 200, 350, 387))
+    part = part_alone(look, look.faces[0])
+    person, other = (part_around(look, face, 0, 0, 0) for face in look.faces)
+    assert part and not part.meets(other) and part.holds(person)
 
 
 def test_among_many_the_crop_is_still_the_persons():
     others = [make_face(n, at=(x, 100), width=80) for n, x in enumerate((20, 1000, 1150, 1300), 1)]
-    box = box_around(make_look(make_face(at=(500, 150), width=150), *others, size=(1500, 900)), 0)
-    assert box and box.width >= 256 and all(not box.meets(Box(x, 100, x + 80, 200)) for x in (20, 1000, 1150, 1300))
+    look = make_look(make_face(at=(500, 150), width=150), *others, size=(1500, 900))
+    part = part_alone(look, look.faces[0])
+    assert part and part.width * 1500 >= 256 and not any(part.meets(part_around(look, face, 0, 0, 0)) for face in look.faces[1:])
 
 
 def test_heads_that_touch_leave_no_crop_and_it_is_said(filled):
     close = make_look(make_face(at=(200, 200), width=150), make_face(1, at=(330, 230), width=150), size=(1400, 900))
-    assert box_around(close, 0) is None
+    assert part_alone(close, close.faces[0]) is None
     with pytest.raises(ValueError, match="0001 can't be cut down to the person"):
-        crop_person(filled, "0001", close, 0)
+        crop_alone(filled, "0001", close, close.faces[0])
 
 
 def test_a_crop_is_a_new_item_the_photo_stays_and_undo_removes_it(filled):
     item = dataset.get_item(filled, "0001")
     dataset.set_caption(filled, "0001", "ohwx, a person")
     before = hashlib.sha256(item.path.read_bytes()).hexdigest(), sorted(p.name for p in filled.originals_dir.iterdir())
-    new = crop_person(filled, "0001", WIDE, 0)
+    new = crop_alone(filled, "0001", WIDE, WIDE.faces[0])
     cut = dataset.get_item(filled, new)
     assert (cut.width, cut.height, cut.caption, cut.said) == (879, 900, "ohwx, a person", None)
     assert (hashlib.sha256(item.path.read_bytes()).hexdigest(), sorted(p.name for p in filled.originals_dir.iterdir())) == before
@@ -123,7 +125,7 @@ def test_a_crop_is_a_new_item_the_photo_stays_and_undo_removes_it(filled):
 
 def test_a_copy_in_the_dataset_smaller_than_what_was_looked_at_is_cut_at_the_same_place(filled):
     large = make_look(make_face(at=(400, 400), width=300), make_face(1, at=(1800, 440), width=280), size=(2800, 1800))
-    cut = dataset.get_item(filled, crop_person(filled, "0001", large, 0))
+    cut = dataset.get_item(filled, crop_alone(filled, "0001", large, large.faces[0]))
     assert (cut.width, cut.height) == (879, 900)
 
 

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from studio.data.auditing import finding as codes
-from studio.data.auditing.alike import ALIKE, group_outfits, group_places
 from studio.data.auditing.audit import audit
 from studio.data.auditing.causes import DIFFERENT_MOST, FUSED_SHARE, MIN_CAPTIONS, SAME_LEAST
 from studio.data.auditing.disagreements import contradictions_in, what_was_seen
@@ -20,8 +19,10 @@ from studio.data.captions.rules import check_caption, class_prompt
 from studio.data.dataset import list_items
 from studio.data.item_record import Item
 from studio.data.looking.look import FaceLook, Look
+from studio.data.looking.look_alikes import group_outfits, group_places
 from studio.data.looking.looks import add, looks_file
 from studio.data.looking.packing import pack_shares
+from studio.data.people.who import PERSON, Seen
 
 
 def items(*captions, keep=True):
@@ -333,6 +334,13 @@ def test_what_was_not_measured_or_fits_is_no_finding(caption, seen):
     assert what_was_seen(caption, seen) == ()
 
 
+def test_a_caption_is_held_against_the_person_s_face_and_not_the_largest():
+    both = look(face(0.5, width=400.0, turn=-60.0), face(0.3, turn=3.0))
+    person = Seen(who=PERSON, face=1, share_of_others=2.0)
+    assert "from the front" in what_was_seen("ohwx, in profile", both, person)[0]
+    assert what_was_seen("ohwx, front view", both, person) == () and "from the side" in what_was_seen("ohwx, front view", both)[0]
+
+
 # -- what the photos show
 
 
@@ -353,9 +361,8 @@ def test_photos_of_about_one_place_are_one_group_and_what_nobody_measured_is_in_
 
 
 def test_the_limits_of_the_cause_are_those_that_were_measured():
-    """Largest group within .30: 43 and 38 % of 71 varied web photos of one person, 80 % and more of ten pictures made of one photo."""
-    assert ALIKE == 0.30
-    assert 0.43 <= DIFFERENT_MOST < SAME_LEAST <= 0.8
+    """Largest group: up to 45 % of 77 and 104 varied web photos of two people; all of ten pictures made of one photo in 13 of 14 cases, else 60 %."""
+    assert 0.45 <= DIFFERENT_MOST < SAME_LEAST <= 0.8
     assert FUSED_SHARE == 0.85  # caption-audit's, FACTS.md
 
 

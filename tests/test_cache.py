@@ -12,6 +12,7 @@ from training_kit import Events, add_clip, add_photo, new_project
 from studio.config import DataConfig
 from studio.data import cache
 from studio.data.buckets import choose_bucket, choose_num_frames, cover_size
+from studio.data.cropping.head import head_of
 from studio.data.dataset import kept_items, set_caption
 from studio.data.looking.look import FaceLook, Look
 from studio.errors import Problem
@@ -119,9 +120,10 @@ def test_a_photo_is_cut_where_its_head_stays_whole_and_the_cache_knows_the_crops
     seen, middle = (FaceLook(left=left, top=18, width=20, height=24, score=0.9, landmarks=(1.0,) * 10) for left in (0, 22))
 
     def plan(*faces):
-        looks = {item.id: Look(eye="e", width=64, height=60, faces=faces)} if faces else {}
+        look = Look(eye="e", width=64, height=60, faces=faces)
+        heads = {item.id: head_of(look, look.face)} if faces else {}
         options = {"base": tiny_base, "data_config": SETTINGS, "trigger": "ohwx", "class_noun": "person"}
-        [sample] = cache.plan_samples([item], **options, looks=looks)
+        [sample] = cache.plan_samples([item], **options, heads=heads)
         return sample
 
     unknown, at_the_edge, in_the_middle = plan(), plan(seen), plan(middle)

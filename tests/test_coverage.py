@@ -5,7 +5,6 @@ import pytest
 
 from studio.data.coverage import readiness, shortfall
 from studio.data.coverage.board import fits, make_board
-from studio.data.coverage.look_alikes import OUTFIT_MOST, PLACE_MOST, groups_of, hellinger
 from studio.data.coverage.readiness import KeptSet, judge
 from studio.data.coverage.shortfall import lacking
 from studio.data.coverage.shown import Shown, shown_by_names, shown_in
@@ -24,6 +23,7 @@ from studio.data.looking.look import (
     FaceLook,
     Look,
 )
+from studio.data.looking.look_alikes import OUTFIT_MOST, PLACE_MOST, groups_of, hellinger
 
 
 def photo(number, angle=FRONT, framing=CLOSE, **more):
@@ -115,11 +115,11 @@ def test_nothing_is_said_of_what_was_not_measured():
 def test_a_varied_set_is_ready_and_only_an_empty_one_stops_training():
     board = make_board(varied())
     ready = judge(KeptSet(photos=20, clips=0), board)
-    assert (ready.share, ready.word, ready.findings, ready.is_blocking) == (1.0, readiness.READY, (), False)
+    assert (ready.share, ready.grade, ready.findings) == (1.0, readiness.READY, ())
     empty = judge(KeptSet(photos=0, clips=0), make_board([]))
-    assert empty.share == 0 and codes(empty.findings) == [readiness.EMPTY] and empty.is_blocking
+    assert empty.share == 0 and codes(empty.findings) == [readiness.EMPTY]
     worst = judge(KeptSet(photos=1, clips=0, strangers=1, unmeasured=1, faulty=1, small=1, bare=1), make_board([]))
-    assert worst.word == readiness.WEAK and not worst.is_blocking
+    assert worst.grade == readiness.WEAK and readiness.EMPTY not in codes(worst.findings)
 
 
 def test_every_finding_names_its_cause_and_something_that_mends_it():
@@ -183,6 +183,11 @@ def test_groups_are_those_of_average_linkage_cut_at_that_distance(seed):
     assert ((found[:, None] == found) == (expected[:, None] == expected)).all() and 1 < len(set(found)) < 60
 
 
+def test_of_more_photos_than_are_compared_the_others_join_the_group_that_is_nearest():
+    rows = histograms(0, 12, 7, 5, 1)
+    assert groups_of(rows, PLACE_MOST, 12) == groups_of(rows, PLACE_MOST)
+
+
 def test_no_histograms_are_no_groups():
     assert groups_of(np.zeros((0, 1536)), PLACE_MOST) == []
 
@@ -200,13 +205,13 @@ def test_a_look_says_the_angle_and_framing_of_the_chosen_face():
         FaceLook(left=0, top=0, width=w, height=h, score=0.9, landmarks=(1.0,) * 10, turn=0.0) for w, h in ((300, 400), (60, 80))
     )
     look = Look(eye="e", width=1000, height=1000, faces=(large, small))
-    assert (shown_in("1", look).framing, shown_in("1", look, 1).framing) == (CLOSE, FULL)
-    assert shown_in("1", look).angle == FRONT and shown_in("1", Look(eye="e", width=10, height=10)).framing == ""
+    assert (shown_in("1", look, large).framing, shown_in("1", look, small).framing) == (CLOSE, FULL)
+    assert shown_in("1", look, large).angle == FRONT and shown_in("1", Look(eye="e", width=10, height=10), None).framing == ""
 
 
 def test_of_a_drawn_person_whose_face_was_only_looked_for_no_framing_is_told():
     drawn = FaceLook(left=0, top=0, width=300, height=400, score=1.0)
-    assert not shown_in("1", Look(eye="e", width=1000, height=1000, faces=(drawn,))).is_measured
+    assert not shown_in("1", Look(eye="e", width=1000, height=1000, faces=(drawn,)), drawn).is_measured
 
 
 def test_names_of_drawn_people_fill_the_board_and_a_strange_name_fills_nothing():

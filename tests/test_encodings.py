@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from import_kit import num_accounted
 from PIL import Image
 
 from studio.data import dataset
@@ -82,7 +83,7 @@ def test_an_import_tells_how_it_read_a_caption_and_names_what_it_can_not_read(pr
     assert [item.caption for item in dataset.list_items(project)] == [SHORT["gbk"][0], ""]
     assert [(note.name, note.words) for note in result.notes] == [("set/0.txt", f"read as GBK: {SHORT['gbk'][0]}")]
     assert [(group.files, "no text" in group.words) for group in result.left_out] == [(("set/1.txt",), True)]
-    assert result.num_accounted() == result.num_given == 4
+    assert num_accounted(result) == result.num_given == 4
 
 
 def test_texts_whose_encoding_cant_be_told_are_asked_about_once_for_their_folder(project, tmp_path):
@@ -96,11 +97,11 @@ def test_texts_whose_encoding_cant_be_told_are_asked_about_once_for_their_folder
     [question] = result.asked
     assert (question.files, question.code) == (("set/1.txt", "set/2.txt"), ENCODING)
     assert ("KOI8-R", "ЛЕС") in [(way.encoding, way.sample) for way in question.readings]
-    assert result.num_accounted() == result.num_given == 5
+    assert num_accounted(result) == result.num_given == 5
     again = import_media(project, [folder], answers=Answers(encodings={question.name: "KOI8-R"}), earlier=result)
     assert [item.caption for item in dataset.list_items(project)] == ["ЛЕС", "ЛЕС"] and not again.asked
     left = import_media(project, [folder], answers=Answers(leave=frozenset([question.name])))
-    assert not left.asked and left.num_accounted() == left.num_given
+    assert not left.asked and num_accounted(left) == left.num_given
 
 
 def test_signs_that_turn_or_hide_words_go_and_those_that_join_letters_stay():

@@ -18,6 +18,7 @@ from studio.data.importer import import_media
 from studio.data.looking import looks, palette
 from studio.data.looking.look import FaceLook, Look
 from studio.data.looking.lookers import look_at_all
+from studio.data.looking.packing import unpack_roots
 from studio.data.media.photos import open_for_measuring
 from studio.tiny import world
 from studio.tiny.pixel_drawing import draw_photo
@@ -109,8 +110,8 @@ def test_angles_framing_and_mouths_are_decided_when_they_are_read():
     assert [face(turn=turn).angle for turn in (-60, -30, 0, 30, 60)] == ["profile-left", "left", "front", "right", "profile-right"]
     assert face().angle == "" and face().mouth_open is None and face(mouth=0.1).mouth_open and not face(mouth=0.02).mouth_open
     shares = {0.5: "close", 0.3: "upper", 0.18: "waist", 0.05: "full"}
-    assert {share: Look(eye="", width=1000, height=round(100 / share), faces=(face(),)).framing for share in shares} == shares
-    assert Look(eye="", width=10, height=10).framing == "" and Look(eye="", width=10, height=10).judged.blur is None
+    assert {share: Look(eye="", width=1000, height=round(100 / share)).framing_of(face()) for share in shares} == shares
+    assert Look(eye="", width=10, height=10).framing_of(None) == ""
 
 
 def test_colours_of_places_differ_where_places_do():
@@ -125,7 +126,7 @@ def test_a_look_survives_its_file(real_project, tmp_path, astronaut):
     found = look_of(real_project, saved(astronaut, tmp_path / "a.png"))
     again = Look.from_json(json.loads(json.dumps(found.to_json())), "test")
     assert again == found and again.thumbnail_pixels().shape == (64, 64)
-    assert abs(np.linalg.norm(again.background_roots()) - 1) < 1e-5 and abs(np.linalg.norm(again.outfit_roots()) - 1) < 1e-5
+    assert abs(np.linalg.norm(unpack_roots(again.background)) - 1) < 1e-5 and abs(np.linalg.norm(unpack_roots(again.outfit)) - 1) < 1e-5
 
 
 # -- all kinds of photos
@@ -163,8 +164,8 @@ def test_whatever_comes_is_measured_or_not_measured_and_never_an_error(real_proj
     for name in ("heic.heic", "deep.png", "cmyk.jpg", "grey.jpg", "palette.gif", "alpha.png", "wide.tif"):
         assert abs(seen[name][0].face.left - 178) < 25 and seen[name][0].face.embedding, name
     assert seen["grey.jpg"][0].colour < 1 < 5 < seen["cmyk.jpg"][0].colour
-    assert seen["black.jpg"][0].face is None and seen["black.jpg"][0].blocks is None and seen["black.jpg"][0].judged.luma < 2
-    assert seen["tiny.png"][0].judged.blur is None and seen["screen.png"][0].flat > 0.8
+    assert seen["black.jpg"][0].face is None and seen["black.jpg"][0].blocks is None and seen["black.jpg"][0].middle.luma < 2
+    assert seen["tiny.png"][0].middle.blur is None and seen["screen.png"][0].flat > 0.8
     assert all(frame.jpeg_tables is frame.blocks is None for frame in seen["bigbuckbunny.mp4"])
     curation.curate(real_project)
     assert curation.is_settled(real_project)
@@ -175,8 +176,8 @@ def test_a_project_of_drawn_people_sees_both_drawn_and_real_ones(project, tmp_pa
     drawn = draw_photo(world.draw_identity(chance), world.draw_scene(chance), 4)
     one, other = look_of(project, saved(drawn, tmp_path / "drawn.png")), look_of(project, saved(astronaut, tmp_path / "real.png"))
     who = looks.find_eyes(project)
-    assert other.eye == who.face_key and other.face.landmarks and other.framing == "upper"
-    assert one.eye == who.drawn_key and one.face.embedding and not one.face.landmarks and one.framing == one.face.angle == ""
+    assert other.eye == who.face_key and other.face.landmarks and other.framing_of(other.face) == "upper"
+    assert one.eye == who.drawn_key and one.face.embedding and not one.face.landmarks and one.framing_of(one.face) == one.face.angle == ""
 
 
 # -- kept and gone on with

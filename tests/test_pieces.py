@@ -8,6 +8,7 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from import_kit import num_accounted
 from piece_kit import Scene, make_film, write_line
 from PIL import Image
 from test_cli import run, run_json
@@ -54,7 +55,7 @@ def film(tmp_path_factory, sight):
 
 @pytest.fixture(scope="session")
 def sight():
-    from studio.data.pieces.piece_finder import find_face_eye
+    from studio.models.eyes import find_face_eye
 
     return find_face_eye().open(None)
 
@@ -186,7 +187,7 @@ def test_a_piece_holds_the_frames_of_its_seconds(person_project, film):
 def test_a_film_that_is_too_long_for_an_item_is_kept_and_cut_and_never_trained_whole(person_project, film, monkeypatch):
     monkeypatch.setattr(limits, "MAX_CLIP_SECONDS", 10)
     found = import_media(person_project, [film])
-    assert found.num_accounted() == found.num_given == 1 and found.films[0].name == film.name
+    assert num_accounted(found) == found.num_given == 1 and found.films[0].name == film.name
     items = [item for item in dataset.list_items(person_project) if item.kind == "clip"]
     assert [item.id for item in items] == list(found.videos[0].added) and all(item.seconds < 8 for item in items)
     assert (person_project.originals_dir / film.name).read_bytes() == film.read_bytes()

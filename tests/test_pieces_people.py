@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from people_kit import crowd
 
 from studio.config import DataConfig, list_settings
 from studio.data import persons
 from studio.data.looking.look import FaceLook
+from studio.data.people.groups import SAME_LEAST
 from studio.data.pieces.adding import MOST_SIDE, piece_size, without_known
 from studio.data.pieces.piece_facts import FacesThen, Piece, Span
+from studio.data.pieces.piece_finder import read_references
 from studio.data.pieces.piece_report import VideoReport, in_short
 from studio.data.pieces.proposing import Wish
 from studio.data.pieces.whose import find_people
@@ -30,6 +33,13 @@ def person(seed, rng=None, apart=0.0):
 
 def looks(rng, seed, moments, left=100.0, width=80.0):
     return [FacesThen(moment=m, faces=(face(person(seed, rng, 0.9), left, width),)) for m in moments]
+
+
+def test_clips_are_searched_for_the_person_and_not_for_the_largest_face_of_a_photo_and_nothing_is_looked_at_twice(project):
+    last = crowd(project)[-1]
+    rows = read_references(project, None)  # nobody who looks is needed
+    assert len(rows) == 7 and np.allclose(rows[-1], persons.unpack(last.faces[1].embedding))
+    assert (rows @ rows[0]).min() > SAME_LEAST > persons.unpack(last.faces[0].embedding) @ rows[0]
 
 
 def test_the_person_is_known_by_their_photos_and_others_are_not_them():

@@ -8,9 +8,10 @@ from studio.commands.output import Output, find_project
 from studio.data import curation, dataset
 from studio.data.choosing import by_hand
 from studio.data.choosing.proposed_set import Choice
+from studio.data.cropping.alone import crop_alone
 from studio.data.judging.judge import figure_of_who, find_faults, how_many
 from studio.data.judging.thresholds import BY_NAME, checked_limits
-from studio.data.people import answers, around
+from studio.data.people import answers
 from studio.data.people.who import Group
 from studio.errors import Problem
 from studio.project_facts import PhotoChoice
@@ -58,7 +59,7 @@ def _crop(project: Project, item_id: str) -> str:
     known, seen = curation.looks_by_item(project), curation.choose(project).people.seen.get(item_id)
     if item_id not in known or seen is None or seen.face is None:
         raise Problem(f"no face is known in {item_id}", fix="Check the photos first, or choose a photo in which a face was found.")
-    return around.crop_person(project, item_id, known[item_id], seen.face)
+    return crop_alone(project, item_id, known[item_id], known[item_id].faces[seen.face])
 
 
 def choose(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from safetensors.torch import save
 from studio.config import DataConfig, SweepConfig, to_dict
 from studio.data.buckets import choose_corner, cover_size
 from studio.data.captions.rules import class_prompt
+from studio.data.cropping.head import Part
 from studio.data.cropping.trained_photo import choose_photo
 from studio.data.item_record import Item
-from studio.data.looking.look import Look
 from studio.data.media.clips import read_frames
 from studio.data.media.photos import load_photo
 from studio.data.pieces.excerpt import Excerpt, Rule, choose_excerpt, read_excerpt
@@ -33,7 +33,7 @@ from studio.workspace import Project
 
 CODE_VERSION = 1  # raise it when the same input gives other numbers: old files are then made again
 DAMAGED = (OSError, ValueError, KeyError, SafetensorError)
-NOT_LOOKED: Mapping[str, Look] = MappingProxyType({})
+NO_HEADS: Mapping[str, Part] = MappingProxyType({})
 
 
 class TextEncoder(Protocol):
@@ -139,13 +139,13 @@ def plan_samples(
     data_config: DataConfig,
     trigger: str,
     class_noun: str,
-    looks: Mapping[str, Look] = NOT_LOOKED,
+    heads: Mapping[str, Part] = NO_HEADS,
 ) -> list[Sample]:
     """What will be trained, in the items' order. An item without a caption is trained on the trigger alone. Problem names a bad item.
 
-    looks: of photos that were looked at, by id: what is cut off is never their head.
+    heads: the person's in each photo that was looked at, by id: it is never cut off.
     """
-    return [_plan(item, looks.get(item.id), base, data_config, trigger, class_noun) for item in items]
+    return [_plan(item, heads.get(item.id), base, data_config, trigger, class_noun) for item in items]
 
 
 def encode_samples(
@@ -258,9 +258,9 @@ def is_whole(path: Path) -> bool:
 # -- inside
 
 
-def _plan(item: Item, look: Look | None, base: BaseModel, data_config: DataConfig, trigger: str, class_noun: str) -> Sample:
+def _plan(item: Item, head: Part | None, base: BaseModel, data_config: DataConfig, trigger: str, class_noun: str) -> Sample:
     try:
-        excerpt, corner = _choose(item, look, base, data_config)
+        excerpt, corner = _choose(item, head, base, data_config)
     except ValueError as e:
         name = f"{item.id} ({item.original})" if item.original else item.id
         raise Problem(f"{name}: {e}", cost="Nothing was lost.", fix="Leave it out of the dataset.", action="open-dataset") from None
@@ -285,11 +285,11 @@ def _plan(item: Item, look: Look | None, base: BaseModel, data_config: DataConfi
     )
 
 
-def _choose(item: Item, look: Look | None, base: BaseModel, data_config: DataConfig) -> tuple[Excerpt, tuple[int, int] | None]:
+def _choose(item: Item, head: Part | None, base: BaseModel, data_config: DataConfig) -> tuple[Excerpt, tuple[int, int] | None]:
     """(what of an item is trained, where it is cut out of a photo). ValueError if it is too small."""
     if item.kind == "clip":
         return choose_excerpt(item, data_config, Rule(base.fps, base.size_multiple, base.temporal_factor)), None
-    found = choose_photo(item.width, item.height, data_config.photo_size, base.size_multiple, look)
+    found = choose_photo(item.width, item.height, data_config.photo_size, base.size_multiple, head)
     return Excerpt(found.size, 1, base.fps), found.corner
 
 

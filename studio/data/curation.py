@@ -57,7 +57,7 @@ def choose(project: Project, keep: int = NUM_KEPT) -> Choice:
 @functools.lru_cache(maxsize=4)
 def _choose(version: dataset.Version, seen: tuple[int, ...], keep: int, facts: tuple[int, ...]) -> Choice:
     project = version[0]
-    chosen, data = project.facts().photo_choice, _data_config(project)
+    chosen, data = project.facts().photo_choice, usual_data_config(project)
     wishes = Wishes(
         keep=keep, photo_size=data.photo_size, clip_size=data.clip_size, limits=dict(chosen.limits), compares_people=chosen.compares_people
     )
@@ -83,10 +83,10 @@ def is_settled(project: Project, keep: int = NUM_KEPT) -> bool:
     if any(item.sha256 not in known for item in items if not item.problem):
         return False
     proposals = choose(project, keep).proposals
-    return all(item.same_as(proposals[item.id]) for item in items if not item.problem and item.decided_by != "hand")
+    return all(item.same_as(proposals[item.id]) for item in items if not item.problem and not item.is_by_hand)
 
 
-def _data_config(project: Project) -> DataConfig:
+def usual_data_config(project: Project) -> DataConfig:
     """The sides that the project's base model is trained at, in px."""
     preset = looks.preset_of(project.facts().base_model)
     return preset.train_config.data if preset else DataConfig()

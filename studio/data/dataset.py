@@ -18,7 +18,7 @@ from studio.data.captions.edits import BEGIN, END, REMOVE, REPLACE, CaptionEdit,
 from studio.data.item_record import NOT_MEASURED, Item, Record, Said
 from studio.data.media.kinds import MediaFacts
 from studio.data.records import Curation, Seen
-from studio.data.remarks import BY_HAND, Decision, Remark
+from studio.data.remarks import BY_HAND, CURATE, HAND, Decision, Remark
 from studio.data.undo_steps import AddChange, Change, KeepChange, RemoveChange, SaidChange, SwapChange, change_caption
 from studio.disk import file_sha256, locked, replace
 from studio.errors import Problem
@@ -156,7 +156,7 @@ def _rewritten(data: Curation, item: Item, text: str, what: str) -> Change:
 def set_keep(project: Project, item_id: str, keep: bool, reason: str = "") -> bool:
     """Use an item for training or leave it out, by hand; True if that changed anything. reason: in the person's words."""
     reasons = (Remark(code=BY_HAND, words=reason),) if reason else ()
-    decision = Decision(keep=bool(keep), reasons=reasons, decided_by="hand")
+    decision = Decision(keep=bool(keep), reasons=reasons, decided_by=HAND)
     return set_decisions(project, {item_id: decision}, f"{'Using' if keep else 'Leaving out'} {item_id}") == 1
 
 
@@ -166,7 +166,7 @@ def set_decisions(project: Project, decisions: Mapping[str, Decision], text: str
     with _editing(project) as (data, items):
         for item_id, decision in decisions.items():
             item = _require(items, item_id)
-            if decision.keep and item.problem and decision.decided_by == "hand":
+            if decision.keep and item.problem and decision.is_by_hand:
                 raise ValueError(f"{item_id} can't be used: {item.problem}")
             if not item.problem and _is_news(decision, item.decision()):
                 data.items[item_id] = undo_steps.decide(data.items[item_id], decision)
@@ -179,10 +179,10 @@ def set_decisions(project: Project, decisions: Mapping[str, Decision], text: str
 
 def _is_news(decision: Decision, before: Decision) -> bool:
     """Whether a decision takes the place of the one before."""
-    if decision.decided_by != "curate":
+    if decision.decided_by != CURATE:
         return decision != before
     is_changed = (decision.keep, decision.reasons, decision.held_out) != (before.keep, before.reasons, before.held_out)
-    return before.decided_by != "hand" and is_changed
+    return not before.is_by_hand and is_changed
 
 
 def set_said(project: Project, answers: Mapping[str, Said | None], text: str) -> int:

@@ -7,7 +7,7 @@ from typing import Any, Self, cast
 
 from studio.data.captions.authorship import Authorship
 from studio.data.media.kinds import MediaFacts
-from studio.data.remarks import Decision, Warned
+from studio.data.remarks import OF_ALL_TOGETHER, Decision, Remark, Warned
 from studio.facts import Facts
 
 
@@ -131,3 +131,8 @@ class Item(MediaFacts, Decision):
     other_captions: tuple[str, ...] = ()  # that came with it and are not used
     part: tuple[float, ...] = ()  # of a piece: its first and last second in the original
     caption_by: Authorship | None = None  # of a caption that a captioner wrote, and nobody changed since
+
+    @property
+    def doubts(self) -> list[Remark]:
+        """What the check saw in this picture that is no reason to leave it out; what it says of all of them together is none."""
+        return [warning for warning in self.measurements.warnings if warning.code not in OF_ALL_TOGETHER]

@@ -11,7 +11,8 @@ SIZE, BLUR, BLOWN, BLOCKS, DARK, BRIGHT = "size", "blur", "blown", "blocks", "da
 STRANGER, SEVERAL_PEOPLE = "stranger", "several-people"
 PLEASE_LOOK, CANT_TELL, SAID_OTHER = "please-look", "cant-tell", "said-other"  # who it is: unsure, not to be judged, said by a human
 OTHER_PEOPLE, TWO_ALIKE, NO_FACE = "other-people", "two-alike", "no-face"  # faces in the picture
-NO_FACES, TOO_FEW_FACES, WHICH_PERSON = "no-faces", "too-few-faces", "which-person"  # of all photos together
+NO_FACES, TOO_FEW_FACES, WHICH_PERSON = "no-faces", "too-few-faces", "which-person"
+OF_ALL_TOGETHER = frozenset({SEVERAL_PEOPLE, NO_FACES, TOO_FEW_FACES, WHICH_PERSON})  # and of no single photo
 FACE_SIZE, UPSCALED = "face-size", "upscaled"
 COLLAGE, DRAWING, MONOCHROME = "collage", "drawing", "monochrome"
 TWIN, ALIKE, ENOUGH = "twin", "alike", "enough"  # of others that were chosen
@@ -19,6 +20,7 @@ HELD_OUT, SWAPPED = "held-out", "swapped"  # kept for comparing only; another on
 CUT_UP = "cut-up"  # a clip, into pieces that are items of their own
 CUT = "cut"  # a caption, by what the base model reads of it
 UNREADABLE, BY_HAND = "unreadable", "by-hand"
+HAND, CURATE = "hand", "curate"  # who decided: a human, or the check of the pictures
 SAID = "said"  # words that this studio has no code for
 
 
@@ -46,8 +48,12 @@ class Decision(Facts):
     ALWAYS_WRITTEN = ("keep", "decided_by")
     keep: bool = True
     reasons: tuple[Remark, ...] = ()  # why it is left out
-    decided_by: str = ""  # "hand", "curate" or ""
+    decided_by: str = ""  # HAND, CURATE or ""
     held_out: bool = False  # not learned from, but kept: what is drawn is compared with it
+
+    @property
+    def is_by_hand(self) -> bool:
+        return self.decided_by == HAND
 
     @property
     def reason(self) -> str:
@@ -100,7 +106,7 @@ def code_the_reason(data: Any) -> Any:
         return rest
     if data.get("problem") == reason:
         return rest | {"reasons": [{"code": UNREADABLE, "words": reason}]}
-    if data.get("decided_by") == "hand":
+    if data.get("decided_by") == HAND:
         return rest | {"reasons": [{"code": BY_HAND, "words": reason}]}
     return rest | {"reasons": [code_sentence(words) for words in _split(reason)]}
 

@@ -6,10 +6,10 @@ from itertools import cycle, islice
 
 from studio.config import DataConfig
 from studio.data.buckets import cover_size
+from studio.data.cropping.person_heads import person_heads
 from studio.data.cropping.trained_photo import find_corner
 from studio.data.dataset import kept_items, list_items
 from studio.data.item_record import Item
-from studio.data.looking.looks import seen_in
 from studio.errors import Problem
 from studio.evaluation.sweep_facts import FirstPicture, Prompt
 from studio.training.material import held_out_first, share_held_out
@@ -22,12 +22,12 @@ def add_first_pictures(project: Project, prompts: Sequence[Prompt], size: tuple[
     ValueError for a name that no photo or clip has.
     """
     known, with_pictures = {item.id: item for item in list_items(project) if not item.problem}, []
-    looks = seen_in(project, list(known.values()))
+    heads = person_heads(project)
     for prompt, chosen in zip(prompts, choose_first_pictures(project, len(prompts), size), strict=True):
         if (named := prompt.picture or chosen.id) not in known:
             raise ValueError(f"there is no photo or clip {named} that test clips could begin with; {chosen.id} is one")
         item = known[named]
-        corner = find_corner(item.width, item.height, size, looks.get(item.id)) if item.kind == "photo" else None
+        corner = find_corner(item.width, item.height, size, heads.get(item.id)) if item.kind == "photo" else None
         picture = FirstPicture(item=item.id, kind=item.kind, sha256=item.sha256, corner=corner)
         with_pictures.append(replace(prompt, first_picture=picture))
     return tuple(with_pictures)

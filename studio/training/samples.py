@@ -1,15 +1,16 @@
 """What a run learns from, fixed when it starts: later edits of the dataset do not disturb a run that goes on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio.data import cache
 from studio.data.cache import Sample
+from studio.data.cropping.head import Part
+from studio.data.cropping.person_heads import person_heads
 from studio.data.cropping.training_copy import copy_kept
 from studio.data.dataset import held_out_items, kept_items, list_items
 from studio.data.item_record import Item
-from studio.data.looking.looks import seen_in
 from studio.disk import read_json, write_json
 from studio.errors import Problem
 from studio.models.loading import borrowed, load_text_encoder, load_vae
@@ -76,15 +77,17 @@ def _plan(run: Run) -> Samples:
         few = ", ".join(silent[:5]) + (", ..." if len(silent) > 5 else "")
         say(run.report, f"{len(silent)} of {len(items)} items have no caption and are learned as {run.trigger!r} alone: {few}")
     held_out = learnable(held_out_items(run.project), run.base.preset)
-    learned, checked = (_plan_items(run, some) for some in (items, held_out))
+    heads = person_heads(run.project)
+    learned, checked = (_plan_items(run, some, heads) for some in (items, held_out))
     if checked and run.config.data.held_out_items:  # chosen for that, so that all the others are learned from
         return Samples(tuple(learned), tuple(checked))
     return split(learned, run.config.data.held_out_items)
 
 
-def _plan_items(run: Run, items: Sequence[Item]) -> list[Sample]:
-    data_config, looks = run.config.data, seen_in(run.project, items)
-    return cache.plan_samples(items, base=run.base, data_config=data_config, trigger=run.trigger, class_noun=run.class_noun, looks=looks)
+def _plan_items(run: Run, items: Sequence[Item], heads: Mapping[str, Part]) -> list[Sample]:
+    return cache.plan_samples(
+        items, base=run.base, data_config=run.config.data, trigger=run.trigger, class_noun=run.class_noun, heads=heads
+    )
 
 
 def _read_snapshot(file: Path) -> Samples | None:

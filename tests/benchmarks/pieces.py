@@ -28,9 +28,9 @@ from studio.data.pieces import piece_facts as said  # noqa: E402
 from studio.data.pieces.even_moments import fit_side  # noqa: E402
 from studio.data.pieces.looking_through import FACES_SIDE, look_through  # noqa: E402
 from studio.data.pieces.piece_facts import MOMENTS_A_SECOND, Span  # noqa: E402
-from studio.data.pieces.piece_finder import find_face_eye  # noqa: E402
 from studio.data.pieces.proposing import Proposal, Wish, propose_pieces  # noqa: E402
 from studio.data.pieces.whose import find_people  # noqa: E402
+from studio.models.eyes import find_face_eye  # noqa: E402
 
 CODES = {
     "freeze": said.FROZEN, "black": said.BLACK, "title": said.TITLE, "subtitles": said.SUBTITLES, "shake": said.SHAKY, "blur": said.BLURRED,

@@ -15,8 +15,8 @@ from studio.data.item_record import Item
 FUSED_SHARE = 0.85  # of the captions: what stands in so many is learned as part of the person (caption-audit's limit, FACTS.md)
 MIN_CAPTIONS = 5
 MEASURED_LEAST = 0.6  # of the photos with the phrase, to say anything of what they show
-# Of the photos, in the largest group that look alike: varied web photos have .43 (outfit) and .38 (place) in it, ten pictures of one photo .8 and
-# more (studio.data.auditing.alike). Between these shares it can't be told.
+# Of the photos, in the largest group that look alike: varied web photos have up to .45 in it, ten pictures of one photo mostly all
+# (studio.data.looking.look_alikes). Between these shares it can't be told.
 SAME_LEAST, DIFFERENT_MOST = 0.7, 0.5
 GARMENT, PLACE, LOOKS, OTHER = "garment", "place", "looks", "other"  # what a phrase is about
 _STEMS = {

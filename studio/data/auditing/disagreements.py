@@ -2,17 +2,20 @@
 
 import functools
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from studio.data.auditing import lexicon
 from studio.data.auditing.finding import CONTRADICTION, SEEN_OTHERWISE, WARNING, About, Finding, count_items, ids_of
-from studio.data.auditing.phrases import plain, stem
-from studio.data.captions.whole_words import whole_word
+from studio.data.auditing.phrases import stem
+from studio.data.captions.contradictions import BEHIND_WORDS, CLOSE_WORDS, FRONTAL_WORDS, FULL_WORDS, GREY_WORDS, first_of, opposites_in
+from studio.data.captions.whole_words import plain
 from studio.data.item_record import Item
-from studio.data.looking.look import CLOSE, FRONT, FULL, PROFILE_LEFT, PROFILE_RIGHT, UPPER, WAIST, Look
+from studio.data.judging.judge import sight_of
+from studio.data.judging.thresholds import Sight
+from studio.data.looking.look import CLOSE, FRONT, FULL, OTHER_LEAST, PROFILE_LEFT, PROFILE_RIGHT, UPPER, WAIST, Look
+from studio.data.people.who import Seen
 from studio.data.remarks import Remark
 
-SECOND_FACE = 0.4  # of the main face's width: then somebody else is in the picture (FACTS.md, "Faces and curation")
 GREY_MOST, COLOURED_LEAST = 2.5, 5.0  # spread of colours: of 180 photos in colour the lowest has 5.7, the one in black and white .1
 _LETTERS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _AGAIN = frozenset({"another", "other", "second", "her", "his", "their", "or", "under", "over"})  # a second garment of that kind
@@ -24,7 +27,9 @@ _GARMENT_STEMS = frozenset(stem(word) for word in lexicon.GARMENTS)
 def find_contradictions(items: Sequence[Item], about: About) -> list[Finding]:
     """Captions that say two things of which one is wrong, and those that say something else than was seen."""
     told = {item.id: contradictions_in(item.caption, item.kind == "clip") for item in items}
-    seen = {item.id: what_was_seen(item.caption, about.looks.get(item.id)) for item in items if item.kind == "photo"}
+    seen = {
+        item.id: what_was_seen(item.caption, about.looks.get(item.id), about.seen.get(item.id)) for item in items if item.kind == "photo"
+    }
     own, other = "that seem to contradict themselves", "that may say something else than the photo shows"
     fix = "Look at the picture, and keep what is right."
     return [
@@ -51,18 +56,8 @@ def contradictions_in(caption: str, is_clip: bool = False) -> tuple[str, ...]:
     """Sentences about what can't both be so. In a clip somebody may stand first and sit then; a coat keeps its colour."""
     text = plain(caption)
     found = [f'It says "{one}" and "{other}".' for one, other in _two_colours(text)]
-    for side, against in () if is_clip else lexicon.OPPOSITES:
-        one, other = _first_of(text, against), _first_of(text, side, but_not=against)
-        if one and other:
-            found.append(f'It says "{other}" and "{one}".')
+    found += [f'It says "{one.words}" and "{other.words}".' for one, other in opposites_in(caption, is_clip)]
     return tuple(found)
-
-
-def _first_of(text: str, words: Collection[str], but_not: Collection[str] = ()) -> str:
-    """The first of these phrases that stands in a text; where one of the others holds it ("not smiling"), that is not it."""
-    for word in but_not:
-        text = whole_word(word).sub(" ", text)
-    return next((word for word in words if whole_word(word).search(text)), "")
 
 
 def _two_colours(text: str) -> list[tuple[str, str]]:
@@ -109,26 +104,30 @@ def _coloured_unspaced(text: str) -> list[tuple[str, set[str], str]]:
 # -- against what was seen
 
 
-def what_was_seen(caption: str, look: Look | None) -> tuple[str, ...]:
-    """Sentences about what the picture shows otherwise than its caption says; () where nobody looked, or it can't be told."""
+def what_was_seen(caption: str, look: Look | None, seen: Seen | None = None) -> tuple[str, ...]:
+    """Sentences about what the picture shows otherwise than its caption says; () where nobody looked, or it can't be told.
+
+    seen: who is in it, None where nobody compared: it is held against the person's face, or the largest one.
+    """
     if look is None:
         return ()
-    text = plain(caption)
-    return tuple(sentence for check in _CHECKS if (sentence := check(text, look)))
+    text, sight = plain(caption), sight_of(look, seen)
+    return tuple(sentence for check in _CHECKS if (sentence := check(text, sight)))
 
 
-def _framing(text: str, look: Look) -> str:
-    close, full = _first_of(text, lexicon.CLOSE_WORDS), _first_of(text, lexicon.FULL_WORDS)
-    if close and look.framing in (WAIST, FULL):
-        return f'It says "{close}"; the photo shows about {_FRAMINGS[look.framing]}.'
-    if full and look.framing in (CLOSE, UPPER):
-        return f'It says "{full}"; the photo shows about {_FRAMINGS[look.framing]}.'
+def _framing(text: str, sight: Sight) -> str:
+    close, full = first_of(text, CLOSE_WORDS), first_of(text, FULL_WORDS)
+    framing = sight.look.framing_of(sight.face)
+    if close and framing in (WAIST, FULL):
+        return f'It says "{close}"; the photo shows about {_FRAMINGS[framing]}.'
+    if full and framing in (CLOSE, UPPER):
+        return f'It says "{full}"; the photo shows about {_FRAMINGS[framing]}.'
     return ""
 
 
-def _people(text: str, look: Look) -> str:
-    faces = [face for face in look.faces if look.face and face.width >= SECOND_FACE * look.face.width]
-    several, alone = _first_of(text, lexicon.SEVERAL_WORDS), _first_of(text, lexicon.ALONE_WORDS)
+def _people(text: str, sight: Sight) -> str:
+    faces = [face for face in sight.look.faces if sight.face and face.width >= OTHER_LEAST * sight.face.width]
+    several, alone = first_of(text, lexicon.SEVERAL_WORDS), first_of(text, lexicon.ALONE_WORDS)
     if several and len(faces) == 1:
         return f'It says "{several}"; one face was found.'
     if alone and len(faces) > 1:
@@ -136,28 +135,29 @@ def _people(text: str, look: Look) -> str:
     return ""
 
 
-def _angle(text: str, look: Look) -> str:
-    if look.face is None or not look.face.angle:
+def _angle(text: str, sight: Sight) -> str:
+    if sight.face is None or not sight.face.angle:
         return ""
-    profile, frontal = _first_of(text, lexicon.PROFILE_WORDS), _first_of(text, lexicon.FRONTAL_WORDS)
-    behind = _first_of(text, lexicon.BEHIND_WORDS)
-    if profile and look.face.angle == FRONT:
+    angle = sight.face.angle
+    profile, frontal = first_of(text, lexicon.PROFILE_WORDS), first_of(text, FRONTAL_WORDS)
+    behind = first_of(text, BEHIND_WORDS)
+    if profile and angle == FRONT:
         return f'It says "{profile}"; the face is seen about from the front.'
-    if frontal and look.face.angle in (PROFILE_LEFT, PROFILE_RIGHT):
+    if frontal and angle in (PROFILE_LEFT, PROFILE_RIGHT):
         return f'It says "{frontal}"; the face is seen about from the side.'
-    return f'It says "{behind}"; the face is seen.' if behind and look.face.angle == FRONT else ""
+    return f'It says "{behind}"; the face is seen.' if behind and angle == FRONT else ""
 
 
-def _colour(text: str, look: Look) -> str:
-    if look.colour is None:
+def _colour(text: str, sight: Sight) -> str:
+    if sight.look.colour is None:
         return ""
-    grey = _first_of(text, lexicon.GREY_WORDS)
-    if grey and look.colour >= COLOURED_LEAST:
+    grey = first_of(text, GREY_WORDS)
+    if grey and sight.look.colour >= COLOURED_LEAST:
         return f'It says "{grey}"; the photo has colours.'
     named = [found[2] for found in _coloured(_LETTERS.findall(text))]
-    if not grey and named and look.colour <= GREY_MOST:
+    if not grey and named and sight.look.colour <= GREY_MOST:
         return f'It says "{named[0]}"; the photo is about black and white.'
     return ""
 
 
-_CHECKS: tuple[Callable[[str, Look], str], ...] = (_framing, _people, _angle, _colour)
+_CHECKS: tuple[Callable[[str, Sight], str], ...] = (_framing, _people, _angle, _colour)

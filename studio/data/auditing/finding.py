@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from studio.data.captions.edits import CaptionEdit
 from studio.data.item_record import Item
 from studio.data.looking.look import Look
+from studio.data.people.who import Seen
 from studio.data.remarks import Remark
 from studio.facts import Facts
 from studio.models.files.prompt_length import PromptReader
@@ -50,7 +51,7 @@ class Finding(Facts):
 class About:
     """What captions are held against: the project's words, what was seen in the pictures, what counts tokens (None: nothing does).
 
-    looks, places, outfits: by the ids of items; those that nobody looked at are in none. The last two give the number of a group of photos that
+    looks, seen, places, outfits: by the ids of items; those that nobody looked at are in none. The last two give the number of a group of photos that
     look as if taken in about one place, or in about one outfit.
     """
 
@@ -58,6 +59,7 @@ class About:
     class_noun: str
     name: str = ""  # of the person
     looks: Mapping[str, Look] = field(default_factory=dict)
+    seen: Mapping[str, Seen] = field(default_factory=dict)  # who is in the pictures
     places: Mapping[str, int] = field(default_factory=dict)
     outfits: Mapping[str, int] = field(default_factory=dict)
     reader: PromptReader | None = None

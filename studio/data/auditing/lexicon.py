@@ -1,4 +1,4 @@
-"""The words by which captions are judged, as plain lists: what carries no meaning, clothes, places, traits, colours, and what excludes what.
+"""The words by which captions are judged, as plain lists: what carries no meaning, clothes, places, traits, colours; what excludes what is in studio.data.captions.contradictions.
 
 English as captioners and taggers write it, the commonest words of seven more languages, and Japanese and Chinese, which are found without spaces.
 """
@@ -205,42 +205,6 @@ UNSPACED_COLOURS = {
     }.items()
     for letter in letters
 }
-# phrases of which a caption can hold one side only; each side begins with what it is called
-OPPOSITES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
-    (("indoors", "indoor", "inside a room", "室内", "室內", "屋内"), ("outdoors", "outdoor", "户外", "戶外", "室外", "屋外")),
-    (("smiling", "smiles", "grinning", "laughing"), ("not smiling", "unsmiling", "frowning", "without a smile")),
-    (("standing", "stands"), ("sitting", "sits", "seated", "lying down", "lies")),
-    (("eyes closed", "closed eyes"), ("looking at the camera", "looking at viewer", "looks at the camera", "eyes open")),
-    (("without glasses", "no glasses"), ("wearing glasses", "with glasses", "eyeglasses")),
-    (("daylight", "sunny", "midday"), ("at night", "nighttime", "night sky")),
-    (("close-up", "closeup", "close up", "headshot"), ("full body", "full-body", "full length", "full-length", "from head to toe")),
-    (("black and white photo", "monochrome", "greyscale", "grayscale"), ("in colour", "in color", "colourful", "colorful")),
-    (("from behind", "back view", "seen from the back"), ("facing the camera", "frontal view", "facing viewer")),
-)
-CLOSE_WORDS = (
-    "close-up",
-    "closeup",
-    "close up",
-    "headshot",
-    "head shot",
-    "nahaufnahme",
-    "gros plan",
-    "primer plano",
-    "特写",
-    "特寫",
-    "アップ",
-)
-FULL_WORDS = (
-    "full body",
-    "full-body",
-    "full length",
-    "full-length",
-    "from head to toe",
-    "ganzkörper",
-    "cuerpo entero",
-    "corps entier",
-    "全身",
-)
 SEVERAL_WORDS = (
     "two people",
     "two persons",
@@ -258,6 +222,3 @@ SEVERAL_WORDS = (
 )
 ALONE_WORDS = ("alone", "solo", "by herself", "by himself")
 PROFILE_WORDS = ("profile view", "in profile", "side profile", "side view", "from the side", "from side", "profile")
-FRONTAL_WORDS = ("frontal view", "front view", "facing the camera", "facing camera", "facing viewer", "head-on")
-BEHIND_WORDS = ("from behind", "back view", "seen from the back", "back to the camera")
-GREY_WORDS = ("black and white photo", "black-and-white photo", "monochrome", "greyscale", "grayscale", "black and white photograph")

@@ -7,13 +7,12 @@ captions take a moment.
 import functools
 import itertools
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from studio.data.auditing.lexicon import STOPWORDS, UNSPACED_STOPS, WEAK
-from studio.data.captions.whole_words import WORD, is_unspaced
+from studio.data.captions.whole_words import WORD, is_unspaced, plain
 
 LONGEST = 6  # words of a phrase
 LONGEST_RUN = 12  # letters of one in a script without spaces
@@ -61,11 +60,6 @@ def stem(word: str) -> str:
         word = word[: -len(ending)] + {"sses": "ss", "xes": "x", "ches": "ch", "shes": "sh"}.get(ending, "")
         return word[:-1] if ending in ("ings", "ing", "ed") and len(word) > 3 and word[-1] == word[-2] else word.removesuffix("e")
     return word
-
-
-def plain(caption: str) -> str:
-    """A caption as it is searched: lower case, tags with spaces for their underscores."""
-    return unicodedata.normalize("NFC", caption).casefold().replace("_", " ").replace("\\", "")
 
 
 @functools.lru_cache(maxsize=16_384)

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from studio.data import dataset, records
-from studio.data.auditing.alike import group_outfits, group_places
 from studio.data.auditing.audit import audit
 from studio.data.auditing.finding import About, Finding
 from studio.data.auditing.spelling import traces_in
 from studio.data.captions.rules import check_caption, class_prompt
 from studio.data.item_record import Item
-from studio.data.looking.looks import looks_file, looks_of
+from studio.data.looking.look_alikes import group_outfits, group_places
+from studio.data.looking.looks import looks_file, seen_in
+from studio.data.people.who import find_people_in
 from studio.data.remarks import Remark
 from studio.facts import Facts
 from studio.models.files.prompt_length import PromptReader, find_prompt_reader
@@ -57,13 +58,14 @@ def audit_project(project: Project) -> list[Finding]:
 
 def about_project(project: Project) -> About:
     """With what was seen in the pictures, as far as somebody looked."""
-    facts, measured = project.facts(), looks_of(project)
-    looks = {item.id: measured[item.sha256][0] for item in dataset.list_items(project) if measured.get(item.sha256)}
+    facts, items = project.facts(), dataset.list_items(project)
+    looks = seen_in(project, items)
     return About(
         trigger=facts.trigger,
         class_noun=facts.class_noun,
         name=facts.name,
         looks=looks,
+        seen=find_people_in(items, looks).seen,
         places=group_places(looks),
         outfits=group_outfits(looks),
         reader=find_reader(project),

@@ -9,7 +9,7 @@ from studio.data.choosing.variety import Traits
 from studio.data.looking.look import FULL, LEFT, RIGHT
 
 FEWEST = 10  # photos of a good set (10 to 30)
-LEAST_PLACES = LEAST_OUTFITS = 3
+LEAST_PLACES = LEAST_OUTFITS = 3  # wanted of a choice; nearly all kept photos in one is what a Shortfall says
 PHOTOS_FOR_TWO_SIDES = 20  # from so many, each side is wanted twice
 # how much a value counts that is not there yet, against a quality of 0 to 1; the second photo with it counts half, the third a third
 WEIGHTS = {"cell": 0.6, "angle": 0.5, "framing": 0.4, "light": 0.3, "place": 0.5, "outfit": 0.5}
@@ -119,9 +119,9 @@ def find_lacks(chosen: Sequence[Candidate], keep: int) -> list[Lack]:
         lacks.insert(0, Lack(code=FEW, words="too few good photos of the person", have=len(chosen), wanted=min(FEWEST, keep)))
     outfits, places = ({getattr(c.traits, name) for c in chosen} - {None} for name in ("outfit", "place"))
     if len(chosen) >= LEAST_OUTFITS and 0 < len(outfits) < LEAST_OUTFITS:
-        lacks.append(Lack(code=OUTFITS, words="about the same clothes in all photos", have=len(outfits), wanted=LEAST_OUTFITS))
+        lacks.append(Lack(code=OUTFITS, words="too few outfits, about", have=len(outfits), wanted=LEAST_OUTFITS))
     if len(chosen) >= LEAST_PLACES and 0 < len(places) < LEAST_PLACES:
-        lacks.append(Lack(code=PLACES, words="about the same place in all photos", have=len(places), wanted=LEAST_PLACES))
+        lacks.append(Lack(code=PLACES, words="too few places, about", have=len(places), wanted=LEAST_PLACES))
     return lacks
 
 

@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 
-from studio.facts import Facts
+from studio.data.remarks import Remark
 
 SIDE, PROFILE, FULL_BODY, FEW, OUTFITS, PLACES = "side", "profile", "full-body", "few", "outfits", "places"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lack(Facts):
-    """What the set should have and the photos can't give."""
+class Lack(Remark):
+    """What the choice should hold and the good photos can't give; what the kept ones lack is a Shortfall (studio.data.coverage)."""
 
-    ALWAYS_WRITTEN = ("code", "words", "have", "wanted")
-    code: str
-    words: str
+    ALWAYS_WRITTEN = (*Remark.ALWAYS_WRITTEN, "have", "wanted")
     have: int
     wanted: int
     angle: str = ""  # of ANGLES, where the lack is one

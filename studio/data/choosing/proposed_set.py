@@ -14,7 +14,7 @@ from studio.data.judging.judge import Judgement, judge_look, judge_size, judge_w
 from studio.data.judging.thresholds import BY_NAME
 from studio.data.looking.look import Look
 from studio.data.people.groups import SAME_LEAST
-from studio.data.people.who import CANT_TELL, GUARD_LEAST, LOOK, LOOK_LEAST, NOBODY, PERSON, People, Seen, find_people
+from studio.data.people.who import CANT_TELL, GUARD_LEAST, LOOK, LOOK_LEAST, NOBODY, PERSON, People, Seen, find_people_in, person_face
 from studio.data.remarks import Remark
 
 SHARP_ENOUGH_PX = 300  # width of a face that shows all that training takes
@@ -57,7 +57,7 @@ class Choice:
 def propose(items: Sequence[Item], looks: Mapping[str, Look], wishes: Wishes) -> Choice:
     """A proposal for each item; those without a look were not measured, and are kept if they can be read."""
     seen = {item.id: looks[item.id] for item in items if item.id in looks}
-    people = find_people(seen, {item.id: item.said for item in items if item.said})
+    people = find_people_in(items, seen)
     traits = find_traits(seen, people.seen)
     judged = {item.id: _judge(item, seen.get(item.id), people, wishes) for item in items}
     lost = _lose_twins([item for item in items if item.id in seen and _may_stand(item, judged[item.id])], seen, people)
@@ -119,7 +119,7 @@ def _judge_without_face(people: People) -> list[Judgement]:
 
 def _may_stand(item: Item, judged: Judgement) -> bool:
     """Whether a photo may be chosen by its quality, or was by hand."""
-    if item.decided_by == "hand":
+    if item.is_by_hand:
         return item.keep
     return not judged.reasons
 
@@ -127,7 +127,7 @@ def _may_stand(item: Item, judged: Judgement) -> bool:
 def _may_win(item: Item, people: People) -> bool:
     """Whether a photo may be chosen without a look at it: a guard against what wins by being different, also where nobody is called a stranger."""
     seen = people.seen.get(item.id)
-    if item.decided_by == "hand" or seen is None:
+    if item.is_by_hand or seen is None:
         return True
     if people.person is not None:
         return seen.who == PERSON or (seen.who == CANT_TELL and (seen.likeness or 0) >= GUARD_LEAST)
@@ -136,13 +136,13 @@ def _may_win(item: Item, people: People) -> bool:
 
 
 def _candidate(item: Item, look: Look, seen: Seen | None, traits: Traits, judged: Judgement, rank: int) -> Candidate:
-    is_pinned = item.decided_by == "hand" and item.keep
+    is_pinned = item.is_by_hand and item.keep
     return Candidate(id=item.id, traits=traits, quality=_quality(look, seen, judged), rank=rank, is_pinned=is_pinned)
 
 
 def _quality(look: Look, seen: Seen | None, judged: Judgement) -> float:
     """About 0 to 1: sharp, large in the face, surely the person; each doubt costs, a note does not. What was not measured counts half."""
-    face = look.face if seen is None or seen.face is None else look.faces[seen.face]
+    face = person_face(look, seen)
     sharp, large, sure = 0.5, 0.5, 0.5
     if face is not None:
         sharp = 1 - face.blur / BY_NAME["blur"].limit if face.blur is not None else sharp
@@ -165,7 +165,7 @@ def _lose_twins(items: Sequence[Item], looks: Mapping[str, Look], people: People
     for names in gather(list(thumbnails), twins):
         best = min(names, key=lambda name: _worth(by_id[name], looks[name], people.seen.get(name), names, looks))
         for name in names:
-            if name != best and by_id[name].decided_by != "hand":
+            if name != best and not by_id[name].is_by_hand:
                 lost[name] = _say_twin(name, best, twins)
     return lost
 
@@ -182,7 +182,7 @@ def _may_be_one(item: Item, other_item: Item, looks: Mapping[str, Look]) -> bool
 
 
 def _is_of_small_world(look: Look) -> bool:
-    return look.face is not None and not look.face.landmarks
+    return look.face is not None and not look.face.has_points
 
 
 def _worth(item: Item, look: Look, seen: Seen | None, names: Sequence[str], looks: Mapping[str, Look]) -> tuple[object, ...]:
@@ -191,7 +191,7 @@ def _worth(item: Item, look: Look, seen: Seen | None, names: Sequence[str], look
     blurs = [blur for name in names if (face := looks[name].face) and (blur := face.blur) is not None]
     own = look.face.blur if look.face and look.face.blur is not None else None
     is_softer = own is not None and own > min(blurs) + SOFTER
-    return item.decided_by != "hand", is_grey, is_softer, -look.width * look.height, names.index(item.id)
+    return not item.is_by_hand, is_grey, is_softer, -look.width * look.height, names.index(item.id)
 
 
 def _say_twin(name: str, best: str, twins: Sequence[Twin]) -> Remark:
@@ -216,7 +216,7 @@ class _Outcome:
     def word(self, item: Item, is_measured: bool, wishes: Wishes) -> Proposal:
         """The proposal for one item, in words."""
         judged = self.judged[item.id]
-        plain = Proposal(decided_by="curate", warnings=judged.warnings)
+        plain = Proposal(decided_by=said.CURATE, warnings=judged.warnings)
         if judged.reasons:
             return replace(plain, keep=False, reasons=judged.reasons)
         if item.id in self.lost:

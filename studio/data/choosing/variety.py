@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from studio.data.looking.look import FRAMING_LEAST, FRAMINGS, LEFT, PROFILE_LEFT, PROFILE_RIGHT, RIGHT, Look
-from studio.data.people.who import Seen
+from studio.data.looking.look import LEFT, PROFILE_LEFT, PROFILE_RIGHT, RIGHT, Look
+from studio.data.looking.look_alikes import group_outfits, group_places
+from studio.data.people.who import Seen, person_face
 from studio.facts import Facts
 
-SAME_PLACE, SAME_OUTFIT = 0.41, 0.40  # Hellinger distance of soft Lab histograms (FACTS.md: wrong for 9.5 and 7.1 % of pairs, so "about")
 DIM, WARM, COOL, NEUTRAL = "dim", "warm", "cool", "neutral"
 DIM_MOST = 70.0  # mean of the picture, 0 to 255
 NEUTRAL_WARMTH, WARMTH_REACH = 4.0, 8.0  # CIELAB's b of the place; ours, as marks on a scale and no faults: said "about"
@@ -41,19 +39,14 @@ class Traits(Facts):
 
 def find_traits(looks: Mapping[str, Look], seen: Mapping[str, Seen]) -> dict[str, Traits]:
     """{id: traits} of the person's face in each photo, or of the largest where the person is not known."""
-    places = group_alike({item: look.background_roots() for item, look in looks.items()}, SAME_PLACE)
-    outfits = group_alike({item: look.outfit_roots() for item, look in looks.items()}, SAME_OUTFIT)
+    places, outfits = group_places(looks), group_outfits(looks)
     return {item: _traits(look, seen.get(item), places.get(item), outfits.get(item)) for item, look in looks.items()}
 
 
 def _traits(look: Look, seen: Seen | None, place: int | None, outfit: int | None) -> Traits:
-    face = look.face if seen is None or seen.face is None else look.faces[seen.face]
-    light = light_of(look)
-    if face is None or not face.landmarks:  # nobody, or a drawn person
-        return Traits(light=light, place=place, outfit=outfit)
-    share = face.height / look.height
-    framing = next(name for name in FRAMINGS if share >= FRAMING_LEAST[name])
-    return Traits(angle=face.angle, framing=framing, light=light, place=place, outfit=outfit)
+    face = person_face(look, seen)
+    angle = face.angle if face else ""
+    return Traits(angle=angle, framing=look.framing_of(face), light=light_of(look), place=place, outfit=outfit)
 
 
 def light_of(look: Look) -> str:
@@ -65,26 +58,3 @@ def light_of(look: Look) -> str:
     if abs(look.warmth - NEUTRAL_WARMTH) <= WARMTH_REACH:
         return NEUTRAL
     return WARM if look.warmth > NEUTRAL_WARMTH else COOL
-
-
-def group_alike(roots: Mapping[str, np.ndarray], limit: float) -> dict[str, int]:
-    """{id: number of its group} by roots of soft histograms: each joins the nearest group whose mean is about the same, or begins one; what
-    has too few px is in none."""
-    leaders: list[np.ndarray] = []  # sums of the roots in each group
-    found: dict[str, int] = {}
-    for item, root in roots.items():
-        if not len(root):
-            continue
-        distances = [hellinger(leader / np.linalg.norm(leader), root) for leader in leaders]
-        nearest = int(np.argmin(distances)) if distances else -1
-        if nearest < 0 or distances[nearest] >= limit:
-            nearest = len(leaders)
-            leaders.append(np.zeros_like(root))
-        leaders[nearest] = leaders[nearest] + root
-        found[item] = nearest
-    return found
-
-
-def hellinger(one: np.ndarray, other: np.ndarray) -> float:
-    """Distance of two histograms, given as roots of length 1: 0 the same, 1 nothing in common."""
-    return float(np.sqrt(max(0.0, 1.0 - float(one @ other))))

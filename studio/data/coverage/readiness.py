@@ -1,4 +1,4 @@
-"""How ready the kept photos are: one share, one word, and every finding with what it will probably cause. Nothing but an empty set stops training."""
+"""How ready the kept photos are: one share, one grade, and every finding with what it will probably cause. Nothing but an empty set stops training."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from studio.words import count
 EMPTY, FEW, NOT_MEASURED = "empty", "few", "not-measured"
 STRANGERS, UNSURE, NO_CAPTIONS, FAULTS, SMALL, ASKED = "strangers", "unsure", "no-captions", "faults", "small-photos", "asked"
 ENOUGH_PHOTOS, ENOUGH_CLIPS = 10, 12  # a good dataset has 10 to 30 photos, or 12 to 20 clips (DESIGN.md)
-READY, GOOD, FAIR, WEAK = "Ready", "Good", "Usable", "Weak"
-_WORDS = ((0.93, READY), (0.75, GOOD), (0.5, FAIR), (0.0, WEAK))  # least share -> word
+READY, GOOD, FAIR, WEAK = "ready", "good", "fair", "weak"
+_GRADES = ((0.93, READY), (0.75, GOOD), (0.5, FAIR), (0.0, WEAK))  # least share -> grade
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +38,11 @@ class KeptSet:
 
 @dataclass(frozen=True)
 class Readiness:
-    """share: 0 to 1; findings: what costs most first."""
+    """share: 0 to 1; grade: READY, GOOD, FAIR or WEAK; findings: what costs most first."""
 
     share: float
-    word: str
+    grade: str
     findings: tuple[Shortfall, ...]
-
-    @property
-    def is_blocking(self) -> bool:
-        return any(finding.code == EMPTY for finding in self.findings)
 
 
 def judge(kept: KeptSet, board: Board) -> Readiness:
@@ -56,8 +52,8 @@ def judge(kept: KeptSet, board: Board) -> Readiness:
         return Readiness(0.0, WEAK, (Shortfall(code=EMPTY, words="nothing is kept", cause=cause, weight=1.0, action=ADD_PHOTOS),))
     findings = [*_of_number(kept), *_of_person(kept), *_of_quality(kept), *lacking(board)]
     share = max(0.0, 1 - sum(finding.weight for finding in findings))
-    word = next(word for least, word in _WORDS if share >= least)
-    return Readiness(round(share, 2), word, tuple(sorted(findings, key=lambda finding: -finding.weight)))
+    grade = next(grade for least, grade in _GRADES if share >= least)
+    return Readiness(round(share, 2), grade, tuple(sorted(findings, key=lambda finding: -finding.weight)))
 
 
 def _of_number(kept: KeptSet) -> list[Shortfall]:

@@ -7,7 +7,6 @@ from studio.data.choosing.variety import light_of
 from studio.data.looking.look import (
     ANGLES,
     CLOSE,
-    FRAMING_LEAST,
     FRAMINGS,
     FRONT,
     LEFT,
@@ -16,6 +15,7 @@ from studio.data.looking.look import (
     RIGHT,
     UPPER,
     WAIST,
+    FaceLook,
     Look,
 )
 
@@ -50,19 +50,13 @@ class Shown:
         return any((self.angle, self.framing, self.light, self.place, self.outfit))
 
 
-def shown_in(item_id: str, look: Look, face: int | None = None, place: str = UNTOLD, outfit: str = UNTOLD) -> Shown:
-    """What a Look says; face: the person's place in its faces, None for the largest one. Of drawn people it is told by names."""
+def shown_in(item_id: str, look: Look, face: FaceLook | None, place: int | None = None, outfit: int | None = None) -> Shown:
+    """What a Look says; face: the person's, of its faces; place, outfit: numbers of what looks alike. Of drawn people it is told by names."""
     if look.names:
         return shown_by_names(item_id, dict(look.names))
-    person = look.face if face is None else look.faces[face]
-    has_face = person is not None and bool(person.landmarks) and look.height > 0  # else it is where a person was looked for
-    framing = framing_of(person.height / look.height) if person and has_face else UNTOLD
-    return Shown(id=item_id, angle=person.angle if person else UNTOLD, framing=framing, light=light_of(look), place=place, outfit=outfit)
-
-
-def framing_of(share: float) -> str:
-    """Of FRAMINGS, by the height of the face as a share of the picture's."""
-    return next(name for name in FRAMINGS if share >= FRAMING_LEAST[name])
+    where, worn = (UNTOLD if number is None else str(number) for number in (place, outfit))
+    angle = face.angle if face else UNTOLD
+    return Shown(id=item_id, angle=angle, framing=look.framing_of(face), light=light_of(look), place=where, outfit=worn)
 
 
 def shown_by_names(item_id: str, names: Mapping[str, str]) -> Shown:

@@ -1,28 +1,21 @@
 """All that is known of a project's photos together: who is in them, what each shows, what the kept ones cover and lack. Cheap to ask again."""
 
-import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from studio.data.coverage.board import Board, make_board
-from studio.data.coverage.look_alikes import OUTFIT_MOST, PLACE_MOST, groups_of
 from studio.data.coverage.readiness import KeptSet, Readiness, judge
 from studio.data.coverage.shown import Shown, shown_in
 from studio.data.cropping.trained_photo import is_small
-from studio.data.item_record import Item, Said
+from studio.data.item_record import Item
 from studio.data.looking.look import Look
-from studio.data.looking.packing import unpack_roots
-from studio.data.people.who import LOOK, STRANGER, People, find_people
-from studio.data.remarks import SEVERAL_PEOPLE
-
-MOST_COMPARED = 400  # kept photos whose places and outfits are compared; of more it is said that they are not
+from studio.data.looking.look_alikes import group_outfits, group_places
+from studio.data.people.who import LOOK, STRANGER, People, find_people_in, person_face
 
 
 @dataclass(frozen=True)
 class Study:
-    """looks: of every item that was looked at. shown: what those show; places and outfits of kept ones alone."""
+    """looks: of every item that was looked at. shown: what those show."""
 
     looks: Mapping[str, Look]
     people: People
@@ -35,12 +28,13 @@ class Study:
 
 def study_items(items: Sequence[Item], looks: Mapping[str, Look], photo_size: int) -> Study:
     """looks: of the items that were looked at, by id. photo_size: the side of a square with as many px as photos are trained at."""
-    said = {item.id: item.said for item in items if item.said}
-    people = find_people_again(tuple((item_id, look, said.get(item_id)) for item_id, look in looks.items()))
-    faces = {item_id: people.seen[item_id].face if item_id in people.seen else None for item_id in looks}
-    shown = {item_id: shown_in(item_id, look, faces[item_id]) for item_id, look in looks.items()}
+    people = find_people_in(items, looks)
+    places, outfits = group_places(looks), group_outfits(looks)
+    shown = {
+        item_id: shown_in(item_id, look, person_face(look, people.seen.get(item_id)), places.get(item_id), outfits.get(item_id))
+        for item_id, look in looks.items()
+    }
     kept = [item for item in items if item.keep]
-    shown |= _with_places({item.id: shown[item.id] for item in kept if item.id in shown}, looks)
     board = make_board([shown[item.id] for item in kept if item.id in shown])
     left_out = tuple(shown[item.id] for item in items if not item.keep and item.id in shown)
     small = frozenset(
@@ -49,41 +43,7 @@ def study_items(items: Sequence[Item], looks: Mapping[str, Look], photo_size: in
     return Study(looks, people, shown, board, left_out, small, judge(_count(kept, looks, people, small), board))
 
 
-@functools.lru_cache(maxsize=2)
-def find_people_again(looked: tuple[tuple[str, Look, Said | None], ...]) -> People:
-    """`find_people`, found once for the same looks and answers, whatever is kept."""
-    return find_people({item_id: look for item_id, look, _ in looked}, {item_id: said for item_id, _, said in looked if said})
-
-
-def _with_places(shown: Mapping[str, Shown], looks: Mapping[str, Look]) -> dict[str, Shown]:
-    """The same with place and outfit, where they were measured and are not too many to compare."""
-    places = _groups({item_id: looks[item_id].background for item_id in shown}, PLACE_MOST)
-    outfits = _groups({item_id: looks[item_id].outfit for item_id in shown}, OUTFIT_MOST)
-    return {
-        item_id: replace(one, place=places.get(item_id, one.place), outfit=outfits.get(item_id, one.outfit))
-        for item_id, one in shown.items()
-    }
-
-
-def _groups(packed: Mapping[str, str], most: float) -> dict[str, str]:
-    known = [item_id for item_id, text in packed.items() if text]
-    if len(known) > MOST_COMPARED:
-        return {}
-    numbers = _groups_again(tuple(packed[item_id] for item_id in known), most)
-    return {item_id: str(number) for item_id, number in zip(known, numbers, strict=True)}
-
-
-@functools.lru_cache(maxsize=8)
-def _groups_again(packed: tuple[str, ...], most: float) -> list[int]:
-    return groups_of(np.stack([unpack_roots(text) for text in packed]), most) if packed else []
-
-
 # -- how many
-
-
-def has_doubt(item: Item) -> bool:
-    """Whether the check saw something in a picture that is no reason to leave it out; what it says of all of them does not count."""
-    return any(warning.code != SEVERAL_PEOPLE for warning in item.measurements.warnings)
 
 
 def _count(kept: Sequence[Item], looks: Mapping[str, Look], people: People, small: frozenset[str]) -> KeptSet:
@@ -94,7 +54,7 @@ def _count(kept: Sequence[Item], looks: Mapping[str, Look], people: People, smal
         unmeasured=sum(item.id not in looks for item in kept),
         strangers=who.count(STRANGER),
         unsure=who.count(LOOK),
-        faulty=sum(map(has_doubt, kept)),
+        faulty=sum(bool(item.doubts) for item in kept),
         small=sum(item.id in small for item in kept),
         bare=sum(not item.caption for item in kept),
         question=people.question.words if people.question else "",

@@ -1,10 +1,9 @@
 """A part of a photo that shows the person larger: the head whole, in the upper third, in the shape of a portrait."""
 
 from studio.data import dataset
+from studio.data.cropping.adding_parts import add_part
 from studio.data.cropping.head import Part, head_of
-from studio.data.looking.look import CLOSE, UPPER, Look
-from studio.data.media.photos import load_photo, write_photo
-from studio.data.media.probing import probe
+from studio.data.looking.look import CLOSE, UPPER, FaceLook, Look
 from studio.workspace import Project
 
 SHARES = {CLOSE: 0.45, UPPER: 0.28}  # height of the face in the part: the middle of what is called so
@@ -14,29 +13,25 @@ LEAST_SIDE = 384  # px of what is left: below half of the usual training size li
 WORTH_IT = 0.7  # most of the photo's height that the part has: else it is the same photo again
 
 
-def part_closer(look: Look, face: int, framing: str) -> Part | None:
-    """The part for that framing; None where the photo is as near already, or too little would be left."""
-    head, found = head_of(look, face), look.faces[face]
-    assert head is not None, "there is such a face"
-    height = min(float(look.height), found.height / SHARES[framing])
+def part_closer(look: Look, face: FaceLook, framing: str) -> Part | None:
+    """The part for that framing; None where the photo is as near already, too little would be left, or the person is drawn."""
+    head = head_of(look, face)
+    if head is None:
+        return None
+    height = min(float(look.height), face.height / SHARES[framing])
     width = min(float(look.width), max(height * SHAPE, head.width * look.width))
     if height > WORTH_IT * look.height or min(width, height) < LEAST_SIDE:
         return None
-    left = found.left + found.width / 2 - width / 2
+    left = face.left + face.width / 2 - width / 2
     top = head.top * look.height - ABOVE_HEAD * height
     left, top = min(max(left, 0.0), look.width - width), min(max(top, 0.0), look.height - height)
     return Part(left / look.width, top / look.height, (left + width) / look.width, (top + height) / look.height)
 
 
-def crop_closer(project: Project, item_id: str, look: Look, face: int, framing: str) -> str:
+def crop_closer(project: Project, item_id: str, look: Look, face: FaceLook, framing: str) -> str:
     """Add that part of a photo as a new item; its id. One step of undo; the photo itself stays as it is. ValueError where there is none."""
     item = dataset.get_item(project, item_id)
     part = part_closer(look, face, framing) if item.kind == "photo" and not item.problem else None
     if part is None:
         raise ValueError(f"{item_id} has no part that shows the person larger and is large enough to learn from")
-    image = load_photo(item.path)
-    left, top, right, bottom = map(round, part.in_px(*image.size))
-    with dataset.incoming(project) as folder:
-        written = folder / "closer.jpg"
-        write_photo(image.crop((left, top, right, bottom)), written)
-        return dataset.replace_media(project, item, written, probe(written), True, f"Closer part of {item_id}")
+    return add_part(project, item, part, f"Closer part of {item_id}")

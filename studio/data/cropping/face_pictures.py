@@ -18,13 +18,14 @@ SIDE = 112  # px; shown at half of it
 
 
 def face_picture(project: Project, item: Item, face: int) -> Path:
-    """Path of a square JPEG of one head, by the face's place in what was seen of the item. ValueError if there is no such face."""
+    """Path of a square JPEG of one head, by the face's place in what was seen of the item. ValueError if there is no such face, or a drawn one."""
     seen = looks.seen(project, item)
     look = typical(seen) if seen else None
     if look is None or not 0 <= face < len(look.faces):
         raise ValueError(f"no face {face + 1} was seen in {item.id}")
-    head = head_of(look, face)
-    assert head is not None, "there is such a face"
+    head = head_of(look, look.faces[face])
+    if head is None:
+        raise ValueError(f"{item.id} is drawn: where its head is was not looked for")
     corner = "-".join(str(round(1000 * place)) for place in (head.left, head.top))  # another eye may see another face in that place
     path = project.cache_dir / "thumbnails" / f"{version_of(item)}-face-{face}-{corner}.jpg"
     if not path.is_file():

@@ -19,6 +19,12 @@ class Part:
     def in_px(self, width: int, height: int) -> tuple[float, float, float, float]:
         return self.left * width, self.top * height, self.right * width, self.bottom * height
 
+    def holds(self, other: "Part") -> bool:
+        return self.left <= other.left and self.top <= other.top and self.right >= other.right and self.bottom >= other.bottom
+
+    def meets(self, other: "Part") -> bool:
+        return self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+
     @property
     def width(self) -> float:
         return self.right - self.left
@@ -28,17 +34,18 @@ class Part:
         return self.bottom - self.top
 
 
-def head_of(look: Look | None, face: int | None = None) -> Part | None:
-    """The head of the largest face, or of that one; None where no face was seen, or nobody looked. Of drawn people the head is not known."""
-    if look is None or not look.faces or not look.faces[face or 0].landmarks:
+def head_of(look: Look, face: FaceLook | None) -> Part | None:
+    """The head around one of a picture's faces; None without one. Of drawn people the head is not known."""
+    if face is None or not face.has_points:
         return None
-    return _around(look.faces[face or 0], look.width, look.height)
+    return part_around(look, face, SIDES, ABOVE, BELOW)
 
 
-def _around(face: FaceLook, width: int, height: int) -> Part:
+def part_around(look: Look, face: FaceLook, sides: float, above: float, below: float) -> Part:
+    """The part of a picture with a face and so much around it, as shares of the face's width and height."""
     return Part(
-        max(0.0, (face.left - SIDES * face.width) / width),
-        max(0.0, (face.top - ABOVE * face.height) / height),
-        min(1.0, (face.left + (1 + SIDES) * face.width) / width),
-        min(1.0, (face.top + (1 + BELOW) * face.height) / height),
+        max(0.0, (face.left - sides * face.width) / look.width),
+        max(0.0, (face.top - above * face.height) / look.height),
+        min(1.0, (face.left + (1 + sides) * face.width) / look.width),
+        min(1.0, (face.top + (1 + below) * face.height) / look.height),
     )

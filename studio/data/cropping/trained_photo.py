@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 from studio.data.buckets import choose_bucket, choose_corner, cover_size
-from studio.data.cropping.head import Part, head_of
+from studio.data.cropping.head import Part
 from studio.data.looking.look import FaceLook, Look
 
 SMALL_SHARE = 0.8  # of the px that training takes: below it the loss is worth a word
-LEAST_FACE = 64  # px of width of a face that much can be learned from (FACTS.md, "Faces and curation")
 
 
 @dataclass(frozen=True)
@@ -37,18 +36,17 @@ def is_small(width: int, height: int, wanted: int) -> bool:
     return width * height < SMALL_SHARE * wanted * wanted
 
 
-def choose_photo(width: int, height: int, wanted: int, multiple: int, look: Look | None = None) -> TrainedPhoto:
-    """A photo of that size, trained at about wanted x wanted px in steps of `multiple`. ValueError if it is too small."""
+def choose_photo(width: int, height: int, wanted: int, multiple: int, head: Part | None = None) -> TrainedPhoto:
+    """A photo of that size, trained at about wanted x wanted px in steps of `multiple`; head: what stays whole. ValueError if it is too small."""
     size = choose_bucket(width, height, wanted, multiple)
-    scaled, corner = cover_size(width, height, size), find_corner(width, height, size, look)
+    scaled, corner = cover_size(width, height, size), find_corner(width, height, size, head)
     left, top = corner or choose_corner(width, height, size)
     part = Part(left / scaled[0], top / scaled[1], (left + size[0]) / scaled[0], (top + size[1]) / scaled[1])
     return TrainedPhoto(size, corner, part, min(1.0, max(size[0] / width, size[1] / height)))
 
 
-def find_corner(width: int, height: int, size: tuple[int, int], look: Look | None) -> tuple[int, int] | None:
+def find_corner(width: int, height: int, size: tuple[int, int], head: Part | None) -> tuple[int, int] | None:
     """Where a part of that size lies in a photo that is scaled to just cover it, so that the head stays whole; None: in the middle."""
-    head = head_of(look)
     middle = choose_corner(width, height, size)
     corner = choose_corner(width, height, size, head.in_px(width, height)) if head else middle
     return None if corner == middle else corner

@@ -19,14 +19,20 @@ class FileNote(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeftOut(Facts):
-    """Files that are no photos of the person. can_come: they are pictures, and come in when the person says so."""
+class FileGroup(Facts):
+    """Files of which one thing is said."""
 
     ALWAYS_WRITTEN = ("name", "words", "code", "files")
     name: str  # of the folder or file, as it is shown: what an answer names
-    words: str  # what it holds, or why it is left out
+    words: str  # what it holds, why it is left out, or what is asked
     code: str
     files: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut(FileGroup):
+    """Files that are no photos of the person. can_come: they are pictures, and come in when the person says so."""
+
     can_come: bool = False
 
 
@@ -39,14 +45,9 @@ class ReadAs(Facts):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question(Facts):
+class Question(FileGroup):
     """Files of which only the person knows what they are. readings: where the question is how they are to be read."""
 
-    ALWAYS_WRITTEN = ("name", "words", "code", "files")
-    name: str
-    words: str
-    code: str
-    files: tuple[str, ...]
     readings: tuple[ReadAs, ...] = ()
 
 
@@ -76,10 +77,7 @@ class ImportReport(Facts):
         """Whether there are files that come in when the person says so."""
         return bool(self.asked) or any(group.can_come for group in self.left_out)
 
-    def num_accounted(self) -> int:
-        return self.num_files() + len(self.texts) + sum(len(group.files) for group in (*self.left_out, *self.asked))
 
-
-def describe_group(group: LeftOut | Question) -> str:
+def describe_group(group: FileGroup) -> str:
     """A folder with the number of its files; a file by its name alone."""
     return group.name if group.files == (group.name,) else f"{group.name} ({count(len(group.files), 'file')})"

@@ -10,7 +10,7 @@ from studio.data.item_record import Item
 from studio.data.judging.thresholds import BY_NAME, LEAVE_OUT, THRESHOLDS, WARN, Sight, Threshold
 from studio.data.looking.look import Look
 from studio.data.people.groups import SAME_LEAST
-from studio.data.people.who import CANT_TELL, GUARD_LEAST, LOOK, LOOK_LEAST, STRANGER, Seen
+from studio.data.people.who import CANT_TELL, GUARD_LEAST, LOOK, LOOK_LEAST, STRANGER, Seen, person_face
 from studio.data.remarks import Remark
 
 UNCLEAR_WORDS = "please look: who this is can't be told from this face, and it is little like the person's"
@@ -44,9 +44,7 @@ class Judgement:
 
 def sight_of(look: Look, seen: Seen | None) -> Sight:
     """What the limits are held against: the person's face where it is known, else the largest."""
-    if seen is None or seen.face is None:
-        return Sight(look, look.face, 0.0)
-    return Sight(look, look.faces[seen.face], seen.share_of_others)
+    return Sight(look, person_face(look, seen), seen.share_of_others if seen else 0.0)
 
 
 def find_faults(look: Look, seen: Seen | None, limits: Mapping[str, float]) -> list[Finding]:

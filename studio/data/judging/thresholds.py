@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from studio.data import remarks as said
-from studio.data.looking.look import LARGE_FACE, FaceLook, Look
-from studio.data.people.sightings import LEAST_WIDTH
+from studio.data.looking.look import LARGE_FACE, OTHER_LEAST, FaceLook, Look
+from studio.data.people.sightings import LEAST_LUMA, LEAST_WIDTH, MOST_BLOWN, MOST_BLUR
 
 LEAVE_OUT, WARN = "leave-out", "warn"  # what a limit does: a fault, or a doubt
 FACTS = "FACTS.md, Faces and curation"
@@ -33,7 +33,7 @@ class Sight:
 
     @property
     def has_face(self) -> bool:
-        return self.face is not None and bool(self.face.landmarks)
+        return self.face is not None and self.face.has_points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ THRESHOLDS: tuple[Threshold, ...] = (
     ),
     Threshold(
         name="blur", title="Blur of the face", code=said.BLUR, words="the face is blurred",
-        figure="blur {value:.2f} of 1; up to {limit:.2f} is sharp enough", limit=0.66, grade=LEAVE_OUT, measure=_blur,
+        figure="blur {value:.2f} of 1; up to {limit:.2f} is sharp enough", limit=MOST_BLUR, grade=LEAVE_OUT, measure=_blur,
         lowest=0.3, highest=1, source=FACTS, error=TOGETHER,
     ),
     Threshold(
@@ -134,12 +134,12 @@ THRESHOLDS: tuple[Threshold, ...] = (
     ),
     Threshold(
         name="blown", title="Share of the face that is blown out", code=said.BLOWN, words="the face is blown out to white",
-        figure="{value:.0%} of the face is blown out; up to {limit:.0%} is fine", limit=0.26, grade=LEAVE_OUT, measure=_of_face("blown"),
+        figure="{value:.0%} of the face is blown out; up to {limit:.0%} is fine", limit=MOST_BLOWN, grade=LEAVE_OUT, measure=_of_face("blown"),
         lowest=0.05, highest=1, source=FACTS, error=TOGETHER,
     ),
     Threshold(
         name="dark", title="Brightness of the face", code=said.DARK, words="the face is too dark",
-        figure="brightness {value:.0f} of 255; at least {limit:.0f} is needed", limit=42, grade=LEAVE_OUT, measure=_of_face("luma"),
+        figure="brightness {value:.0f} of 255; at least {limit:.0f} is needed", limit=LEAST_LUMA, grade=LEAVE_OUT, measure=_of_face("luma"),
         is_least=True, lowest=0, highest=120, source=FACTS, error=TOGETHER,
     ),
     Threshold(
@@ -154,7 +154,7 @@ THRESHOLDS: tuple[Threshold, ...] = (
     ),
     Threshold(
         name="other-people", title="Size of other people's faces", code=said.OTHER_PEOPLE, words="other people are in the picture",
-        figure="another face is {value:.0%} as wide; up to {limit:.0%} is background", limit=0.4, grade=LEAVE_OUT, measure=_others,
+        figure="another face is {value:.0%} as wide; up to {limit:.0%} is background", limit=OTHER_LEAST, grade=LEAVE_OUT, measure=_others,
         lowest=0.1, highest=1, source=FACTS, error="given there as a rule, without an error of its own; detector: all faces of 48 px or more",
     ),
     Threshold(

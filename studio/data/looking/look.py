@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from studio.data.looking.packing import unpack_picture, unpack_roots
+from studio.data.looking.packing import unpack_picture
 from studio.facts import Facts
 
 LOOK_SIDE = 1024  # px of the small copy of a photo that is looked at: faces from 48 px up are found in it (FACTS.md, "Faces and curation")
@@ -20,6 +20,9 @@ PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT = (
 ANGLES = (PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT)
 TURNED_LEAST, PROFILE_LEAST = 26.0, 44.0  # degrees by the mesh: 87 % agree with the eye, the side always (FACTS.md, "Faces and curation")
 LARGE_FACE = 900  # px of width; finer detail than a lens gives is missing in larger faces of true photos (FACTS.md)
+OTHER_LEAST = (
+    0.4  # of the person's face in width: a face that wide is another person in the picture, a narrower one is background (the same)
+)
 MOUTH_OPEN = 0.06  # least share of the face's height (the same)
 CLOSE, UPPER, WAIST, FULL = "close", "upper", "waist", "full"
 FRAMINGS = (CLOSE, UPPER, WAIST, FULL)
@@ -67,6 +70,11 @@ class FaceLook(Area):
         return ANGLES[sum(self.turn > least for least in (-PROFILE_LEAST, -TURNED_LEAST, TURNED_LEAST, PROFILE_LEAST))]
 
     @property
+    def has_points(self) -> bool:
+        """Whether it is a face that was found, and not the place where a drawn person was looked for."""
+        return bool(self.landmarks)
+
+    @property
     def mouth_open(self) -> bool | None:
         return None if self.mouth is None else self.mouth > MOUTH_OPEN
 
@@ -101,31 +109,16 @@ class Look(Facts):
         """(H, W) uint8, 64 px on the long side; empty where there is none."""
         return unpack_picture(self.thumbnail) if self.thumbnail else np.zeros((0, 0), np.uint8)
 
-    def background_roots(self) -> np.ndarray:
-        """A row of length 1 for the colours of the place: the Hellinger distance of two is sqrt(1 - a @ b). Empty where there are too few px."""
-        return unpack_roots(self.background) if self.background else np.zeros(0, np.float32)
-
-    def outfit_roots(self) -> np.ndarray:
-        """The same for the clothes."""
-        return unpack_roots(self.outfit) if self.outfit else np.zeros(0, np.float32)
-
     @property
     def face(self) -> FaceLook | None:
         """The largest one: whom the picture is of, if nothing else is said."""
         return self.faces[0] if self.faces else None
 
-    @property
-    def judged(self) -> Area:
-        """What sharpness and light are judged on: the largest face, else the middle of the picture."""
-        return self.face or self.middle or Area()
-
-    @property
-    def framing(self) -> str:
-        """Of FRAMINGS, by the height of the face; "" without a face."""
-        if self.face is None or not self.face.landmarks or not self.height:
+    def framing_of(self, face: FaceLook | None) -> str:
+        """Of FRAMINGS, by the height of one of its faces; "" without a face, and for a drawn person."""
+        if face is None or not face.has_points:
             return ""
-        share = self.face.height / self.height
-        return next(name for name in FRAMINGS if share >= FRAMING_LEAST[name])
+        return next(name for name in FRAMINGS if face.height / self.height >= FRAMING_LEAST[name])
 
 
 def typical(seen: Sequence[Look]) -> Look:

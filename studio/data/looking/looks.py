@@ -84,7 +84,7 @@ def find_eyes(project: Project) -> Eyes:
 
 
 def _find_eyes(project: Project, base_model: str) -> Eyes:
-    face = next(eye for eye in eyes.list_eyes() if eyes.FACES in eye.gives)
+    face = eyes.find_face_eye()
     preset = preset_of(base_model)
     own = eyes.find_eye(preset) if preset else None
     if own is None or eyes.FACES in own.gives:

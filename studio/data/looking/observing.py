@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from studio.data.looking import detail, palette
-from studio.data.looking.look import LARGE_FACE, LOOK_SIDE, Area, FaceLook, Look
+from studio.data.looking.look import LARGE_FACE, LOOK_SIDE, OTHER_LEAST, Area, FaceLook, Look
 from studio.data.looking.packing import pack_picture
 from studio.data.media.photos import OpenedPhoto
 from studio.data.persons import pack
@@ -19,7 +19,6 @@ from studio.models.faces.sight import SeenFace
 MIDDLE = 0.6  # of the short side: where a person usually is
 WHITE = 250
 LEAST_FACE = 32  # px of the small copy: in a smaller face nothing is told but that it is there
-SECOND = 0.4  # of the largest face's width: who is smaller is in the background (FACTS.md)
 MOST_FACES = 6  # that are looked at closely
 COLOUR_SIDE = 128
 PART = 640  # px of the part in which JPEG's grid and flat colours are looked for
@@ -47,7 +46,7 @@ def look_at_photo(photo: OpenedPhoto, eyes: OpenEyes) -> Look:
         return replace(look, eye=eyes.drawn_key, faces=(seen,), names=_names(photo, eyes.drawn))
     found = eyes.face.find(photo.small)
     faces = tuple(
-        _look_at_face(photo, face, eyes.face, face.width >= SECOND * found[0].width and number < MOST_FACES)
+        _look_at_face(photo, face, eyes.face, face.width >= OTHER_LEAST * found[0].width and number < MOST_FACES)
         for number, face in enumerate(found)
     )
     colours = _look_at_colours(photo, eyes.face.mask(photo.small), found[0] if found else None)

@@ -40,7 +40,7 @@ def group(faces: Sequence[Sighted], given: Collection[int] = (), barred: Collect
     faces that are said to be somebody else: they, and what is more like them, are never in that group.
     """
     found = likenesses(faces, faces)
-    parts = _sorted(faces, _linked(found))
+    parts = _sorted(faces, linked(found))
     groups = _grow_all(found, parts, np.ones(len(faces), bool))
     if not given:
         return _sorted(faces, groups)
@@ -67,7 +67,7 @@ def _num_photos(faces: Sequence[Sighted], part: Collection[int]) -> int:
     return len({faces[index].item for index in part})
 
 
-def _linked(found: np.ndarray) -> list[list[int]]:
+def linked(found: np.ndarray) -> list[list[int]]:
     """Faces joined by likenesses above LINK, also over others: each part in order."""
     waiting, parts = set(range(len(found))), []
     while waiting:

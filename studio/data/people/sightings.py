@@ -10,8 +10,8 @@ from studio.data.looking.look import PROFILE_LEFT, PROFILE_RIGHT, FaceLook, Look
 from studio.data.persons import unpack
 
 LEAST_PX = 20  # narrower faces are spectators (FACTS.md)
-LEAST_WIDTH = 64  # px of a face that can be told apart; below it nobody is accused (FACTS.md)
-MOST_BLUR, MOST_BLOWN, LEAST_LUMA = 0.66, 0.26, 42.0  # as the limits of faults: what can't be seen can't be judged (FACTS.md)
+LEAST_WIDTH = 64  # px of a face that can be told apart and learned from; below it nobody is accused (FACTS.md, "Faces and curation")
+MOST_BLUR, MOST_BLOWN, LEAST_LUMA = 0.66, 0.26, 42.0  # beyond them it is a fault, and nobody is judged by what can't be seen (the same)
 LEAST_SCORE = 0.7  # of the detector (FACTS.md)
 LEAST_SURE = 0.5  # probability that the whole face is seen, as the mesh gives it: what is half hidden is not judged
 MOST_TILT = 45.0  # degrees of a line through the eyes: the detector's points, by which faces are compared, are made for upright heads

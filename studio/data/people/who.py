@@ -1,13 +1,14 @@
 """Who is in each photo: groups of faces, which of them is the person, and a verdict for each photo that accuses only what can be judged."""
 
+import functools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from studio.data.item_record import OTHER, THEM, Said
-from studio.data.looking.look import FaceLook, Look
+from studio.data.item_record import OTHER, THEM, Item, Said
+from studio.data.looking.look import OTHER_LEAST, FaceLook, Look
 from studio.data.people.groups import SAME_LEAST, best_likeness, compared, group, without_barred
 from studio.data.people.sightings import Sighted, all_faces, likenesses
 from studio.data.remarks import NO_FACES, TOO_FEW_FACES, WHICH_PERSON, Remark
@@ -19,7 +20,6 @@ GUARD_LEAST = 0.36  # in the middle, where both errors are .8 %: from here on a 
 LEAST_TO_ACCUSE = 5  # clear faces of the person; the rule takes the mean of five
 LEAST_TO_COMPARE = 3
 TIE = 0.6  # a second group this large beside the largest: asked, not guessed
-OTHER_SHARE = 0.4  # of the person's face in width: a face that large is another person in the picture (FACTS.md)
 NUM_EXAMPLES = 5
 BARRED_SHARE = 0.5  # of a group's faces said to be somebody else: then the group is
 
@@ -71,6 +71,22 @@ class People(Facts):
     @property
     def others(self) -> tuple[Group, ...]:
         return tuple(found for number, found in enumerate(self.groups) if number != self.person)
+
+
+def person_face(look: Look, seen: Seen | None) -> FaceLook | None:
+    """The person's face in a photo; where nobody knows it, the largest one. seen: of that photo, None where nobody compared."""
+    return look.face if seen is None or seen.face is None else look.faces[seen.face]
+
+
+def find_people_in(items: Iterable[Item], looks: Mapping[str, Look]) -> People:
+    """Who is in a project's photos, with what a human said of each; looks: by id. The same looks and answers cost nothing twice."""
+    said = {item.id: item.said for item in items}
+    return _find_people_again(tuple((item_id, look, said[item_id]) for item_id, look in looks.items()))
+
+
+@functools.lru_cache(maxsize=2)
+def _find_people_again(looked: tuple[tuple[str, Look, Said | None], ...]) -> People:
+    return find_people({item_id: look for item_id, look, _ in looked}, {item_id: said for item_id, _, said in looked if said})
 
 
 def find_people(looks: Mapping[str, Look], said: Mapping[str, Said]) -> People:
@@ -309,7 +325,7 @@ def _verdict(found: _Found, here: Sequence[int], main: int, like: Mapping[int, f
     if like.get(main, -1.0) >= SAME_LEAST:
         return PERSON
     width = found.faces[main].face.width
-    large = [n for n in here if found.faces[n].face.width >= OTHER_SHARE * width]
+    large = [n for n in here if found.faces[n].face.width >= OTHER_LEAST * width]
     if any(n not in like or not found.faces[n].is_clear for n in large):
         return CANT_TELL
     if max(like[n] for n in large) >= LOOK_LEAST or found.num_known < LEAST_TO_ACCUSE:

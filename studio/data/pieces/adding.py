@@ -12,7 +12,7 @@ from studio.data.media.clips import ClipInfo, probe_clip
 from studio.data.media.even_rate import Part, write_part
 from studio.data.media.kinds import MediaFacts
 from studio.data.pieces.piece_facts import Piece
-from studio.data.remarks import CUT_UP, Decision, Remark
+from studio.data.remarks import CUT_UP, HAND, Decision, Remark
 from studio.data.undo_steps import AddChange, Change, KeepChange
 from studio.disk import locked
 from studio.disk import replace as move
@@ -104,7 +104,7 @@ def _leave_out_whole(items: dict[str, Record], item: Item, ids: Sequence[str]) -
     """The whole is not trained beside its pieces. It stands like a decision by hand: a check of all pictures must not bring it back."""
     change = KeepChange(id=item.id, before=item.decision())
     words = f"cut into pieces that are items of their own: {', '.join(ids)}"
-    items[item.id] = undo_steps.decide(items[item.id], Decision(keep=False, reasons=(Remark(code=CUT_UP, words=words),), decided_by="hand"))
+    items[item.id] = undo_steps.decide(items[item.id], Decision(keep=False, reasons=(Remark(code=CUT_UP, words=words),), decided_by=HAND))
     return change
 
 

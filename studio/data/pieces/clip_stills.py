@@ -12,6 +12,7 @@ from studio.data import dataset
 from studio.data.media.clips import ClipInfo, read_frames
 from studio.data.media.kinds import MediaFacts
 from studio.data.media.photos import write_photo
+from studio.data.people.sightings import LEAST_WIDTH
 from studio.data.pieces import piece_facts as said
 from studio.data.pieces.adding import Made, Source, take_in
 from studio.data.pieces.judging_moments import face_codes, judge_moments
@@ -23,7 +24,6 @@ from studio.workspace import Project
 MOST = 6  # of one clip: photos of one afternoon are like each other
 LEAST_APART_SECONDS = 2.0
 LEAST_DIFFERENT = 8.0  # mean difference in levels of two stills, small and grey: less is one moment that lasts
-LEAST_FACE = 64  # px in the clip's own size, below which a face is no use as a photo (FACTS.md, "Faces and curation")
 _NEAR = 2  # frames before and after, of which the sharpest is taken
 _ALLOWED = ("", said.SHAKY, said.STILL)  # a clip's faults that a single picture does not have
 
@@ -43,7 +43,7 @@ def find_candidates(through: Through, people: FoundPeople, size: tuple[int, int]
     found = []
     for track, is_person in zip(people.tracks, people.is_person, strict=True):
         for moment, face in track.looks if is_person is not False else ():
-            large = face.width / size[0] * info.width >= LEAST_FACE
+            large = face.width / size[0] * info.width >= LEAST_WIDTH
             if codes[moment] in _ALLOWED and mine[moment] == "" and face.blur is not None and large:
                 box = (face.left / size[0], face.top / size[1], face.width / size[0], face.height / size[1])
                 found.append(Candidate(moment / MOMENTS_A_SECOND, face.blur, box))

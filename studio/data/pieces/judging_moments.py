@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from studio.data.looking.look import OTHER_LEAST
 from studio.data.pieces import piece_facts as said
 from studio.data.pieces.looking_through import Through
 from studio.data.pieces.moments import HALF_SECOND
@@ -19,7 +20,6 @@ BLEND_MOST = 0.2
 TEXT_SECONDS, TEXT_MOVES = 0.7, 0.05  # a line of letters stays that long where it is
 FACE_SMALL = 0.045  # width of the face as a share of the picture's short side
 FACE_BLURRED = 0.72  # looser than .66 of photos (FACTS.md): of sharp faces in small clips .53 to .65, of blurred ones .82
-OTHERS_SHARE = 0.4  # width of another face as a share of the person's (FACTS.md, "Faces and curation")
 SHAKE_MOST = 0.006  # of the picture's width, from moment to moment
 STILL_DRIFTED = 0.01
 FACE_GAP_SECONDS = 1.25  # turned away for so long, the person is still there
@@ -177,7 +177,7 @@ def _judge_faces(faces: list[tuple[bool | None, float, float | None]]) -> FaceAt
     if mine is None:
         return FaceAt(said.SOMEBODY_ELSE)
     _, width, blur = mine
-    if any(f is not mine and f[1] > OTHERS_SHARE * width for f in faces):
+    if any(f is not mine and f[1] > OTHER_LEAST * width for f in faces):
         return FaceAt(said.OTHER_PEOPLE, width, blur)
     if width < FACE_SMALL:
         return FaceAt(said.SMALL_FACE, width, blur)

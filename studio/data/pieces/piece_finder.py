@@ -7,9 +7,12 @@ import numpy as np
 
 from studio.data import dataset, persons, records
 from studio.data.item_record import Item, Record
+from studio.data.looking import looks
+from studio.data.looking.look import FaceLook
 from studio.data.media import clips
 from studio.data.media.kinds import sniff_file
 from studio.data.media.photos import load_photo
+from studio.data.people.who import find_people_in, person_face
 from studio.data.pieces.adding import Source, add_pieces, without_known
 from studio.data.pieces.clip_stills import LEAST_APART_SECONDS, add_stills, find_candidates
 from studio.data.pieces.even_moments import fit_side
@@ -28,11 +31,6 @@ from studio.workspace import Project
 MOST_REFERENCES = 40  # photos of the person that are looked at: the five best decide
 Report = Callable[..., None]
 Stop = Callable[[], bool]
-
-
-def find_face_eye() -> eyes.Eye | None:
-    """The eye for real people, whatever the base model; None where there is none."""
-    return next((eye for eye in eyes.list_eyes() if eyes.FACES in eye.gives), None)
 
 
 def silent(event: str, **fields: object) -> None:
@@ -113,7 +111,7 @@ class _Looker:
 
     def __init__(self, project: Project, report: Report, should_stop: Stop) -> None:
         self.project, self.report, self.should_stop = project, report, should_stop
-        self._eye = find_face_eye()
+        self._eye = eyes.find_face_eye()
         self._sight: FaceSight | None = None
         self._references: np.ndarray | None = None
 
@@ -139,9 +137,9 @@ class _Looker:
         """The ids of the photos that were taken out of a clip; None if it was stopped."""
         info = clips.probe_clip(source.path, clips.film_bounds())
         through = look_through(source.path, info, self._file(source), self._open(), self.report, self.should_stop, source.name)
+        if not through.is_whole:
+            return None
         people = self._people(through)
-        if not through.is_whole or people is None:
-            return [] if through.is_whole else None
         size = fit_side(info.width, info.height, FACES_SIDE)
         known = [part[0] for part in known_parts(self.project, source).values() if part[0] == part[-1]]
         found = [c for c in find_candidates(through, people, size, info) if all(abs(c.second - at) >= LEAST_APART_SECONDS for at in known)]
@@ -151,23 +149,20 @@ class _Looker:
             return None
 
     def _file(self, source: Source) -> Path:
-        key = eyes.key_of(self._eye, None) if self._eye else "no-eye"
+        key = eyes.key_of(self._eye, None)
         return self.project.cache_dir / "pieces" / f"{source.content[:32]}-{VERSION}-{key}.jsonl"
 
-    def _open(self) -> FaceSight | None:
-        if self._sight is None and self._eye is not None:
+    def _open(self) -> FaceSight:
+        if self._sight is None:
             opened = self._eye.open(None)
             assert isinstance(opened, FaceSight)
             self._sight = opened
         return self._sight
 
-    def _people(self, through: Through) -> FoundPeople | None:
-        """Who is who in a clip; None where there is no eye."""
-        sight = self._open()
-        if sight is None:
-            return None
+    def _people(self, through: Through) -> FoundPeople:
+        """Who is who in a clip."""
         if self._references is None:
-            self._references = read_references(self.project, sight)
+            self._references = read_references(self.project, self._open())
         return find_people(through.faces, through.cuts, self._references, MOMENTS_A_SECOND)
 
     def _propose(self, through: Through, info: clips.ClipInfo) -> tuple[Proposal, bool]:
@@ -175,7 +170,7 @@ class _Looker:
         people = self._people(through)
         size = fit_side(info.width, info.height, FACES_SIDE)
         proposal = propose_pieces(through, people, size, info.seconds, wish_of(self.project))
-        return proposal, people is not None and people.guessed
+        return proposal, people.guessed
 
     def _add(self, source: Source, info: clips.ClipInfo, proposal: Proposal, guessed: bool, *, is_asked: bool) -> VideoReport:
         parts = {item_id: part for item_id, part in known_parts(self.project, source).items() if part[0] < part[-1]}
@@ -185,7 +180,7 @@ class _Looker:
         added = add_pieces(self.project, source, info, fresh, self.should_stop) if fresh and is_long and not fits else []
         return VideoReport(
             name=source.name, seconds=info.seconds, item=source.item.id if source.item else "", pieces=proposal.pieces, spans=proposal.spans,
-            added=tuple(added), known=tuple(parts), is_guessed=guessed, without_faces=self._eye is None,
+            added=tuple(added), known=tuple(parts), is_guessed=guessed,
         )  # fmt: skip
 
 
@@ -204,20 +199,33 @@ def wish_of(project: Project) -> Wish:
 
 
 def read_references(project: Project, sight: FaceSight) -> np.ndarray:
-    """(N, D) embeddings of the largest face in each photo that is kept: whom the clips are searched for. Strangers among them are few."""
+    """(N, D) embeddings of the person's face in each photo that is kept, of the largest one where nobody knows: whom the clips are searched for.
+
+    Strangers among them are few. What was looked at before is not looked at again.
+    """
+    known = known_faces(project)
     photos = [item for item in dataset.kept_items(project) if item.kind == "photo" and not item.problem]
-    rows = [row for item in _spread(photos, MOST_REFERENCES) if (row := _row_of(item, sight)) is not None]
+    faces = [known[item.id] if item.id in known else _look_at_largest(item, sight) for item in _spread(photos, MOST_REFERENCES)]
+    rows = [persons.unpack(face.embedding) for face in faces if face and face.embedding]
     return np.stack(rows) if rows else np.zeros((0, 1), np.float32)
+
+
+def known_faces(project: Project) -> dict[str, FaceLook | None]:
+    """{id: the person's face, None where no face was seen} of the items that the eye for faces looked at."""
+    items, eye = dataset.list_items(project), looks.find_eyes(project).face_key
+    seen = {item_id: look for item_id, look in looks.seen_in(project, items).items() if look.eye == eye}
+    people = find_people_in(items, seen)
+    return {item_id: person_face(look, people.seen.get(item_id)) for item_id, look in seen.items()}
 
 
 def _spread(items: Sequence[Item], most: int) -> list[Item]:
     return [items[round(n * (len(items) - 1) / max(1, most - 1))] for n in range(most)] if len(items) > most else list(items)
 
 
-def _row_of(item: Item, sight: FaceSight) -> np.ndarray | None:
+def _look_at_largest(item: Item, sight: FaceSight) -> FaceLook | None:
     try:
         with load_photo(item.path, max_side=FACES_SIDE) as image:
             faces = look_at_faces(sight, np.ascontiguousarray(np.asarray(image.convert("RGB"))))
     except (OSError, ValueError):  # the item itself carries the reason in words
         return None
-    return persons.unpack(faces[0].embedding) if faces and faces[0].embedding else None
+    return faces[0] if faces else None

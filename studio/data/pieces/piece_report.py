@@ -45,7 +45,6 @@ class VideoReport(Facts):
     added: tuple[str, ...] = ()  # items that were made of the pieces
     known: tuple[str, ...] = ()  # items that were made of it before
     is_guessed: bool = False  # nobody said who is meant: whoever is seen longest was taken
-    without_faces: bool = False  # nobody looked for faces
     problem: str = ""  # why it could not be looked through
 
     @property
@@ -73,8 +72,6 @@ class VideoReport(Facts):
             said_of_it.append("Black bars are cropped away.")
         if self.is_guessed and self.pieces:
             said_of_it.append("Nobody said who is meant, so whoever is seen longest was taken for the person: please look.")
-        if self.without_faces:
-            said_of_it.append("Nobody looked for faces.")
         return said_of_it
 
     def _of_pieces(self) -> str:
@@ -95,10 +92,6 @@ class PiecesReport(Facts):
     ALWAYS_WRITTEN: ClassVar[tuple[str, ...]] = ("videos", "stopped")
     videos: tuple[VideoReport, ...] = ()
     stopped: bool = False
-
-    @property
-    def num_added(self) -> int:
-        return sum(len(video.added) for video in self.videos)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,10 @@ import numpy as np
 
 from studio.data import persons
 from studio.data.looking.look import FaceLook
+from studio.data.people.groups import ROUNDS, SAME_LEAST, best_likeness, linked
+from studio.data.people.who import LEAST_TO_COMPARE, LOOK_LEAST
 from studio.data.pieces.piece_facts import FacesThen
 
-# FACTS.md, "Faces and curation": the mean of the five best likenesses to the person's photos errs in .8 %; without any, faces that are
-# linked above .50, and three rounds of the five best.
-THE_PERSON, SOMEBODY_ELSE = 0.40, 0.33
-LINKED, ROUNDS = 0.50, 3
-LEAST_REFERENCES, BEST = 3, 5
 _FOLLOWED_SECONDS = 1.6  # a face that is not seen for longer is looked at anew
 
 
@@ -52,7 +49,7 @@ def find_people(faces: Sequence[FacesThen], cuts: Sequence[int], references: np.
     rows = [track.row() for track in tracks]
     known = [row for row in rows if row is not None]
     looks = [len(track.looks) for track, row in zip(tracks, rows, strict=True) if row is not None]
-    if len(references) < LEAST_REFERENCES:
+    if len(references) < LEAST_TO_COMPARE:
         references = _grow(known, looks, references)
     judged = tuple(None if row is None else _compare(row, references) for row in rows)
     return FoundPeople(tuple(tracks), judged, guessed)
@@ -92,10 +89,15 @@ def _apart(a: FaceLook, b: FaceLook) -> float:
 def _compare(row: np.ndarray, references: np.ndarray) -> bool | None:
     if not len(references):
         return False
-    likeness = float(np.sort(references @ row)[-BEST:].mean())
-    if likeness >= THE_PERSON:
+    likeness = _best_likeness(row, references)
+    if likeness >= SAME_LEAST:
         return True
-    return False if likeness < SOMEBODY_ELSE else None
+    return False if likeness < LOOK_LEAST else None
+
+
+def _best_likeness(row: np.ndarray, references: np.ndarray) -> float:
+    """As photos are judged (studio.data.people): the mean of the five best."""
+    return float(best_likeness((references @ row)[None], np.arange(len(references)))[0])
 
 
 def _grow(rows: Sequence[np.ndarray], looks: Sequence[int], references: np.ndarray) -> np.ndarray:
@@ -103,25 +105,16 @@ def _grow(rows: Sequence[np.ndarray], looks: Sequence[int], references: np.ndarr
     if not rows:
         return references
     faces = np.stack(rows)
-    mine = (faces @ references.T).max(axis=1) >= THE_PERSON if len(references) else _seen_longest(faces, looks)
+    mine = (faces @ references.T).max(axis=1) >= SAME_LEAST if len(references) else _seen_longest(faces, looks)
     for _ in range(ROUNDS):
         inside = np.concatenate([references, faces[mine]]) if len(references) else faces[mine]
         if not len(inside):
             break
-        mine = np.array([float(np.sort(inside @ face)[-BEST:].mean()) >= THE_PERSON for face in faces]) | mine
+        mine = np.array([_best_likeness(face, inside) >= SAME_LEAST for face in faces]) | mine
     return np.concatenate([references, faces[mine]]) if len(references) else faces[mine]
 
 
 def _seen_longest(faces: np.ndarray, looks: Sequence[int]) -> np.ndarray:
     """(N,) bool: the faces that are linked to each other, and are seen longest together."""
-    linked, left, best, most = faces @ faces.T > LINKED, set(range(len(faces))), set[int](), -1
-    while left:
-        group, edge = set[int](), {left.pop()}
-        while edge:
-            group |= edge
-            edge = {n for n in left if any(linked[n, e] for e in edge)}
-            left -= edge
-        seen = sum(looks[n] for n in group)
-        if seen > most:
-            best, most = group, seen
-    return np.array([number in best for number in range(len(faces))])
+    longest = max(linked(faces @ faces.T), key=lambda part: sum(looks[n] for n in part))
+    return np.isin(np.arange(len(faces)), longest)

@@ -122,6 +122,11 @@ def find_eye(preset: ModelPreset) -> Eye | None:
     return min(fitting, key=lambda eye: not eye.needs_base, default=None)
 
 
+def find_face_eye() -> Eye:
+    """The eye for real people, whatever the base model: one comes with the studio."""
+    return next(eye for eye in list_eyes() if FACES in eye.gives)
+
+
 def key_of(eye: Eye, base: "BaseModel | None") -> str:
     """Changes with the eye, its version and its files: what was seen under another key is looked at anew. Loads no torch."""
     digest = hashlib.sha256()

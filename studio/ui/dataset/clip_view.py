@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 
-from studio.config import DataConfig
 from studio.data import dataset
 from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
 from studio.data.pieces import piece_facts as said
 from studio.data.pieces.excerpt import Excerpt, choose_excerpt, describe_excerpt, rule_of
 from studio.data.pieces.piece_report import WORDS, VideoReport, read_report
-from studio.errors import Problem
 from studio.jobs import state
 from studio.models.preset import model_preset
 from studio.ui import formatting as f
-from studio.ui.train.choice import make_plan
+from studio.ui.train.choice import data_settings
 from studio.ui.views import View
 from studio.workspace import Project
 
@@ -69,14 +67,6 @@ def read_clip(project: Project | None, item_id: str) -> ClipView | None:
         found=tuple(report.sentences()) if report else (),
         busy=what_is_done(project, item),
     )
-
-
-def data_settings(project: Project) -> DataConfig:
-    """How photos and clips are trained here, as the plan has it; where there is no plan, as usual."""
-    try:
-        return make_plan(project).config.data
-    except (Problem, ValueError):  # a setting that is not legal any more: the Train tab says which
-        return model_preset(project.facts().base_model).train_config.data
 
 
 def excerpt_of(project: Project, item: Item) -> Excerpt:

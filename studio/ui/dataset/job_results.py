@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio.data.captions.caption_report import REFUSED, CaptionNote, CaptionReport
-from studio.data.incoming.import_report import ImportReport, LeftOut, Question, describe_group
+from studio.data.incoming.import_report import FileGroup, ImportReport, LeftOut, Question, describe_group
 from studio.data.incoming.survey import ENCODING, FOR_ALL
 from studio.data.pieces.piece_report import PiecesReport, VideoReport
 from studio.errors import Problem
@@ -166,7 +166,7 @@ def left_out_line(part: LeftOut) -> Line:
     return Line(f"{describe_group(part)}: {f.sentence(part.words)}", files=names_of(part), answers=choices)
 
 
-def names_of(part: LeftOut | Question) -> tuple[str, ...]:
+def names_of(part: FileGroup) -> tuple[str, ...]:
     """The files of a line that does not name them itself."""
     if part.files == (part.name,):
         return ()

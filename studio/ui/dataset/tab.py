@@ -11,13 +11,14 @@ from studio.config import CaptionConfig, from_dict, list_presets, load_preset
 from studio.data import dataset
 from studio.data.captions.rules import check_trigger
 from studio.data.choosing import by_hand
+from studio.data.cropping.alone import crop_alone
 from studio.data.cropping.closer import crop_closer
 from studio.data.cropping.turning import turn_photo
 from studio.data.cutting import cut_clip
 from studio.data.item_record import THEM
 from studio.data.media.thumbnails import version_of
 from studio.data.people.answers import say_it_is_somebody_else, say_it_is_them, take_back
-from studio.data.people.around import crop_person
+from studio.data.people.who import person_face
 from studio.errors import Problem
 from studio.jobs.kinds.import_media import ImportJob
 from studio.jobs.kinds.pieces import PiecesJob
@@ -235,10 +236,12 @@ def alter(project: Project, event: gr.EventData) -> str:
     how, _, framing = str(event.how).partition(":")
     study = look_at(project).study
     look, seen = study.looks.get(event.id), study.people.seen.get(event.id)
-    face = (seen.face if seen else None) or 0
-    if how == ALONE and look:
-        return f"The part with the person alone is {crop_person(project, event.id, look, face)}; Undo takes it back."
-    if how == CLOSER and look:
+    face = person_face(look, seen) if look else None
+    if how in (ALONE, CLOSER) and (look is None or face is None):
+        raise Problem(f"No face is known in {event.id}: nothing was changed.", fix="Let Check photos measure it first.")
+    if how == ALONE and look and face:
+        return f"The part with the person alone is {crop_alone(project, event.id, look, face)}; Undo takes it back."
+    if how == CLOSER and look and face:
         return f"The closer part is {crop_closer(project, event.id, look, face, framing)}; Undo takes it back."
     turn_photo(project, event.id, how)
     return f"{event.id} is changed; Undo brings it back. It is measured anew by the next check."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from studio.data import dataset
 from studio.data import remarks as said
+from studio.data.auditing.project_audit import find_reader
 from studio.data.captions.rules import check_caption, class_prompt
 from studio.data.coverage.study import Study, study_items
 from studio.data.item_record import Item
@@ -15,8 +16,8 @@ from studio.data.records import stamp
 from studio.jobs import state
 from studio.jobs.turns import find_turn
 from studio.models.eyes import find_eye
-from studio.models.files.prompt_length import PromptReader, find_prompt_reader, may_be_cut
-from studio.models.preset import ModelPreset, list_models, model_preset
+from studio.models.files.prompt_length import PromptReader
+from studio.models.preset import ModelPreset, model_preset
 from studio.project_facts import ProjectFacts
 from studio.training.material import learnable, why_nothing_to_learn
 from studio.ui import actions, download_view, views
@@ -26,10 +27,10 @@ from studio.ui.dataset.pictures import choices
 from studio.ui.dataset.pictures.board_view import Coverage
 from studio.ui.dataset.pictures.choices import SHOWN, by_what_they_show, describe_choice
 from studio.ui.dataset.pictures.closer_look import look_closer, photo_sizes
-from studio.ui.dataset.pictures.media_addresses import BY_A_PERSON, media_address
+from studio.ui.dataset.pictures.media_addresses import media_address
 from studio.ui.dataset.pictures.people_view import read_coverage
 from studio.ui.dataset.pictures.reasons import reason_on_tile
-from studio.ui.dataset.pictures.viewer_view import SOURCES, Viewer, describe_media, doubts_of
+from studio.ui.dataset.pictures.viewer_view import SOURCES, Viewer, describe_media
 from studio.ui.views import NextStep, View
 from studio.workspace import Project
 
@@ -140,16 +141,6 @@ def _look_at(
         cut = said.Remark(code=said.CUT, words=f"The model reads {reader.prompt_tokens} tokens and does not see the end.")
         remarks |= {item_id: (*remarks[item_id], cut) for item_id in unread}
     return Look(tuple(items), remarks, unread, study_items(items, looks.seen_in(project, items), sizes[0]), sizes)
-
-
-def find_reader(project: Project) -> PromptReader | None:
-    """What counts the tokens of the project's base model; None where no caption can be too long for it, or the model is not here."""
-    base_model = project.facts().base_model
-    if base_model not in list_models():
-        return None
-    most = model_preset(base_model).max_prompt_tokens
-    is_needed = any(may_be_cut(item.caption, most) for item in dataset.list_items(project))
-    return find_prompt_reader(base_model, project.workspace) if is_needed else None
 
 
 def next_step(project: Project | None) -> NextStep:
@@ -307,10 +298,10 @@ def thumbnail(project: Project, item: Item, look: Look) -> Thumbnail:
         version=version_of(item),
         src=media_address(project, "thumbnails", item),
         keep=item.keep,
-        is_pinned=item.keep and item.decided_by == BY_A_PERSON,
+        is_pinned=item.keep and item.is_by_hand,
         badges=tuple(badges),
-        said=", ".join([item.id, "kept by you" if item.keep and item.decided_by == BY_A_PERSON else "", *[b.text for b in badges]]),
-        why="; ".join(doubts_of(item)) if item.keep else item.reason,
+        said=", ".join([item.id, "kept by you" if item.keep and item.is_by_hand else "", *[b.text for b in badges]]),
+        why=said.join(item.doubts) if item.keep else item.reason,
     )
 
 
@@ -337,9 +328,9 @@ def read_viewer(project: Project, look: Look, item: Item | None) -> Viewer | Non
         others=item.other_captions,
         placeholder=f"{trigger or 'the trigger'}, a {noun} with ..., in ...",
         keep=item.keep,
-        is_by_hand=item.decided_by == BY_A_PERSON,
+        is_by_hand=item.is_by_hand,
         reason=item.reason,
-        doubts="; ".join(doubts_of(item)) if item.keep else "",
+        doubts=said.join(item.doubts) if item.keep else "",
         problem=item.problem,
         closer=look_closer(project, item, look.study, look.items, look.trained_at),
     )

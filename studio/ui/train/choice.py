@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from studio.config import TIME_OF_DAY, TrainConfig, flatten, from_dict, nest
+from studio.config import TIME_OF_DAY, DataConfig, TrainConfig, flatten, from_dict, nest
 from studio.data.captions.rules import check_trigger
+from studio.data.curation import usual_data_config
 from studio.data.dataset import kept_items
 from studio.errors import Problem
 from studio.export.reading import taking_over
@@ -36,6 +37,14 @@ def make_plan(project: Project) -> Plan:
     """The Plan for what is chosen. An override that is no longer legal is named, not ignored."""
     recipe, overrides = read_choice(project)
     return propose(project, read_machine(), workspace=project.workspace, recipe=recipe, overrides=nest(overrides))
+
+
+def data_settings(project: Project) -> DataConfig:
+    """How photos and clips are trained here, as the plan has it; where there is none, as usual."""
+    try:
+        return make_plan(project).config.data
+    except ValueError:  # a setting that is not legal any more, or an unknown base model: the Train tab says which
+        return usual_data_config(project)
 
 
 def choose_recipe(project: Project, recipe: str) -> None:

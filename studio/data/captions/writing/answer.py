@@ -100,6 +100,7 @@ def read_answer(
     max_words: int = 36,
     complete: bool = True,
     class_noun: str = "",
+    is_clip: bool = False,
 ) -> Answer:
     """The parts of a caption in a model's answer; never raises, whatever the text.
 
@@ -118,7 +119,7 @@ def read_answer(
     parts = _split_parts(text)
     if any(_is_echo(phrase, instruction) for part in parts for phrase in _split_phrases(part)):
         return Answer(problem="the captioner repeated the question")
-    if contradiction := find_contradiction(", ".join(parts), class_noun):
+    if contradiction := find_contradiction(", ".join(parts), class_noun, is_clip):
         return Answer(problem=f"the captioner's answer {contradiction}")
     seen = set()
     person, scene = (_join(_clean_phrases(part, trigger, leave_out, seen), max_words) for part in parts)

@@ -47,7 +47,7 @@ class Asker:
         for number in range(TRIES):
             question = instruction(self.style, kind, self.traits, is_reminded)
             said = captioner.answer(shown.pictures, shown.fps, question, room, self.attempt * TRIES + number)
-            answer = self._read(said.text, question, said.is_complete)
+            answer = self._read(said.text, question, said.is_complete, kind == "clip")
             found = self._compose(answer, said.text)
             if found.caption:
                 return found
@@ -57,13 +57,14 @@ class Asker:
                 is_reminded = True
         return found
 
-    def _read(self, text: str, question: str, is_complete: bool) -> Answer:
+    def _read(self, text: str, question: str, is_complete: bool, is_clip: bool) -> Answer:
         return read_answer(
             text,
             trigger=self.trigger,
             instruction=question,
             complete=is_complete,
             class_noun=self.noun,
+            is_clip=is_clip,
             **bounds(self.style, self.traits),
         )
 

@@ -12,7 +12,7 @@ from studio.ui import formatting as f
 from studio.ui.actions import find_button
 from studio.ui.views import Button, View
 
-TONES = {READY: "good", GOOD: "good", FAIR: "warn", WEAK: "bad"}
+GRADES = {READY: ("Ready", "good"), GOOD: ("Good", "good"), FAIR: ("Usable", "warn"), WEAK: ("Weak", "bad")}  # word, tone
 ROW_WORDS = {LIGHT: ("Light", "about"), PLACE: ("Place", "about the same background"), OUTFIT: ("Outfit", "about the same clothes")}
 MOST_CELLS = 8  # of a row; the rest is counted
 SHOW_THEM = "Show them"

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from studio.data.coverage.board import ANGLE, ANGLE_WORDS, FRAMING, FRAMING_WORDS, LIGHT, OUTFIT, PLACE, fits
-from studio.data.coverage.study import Study, has_doubt
+from studio.data.coverage.study import Study
 from studio.data.item_record import Item
-from studio.data.people.who import CANT_TELL, LOOK, PERSON, STRANGER
+from studio.data.people.who import CANT_TELL, LOOK, NOBODY, PERSON, STRANGER
 from studio.data.remarks import Remark
 
 SHOWN = {
@@ -21,7 +21,13 @@ SHOWN = {
 }
 SCOPES = {"kept": "kept", "out": "left out", "all": ""}  # of a choice by what pictures show: "kept/angle:left+framing:close"
 WHO, GROUP = "who", "group"  # "all/who:stranger", "all/group:2": by who is in them
-WHO_WORDS = {PERSON: "the person", LOOK: "perhaps somebody else", STRANGER: "somebody else", CANT_TELL: "who it is can't be told"}
+WHO_WORDS = {
+    PERSON: "the person",
+    LOOK: "perhaps somebody else",
+    STRANGER: "somebody else",
+    CANT_TELL: "who it is can't be told",
+    NOBODY: "no face is seen",
+}
 _WORDS: Mapping[str, Callable[[str], str]] = {
     ANGLE: lambda value: ANGLE_WORDS[value],
     FRAMING: lambda value: FRAMING_WORDS[value],
@@ -43,7 +49,7 @@ def usual_choices(remarks: Mapping[str, Sequence[Remark]], small: frozenset[str]
         "clips": lambda item: item.kind == "clip",
         "no-caption": lambda item: not item.caption,
         "remark": lambda item: bool(item.caption and remarks[item.id]),
-        "doubt": lambda item: item.keep and has_doubt(item),
+        "doubt": lambda item: item.keep and bool(item.doubts),
         "small": lambda item: item.keep and item.id in small,
     }
 

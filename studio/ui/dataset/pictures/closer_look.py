@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from studio.config import DataConfig
 from studio.data.choosing.best_set import Candidate, alternatives
 from studio.data.choosing.proposed_set import SHARP_ENOUGH_PX
 from studio.data.choosing.variety import Traits
 from studio.data.coverage.board import ANGLE_WORDS, FRAMING_WORDS
 from studio.data.coverage.shown import Shown
 from studio.data.coverage.study import Study
+from studio.data.cropping.alone import part_alone
 from studio.data.cropping.closer import part_closer
-from studio.data.cropping.trained_photo import LEAST_FACE, TrainedPhoto, choose_photo, is_small
+from studio.data.cropping.head import head_of
+from studio.data.cropping.trained_photo import TrainedPhoto, choose_photo, is_small
 from studio.data.cropping.turning import MIRROR, TURN_LEFT, TURN_RIGHT
 from studio.data.item_record import Item
 from studio.data.judging.judge import figure_of_who, sight_of
@@ -19,21 +20,15 @@ from studio.data.judging.thresholds import LEAVE_OUT, THRESHOLDS
 from studio.data.looking.look import CLOSE, UPPER, Look
 from studio.data.looking.looks import preset_of
 from studio.data.media.thumbnails import version_of
-from studio.data.people.around import box_around
-from studio.data.people.who import CANT_TELL, LOOK, NOBODY, PERSON, STRANGER, Seen
+from studio.data.people.sightings import LEAST_WIDTH
+from studio.data.people.who import LOOK, NOBODY, Seen, person_face
 from studio.data.remarks import ENOUGH
-from studio.ui.dataset.pictures.media_addresses import BY_A_PERSON, media_address
-from studio.ui.train.choice import make_plan
+from studio.ui.dataset.pictures.choices import WHO_WORDS
+from studio.ui.dataset.pictures.media_addresses import media_address
+from studio.ui.train.choice import data_settings
 from studio.ui.views import View
 from studio.workspace import Project
 
-WHO_WORDS = {
-    PERSON: "the person",
-    LOOK: "perhaps somebody else: please look",
-    STRANGER: "somebody else",
-    CANT_TELL: "who it is can't be told",
-    NOBODY: "no face is seen",
-}
 ALONE, CLOSER = "alone", "closer"  # ways to cut a part out: without the other people; nearer, with the framing behind a colon
 NOT_LOOKED = "Not measured yet: Check photos does it."
 MOST_SIMILAR = 8
@@ -96,20 +91,14 @@ class Closer(View):
 def photo_sizes(project: Project) -> tuple[int, int]:
     """(the side that the chosen recipe trains photos at here, the step of sizes), px; as usual where the base model is not known here."""
     preset = preset_of(project.facts().base_model)
-    if preset is None:
-        return DataConfig().photo_size, USUAL_STEP
-    try:
-        data = make_plan(project).config.data
-    except ValueError:  # a setting that is not legal any more: the Train tab says so
-        data = preset.train_config.data
-    return data.photo_size, preset.shape.pixels_per_token
+    return data_settings(project).photo_size, preset.shape.pixels_per_token if preset else USUAL_STEP
 
 
 def look_closer(project: Project, item: Item, study: Study, items: Sequence[Item], trained_at: tuple[int, int]) -> Closer:
     """trained_at: the side of photos in the chosen recipe, and the step of sizes, px."""
     look, seen = study.looks.get(item.id), study.people.seen.get(item.id)
     return Closer(
-        who=WHO_WORDS[seen.who] if seen and study.people.question is None else "",
+        who=say_who(seen.who) if seen and study.people.question is None else "",
         said=item.said.who if item.said else "",
         asks_who=look is not None and bool(look.faces),
         figures=tuple(_figures(look, seen, study.shown.get(item.id), project.facts().photo_choice.limits)) if look else (),
@@ -120,11 +109,18 @@ def look_closer(project: Project, item: Item, study: Study, items: Sequence[Item
     )
 
 
+def say_who(who: str) -> str:
+    """Who a photo shows, in words."""
+    return f"{WHO_WORDS[who]}: please look" if who == LOOK else WHO_WORDS[who]
+
+
 def _figures(look: Look, seen: Seen | None, shown: Shown | None, limits: Mapping[str, float]) -> Iterator[Figure]:
     """The face first, then each limit with its value, then what the picture shows."""
     sight = sight_of(look, seen)
     if sight.face:
         yield Figure("Face", f"{sight.face.width:.0f} x {sight.face.height:.0f} px")
+    if sight.face and sight.face.mouth_open is not None:
+        yield Figure("Mouth", "open" if sight.face.mouth_open else "closed")
     if shown and shown.angle:
         yield Figure("Angle", ANGLE_WORDS[shown.angle])
     if shown and shown.framing:
@@ -147,11 +143,11 @@ def _figures(look: Look, seen: Seen | None, shown: Shown | None, limits: Mapping
 def _trained(item: Item, look: Look | None, seen: Seen | None, wanted: int, multiple: int) -> Trained | None:
     if item.kind != "photo" or item.problem or min(item.width, item.height) < multiple:
         return None
-    found = choose_photo(item.width, item.height, wanted, multiple, look)
+    person = person_face(look, seen) if look else None
+    found = choose_photo(item.width, item.height, wanted, multiple, head_of(look, person) if look else None)
     part = found.part
     left, top, width, height = (round(100 * value, 2) for value in (part.left, part.top, part.width, part.height))
-    number = seen.face or 0 if seen else 0
-    face = found.width_of(look.faces[number], look) if look and look.faces else None
+    face = found.width_of(person, look) if look and person else None
     return Trained(left, top, width, height, tuple(_words_of(found, face)), tuple(_remarks_of(item, face, wanted)))
 
 
@@ -167,8 +163,8 @@ def _words_of(found: TrainedPhoto, face: int | None) -> Iterator[str]:
 def _remarks_of(item: Item, face: int | None, wanted: int) -> Iterator[str]:
     if is_small(item.width, item.height, wanted):
         yield f"Smaller than the {wanted} x {wanted} px of this recipe: it is never enlarged, and teaches less detail."
-    if face is not None and face < LEAST_FACE:
-        yield f"A face below {LEAST_FACE} px teaches little of its detail; a part closer to the person helps."
+    if face is not None and face < LEAST_WIDTH:
+        yield f"A face below {LEAST_WIDTH} px teaches little of its detail; a part closer to the person helps."
 
 
 def _similar(project: Project, item: Item, study: Study, items: Sequence[Item]) -> tuple[Similar, ...]:
@@ -187,7 +183,7 @@ def _similar(project: Project, item: Item, study: Study, items: Sequence[Item]) 
 
 def is_spare(item: Item) -> bool:
     """Whether an item is left out only because others were enough."""
-    return not item.keep and item.decided_by != BY_A_PERSON and {reason.code for reason in item.reasons} == {ENOUGH}
+    return not item.keep and not item.is_by_hand and {reason.code for reason in item.reasons} == {ENOUGH}
 
 
 def _quality(look: Look) -> float:
@@ -204,13 +200,12 @@ def _traits(shown: Shown) -> Traits:
 def _changes(item: Item, look: Look | None, seen: Seen | None) -> Iterator[Change]:
     if item.kind != "photo" or item.problem:
         return
-    face = seen.face if seen else None
-    if look and look.faces:
-        number = face or 0
-        if len(look.faces) > 1 and box_around(look, number):
+    face = person_face(look, seen) if look else None
+    if look and face:
+        if len(look.faces) > 1 and part_alone(look, face):
             yield Change(ALONE, "Only the person", "A part without the other faces, as a new photo")
         for framing in (CLOSE, UPPER):
-            if part_closer(look, number, framing):
+            if part_closer(look, face, framing):
                 yield Change(f"{CLOSER}:{framing}", f"Closer: {FRAMING_WORDS[framing]}", "A part with the person larger, as a new photo")
     yield Change(TURN_LEFT, "Turn left", "A quarter turn; Undo takes it back")
     yield Change(TURN_RIGHT, "Turn right", "A quarter turn; Undo takes it back")

@@ -4,8 +4,6 @@ from studio.data.item_record import Item
 from studio.data.media.thumbnails import version_of
 from studio.workspace import Project
 
-BY_A_PERSON = "hand"  # who decided, as a Decision says it
-
 
 def media_address(project: Project, what: str, item: Item) -> str:
     return f"/media/{project.slug}/{what}/{item.id}?v={version_of(item)}"

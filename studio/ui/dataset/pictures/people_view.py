@@ -10,7 +10,7 @@ from studio.data.people.who import FaceRef, Group, People
 from studio.errors import Problem
 from studio.ui import formatting as f
 from studio.ui.dataset.pictures.board_view import (
-    TONES,
+    GRADES,
     BoardView,
     Coverage,
     FaceView,
@@ -32,10 +32,11 @@ NOT_KNOWN = "not measured: no face is seen in what is kept, so its angles and fr
 def read_coverage(project: Project, study: Study, items: Sequence[Item], show: str) -> Coverage:
     by_id, ready = {item.id: item for item in items}, study.readiness
     board, reason = _board(project, study, by_id)
+    word, tone = GRADES[ready.grade]
     return Coverage(
         share=ready.share,
-        word=ready.word,
-        tone=TONES[ready.word],
+        word=word,
+        tone=tone,
         findings=describe_findings_of(ready),
         board=board,
         not_measured=reason,

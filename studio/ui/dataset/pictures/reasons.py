@@ -33,7 +33,6 @@ SHORT = {
     said.UNREADABLE: "unreadable",
     said.BY_HAND: "left out by you",
 }
-OF_ALL_TOGETHER = {said.SEVERAL_PEOPLE, said.NO_FACES, said.TOO_FEW_FACES, said.WHICH_PERSON}  # and of no tile
 UNNAMED = "left out"  # by a code that another version of the studio gave
 
 
@@ -41,7 +40,7 @@ def reason_on_tile(item: Item) -> str:
     """Why an item is left out, or what is doubted of one that is kept; "" where there is nothing to say."""
     if not item.keep:
         return _short(item.reasons[0]) if item.reasons else UNNAMED
-    doubts = [warning for warning in item.measurements.warnings if warning.code in SHORT and warning.code not in OF_ALL_TOGETHER]
+    doubts = [doubt for doubt in item.doubts if doubt.code in SHORT]
     return _short(doubts[0]) if doubts else ""
 
 

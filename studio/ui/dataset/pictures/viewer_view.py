@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from studio.data import remarks as said
 from studio.data.item_record import Item
 from studio.ui.dataset.pictures.closer_look import Closer
 from studio.ui.views import View
@@ -37,11 +36,6 @@ class Viewer(View):
     doubts: str
     problem: str
     closer: Closer
-
-
-def doubts_of(item: Item) -> list[str]:
-    """What the check saw in a picture that is no reason to leave it out; what it says of all of them is said once, elsewhere."""
-    return [warning.words for warning in item.measurements.warnings if warning.code != said.SEVERAL_PEOPLE]
 
 
 def describe_media(item: Item) -> tuple[str, ...]:
