@@ -115,5 +115,3 @@ def test_what_turns_out_damaged_is_left_out_with_the_reason(project, tmp_path):
     copy_kept(project)
     after = dataset.get_item(project, item.id)
     assert after.problem and not after.keep and [reason.code for reason in after.reasons] == ["unreadable"]
-
-

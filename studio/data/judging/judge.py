@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from studio.data import remarks as said
-from studio.data.cropping.trained_photo import LEAST_FACE
 from studio.data.item_record import Item
 from studio.data.judging.thresholds import BY_NAME, LEAVE_OUT, THRESHOLDS, WARN, Sight, Threshold
 from studio.data.looking.look import Look
 from studio.data.people.groups import SAME_LEAST
+from studio.data.people.sightings import LEAST_WIDTH
 from studio.data.people.who import CANT_TELL, GUARD_LEAST, LOOK, LOOK_LEAST, STRANGER, Seen, person_face
 from studio.data.remarks import Remark
 
@@ -91,8 +91,8 @@ def judge_size(item: Item, wanted: int, face_share: float | None = None) -> Judg
         return Judgement(reasons=(Remark(code=said.SIZE, words=f"too small: {side} px on the short side"),))
     if face_share is not None:
         face = round(face_share * item.width * min(1.0, wanted / math.sqrt(item.width * item.height)))
-        words = f"small: {face} px of the face are left at the size that training takes; {LEAST_FACE} are wanted"
-        return Judgement(warnings=(Remark(code=said.SIZE, words=words),)) if face < LEAST_FACE else Judgement()
+        words = f"small: {face} px of the face are left at the size that training takes; {LEAST_WIDTH} are wanted"
+        return Judgement(warnings=(Remark(code=said.SIZE, words=words),)) if face < LEAST_WIDTH else Judgement()
     words = f"small: {side} px on the short side"
     return Judgement(warnings=(Remark(code=said.SIZE, words=words),)) if side < wanted * SIZE_WANTED else Judgement()
 
