@@ -100,7 +100,6 @@ class Look(Facts):
     seam: float | None = None  # the longest straight edge inside, along rows or columns, as a share of the side: a collage's is 1
     background: str = ""  # histogram of the place, outside the mask, as palette.pack writes it
     outfit: str = ""  # histogram of the clothes, under the mask
-    phash: str = ""  # perceptual hash, 64 bits as hexadecimal
     colours: str = ""  # of a grid of 4 x 4, as hexadecimal
     names: tuple[tuple[str, str], ...] = ()  # (attribute, name) of what is drawn, by an eye that gives names
     thumbnail: str = ""  # small grey picture for comparing twins, as packing.pack_picture writes it

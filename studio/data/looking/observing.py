@@ -1,10 +1,9 @@
-"""Looks at one photo or at frames of a clip: one decode, everything measured. It loads OpenCV and scikit-image: only what looks imports it."""
+"""Looks at one photo or at frames of a clip: everything measured at once. It loads OpenCV: only what looks imports it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
-import imagehash
 import numpy as np
 from PIL import Image
 
@@ -90,7 +89,6 @@ def _look_at_whole(photo: OpenedPhoto) -> Look:
         luma=round(float(np.asarray(grey).mean()), 2),
         colour=round(float(np.linalg.norm(lab - lab.mean((0, 1)), axis=-1).mean()), 2),
         seam=detail.longest_seam(np.asarray(seams)),
-        phash=str(imagehash.phash(grey)),
         colours=small.resize((4, 4), Image.Resampling.BOX).tobytes().hex(),
         thumbnail=_thumbnail(grey),
     )
