@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from studio.data import remarks as said
 from studio.data.choosing.best_set import Candidate, alternatives, choose, find_lacks, hold_out
 from studio.data.choosing.lacks import Lack
-from studio.data.choosing.twins import MIRRORED, TURNED, Twin, find_twins, gather
+from studio.data.choosing.twins import MIRRORED, STRAIGHT, TURNED, find_twins, gather
 from studio.data.choosing.variety import Traits, find_traits
 from studio.data.curate_report import Proposal
 from studio.data.item_record import Item
@@ -160,13 +162,14 @@ def _lose_twins(items: Sequence[Item], looks: Mapping[str, Look], people: People
     """{id: why it goes} for every photo that is another one again: of twins stay those in colour, sharp, larger, older."""
     thumbnails = {item.id: looks[item.id].thumbnail_pixels() for item in items if looks[item.id].thumbnail}
     by_id = {item.id: item for item in items}
-    twins = [twin for twin in find_twins(thumbnails) if _may_be_one(by_id[twin.one], by_id[twin.other], looks)]
+    twins = find_twins(thumbnails, lambda one, other: _may_be_one(by_id[one], by_id[other], looks))
     lost: dict[str, Remark] = {}
     for names in gather(list(thumbnails), twins):
         best = min(names, key=lambda name: _worth(by_id[name], looks[name], people.seen.get(name), names, looks))
+        is_any_turned = any(twin.how for twin in twins if twin.one in names)
         for name in names:
             if name != best and not by_id[name].is_by_hand:
-                lost[name] = _say_twin(name, best, twins)
+                lost[name] = _say_twin(best, _how_alike(name, best, thumbnails) if is_any_turned else STRAIGHT)
     return lost
 
 
@@ -194,8 +197,13 @@ def _worth(item: Item, look: Look, seen: Seen | None, names: Sequence[str], look
     return not item.is_by_hand, is_grey, is_softer, -look.width * look.height, names.index(item.id)
 
 
-def _say_twin(name: str, best: str, twins: Sequence[Twin]) -> Remark:
-    how = next((twin.how for twin in twins if {twin.one, twin.other} == {name, best}), "")
+def _how_alike(name: str, best: str, thumbnails: Mapping[str, np.ndarray]) -> str:
+    """As Twin has it; two that are one over others alone are said to be so straight."""
+    found = find_twins({best: thumbnails[best], name: thumbnails[name]})
+    return found[0].how if found else STRAIGHT
+
+
+def _say_twin(best: str, how: str) -> Remark:
     words = TWIN_WORDS.get(how, "nearly the same picture as {}, which is as good or better")
     return Remark(code=said.TWIN, words=words.format(best), about=best)
 

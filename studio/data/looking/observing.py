@@ -13,7 +13,7 @@ from studio.data.looking.packing import pack_picture
 from studio.data.media.photos import OpenedPhoto
 from studio.data.persons import pack
 from studio.models.eyes import FaceSight, NamingSight, Sight
-from studio.models.faces.sight import SeenFace
+from studio.models.faces.sight import MASK_SIDE, SeenFace
 
 MIDDLE = 0.6  # of the short side: where a person usually is
 WHITE = 250
@@ -48,7 +48,7 @@ def look_at_photo(photo: OpenedPhoto, eyes: OpenEyes) -> Look:
         _look_at_face(photo, face, eyes.face, face.width >= OTHER_LEAST * found[0].width and number < MOST_FACES)
         for number, face in enumerate(found)
     )
-    colours = _look_at_colours(photo, eyes.face.mask(photo.small), found[0] if found else None)
+    colours = _look_at_colours(photo, eyes.face, found[0] if found else None)
     return replace(look, eye=eyes.face_key, faces=faces, middle=None if faces else _measure(photo, _middle(photo)), **colours)
 
 
@@ -138,9 +138,10 @@ def _middle(photo: OpenedPhoto) -> tuple[float, float, float, float]:
     return left, top, left + side, top + side
 
 
-def _look_at_colours(photo: OpenedPhoto, mask: np.ndarray, face: SeenFace | None) -> dict[str, str | float]:
+def _look_at_colours(photo: OpenedPhoto, sight: FaceSight, face: SeenFace | None) -> dict[str, str | float]:
     """The place, and under a face the clothes."""
-    lab = palette.to_lab(cv2.resize(photo.small, mask.shape[::-1], interpolation=cv2.INTER_AREA))
+    tiny = cv2.resize(photo.small, (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_AREA)
+    mask, lab = sight.mask(tiny), palette.to_lab(tiny)
     place = palette.place_of(lab, mask)
     colours: dict[str, str | float] = {"background": palette.pack(place)}
     if len(place):
