@@ -64,7 +64,49 @@ KOHYA_TOML = """
   is_reg = true
 """
 
+AI_TOOLKIT_JOB = """
+config:
+  process:
+  - datasets:
+    - {folder_path: /home/me/photos, control_path: /home/me/guides, mask_path: /home/me/greys, num_repeats: 3}
+    - {folder_path: /home/me/friends, is_reg: true}
+"""
+SIMPLETUNER_BACKENDS = [
+    {"id": "photos", "instance_data_dir": "/x/photos", "repeats": 4},
+    {"id": "lines", "dataset_type": "conditioning", "instance_data_dir": "/x/lines"},
+    {"id": "friends", "instance_data_dir": "/x/friends", "is_regularisation_data": True},
+]
+ONETRAINER_CONCEPTS = [
+    {"path": "D:\\x\\photos", "type": "STANDARD", "balancing": 3.0, "text": {"prompt_source": "filename"}},
+    {"path": "D:\\x\\friends", "type": "PRIOR_PREDICTION", "text": {"prompt_source": "sample"}},
+]
+
 CONVENTIONS = {
+    "AI Toolkit, its job says which folders are of others": Convention(
+        with_captions("photos/1.jpg", "friends/2.jpg") | {"guides/1.jpg": PHOTO, "greys/1.jpg": PHOTO, "job.yaml": AI_TOOLKIT_JOB},
+        captions("photos/1.jpg"), out={"friends/2.jpg", "friends/2.txt", "guides/1.jpg", "greys/1.jpg", "job.yaml"}, texts=1,
+    ),
+    "SimpleTuner, its backends say which folders are of others": Convention(
+        with_captions("photos/1.jpg", "friends/2.jpg") | {"lines/1.jpg": PHOTO, "multidatabackend.json": json.dumps(SIMPLETUNER_BACKENDS)},
+        captions("photos/1.jpg"), out={"friends/2.jpg", "friends/2.txt", "lines/1.jpg", "multidatabackend.json"}, texts=1,
+    ),
+    "OneTrainer, captions are the files' names, and one concept is of others": Convention(
+        with_captions("friends/2.jpg") | {"photos/ohwx in the rain.jpg": PHOTO, "concepts.json": json.dumps(ONETRAINER_CONCEPTS)},
+        {"photos/ohwx in the rain.jpg": "ohwx in the rain"}, out={"friends/2.jpg", "friends/2.txt"}, texts=1,
+    ),
+    "one name for the folder of the person and of others": Convention(
+        with_captions("train/images/1.jpg", "others/images/2.jpg") | {
+            "set.toml": '[[datasets]]\nimage_directory = "/x/train/images"\n[[datasets]]\nimage_directory = "/x/others/images"\nis_reg = true\n',
+        },
+        captions("train/images/1.jpg"), out={"others/images/2.jpg", "others/images/2.txt", "set.toml"}, texts=1,
+    ),
+    "musubi, its rows name pictures that guide": Convention(
+        {
+            "images/1.jpg": PHOTO, "extra/1.jpg": PHOTO,
+            "rows.jsonl": lines({"image_path": "/x/images/1.jpg", "control_path_0": "/x/extra/1.jpg", "caption": "ohwx, one"}),
+        },
+        {"images/1.jpg": "ohwx, one"}, out={"extra/1.jpg"}, texts=1,
+    ),
     "kohya, its list says which folder is of others": Convention(
         with_captions("photos/1.jpg", "friends/2.jpg") | {"dataset.toml": KOHYA_TOML},
         captions("photos/1.jpg"), out={"friends/2.jpg", "friends/2.txt", "dataset.toml"}, texts=1,
@@ -310,6 +352,24 @@ def test_a_text_for_all_photos_is_their_caption_once_the_person_says_so(project,
 def test_the_repeats_of_kohya_are_told(project, tmp_path):
     result = import_media(project, [lay_out(tmp_path / "set", CONVENTIONS["kohya, regularisation"])])
     assert [(note.name, "10 times" in note.words) for note in result.notes] == [("set/img/10_ohwx woman", True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("AI Toolkit, its job says which folders are of others", "num_repeats = 3 for photos"),
+        ("SimpleTuner, its backends say which folders are of others", "repeats = 4 for photos"),
+        ("OneTrainer, captions are the files' names, and one concept is of others", "balancing = 3 for photos"),
+    ],
+)
+def test_the_repeats_that_a_list_asks_for_are_told(project, tmp_path, name, words):
+    result = import_media(project, [lay_out(tmp_path / "set", CONVENTIONS[name])])
+    assert [note.words.startswith(words) for note in result.notes] == [True]
+
+
+def test_the_caption_that_kohya_would_take_from_the_name_of_a_folder_is_told(project, tmp_path):
+    result = import_media(project, [lay_out(tmp_path / "set", Convention({"1_ohwx woman/a.jpg": PHOTO}, {}))])
+    assert [(note.name, note.words.endswith("ohwx woman")) for note in result.notes] == [("set/1_ohwx woman", True)]
 
 
 def test_captions_that_found_no_photo_are_counted_and_named(project, tmp_path):

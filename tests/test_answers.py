@@ -12,7 +12,7 @@ from studio.data.cropping.alone import crop_alone, part_alone
 from studio.data.cropping.head import part_around
 from studio.data.importer import import_media
 from studio.data.item_record import OTHER, THEM, Said
-from studio.data.people.answers import choose_group, point_of, say_it_is_somebody_else, say_it_is_them, take_back
+from studio.data.people.answers import choose_group, point_of, rule_out_group, say_it_is_somebody_else, say_it_is_them, take_back
 from studio.data.people.who import FaceRef, Group
 from studio.errors import Problem
 
@@ -66,6 +66,12 @@ def test_choosing_a_group_says_that_its_typical_faces_are_the_person_in_one_step
     assert said(filled).keys() == {"0001", "0002", "0004"} and all(answer.point for answer in said(filled).values())
     dataset.undo(filled)
     assert said(filled) == {}
+
+
+def test_ruling_out_a_group_says_that_its_typical_faces_are_somebody_else_in_one_step(filled):
+    group = Group(photos=2, examples=tuple(FaceRef(item=f"000{n}", index=1) for n in (1, 2)))
+    assert rule_out_group(filled, group, dict.fromkeys(("0001", "0002"), WIDE)) == 2
+    assert {answer.who for answer in said(filled).values()} == {OTHER} and dataset.undo(filled) and said(filled) == {}
 
 
 def test_a_photo_whose_content_changed_has_no_answer_any_more(filled):

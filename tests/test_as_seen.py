@@ -216,6 +216,22 @@ def test_a_tiff_that_no_library_reads_is_refused_with_a_sentence(project, tmp_pa
 # -- other kinds of photos
 
 
+def test_of_a_tiff_with_several_pages_the_first_comes_in_and_the_others_are_told(project, tmp_path):
+    pages = [Image.new("RGB", (120, 90), colour) for colour in ("red", "green", "blue")]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "one.tif", compression="tiff_lzw")
+    result = import_media(project, [tmp_path / "pages.tif", tmp_path / "one.tif"])
+    assert len(result.added) == 2 and [(note.name, "3 pictures" in note.words) for note in result.notes] == [("pages.tif", True)]
+
+
+def test_a_picture_of_a_kind_that_is_not_read_is_called_one(project, tmp_path):
+    for name in ("a.tga", "b.ppm", "c.exr"):
+        (tmp_path / name).write_bytes(b"P6 1 1 255 abcdefghijkl")
+    result = import_media(project, [tmp_path])
+    assert [note.name.rpartition("/")[2] for note in result.rejected] == ["a.tga", "b.ppm", "c.exr"]
+    assert all("not supported; save it as one of" in note.words for note in result.rejected)
+
+
 def test_jpeg_2000_is_a_photo_and_jpeg_xl_is_refused_with_what_to_do(project, tmp_path):
     Image.fromarray(chart()).save(tmp_path / "a.jp2")
     Image.fromarray(chart()).save(tmp_path / "b.j2k")

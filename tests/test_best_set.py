@@ -264,6 +264,11 @@ def test_a_photo_without_a_face_among_others_is_left_out_with_that_reason():
     assert [r.code for r in ask(looks).proposals["0013"].reasons] == ["no-face"]
 
 
+def test_nothing_is_like_a_photo_that_was_not_measured():
+    with pytest.raises(ValueError, match="0099 was not measured"):
+        ask(named(varied(12))).like("0099")
+
+
 # -- the parts
 
 

@@ -32,6 +32,11 @@ SHORT = {  # what people write, as short as they write it
     "cp1250": ["ohwx, kobieta w czerwonym płaszczu na plaży", "žena v červeném kabátě"],
     "cp1253": ["ohwx, μια γυναίκα στην παραλία"],
     "cp1254": ["ohwx, kırmızı paltolu kadın, sahilde gülümsüyor"],
+    "cp1255": ["ohwx, אישה על החוף", "אישה במעיל אדום", "ohwx, חיוך"],
+    "cp1256": ["ohwx, امرأة على الشاطئ", "امرأة ترتدي معطفا أحمر", "ohwx، زن در ساحل"],
+    "cp1257": ["ohwx, moteris paplūdimyje, šypsosi", "sieviete sarkanā mētelī"],
+    "cp866": ["ohwx, женщина на пляже", "улыбается", "ohwx, крупный план"],
+    "iso8859_2": ["ohwx, kobieta na plaży, uśmiech", "žena v červeném kabátě"],
     "utf-16-le": ["红色大衣在海边微笑", "ohwx, 黑发", "ohwx smile"],
     "utf-16-be": ["ohwx, 黑发", "赤いコートの女性"],
 }  # fmt: skip

@@ -16,10 +16,10 @@ import studio
 from studio.disk import append_jsonl, read_json, write_json
 from studio.errors import Damaged
 from studio.evaluation import report, sweeps
-from studio.evaluation.judge.chart import STYLED, clip_note, draw_chart, line_looks
 from studio.evaluation.judge.measuring import missing_scores, score_keys
 from studio.evaluation.judge.score import Line, Needs
 from studio.evaluation.judge.scores import all_scores, parts
+from studio.evaluation.judge.shown.chart import STYLED, clip_note, draw_chart, line_looks
 from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import verdict
 

@@ -141,3 +141,49 @@ def test_without_an_observer_there_is_no_chart_and_no_column_for_likeness(projec
     page = write_report(project, sweep_dir).read_text(encoding="utf-8")
     assert "<svg" not in page
     assert "Prompt followed" not in page
+
+
+# -- how it is read
+
+
+def words_of(page, tag):
+    """What stands in all elements of a kind, without what is inside them."""
+    return [re.sub(r"<[^>]+>", "", found) for found in re.findall(rf"<{tag}(?: [^>]*)?>(.*?)</{tag}>", page, re.DOTALL)]
+
+
+PIXELS = "Motion and sharpness are ratios to the base (1 is the same). Change is how far the pixels lie from the base's: it must be above 0, and small in rows without the trigger."
+EYE = [
+    "Identity says how much the faces are like your photos: 100 % is as alike as your own photos are to each other, 0 % is nothing in common. "
+    "It can be a little above 100 %; below 70 % the person is hardly recognised.",
+    "Prompt followed is how much of what the prompt says (clothes, place, view, light, movement) is seen. A pair that has learned too long stops listening.",
+    "Strangers says how much people who are not asked for look like the person. It should stay where the base's is.",
+    "Copies says how near the clips come to a training picture: about 1 is a picture of its own, above 2 it repeats a picture instead of drawing the person anew.",
+]
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_the_guide_says_how_to_read_what_is_there_from_the_whole_to_the_single(project, sweep_dir, request, is_seen):
+    folder = request.getfixturevalue("seen_dir") if is_seen else sweep_dir
+    told = [escaped.replace("&#x27;", "'") for escaped in words_of(write_report(project, folder).read_text(encoding="utf-8"), "p")]
+    begin = next(n for n, words in enumerate(told) if words.startswith("Each row is one prompt and seed"))
+    middle = [PIXELS, *EYE] if is_seen else [PIXELS]
+    assert [words.split(",")[0].split(":")[0] for words in told[begin + 1 : begin + 3]] == [
+        "The same seed starts from the same noise",
+        "Look for three things",
+    ]
+    assert told[begin + 3 : begin + 3 + len(middle)] == middle
+    assert told[begin + 3 + len(middle)].startswith("The last checkpoint is often not the best one.")
+
+
+@pytest.mark.parametrize(("is_seen", "columns"), [
+    (False, ["Motion", "Sharpness", "Change", "Other people"]),
+    (True, ["Identity", "Prompt followed", "Strangers like the person", "Copies", "Motion", "Sharpness", "Change", "Other people"]),
+])  # fmt: skip
+def test_the_table_of_the_report_has_a_column_for_each_measure_that_an_eye_or_none_gave(project, sweep_dir, request, is_seen, columns):
+    page = write_report(project, request.getfixturevalue("seen_dir") if is_seen else sweep_dir).read_text(encoding="utf-8")
+    heads = words_of(page, "th")
+    assert [head for head in heads if head in columns] == columns
+    assert is_seen or not {"Identity", "Copies"} & set(heads)
+    values = dict(zip(heads, words_of(page, "td")))
+    assert (values["Motion"], values["Sharpness"], values["Change"]) == ("0.900", "1.000", "0.100")
+    assert values["Other people"] == ("0.100" if is_seen else "not measured")

@@ -18,8 +18,8 @@ from verdict_kit import (
     with_noise,
 )
 
-from studio.evaluation.judge.chart import clip_note
 from studio.evaluation.judge.scores import all_scores
+from studio.evaluation.judge.shown.chart import clip_note
 from studio.evaluation.judge.verdict import CLEAR, CLOSE, NOT_MEASURED, VERDICT_VERSION, verdict
 
 # -- what is written down, so that a change is one on purpose

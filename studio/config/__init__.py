@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from studio.config.drawing_config import USUAL_STRENGTH, CaptionConfig, SweepConfig, guidance_settings
+from studio.config.caption_config import CaptionConfig
+from studio.config.drawing_config import USUAL_STRENGTH, SweepConfig, guidance_settings
 from studio.config.expert_names import EXPERTS
 from studio.config.sections import Section, flatten, from_dict, list_settings, merge, nest, setting, to_dict
 from studio.doors import member_names

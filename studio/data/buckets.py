@@ -1,4 +1,4 @@
-"""Aspect-ratio buckets: the size at which a picture is trained, close to its own shape and never larger than it is, and what is cut off."""
+"""Aspect-ratio buckets: the size at which a picture is trained, close to its own shape and never larger than it is, and what is cut off; and sizes for looking at it."""
 
 import math
 
@@ -15,6 +15,12 @@ def choose_bucket(width: int, height: int, target_size: int, size_multiple: int)
     scale = min(1.0, target_size / math.sqrt(width * height))
     candidates = [(w, h) for w in _multiples(width, scale, size_multiple) for h in _multiples(height, scale, size_multiple)]
     return min(candidates, key=lambda size: _misfit(size, width, height, scale))
+
+
+def fit_side(width: int, height: int, side: int) -> tuple[int, int]:
+    """(width, height) with a long side of at most that; never enlarged."""
+    scale = min(1.0, side / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def cover_size(width: int, height: int, bucket: tuple[int, int]) -> tuple[int, int]:

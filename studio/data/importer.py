@@ -212,6 +212,8 @@ def _take_in(taking: _Import, coming: _Coming) -> tuple[str, str]:
         _keep_film(taking, source, coming)
         return "", ""
     ready, facts = coming.ready.result() if coming.ready else _prepare(coming.original, taking)
+    if facts.kind == "photo" and (number := photos.count_pictures(coming.original)) > 1:
+        _note(taking, source, f"it holds {number} pictures; the first one came in, the others stay in the original")
     caption, *others = _captions(taking, source) or [""]
     new = NewMedia(
         media=ready, facts=facts, original=coming.original, original_name=source.file_name(), original_sha256=coming.sha256, caption=caption,

@@ -37,6 +37,7 @@ from studio.models.render import Stopped, decode_frames, draw_stage, stage_steps
 from studio.training.pairs import find_pair, verify_file
 from studio.workspace import Project, project_of
 
+FACE_SIDE = 192  # px of the pictures of faces that are shown side by side
 Report = Callable[..., None]  # (event, **its fields)
 
 
@@ -331,6 +332,9 @@ class Drawing:
         for cell in row:
             look = base_look if cell.pair is None else self.watcher.look(read_clip(self.folder / cell.clip), prompt, base_look)
             measured[cell.place] = with_scores(cell, look, self.watcher.keys)
+            is_looked_at = any(score.needs.is_eye for score in missing_scores(cell, self.watcher.keys))
+            if is_looked_at and look.face is not None:
+                write_poster(self.folder / cell.face, look.face[None], FACE_SIDE)
         self.sweep = self.sweep.with_cells(lambda cell: measured.get(cell.place, cell))
 
     def _progress(self, stage: str, message: str) -> None:

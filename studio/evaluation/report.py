@@ -10,11 +10,11 @@ from pathlib import Path
 from studio.config import EXPERTS, SweepConfig, list_settings
 from studio.disk import read_json, write_atomic, write_json
 from studio.evaluation.clip_files import MARK
-from studio.evaluation.judge.chart import clip_note, draw_chart
 from studio.evaluation.judge.figures import decimal_or_not
 from studio.evaluation.judge.row import Row
 from studio.evaluation.judge.score import Column, Guide
 from studio.evaluation.judge.scores import eye_scores, parts
+from studio.evaluation.judge.shown.chart import clip_note, draw_chart
 from studio.evaluation.judge.table import name_problems
 from studio.evaluation.judge.verdict import CLEAR, NOT_MEASURED, VERDICT_VERSION, Verdict, verdict
 from studio.evaluation.sweep_facts import Cell, ComparedPair, Prompt, Sweep

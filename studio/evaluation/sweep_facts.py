@@ -100,6 +100,11 @@ class Cell(Facts):
     clip_sha256: str = ""
     seconds: float | None = None
 
+    @property
+    def face(self) -> str:
+        """Where the picture of its face lies, if an eye found one."""
+        return f"{self.poster.removesuffix('.jpg')}.face.jpg"
+
     @classmethod
     def from_json(cls, data: Any, where: str) -> Self:
         return super().from_json(_of_one_version_for_all_scores(data), where)

@@ -181,7 +181,7 @@ def _take_clips(source: Path, target: Path, keys: Collection[str]) -> dict[str, 
     taken = {}
     for cell in read_sweep(source).cells:
         if cell.is_done and cell.key in keys and cell.key not in taken and _is_whole(source, cell):
-            for name in (cell.clip, cell.poster):
+            for name in (cell.clip, cell.poster, *([cell.face] if (source / cell.face).is_file() else [])):
                 _link(source / name, target / name)
             taken[cell.key] = cell
     return taken

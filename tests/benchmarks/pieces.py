@@ -23,9 +23,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from piece_kit import Planted, Scene, make_film  # noqa: E402
 
+from studio.data.buckets import fit_side  # noqa: E402
 from studio.data.media.clips import open_clip, probe_clip, read_frames, timed_frames  # noqa: E402
 from studio.data.pieces import piece_facts as said  # noqa: E402
-from studio.data.pieces.even_moments import fit_side  # noqa: E402
 from studio.data.pieces.looking_through import FACES_SIDE, look_through  # noqa: E402
 from studio.data.pieces.piece_facts import MOMENTS_A_SECOND, Span  # noqa: E402
 from studio.data.pieces.proposing import Proposal, Wish, propose_pieces  # noqa: E402

@@ -68,7 +68,7 @@ def _find_cut(items: Sequence[Item], about: About) -> list[Finding]:
     """Captions of which the base model does not see the end."""
     if about.reader is None:
         return []
-    rest = {item.id: item.caption[about.reader.num_characters_read(item.caption) :] for item in items}
+    rest = {item.id: about.reader.unread(item.caption) for item in items}
     having = [item for item in items if rest[item.id]]
     if not having:
         return []

@@ -11,12 +11,12 @@ from studio.data.captions.contradictions import BEHIND_WORDS, CLOSE_WORDS, FRONT
 from studio.data.captions.whole_words import plain
 from studio.data.item_record import Item
 from studio.data.judging.judge import sight_of
-from studio.data.judging.thresholds import Sight
+from studio.data.judging.thresholds import GREY_MOST, Sight
 from studio.data.looking.look import CLOSE, FRONT, FULL, OTHER_LEAST, PROFILE_LEFT, PROFILE_RIGHT, UPPER, WAIST, Look
 from studio.data.people.who import Seen
 from studio.data.remarks import Remark
 
-GREY_MOST, COLOURED_LEAST = 2.5, 5.0  # spread of colours: of 180 photos in colour the lowest has 5.7, the one in black and white .1
+COLOURED_LEAST = 5.0  # spread of colours, twice what black and white has at most: between the two it can't be told
 _LETTERS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _AGAIN = frozenset({"another", "other", "second", "her", "his", "their", "or", "under", "over"})  # a second garment of that kind
 _BOTH = frozenset({"and", "with", "on", "over", "under", "und", "et", "y", "e"})

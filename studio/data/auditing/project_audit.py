@@ -91,7 +91,7 @@ def describe_caption(item: Item, about: About) -> CaptionLine:
         caption=item.caption,
         class_prompt=prompt,
         tokens=reader.num_tokens(item.caption) if reader else None,
-        unread=item.caption[reader.num_characters_read(item.caption) :] if reader else "",
+        unread=reader.unread(item.caption) if reader else "",
         traces=tuple(traces_in(prompt, about)),
         remarks=tuple(check_caption(item.caption, about.trigger, about.class_noun)),
     )

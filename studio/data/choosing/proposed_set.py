@@ -23,7 +23,11 @@ SHARP_ENOUGH_PX = 300  # width of a face that shows all that training takes
 DOUBT = 0.15  # of quality that each doubt costs
 SOFTER = 0.08  # of blur by which one twin is worse than the other, whatever else speaks for it
 ALIKE_COLOUR = 40  # largest difference of a colour between drawings that are one, on a grid of 4 x 4
-TWIN_WORDS = {MIRRORED: "a mirrored copy of {}", TURNED: "a turned copy of {}"}
+TWIN_WORDS = {
+    STRAIGHT: "nearly the same picture as {}, which is as good or better",
+    MIRRORED: "a mirrored copy of {}",
+    TURNED: "a turned copy of {}",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +54,12 @@ class Choice:
     lacks: tuple[Lack, ...] = ()
 
     def like(self, item_id: str) -> list[str]:
-        """Photos that are not chosen and could stand in this one's place, the likest first."""
+        """Photos that are not chosen and could stand in this one's place, the likest first. ValueError for what was not measured."""
+        if item_id not in self.traits:
+            raise ValueError(f"{item_id} was not measured, so nothing is like it; check the photos first")
         taken = {*self.chosen, item_id}
         others = [candidate for candidate in self.candidates if candidate.id not in taken]
-        return [candidate.id for candidate in alternatives(self.traits.get(item_id, Traits()), others)]
+        return [candidate.id for candidate in alternatives(self.traits[item_id], others)]
 
 
 def propose(items: Sequence[Item], looks: Mapping[str, Look], wishes: Wishes) -> Choice:
@@ -139,10 +145,11 @@ def _may_win(item: Item, people: People) -> bool:
 
 def _candidate(item: Item, look: Look, seen: Seen | None, traits: Traits, judged: Judgement, rank: int) -> Candidate:
     is_pinned = item.is_by_hand and item.keep
-    return Candidate(id=item.id, traits=traits, quality=_quality(look, seen, judged), rank=rank, is_pinned=is_pinned)
+    quality = quality_of(look, seen, judged.warnings)
+    return Candidate(id=item.id, traits=traits, quality=quality, rank=rank, is_pinned=is_pinned)
 
 
-def _quality(look: Look, seen: Seen | None, judged: Judgement) -> float:
+def quality_of(look: Look, seen: Seen | None, doubts: Sequence[Remark]) -> float:
     """About 0 to 1: sharp, large in the face, surely the person; each doubt costs, a note does not. What was not measured counts half."""
     face = person_face(look, seen)
     sharp, large, sure = 0.5, 0.5, 0.5
@@ -151,8 +158,8 @@ def _quality(look: Look, seen: Seen | None, judged: Judgement) -> float:
         large = min(1.0, face.width / SHARP_ENOUGH_PX)
     if seen is not None and seen.likeness is not None:
         sure = min(1.0, max(0.0, (seen.likeness - LOOK_LEAST) / (2 * (SAME_LEAST - LOOK_LEAST))))
-    doubts = sum(warning.code != said.CANT_TELL for warning in judged.warnings)
-    return 0.4 * max(0.0, sharp) + 0.3 * large + 0.3 * sure - DOUBT * doubts
+    num_doubts = sum(doubt.code != said.CANT_TELL for doubt in doubts)
+    return 0.4 * max(0.0, sharp) + 0.3 * large + 0.3 * sure - DOUBT * num_doubts
 
 
 # -- twins
@@ -165,7 +172,7 @@ def _lose_twins(items: Sequence[Item], looks: Mapping[str, Look], people: People
     twins = find_twins(thumbnails, lambda one, other: _may_be_one(by_id[one], by_id[other], looks))
     lost: dict[str, Remark] = {}
     for names in gather(list(thumbnails), twins):
-        best = min(names, key=lambda name: _worth(by_id[name], looks[name], people.seen.get(name), names, looks))
+        best = min(names, key=lambda name: _worth(by_id[name], people, names, looks))
         is_any_turned = any(twin.how for twin in twins if twin.one in names)
         for name in names:
             if name != best and not by_id[name].is_by_hand:
@@ -188,11 +195,13 @@ def _is_of_small_world(look: Look) -> bool:
     return look.face is not None and not look.face.has_points
 
 
-def _worth(item: Item, look: Look, seen: Seen | None, names: Sequence[str], looks: Mapping[str, Look]) -> tuple[object, ...]:
+def _worth(item: Item, people: People, names: Sequence[str], looks: Mapping[str, Look]) -> tuple[object, ...]:
     """What is smaller stays: by hand, colour, not the softer one, larger, older."""
+    look = looks[item.id]
     is_grey = BY_NAME["monochrome"].is_beyond(look.colour)
-    blurs = [blur for name in names if (face := looks[name].face) and (blur := face.blur) is not None]
-    own = look.face.blur if look.face and look.face.blur is not None else None
+    blurs = [blur for name in names if (face := person_face(looks[name], people.seen.get(name))) and (blur := face.blur) is not None]
+    face = person_face(look, people.seen.get(item.id))
+    own = face.blur if face else None
     is_softer = own is not None and own > min(blurs) + SOFTER
     return not item.is_by_hand, is_grey, is_softer, -look.width * look.height, names.index(item.id)
 
@@ -204,8 +213,7 @@ def _how_alike(name: str, best: str, thumbnails: Mapping[str, np.ndarray]) -> st
 
 
 def _say_twin(best: str, how: str) -> Remark:
-    words = TWIN_WORDS.get(how, "nearly the same picture as {}, which is as good or better")
-    return Remark(code=said.TWIN, words=words.format(best), about=best)
+    return Remark(code=said.TWIN, words=TWIN_WORDS[how].format(best), about=best)
 
 
 # -- words

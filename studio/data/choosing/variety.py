@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from studio.data.looking.look import LEFT, PROFILE_LEFT, PROFILE_RIGHT, RIGHT, Look
+from studio.data.looking.look import FRONT, LEFT, PROFILE_LEFT, PROFILE_RIGHT, RIGHT, Look
 from studio.data.looking.look_alikes import group_outfits, group_places
 from studio.data.people.who import Seen, person_face
 from studio.facts import Facts
@@ -11,7 +11,7 @@ from studio.facts import Facts
 DIM, WARM, COOL, NEUTRAL = "dim", "warm", "cool", "neutral"
 DIM_MOST = 70.0  # mean of the picture, 0 to 255
 NEUTRAL_WARMTH, WARMTH_REACH = 4.0, 8.0  # CIELAB's b of the place; ours, as marks on a scale and no faults: said "about"
-SIDES = {PROFILE_LEFT: LEFT, LEFT: LEFT, PROFILE_RIGHT: RIGHT, RIGHT: RIGHT}  # angle -> the side that it shows
+SIDES = {PROFILE_LEFT: LEFT, LEFT: LEFT, FRONT: "", RIGHT: RIGHT, PROFILE_RIGHT: RIGHT, "": ""}  # angle -> the side that it shows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Traits(Facts):
 
     @property
     def side(self) -> str:
-        return SIDES.get(self.angle, "")
+        return SIDES[self.angle]
 
     @property
     def is_profile(self) -> bool:

@@ -51,9 +51,9 @@ def judge(kept: KeptSet, board: Board) -> Readiness:
         cause = "there is nothing to train with"
         return Readiness(0.0, WEAK, (Shortfall(code=EMPTY, words="nothing is kept", cause=cause, weight=1.0, action=ADD_PHOTOS),))
     findings = [*_of_number(kept), *_of_person(kept), *_of_quality(kept), *lacking(board)]
-    share = max(0.0, 1 - sum(finding.weight for finding in findings))
+    share = round(max(0.0, 1 - sum(finding.weight for finding in findings)), 2)  # the grade goes by what is shown
     grade = next(grade for least, grade in _GRADES if share >= least)
-    return Readiness(round(share, 2), grade, tuple(sorted(findings, key=lambda finding: -finding.weight)))
+    return Readiness(share, grade, tuple(sorted(findings, key=lambda finding: -finding.weight)))
 
 
 def _of_number(kept: KeptSet) -> list[Shortfall]:

@@ -93,6 +93,10 @@ OTHERS = (  # of files that are neither photo, clip nor text: pattern of the nam
     (r".+\.(?:safetensors|ckpt|gguf|onnx)", "it is a model or a trainer's cache"),
     (r".+\.(?:toml|ya?ml|ini|cfg)", "it is a program's settings; those of a trainer are read with its config"),
     (r".+\.(?:parquet|sqlite3?|db|xlsx?|ods)", "it may list captions, in a form that is not read here; save the list as .jsonl or .csv"),
+    (
+        r".+\.(?:tar|7z|rar|gz|tgz|bz2|xz|zst)",
+        "it is an archive of a kind that is not opened here; unpack it and import the folder, or save it as .zip",
+    ),
     (r".+\.(?:wav|mp3|flac|m4a|ogg|aac)", "it is sound"),
 )
 NO_KIND = "it is neither a photo, a clip nor a caption"

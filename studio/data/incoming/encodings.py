@@ -40,11 +40,16 @@ class Encoding:
 
 ENCODINGS = (
     Encoding("cp1252", "Windows-1252", ("en", "de", "fr", "es", "pt", "it", "nl", "sv", "da", "nb", "fi")),
-    Encoding("cp1250", "Windows-1250", ("pl", "cs", "hu", "ro")),
-    Encoding("cp1251", "Windows-1251", ("ru", "uk")),
+    Encoding("cp1250", "Windows-1250", ("pl", "cs", "hu", "ro", "sk", "sl")),
+    Encoding("cp1251", "Windows-1251", ("ru", "uk", "bg")),
     Encoding("koi8_r", "KOI8-R", ("ru",)),
     Encoding("cp1253", "Windows-1253", ("el",)),
     Encoding("cp1254", "Windows-1254", ("tr",)),
+    Encoding("cp1255", "Windows-1255", ("he",)),
+    Encoding("cp1256", "Windows-1256", ("ar", "fa", "ur")),
+    Encoding("cp1257", "Windows-1257", ("lt", "lv")),
+    Encoding("cp866", "DOS 866", ("ru", "uk")),
+    Encoding("iso8859_2", "ISO 8859-2", ("pl", "cs", "hu", "ro")),
     Encoding("gb18030", "GBK", ("zh",)),
     Encoding("cp950", "Big5", ("zh",)),
     Encoding("cp932", "Shift-JIS", ("ja",)),
@@ -238,6 +243,7 @@ _SIGNS = {"zh": "，。、；：！？“”‘’（）《》「」—…·\u30
 _LATIN_SIGNS = "«»“”„‘’–—…°©®€"
 _MIXED = math.log(1e-3)  # letters of two alphabets in one word
 _CASE = math.log(1e-2)  # a capital after a small letter
+_OTHER_ALPHABETS = ("ru", "uk", "bg", "el", "he", "ar", "fa", "ur")
 _LETTER = re.compile(r"[^\W_]")
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -272,7 +278,7 @@ def _word_score(word: str, language: str, words: Mapping[str, float]) -> float:
     if language in ("zh", "ja"):
         return 0.0
     known = 1.5 * len(word) if len(word) > 1 and (word.lower() in words or word.casefold() in words) else 0.0
-    borders = sum(a.isascii() != b.isascii() for a, b in itertools.pairwise(word)) if language in ("ru", "uk", "el") else 0
+    borders = sum(a.isascii() != b.isascii() for a, b in itertools.pairwise(word)) if language in _OTHER_ALPHABETS else 0
     return known + borders * _MIXED + _case_score(word)
 
 

@@ -1,5 +1,6 @@
 """What a list of captions says: which captions, of which file; and the index of all texts of an import, in which one may name another."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,15 +33,18 @@ class Entry:
     reference: str  # as the list names it: relative to the list, or as it was on another computer
     captions: tuple[str, ...]
     is_folder: bool = False
+    by_name: bool = False  # the name of each file in the folder is its caption
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What one list says. `used` are the other texts that it was read with; `problems` what it names and is not there."""
+    """What one list says. `used` are the other texts that it was read with; `problems` what of it could not be used;
+    `fault` why nothing of it could."""
 
     entries: tuple[Entry, ...]
     used: tuple[Found, ...] = ()
     problems: tuple[str, ...] = ()
+    fault: str = ""
 
 
 class TextIndex:
@@ -61,6 +65,11 @@ class TextIndex:
         return found[0] if len(found) == 1 else None
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a list that hold something. Unicode's own signs for a new line are letters of a caption: they divide no lines."""
+    return [line.strip() for line in re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff")) if line.strip()]
+
+
 def path_parts(reference: str) -> tuple[str, ...]:
     """The parts of a path, whichever system wrote it, as they are compared."""
     return tuple(fold(part) for part in reference.strip().replace("\\", "/").split("/") if part not in ("", "."))
@@ -76,10 +85,12 @@ def as_captions(value: Any) -> tuple[str, ...]:
 
 
 def captions_in(row: Mapping[Any, Any]) -> tuple[str, ...]:
-    """The captions of a row: under the usual names, in their order, then those under names that begin so (caption_short)."""
+    """The captions of a row: under the usual names, in their order, then those under names that begin or end so (caption_short, long_caption)."""
     names = {str(name).casefold().strip(): value for name, value in row.items() if isinstance(name, str)}
     known = [name for name in CAPTION_KEYS if name in names]
-    known += [name for name in names if name not in known and name.startswith(("caption_", "text_", "prompt_"))]
+    known += [
+        name for name in names if name not in known and (name.startswith(("caption_", "text_", "prompt_")) or name.endswith("_caption"))
+    ]
     found = [caption for name in known for caption in as_captions(names[name])]
     return tuple(dict.fromkeys(found))
 
@@ -94,3 +105,28 @@ def entries_of(rows: Sequence[Any]) -> tuple[Entry, ...]:
     """The entries of rows that name a file and captions."""
     found = [Entry(file_in(row), captions_in(row)) for row in rows if isinstance(row, Mapping)]
     return tuple(entry for entry in found if entry.reference and entry.captions)
+
+
+def listing_of(rows: Sequence[Any], problems: Sequence[str] = ()) -> Listing | None:
+    """What rows say; None where none of them names a file and a caption. Those that don't are counted and named."""
+    entries = entries_of(rows)
+    if not entries:
+        return None
+    without = [row for row in rows if not isinstance(row, Mapping) or not (file_in(row) and captions_in(row))]
+    return Listing(entries, problems=(*problems, *_tell_without([_row_name(row) for row in without], len(rows))))
+
+
+def _row_name(row: Any) -> str:
+    return (file_in(row) if isinstance(row, Mapping) else "") or "a row without a file"
+
+
+def _tell_without(names: Sequence[str], count: int) -> list[str]:
+    shown = ", ".join(dict.fromkeys(names[:20])) + (" and more" if len(names) > 20 else "")
+    return [f"{len(names)} of its {count} rows bring no caption that can be told: {shown}"] if names else []
+
+
+def listing_of_names(captions: Mapping[str, Any]) -> Listing | None:
+    """What a table {file: captions} says; None where nothing in it is a caption."""
+    entries = tuple(Entry(name, found) for name, part in captions.items() if (found := as_captions(part)))
+    without = [str(name) for name, part in captions.items() if not as_captions(part)]
+    return Listing(entries, problems=tuple(_tell_without(without, len(captions)))) if entries else None

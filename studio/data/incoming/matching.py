@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from studio.data.captions.whole_words import whole_word
 from studio.data.incoming import carriers
 from studio.data.incoming.found import Found, fold, stem_of
-from studio.data.incoming.listing import Entry, Listing, Text, TextIndex, path_parts
+from studio.data.incoming.listing import Entry, Listing, Text, TextIndex, lines_of, path_parts
 from studio.doors import members
 
 OWN_SUFFIXES = (".txt", ".caption", ".cap", ".tags", ".text", ".prompt")  # of a text beside its photo, the first ones before the others
@@ -109,8 +109,11 @@ def _match_lists(matched: Matched, media: Sequence[Found], texts: Sequence[Text]
             left.append(text)
             continue
         used |= {id(found) for found in listing.used}
-        matched.used += [text.found, *(found for found in listing.used if found not in matched.used)]
-        _use(matched, media, text, listing)
+        if fault := listing.fault or _use(matched, media, text, listing):
+            matched.unused.append((text.found, fault))
+        else:
+            matched.used.append(text.found)
+        matched.used += [found for found in listing.used if found not in matched.used]
     return [text for text in left if id(text.found) not in used]
 
 
@@ -122,7 +125,8 @@ def _read_listing(text: Text, index: TextIndex) -> Listing | None:
     return None
 
 
-def _use(matched: Matched, media: Sequence[Found], text: Text, listing: Listing) -> None:
+def _use(matched: Matched, media: Sequence[Found], text: Text, listing: Listing) -> str:
+    """Give photos what a list says of them; why none of it could be given, or ""."""
     by_name = _by_file_name(media)
     missing = []
     for entry in listing.entries:
@@ -131,11 +135,15 @@ def _use(matched: Matched, media: Sequence[Found], text: Text, listing: Listing)
             missing.append(entry.reference)
         for place in places:
             if not (entry.is_folder and matched.captions[place]):
-                matched.captions[place] += [Caption(caption, text.found) for caption in entry.captions]
-    matched.notes += [(text.found, words) for words in listing.problems]
-    if missing:
-        count = f"{len(missing)} of its {len(listing.entries)} captions found no photo here"
-        matched.notes.append((text.found, f"{count}: {', '.join(missing[:20])}{' and more' if len(missing) > 20 else ''}"))
+                captions = (stem_of(media[place].name),) if entry.by_name else entry.captions
+                matched.captions[place] += [Caption(caption, text.found) for caption in captions]
+    count = f"{len(missing)} of its {len(listing.entries)} captions found no photo here"
+    words = f"{count}: {', '.join(missing[:20])}{' and more' if len(missing) > 20 else ''}"
+    if missing and len(missing) == len(listing.entries):
+        return words
+    matched.notes += [(text.found, problem) for problem in listing.problems]
+    matched.notes += [(text.found, words)] if missing else []
+    return ""
 
 
 def _by_file_name(media: Sequence[Found]) -> Mapping[str, list[int]]:
@@ -205,7 +213,7 @@ def _match_rest(matched: Matched, media: Sequence[Found], texts: Sequence[Text],
         if not text.found.given:
             continue
         if fold(text.found.shown) in take and bare:
-            lines = [line.strip() for line in text.text.splitlines() if line.strip()]
+            lines = lines_of(text.text)
             for place in bare:
                 matched.captions[place] += [Caption(line, text.found) for line in lines]
             matched.used.append(text.found)
@@ -245,7 +253,7 @@ def _why_unused(text: Text, media: Sequence[Found]) -> str:
 
 def split_variants(text: str, trigger: str) -> tuple[tuple[str, ...], bool]:
     """(the captions in a text, whether its lines were joined to one): lines that all begin alike say the same in other words."""
-    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    lines = [" ".join(line.split()) for line in lines_of(text)]
     if len(lines) < 2:
         return tuple(lines), False
     starts = {fold(_first_word(line)) for line in lines}

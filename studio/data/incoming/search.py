@@ -1,5 +1,6 @@
 """Walks what was given, in bounds: folders with the links in them, archives entry by entry. Every file is found once, or named with its reason."""
 
+import re
 import stat
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -228,7 +229,7 @@ def _names_of(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
     raws = [names[n].encode("cp437", errors="replace") for n in old]
     for n, reading in zip(old, read_texts(raws)):
         names[n] = names[n] if reading.fault else reading.text
-    return [name.replace("\\", "/").removeprefix("./") for name in names]
+    return [re.sub("(?<=.)//+", "/", name.replace("\\", "/").removeprefix("./")) for name in names]
 
 
 def _from_entry(archive: Found, number: int, entry: zipfile.ZipInfo, name: str) -> Found:

@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from studio.data.incoming import beside
 from studio.data.incoming.beside import ASK, CERTAIN, CLASS_FOLDER, CLASSES, DRAWN, RULES, TAKE, TWINS, Rule
 from studio.data.incoming.found import Found, fold, stem_of
+from studio.data.incoming.listing import path_parts
 
 MEDIA, TEXT, OTHER, REFUSED, NOISE = "media", "text", "other", "refused", "noise"
 OUT = "out"
@@ -139,13 +140,15 @@ def parent(folder: Folder) -> Folder:
 
 
 def sort_out(
-    files: Sequence[Seen], person: Person, answers: Answers, named: Mapping[str, Rule] | None = None
+    files: Sequence[Seen], person: Person, answers: Answers, says: Callable[[Sequence[str]], Rule | None] = lambda folder: None
 ) -> tuple[list[Seen], list[Group]]:
-    """(the files that come in, the groups of the others). Every file is in one of them. named: folders of which a trainer's list says it."""
+    """(the files that come in, the groups of the others). Every file is in one of them.
+
+    says: what trainers' lists say that a folder holds, where it is no photos; the folder by the parts of its path."""
     tree = Tree(files)
     groups: list[Group] = []
     gone: set[int] = set()
-    for group in (*_folder_groups(tree, person, named or {}), *_file_groups(tree)):
+    for group in (*_folder_groups(tree, person, says), *_file_groups(tree)):
         group.files = [file for file in group.files if id(file) not in gone]
         verdict = answers.verdict(group.name, [file.found for file in group.files], group.verdict)
         if not group.files or verdict == TAKE:
@@ -159,12 +162,12 @@ def sort_out(
 # -- by folder
 
 
-def _folder_groups(tree: Tree, person: Person, named: Mapping[str, Rule]) -> Iterable[Group]:
+def _folder_groups(tree: Tree, person: Person, says: Callable[[Sequence[str]], Rule | None]) -> Iterable[Group]:
     grouped: set[Folder] = set()
     for folder in tree.folders:
         if any((folder[0], folder[1][:n]) in grouped for n in range(len(folder[1]))):
             continue
-        said = named.get(fold(folder[1][-1]))
+        said = says((*path_parts(folder[0]), *folder[1]))
         rule, verdict = (said, OUT) if said else _judge(tree, folder, person)
         if rule and verdict != TAKE:
             grouped.add(folder)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from studio.data import limits
 from studio.data.incoming import beside
-from studio.data.incoming.dataset_tomls import READ, DatasetToml, read_toml
 from studio.data.incoming.encodings import read_texts
+from studio.data.incoming.folder_lists import MAX_BYTES, READ, SUFFIXES, FolderList, read_list, rule_of
 from studio.data.incoming.found import Archives, Found, Refused, fold, open_archives, stem_of, why_unreadable
 from studio.data.incoming.import_report import FileNote, LeftOut, Question, ReadAs
 from studio.data.incoming.listing import Text
@@ -74,9 +74,8 @@ def survey(
     result = Survey(num_given=len(search.files))
     with open_archives() as archives:
         seen = [_look_at(found, archives) for found in search.files]
-        seen, tomls = _read_tomls(archives, seen)
-        named = {name: rule for toml in tomls.values() for name, rule in toml.named.items()}
-        kept, groups = sort_out(seen, person, answers, named)
+        seen, lists = _read_folder_lists(archives, seen)
+        kept, groups = sort_out(seen, person, answers, lambda folder: rule_of(lists.values(), folder))
         _tell_groups(result, groups)
         _tell_others(result, kept)
         _check_count(kept)
@@ -86,8 +85,8 @@ def survey(
     result.asked += questions
     _match(result, kept, texts, answers)
     _tell_of_the_way(result, search, kept)
-    for shown, toml in tomls.items():
-        result.notes += [FileNote(shown, f"kohya would caption photos that have no text with: {words}") for words in toml.class_tokens]
+    _tell_names_of_folders(result)
+    result.notes += [FileNote(shown, words) for shown, found in lists.items() for words in found.notes]
     return result
 
 
@@ -126,17 +125,22 @@ def _judge_head(found: Found, head: bytes, looks: bool) -> Seen:
     return Seen(found, OTHER, beside.describe_other(fold(found.name)))
 
 
-def _read_tomls(archives: Archives, seen: Sequence[Seen]) -> tuple[list[Seen], dict[str, DatasetToml]]:
+def _read_folder_lists(archives: Archives, seen: Sequence[Seen]) -> tuple[list[Seen], dict[str, FolderList]]:
     """(the files, what the trainers' lists of folders among them say by the names they are shown with)."""
-    tomls, files = {}, []
+    lists, files = {}, []
     for file in seen:
-        if file.kind == OTHER and file.found.suffix() == ".toml" and not file.found.fault:
+        if file.kind in (OTHER, TEXT) and file.found.suffix() in SUFFIXES and not file.found.fault:
             with suppress(OSError, Refused):  # then it is left out as any settings are
-                if toml := read_toml(file.found.shown, archives.read(file.found, limits.MAX_LIST_BYTES)):
-                    tomls[file.found.shown] = toml
-                    file = replace(file, words=READ)
+                if found := _read_folder_list(archives, file.found):
+                    lists[file.found.shown] = found
+                    file = file if found.holds_captions else replace(file, kind=OTHER, words=READ)
         files.append(file)
-    return files, tomls
+    return files, lists
+
+
+def _read_folder_list(archives: Archives, found: Found) -> FolderList | None:
+    raw = archives.read(found, MAX_BYTES + 1)
+    return read_list(found.shown, raw) if len(raw) <= MAX_BYTES else None
 
 
 def _is_noise(found: Found) -> bool:
@@ -189,6 +193,15 @@ def _tell_of_the_way(result: Survey, search: Search, kept: Sequence[Seen]) -> No
     if search.num_links:
         result.notes.append(FileNote("Links", f"{search.num_links} files lie elsewhere on this computer; the links to them were followed"))
     result.notes += [FileNote(name, "it is the studio's own folder, and was passed over") for name in search.passed_over]
+
+
+def _tell_names_of_folders(result: Survey) -> None:
+    """Of photos without a caption, what kohya would take for one."""
+    bare = Counter(source.found.shown.rpartition("/")[0] for source in result.sources if not (source.reason or source.captions))
+    for folder, number in bare.items():
+        if match := beside.CLASS_FOLDER.fullmatch(folder.rpartition("/")[2]):
+            words = f"kohya would caption {count_words(number, 'picture')} without a text in it by the folder's name: {match[2].strip()}"
+            result.notes.append(FileNote(folder, words))
 
 
 # -- captions

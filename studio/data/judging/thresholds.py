@@ -21,6 +21,7 @@ MIDDLE_ERROR = "of drawn people 100 % of the planted faults and 0 % of the good 
 # Faces under 128 px are enlarged before their sharpness is measured. Of 34 sharp faces scaled down the most blurred had .57 at 128 px, .62 at 96, .68
 # at 72 and .71 at 64; planted blur has .82 or more at every width. So up to .10 is taken off.
 SMALL_BLUR, SHARP_WIDTH = 0.10, 128
+GREY_MOST = 2.5  # spread of colours: of 180 photos in colour the lowest has 5.7, the one in black and white .1
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ THRESHOLDS: tuple[Threshold, ...] = (
     Threshold(
         name="monochrome", title="Colour", code=said.MONOCHROME,
         words="black and white: the colours of skin and hair can't be learned from it", figure="colours reach {value:.1f}; from {limit:.1f} on they are seen",
-        limit=2.5, grade=WARN, measure=_of_look("colour"), is_least=True, highest=10, source=RAW,
+        limit=GREY_MOST, grade=WARN, measure=_of_look("colour"), is_least=True, highest=10, source=RAW,
         error="the 1 black-and-white photo (.1) and 0 % of 180 in colour (lowest 5.7)",
     ),
     _middle("middle-blur", "Blur", said.BLUR, "blurred in the middle of the picture", "blur", 0.72, LEAVE_OUT),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from studio.data.buckets import fit_side
 from studio.data.item_record import Item
 from studio.data.looking import looks
 from studio.data.looking.look import LOOK_SIDE, Look
@@ -185,8 +186,7 @@ def look_at(sight: "OpenEyes", task: Task) -> Result:
 
 def _frames(task: Task) -> list[np.ndarray]:
     """Three frames of a clip, of at most CLIP_SIDE px."""
-    scale = min(1.0, CLIP_SIDE / max(task.width, task.height))
-    size = (max(1, round(task.width * scale)), max(1, round(task.height * scale)))
+    size = fit_side(task.width, task.height, CLIP_SIDE)
     return [read_frames(task.path, 1, task.fps, task.seconds * part, size)[0] for part in MOMENTS]
 
 

@@ -141,7 +141,7 @@ def _middle(photo: OpenedPhoto) -> tuple[float, float, float, float]:
 def _look_at_colours(photo: OpenedPhoto, sight: FaceSight, face: SeenFace | None) -> dict[str, str | float]:
     """The place, and under a face the clothes."""
     tiny = cv2.resize(photo.small, (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_AREA)
-    mask, lab = sight.mask(tiny), palette.to_lab(tiny)
+    mask, lab = cv2.resize(sight.mask(tiny), tiny.shape[1::-1]), palette.to_lab(tiny)
     place = palette.place_of(lab, mask)
     colours: dict[str, str | float] = {"background": palette.pack(place)}
     if len(place):

@@ -12,7 +12,39 @@ JPEG_2000_NAMES = (".jp2", ".j2k", ".jpf", ".jpx", ".j2c")
 PHOTO_NAMES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".apng", *JPEG_2000_NAMES)
 CLIP_NAMES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".ts", ".mts", ".m2ts", ".ogv", ".ogg")
 RAW_NAMES = (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".raf", ".orf", ".rw2", ".pef", ".srw")  # many begin as a TIFF does
-OTHER_MEDIA_NAMES = (".avi", ".wmv", ".flv", ".mpg", ".mpeg", ".3gp", ".psd", ".svg", ".jxl", *RAW_NAMES)
+OTHER_MEDIA_NAMES = (
+    ".avi",
+    ".wmv",
+    ".flv",
+    ".mpg",
+    ".mpeg",
+    ".3gp",
+    ".psd",
+    ".xcf",
+    ".svg",
+    ".jxl",
+    ".tga",
+    ".ppm",
+    ".pgm",
+    ".pnm",
+    ".pcx",
+    ".dds",
+    ".ico",
+    ".icns",
+    ".exr",
+    ".hdr",
+    ".pfm",
+    ".wdp",
+    ".jxr",
+    ".vob",
+    ".rm",
+    ".rmvb",
+    ".asf",
+    ".divx",
+    ".f4v",
+    ".mxf",
+    *RAW_NAMES,
+)
 SUPPORTED = "JPEG, PNG, WebP or HEIC photos and MP4, MOV, WebM or MKV clips"
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")

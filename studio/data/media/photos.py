@@ -24,7 +24,8 @@ NEARLY = 0.7  # of the px that were asked for: a JPEG whose half has so many is 
 NATIVE_MOST = 50_000_000  # px: of a JPEG with more, half is decoded, and what needs its own px is not measured
 Answer = TypeVar("Answer")
 _FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000")
-_ORIENTATION = 0x0112
+_ORIENTATION, _SUBFILE_TYPE = 0x0112, 0x00FE
+_MOST_COUNTED = 100  # pictures of one file
 _SCAN, _JPEG_END = 0xDA, b"\xff\xd9"  # markers of JPEG (ITU-T T.81, table B.1): start of scan, end of image
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -93,6 +94,25 @@ def _in_words(decode: Callable[[Path, Any], Answer], path: Path, side: int | Non
         raise ValueError(str(e)) from None
     except Exception as e:  # decoders fed with broken files raise anything
         raise ValueError("the photo is damaged or incomplete and can't be read; copy it again from the camera or phone") from e
+
+
+def count_pictures(path: Path) -> int:
+    """How many pictures a TIFF or HEIC holds beside each other, small copies aside; 1 for any other file, and where it can't be told."""
+    with open(path, "rb") as file:
+        head = file.read(12)
+    if head[:4] not in (b"II*\0", b"MM\0*") and head[4:8] != b"ftyp":
+        return 1
+    try:
+        with Image.open(path, formats=_formats()) as image:
+            return max(1, sum(_is_whole(image, number) for number in range(min(getattr(image, "n_frames", 1), _MOST_COUNTED))))
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):  # the first one was read all the same
+        return 1
+
+
+def _is_whole(image: Image.Image, number: int) -> bool:
+    image.seek(number)
+    tags = getattr(image, "tag_v2", {})
+    return not tags.get(_SUBFILE_TYPE, 0) & 1
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from studio.data import limits
+from studio.data.buckets import fit_side
 from studio.data.item_record import Item
 from studio.data.media.clips import read_frames
 from studio.data.media.photos import load_photo
@@ -68,6 +69,5 @@ def _photo(item: Item, side: int) -> Image.Image:
 
 def middle_frame(item: Item, side: int = PREVIEW_SIDE) -> Image.Image:
     """A PIL image of the frame in the middle of a clip, at most `side` px."""
-    scale = min(1.0, side / max(item.width, item.height))
-    size = (max(1, round(item.width * scale)), max(1, round(item.height * scale)))
+    size = fit_side(item.width, item.height, side)
     return Image.fromarray(read_frames(item.path, 1, item.fps, start=item.seconds / 2, size=size)[0])

@@ -27,8 +27,18 @@ def take_back(project: Project, item_ids: Sequence[str]) -> int:
 
 def choose_group(project: Project, group: Group, looks: Mapping[str, Look]) -> int:
     """This group is the person: its most typical faces are said to be them. How many answers changed; one step of undo."""
-    said = {ref.item: Said(who=THEM, point=point_of(looks[ref.item], ref.index)) for ref in group.examples if ref.item in looks}
+    said = _of_examples(group, looks, THEM)
     return dataset.set_said(project, said, f"Choice of the person, as in {_name(list(said))}")
+
+
+def rule_out_group(project: Project, group: Group, looks: Mapping[str, Look]) -> int:
+    """This group is not the person: said of its most typical faces, so that those like them follow. The rest as of `choose_group`."""
+    said = _of_examples(group, looks, OTHER)
+    return dataset.set_said(project, said, f"Somebody else, as in {_name(list(said))}")
+
+
+def _of_examples(group: Group, looks: Mapping[str, Look], who: str) -> dict[str, Said]:
+    return {ref.item: Said(who=who, point=point_of(looks[ref.item], ref.index)) for ref in group.examples if ref.item in looks}
 
 
 def point_of(look: Look | None, face: int | None) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from studio.data.buckets import fit_side
 from studio.data.media import clips
 from studio.data.media.clips import ClipInfo
 
@@ -25,12 +26,6 @@ class Shown:
         """(H, W, 3) uint8 RGB, upright, of at most that long side."""
         width, height = fit_side(self._info.width, self._info.height, side)
         return np.ascontiguousarray(clips.to_pixels(self._frame, self._info, width, height))
-
-
-def fit_side(width: int, height: int, side: int) -> tuple[int, int]:
-    """(width, height) with a long side of at most that; never enlarged."""
-    scale = min(1.0, side / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def shown_frames(path: Path, info: ClipInfo, a_second: int, first: int = 0) -> Iterator[tuple[int, Shown]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from studio.data import dataset, persons, records
+from studio.data.buckets import fit_side
 from studio.data.item_record import Item, Record
 from studio.data.looking import looks
 from studio.data.looking.look import FaceLook
@@ -15,7 +16,6 @@ from studio.data.media.photos import load_photo
 from studio.data.people.who import find_people_in, person_face
 from studio.data.pieces.adding import Source, add_pieces, without_known
 from studio.data.pieces.clip_stills import LEAST_APART_SECONDS, add_stills, find_candidates
-from studio.data.pieces.even_moments import fit_side
 from studio.data.pieces.looking_through import FACES_SIDE, VERSION, Through, look_at_faces, look_through
 from studio.data.pieces.piece_facts import LONGEST, MOMENTS_A_SECOND
 from studio.data.pieces.piece_report import PiecesReport, StillsReport, VideoReport, report_file
@@ -33,16 +33,13 @@ Report = Callable[..., None]
 Stop = Callable[[], bool]
 
 
-def silent(event: str, **fields: object) -> None:
-    """A report to nobody."""
-
-
-def never() -> bool:
-    return False
-
-
 def find_pieces(
-    project: Project, names: Collection[str] = (), report: Report = silent, should_stop: Stop = never, *, films: Collection[str] = ()
+    project: Project,
+    names: Collection[str] = (),
+    report: Report = lambda event, **fields: None,
+    should_stop: Stop = lambda: False,
+    *,
+    films: Collection[str] = (),
 ) -> PiecesReport:
     """Look for pieces in the clips of those ids and the films (files of originals/) of those names, or in all that are longer than a piece.
 
@@ -60,7 +57,9 @@ def find_pieces(
     return PiecesReport(videos=tuple(videos))
 
 
-def find_stills(project: Project, name: str, report: Report = silent, should_stop: Stop = never) -> StillsReport:
+def find_stills(
+    project: Project, name: str, report: Report = lambda event, **fields: None, should_stop: Stop = lambda: False
+) -> StillsReport:
     """Take the sharpest frames with the person's face out of a clip, as photos. ValueError if there is no such clip."""
     source = _chosen(project, [name], ())[0]
     added = _Looker(project, report, should_stop).take_stills(source)

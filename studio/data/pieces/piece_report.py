@@ -1,5 +1,6 @@
 """What became of every second of the clips that were looked through, as facts and as sentences."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from studio.facts import Facts, read_facts
 from studio.words import count, duration
 from studio.workspace import Project
 
+log = logging.getLogger(__name__)
 WORDS = {
     said.CUT: "the picture changes",
     said.BLEND: "one picture fades into another",
@@ -130,8 +132,12 @@ def report_file(project: Project, content: str) -> Path:
 
 
 def read_report(project: Project, item: Item) -> VideoReport | None:
-    """What the last look through an item found; None where nobody looked since it was changed."""
+    """What the last look through an item found; None where nobody looked since it was changed, or its file is damaged: then the log says so."""
+    file = report_file(project, item.sha256)
+    if not file.is_file():
+        return None
     try:
-        return read_facts(VideoReport, report_file(project, item.sha256))
+        return read_facts(VideoReport, file)
     except (OSError, ValueError):
+        log.warning("the report about %s can't be read; a new look through it writes it anew", item.id, exc_info=True)
         return None

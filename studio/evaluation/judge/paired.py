@@ -58,7 +58,7 @@ class Difference(Interval):
     def clips_to_settle(self) -> int | None:
         """How many clips more of each would probably tell, if the difference stays what it seems to be; None if not even MOST_CLIPS would."""
         away = max(abs(self.mean), TOLD_APART - abs(self.mean))  # from nothing, or from what matters: whichever is told first
-        for num_values in range(max(self.num_values + 1, LEAST_PAIRS), MOST_CLIPS):
+        for num_values in range(max(self.num_values + 1, LEAST_PAIRS), MOST_CLIPS + 1):
             if t_quantile(num_values - 1) * self.spread / math.sqrt(num_values) < away:
                 return num_values - self.num_values
         return None

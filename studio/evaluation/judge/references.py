@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from studio.data.buckets import fit_side
 from studio.data.dataset import held_out_items, kept_items
 from studio.data.item_record import Item
 from studio.data.media.clips import read_frames
@@ -32,6 +33,5 @@ def read_held_out(project: Project) -> list[np.ndarray]:
 
 
 def _spread_frames(item: Item) -> np.ndarray:
-    scale = min(1.0, MAX_SIDE / max(item.width, item.height))
-    size = round(item.width * scale), round(item.height * scale)
+    size = fit_side(item.width, item.height, MAX_SIDE)
     return read_frames(item.path, CLIP_FRAMES, CLIP_FRAMES / max(item.seconds, 1e-3), size=size)

@@ -9,6 +9,7 @@ from typing import Any
 from studio.evaluation.judge import verdict_words as words
 from studio.evaluation.judge.paired import LEAST_PAIRS, Interval, Outcome, Place, compare, interval
 from studio.evaluation.judge.row import Row
+from studio.evaluation.judge.shown.standing import Standing, make_standings
 from studio.evaluation.judge.table import base_scores, count_faults, make_table, scored, values_of
 from studio.evaluation.sweep_facts import Sweep
 from studio.evaluation.sweeps import read_sweep
@@ -24,6 +25,7 @@ class Verdict:
 
     summary: the likeness in a sentence, "" where it was not measured; reasons: the sentences after it, the most important first.
     table: one row for each pair and strength with everything that was measured; not_measured: what was not, by name.
+    standings: each pair beside the best one, where likeness was measured.
     """
 
     pair: str | None = None
@@ -33,6 +35,7 @@ class Verdict:
     sure: str
     table: tuple[Row, ...]
     not_measured: tuple[str, ...]
+    standings: tuple[Standing, ...] = ()
 
     @property
     def why(self) -> list[str]:
@@ -76,6 +79,7 @@ def _by_likeness(sweep: Sweep, rows: Sequence[Row], table: Sequence[Row]) -> Ver
         sure=CLEAR if open_with is None else CLOSE,
         table=tuple(table),
         not_measured=(),
+        standings=make_standings(sweep, best, rest),
     )
 
 
@@ -121,7 +125,7 @@ def _is_clearly_more_like(sweep: Sweep, best: Row, second: Row) -> bool:
     if _guards(best)[:2] < _guards(second)[:2]:
         return True
     if len(best.found) < len(second.found):
-        return _count_wins(sweep, best, second)[1] == 0
+        return not _count_against(sweep, best, second)
     difference = compare(values_of(sweep, best, "identity"), values_of(sweep, second, "identity"))
     return difference is not None and difference.outcome is Outcome.BETTER
 
@@ -135,9 +139,8 @@ def _interval_of(sweep: Sweep, row: Row) -> Interval | None:
 # -- clip by clip
 
 
-def _count_wins(sweep: Sweep, best: Row, second: Row) -> tuple[int, int]:
-    """(clips of the best with fewer things wrong, with more) over the prompts and seeds that both have; ties say nothing."""
+def _count_against(sweep: Sweep, best: Row, second: Row) -> int:
+    """In how many of the prompts and seeds that both have more is wrong with the best's clip than with the other's."""
     bases = base_scores(sweep)
     own, other = ({cell.row: count_faults(cell.scores, bases.get(cell.row, {})) for cell in scored(sweep, row)} for row in (best, second))
-    both = own.keys() & other.keys()
-    return sum(own[place] < other[place] for place in both), sum(own[place] > other[place] for place in both)
+    return sum(own[place] > other[place] for place in own.keys() & other.keys())

@@ -11,7 +11,7 @@ from studio.evaluation.judge.measuring import score_keys
 from studio.evaluation.judge.references import read_held_out, read_references
 from studio.evaluation.sweep_facts import Prompt
 from studio.models.catalogue import BaseModel
-from studio.models.eyes import NAMES, Eye, NamingSight, Sight, find_eye
+from studio.models.eyes import FACES, NAMES, Eye, FaceSight, NamingSight, Sight, find_eye
 from studio.workspace import Project
 
 
@@ -42,6 +42,14 @@ class Watcher:
         if self.eye is None or NAMES not in self.eye.gives:
             return None
         assert isinstance(self.sight, NamingSight), f"the eye {self.eye.name!r} says that it gives names, and has no method for it"
+        return self.sight
+
+    @property
+    def finder(self) -> FaceSight | None:
+        """The opened eye, if it finds faces."""
+        if self.eye is None or FACES not in self.eye.gives:
+            return None
+        assert isinstance(self.sight, FaceSight), f"the eye {self.eye.name!r} says that it gives faces, and has no method for it"
         return self.sight
 
     @property

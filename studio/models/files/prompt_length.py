@@ -27,6 +27,10 @@ class PromptReader:
             return len(prompt)
         return _num_read(self.place, prompt, self.prompt_tokens - 1)  # the last one is the end mark
 
+    def unread(self, prompt: str) -> str:
+        """The end of a prompt that the model does not see; "" unless it is cut."""
+        return prompt[self.num_characters_read(prompt) :]
+
     def num_tokens(self, prompt: str) -> int:
         """How many tokens the model makes of a prompt, its mark at the end counted."""
         return _num_tokens(self.place, prompt) + 1

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studio.data import dataset
-from studio.data.auditing.finding import CAPTIONS, FUSED, PHOTOS, TRAIT, Finding
+from studio.data.auditing.finding import CAPTIONS, FUSED, PHOTOS, TRAIT, UNKNOWN, Finding
 from studio.data.auditing.project_audit import Stamp, audit_project, stamp_of
 from studio.data.captions.rules import NO_CAPTION
 from studio.data.item_record import Item
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 LARGE = 600  # files of a dataset, captions counted: fewer are looked over at once
 MOST_DETAILS = 4  # sentences about single items that stand with a finding
 MOST_PICTURES = 8
-CAUSES = {PHOTOS: "change photos", CAPTIONS: "change captions", TRAIT: "your choice"}  # in a word, on the finding
+CAUSES = {PHOTOS: "change photos", CAPTIONS: "change captions", TRAIT: "your choice", UNKNOWN: "", "": ""}  # in a word, on the finding
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def describe(project: Project, finding: Finding, items: Sequence[Item]) -> Told:
         key=finding.key,
         text=finding.message,
         fix=finding.fix,
-        cause=CAUSES.get(finding.cause, ""),
+        cause=CAUSES[finding.cause],
         about=named(finding.items) if finding.code != FUSED else "",
         details=tuple(f"{detail.about}: {detail.words}" for detail in finding.details[:MOST_DETAILS]),
         more=max(0, len(finding.details) - MOST_DETAILS),
@@ -120,7 +120,7 @@ def _look_in_background(stamp: Stamp) -> None:
         try:
             _known()[stamp.project] = Found(stamp, tuple(audit_project(stamp.project)))
         except (OSError, ValueError) as error:  # the project is being changed or deleted: the next look says what is wrong
-            log.info("the captions could not be looked over: %s", error)
+            log.warning("the captions could not be looked over: %s", error, exc_info=True)
         finally:
             _looking().discard(stamp.project)
 

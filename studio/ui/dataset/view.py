@@ -135,7 +135,7 @@ def _look_at(
 ) -> Look:
     project = version[0]
     items, sizes = dataset.list_items(project), photo_sizes(project)
-    unread = {item.id: rest for item in items if reader and (rest := item.caption[reader.num_characters_read(item.caption) :])}
+    unread = {item.id: rest for item in items if reader and (rest := reader.unread(item.caption))}
     remarks = {item.id: tuple(check_caption(item.caption, *words)) for item in items}
     if reader:
         cut = said.Remark(code=said.CUT, words=f"The model reads {reader.prompt_tokens} tokens and does not see the end.")

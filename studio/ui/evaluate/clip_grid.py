@@ -52,6 +52,8 @@ class ClipView(View):
     key: str
     error: str
     note: str  # what was measured of it
+    face: str  # address of the face in it; its poster's where no eye finds faces, "" while it is not drawn
+    identity: float | None
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,36 @@ class ChartView(View):
 
 
 @dataclass(frozen=True)
+class Spot(View):
+    """A dot with its whisker. at, low, high: shares of the width of their scale; low and high None where too few clips tell; words: in numbers."""
+
+    at: float
+    low: float | None
+    high: float | None
+    words: str
+
+
+@dataclass(frozen=True)
+class StandingView(View):
+    """How one pair stands. column: of its clips; remark: what is known of it beside the best."""
+
+    label: str
+    run: str
+    column: int
+    strength: float
+    likeness: Spot | None
+    motion: Spot | None
+    is_best: bool
+    is_open: bool
+    remark: str
+
+
+@dataclass(frozen=True)
 class VerdictView(View):
-    """What to use and why. pair: "" where none can be named; strength: None where none is better than another; heads, rows: all numbers."""
+    """What to use and why. pair: "" where none can be named; strength: None where none is better than another; heads, rows: all numbers.
+
+    is_sure: whether the pair is apart from all others.
+    """
 
     text: str
     why: tuple[str, ...]
@@ -82,6 +112,8 @@ class VerdictView(View):
     charts: tuple[ChartView, ...] = ()
     heads: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    standings: tuple[StandingView, ...] = ()
+    is_sure: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,9 +138,12 @@ class ClipsView(View):
     progress: DrawingProgress | None
     columns: tuple[Column, ...]
     rows: tuple[PromptRow, ...]
+    order: tuple[int, ...]  # in which the rows stand: where the pairs differ most first
+    differs: bool  # whether that is measured
     strengths: tuple[float, ...]
     seeds: tuple[int, ...]
     cells: tuple[ClipView, ...]
     fps: float
     ratio: float
+    people: tuple[str, ...]  # addresses of the person's own faces
     chosen: ChosenView | None

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from studio.config import USUAL_STRENGTH
 from studio.evaluation import sweeps
-from studio.evaluation.judge.chart import clip_note, draw_chart
-from studio.evaluation.judge.row import Row
+from studio.evaluation.judge.row import Row, number
+from studio.evaluation.judge.shown.chart import clip_note, draw_chart
 from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import CLEAR, NOT_MEASURED, verdict
 from studio.evaluation.report import has_current_report
@@ -31,6 +31,8 @@ from studio.ui.evaluate.clip_grid import (
     SweepChoice,
     VerdictView,
 )
+from studio.ui.evaluate.faces_strip import find_face, find_own_faces
+from studio.ui.evaluate.standings import describe_standings, order_rows
 from studio.ui.train.view import job_progress
 from studio.ui.views import NextStep
 from studio.workspace import Project
@@ -90,20 +92,25 @@ def read_clips(project: Project | None, name: str) -> ClipsView | None:
     drawing = job if job and not job.is_over and read_config(SweepJob, job.run_dir).sweep == folder.name else None
     address = f"/media/{project.slug}/sweeps/{folder.name}"
     columns = [None, *[pair.id for pair in sweep.pairs]]
+    told = describe_verdict(project, sweep) if sweep.count_states()[DONE] and not drawing else None
+    order, differs = order_rows(sweep, told.strength if told else None)
     return ClipsView(
         sweep=folder.name,
         sweeps=tuple(SweepChoice(other.name, other.name.replace("-", " ")) for other in sweeps.list_sweeps(project, sample=False)),
         address=address,
-        verdict=describe_verdict(project, sweep) if sweep.count_states()[DONE] and not drawing else None,
+        verdict=told,
         report=f"{address}/report.html" if has_current_report(folder) else "",
         progress=describe_drawing(drawing) if drawing else None,
         columns=describe_columns(sweep),
         rows=tuple(describe_row(folder, address, sweep, number) for number in range(len(sweep.prompts))),
+        order=order,
+        differs=differs,
         strengths=tuple(sorted({cell.strength for cell in sweep.cells if cell.pair})),
         seeds=tuple(config.seeds),
-        cells=tuple(describe_cell(cell, columns) for cell in sweep.cells),
+        cells=tuple(describe_cell(cell, columns, folder, address) for cell in sweep.cells),
         fps=sweep.fps,
         ratio=config.width / config.height,
+        people=find_own_faces(project),
         chosen=ChosenView(chosen.pair, chosen.step, chosen.strength, chosen.folder) if chosen else None,
     )
 
@@ -124,7 +131,7 @@ def describe_columns(sweep: Sweep) -> tuple[Column, ...]:
     return (Column("", "Base"), *pairs)
 
 
-def describe_cell(cell: Cell, columns: Sequence[str | None]) -> ClipView:
+def describe_cell(cell: Cell, columns: Sequence[str | None], folder: Path, address: str) -> ClipView:
     return ClipView(
         column=columns.index(cell.pair),
         row=cell.prompt,
@@ -134,6 +141,8 @@ def describe_cell(cell: Cell, columns: Sequence[str | None]) -> ClipView:
         key=cell.key,
         error=cell.error,
         note=clip_note(cell.scores) if cell.is_done else "",
+        face=f"{address}/{find_face(folder, cell)}" if cell.is_done else "",
+        identity=number(cell.scores, "identity"),
     )
 
 
@@ -158,6 +167,8 @@ def describe_verdict(project: Project, sweep: Sweep) -> VerdictView:
         charts=describe_charts(found.table, titles),
         heads=tuple(heads),
         rows=tuple(tuple(row) for row in rows),
+        standings=describe_standings(sweep, found),
+        is_sure=found.sure == CLEAR,
     )
 
 

@@ -15,7 +15,6 @@ from studio.data.captions.whole_words import whole_word
 MAX_ANSWER_CHARACTERS = 4_000
 MIN_KNOWN_WORDS = 0.6  # share of the words that are English
 ECHO_WORDS = 5  # of the question in a row
-CUT_OFF = "the captioner's answer was cut off"
 MIN_VARIETY = 0.4  # share of the words that differ from each other
 
 _THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
@@ -84,11 +83,12 @@ _PLAIN = str.maketrans(
 
 @dataclass(frozen=True)
 class Answer:
-    """The two parts of a caption; if `problem` is not empty they are, and it says why."""
+    """The two parts of a caption; if `problem` is not empty they are, and it says why. is_cut_off: more room for the answer may help."""
 
     person: str = ""
     scene: str = ""
     problem: str = ""
+    is_cut_off: bool = False
 
 
 def read_answer(
@@ -115,7 +115,7 @@ def read_answer(
     if _foreign_share(text) > 0.2:
         return Answer(problem="the captioner did not answer in English")
     if not complete:
-        return Answer(problem=CUT_OFF)
+        return Answer(problem="the captioner's answer was cut off", is_cut_off=True)
     parts = _split_parts(text)
     if any(_is_echo(phrase, instruction) for part in parts for phrase in _split_phrases(part)):
         return Answer(problem="the captioner repeated the question")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from studio.data.captions import rules
 from studio.data.captions.forbidden import mentions
 from studio.data.captions.traits import ChosenTraits
-from studio.data.captions.writing.answer import CUT_OFF, Answer, read_answer
+from studio.data.captions.writing.answer import Answer, read_answer
 from studio.data.captions.writing.instructions import bounds, instruction
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Asker:
             found = self._compose(answer, said.text)
             if found.caption:
                 return found
-            if answer.problem == CUT_OFF:
+            if answer.is_cut_off:
                 room = min(MOST_TOKENS, room * 2)
             else:
                 is_reminded = True

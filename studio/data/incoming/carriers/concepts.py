@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from studio.data.incoming.listing import Entry, Listing, Text, TextIndex
+from studio.data.incoming.listing import Entry, Listing, Text, TextIndex, lines_of
 
 
 def read(text: Text, index: TextIndex) -> Listing | None:
@@ -14,6 +14,8 @@ def read(text: Text, index: TextIndex) -> Listing | None:
     entries, used, problems = [], [], []
     for concept in concepts:
         source = concept["text"]
+        if source.get("prompt_source") == "filename":
+            entries.append(Entry(str(concept["path"]), (), is_folder=True, by_name=True))
         if source.get("prompt_source") != "concept":
             continue
         named = index.named(str(source.get("prompt_path") or ""))
@@ -21,8 +23,7 @@ def read(text: Text, index: TextIndex) -> Listing | None:
             problems.append(f"it names the text {source.get('prompt_path')!r}, which was not given")
             continue
         used.append(named.found)
-        lines = tuple(line.strip() for line in named.text.splitlines() if line.strip())
-        entries.append(Entry(str(concept["path"]), lines, is_folder=True))
+        entries.append(Entry(str(concept["path"]), tuple(lines_of(named.text)), is_folder=True))
     return Listing(tuple(entries), tuple(used), tuple(problems))
 
 

@@ -2,19 +2,18 @@
 
 import json
 
-from studio.data.incoming.listing import Listing, Text, TextIndex, entries_of
+from studio.data.incoming.listing import Listing, Text, TextIndex, lines_of, listing_of
 
 
 def read(text: Text, index: TextIndex) -> Listing | None:
     if text.found.suffix() not in (".jsonl", ".ndjson"):
         return None
     rows, problems = [], []
-    for number, line in enumerate(text.text.splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, line in enumerate(lines_of(text.text), 1):
         try:
             rows.append(json.loads(line))
         except (ValueError, RecursionError):
             problems.append(f"line {number} is damaged")
-    entries = entries_of(rows)
-    return Listing(entries, problems=tuple(problems)) if entries else None
+    if problems and not rows:
+        return Listing((), fault="every line of it is damaged")
+    return listing_of(rows, problems)

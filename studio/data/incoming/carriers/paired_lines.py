@@ -1,7 +1,7 @@
 """Two texts that go line by line: prompts.txt beside videos.txt, as trainers of diffusers' family want them."""
 
 from studio.data.incoming.found import fold
-from studio.data.incoming.listing import Entry, Listing, Text, TextIndex
+from studio.data.incoming.listing import Entry, Listing, Text, TextIndex, lines_of
 
 CAPTIONS = ("prompts.txt", "prompt.txt", "captions.txt", "caption.txt")
 FILES = ("videos.txt", "video.txt", "images.txt", "image.txt", "files.txt", "media.txt")
@@ -21,4 +21,4 @@ def read(text: Text, index: TextIndex) -> Listing | None:
 
 
 def _lines(text: Text) -> list[str]:
-    return [line.strip() for line in text.text.splitlines() if line.strip()]
+    return lines_of(text.text)

@@ -76,40 +76,14 @@ const olderView = (v) =>
     ? html`<label class="older">Comparison<select name="sweep"
         >${v.sweeps.map((s) => sweepView(v, s))}</select></label>`
     : "";
-const modeView = (mode, name, label) =>
-  html`<button class="small" data-do="mode" data-mode="${name}" aria-pressed="${mode === name}">${label}</button>`;
-const modesView = (a, b, mode) => html`<div class="large-tools" role="group" aria-label="How to compare">
-    ${modeView(mode, "alone", `${nameOf(b)} alone`)}
-    ${a ? html`${modeView(mode, "wipe", "Wipe")} ${modeView(mode, "difference", "Difference")}` : ""}
-  </div>`;
-const tagsView = (a, b, mode) => html`${mode === "wipe" ? html`<span class="tag left">${nameOf(a)}</span>` : ""}<span
-  class="tag right">${mode === "difference" ? `${nameOf(a)} against ${nameOf(b)}` : nameOf(b)}</span>`;
-const sourceView = (name, cell) => html`<video data-key="${name}-${cell?.key}" class="of-${name}"
-  src="${cell ? clipOf(cell, "mp4") : ""}" muted playsinline preload="auto" data-keep></video>`;
-const WIPE = html`<input type="range" class="wipe" min="0" max="1000" value="500" aria-label="Where the two meet"
-  data-keep />`;
-const largeView = (v) => {
-  if (!shown) return "";
-  const { a, b, mode } = shown;
-  const row = v.rows[b.row];
-  return html`<div class="large-head"><h2>${row?.label}</h2
-      ><button class="quiet" data-do="close" aria-label="Close">Close</button></div>
-    <div class="large-stage"><canvas data-keep aria-label="${row?.label}, ${nameOf(b)}"></canvas>
-      ${tagsView(a, b, mode)}</div>
-    ${mode === "wipe" ? WIPE : ""}
-    ${modesView(a, b, mode)}
-    <p class="muted">${row?.text}</p>
-    <div hidden>${sourceView("a", a)}${sourceView("b", b)}</div>`;
-};
-
 const redraw = mount(
   (v) => {
     if (!v.sweep) return "";
     if (!v.strengths.includes(strength)) strength = v.verdict?.strength ?? v.strengths[0];
     if (!v.seeds.includes(seed)) seed = v.seeds[0];
     return html`<section class="clips" aria-label="Comparison">
-      ${verdictView(v)} ${progressView(v)}
-      ${olderView(v)} ${tableView(v)}
+      ${verdictView(v)} ${standingView(v)} ${progressView(v)}
+      ${olderView(v)} ${facesView(v)} ${tableView(v)}
       ${chartView(v)}
       <dialog class="dialog large" style="--ratio:${v.ratio}" aria-label="Large view">${largeView(v)}</dialog>
     </section>`;
@@ -141,12 +115,19 @@ const redraw = mount(
     },
     point: (button) => {
       const column = Number(button.dataset.column);
-      const row = props.value.rows.findIndex((_, at) => cellAt(column, at)?.state === "done");
-      if (row < 0) return;
+      const row = props.value.order.find((at) => cellAt(column, at)?.state === "done");
+      if (row === undefined) return;
       const base = cellAt(0, row);
       open(base?.state === "done" ? base : null, cellAt(column, row), base?.state === "done" ? "wipe" : "alone");
     },
+    stand: (button) => {
+      again(() => (strength = Number(button.dataset.strength)));
+      showColumn(Number(button.dataset.column));
+    },
     mode: (button) => again(() => (shown.mode = button.dataset.mode)),
+    largeToggle: () => play("toggle"),
+    largeBack: () => play("back"),
+    largeForth: () => play("forth"),
     close: () => element.querySelector("dialog").close(),
   },
 );
@@ -171,6 +152,42 @@ function open(a, b, mode) {
   };
   large.heldAt = 0;
   large.play();
+}
+/* Another clip in the large view, at the same moment. */
+function show(cell) {
+  if (!cell || cell.state !== "done") return;
+  const a = otherOf(cell, shown.a);
+  again(() => Object.assign(shown, { a, b: cell, mode: a ? shown.mode : "alone" }));
+}
+const FRAMES = { back: -1, forth: 1 };
+function play(what) {
+  if (what === "toggle" && large.playing) large.pause();
+  else if (what === "toggle") large.play();
+  else if (what in FRAMES) large.seek(large.heldAt + FRAMES[what] / props.value.fps);
+  const button = element.querySelector("[data-do=largeToggle]");
+  button.classList.toggle("is-playing", large.playing);
+  button.ariaLabel = large.playing ? "Pause" : "Play";
+}
+element.addEventListener("keydown", (event) => {
+  const { key, target } = event;
+  if (event.ctrlKey || event.metaKey || event.altKey || target.matches("select, input")) return;
+  if (!shown) return walkCells(event);
+  const isPress = key === " " && target.matches("button"); // of that very button
+  const does = isPress ? null : largeKey(key.length === 1 ? key.toLowerCase() : key, shown);
+  if (!does) return;
+  event.preventDefault();
+  if (does.cell) show(does.cell);
+  if (does.mode) again(() => (shown.mode = does.mode));
+  if (does.play) play(does.play);
+});
+/* The edge of the wipe goes with a finger or the mouse on the picture. */
+element.addEventListener("pointerdown", (event) => drag(event, true));
+element.addEventListener("pointermove", (event) => drag(event, event.buttons === 1));
+function drag(event, isDown) {
+  if (!isDown || shown?.mode !== "wipe" || !event.target.matches(".large-stage canvas")) return;
+  const box = event.target.getBoundingClientRect();
+  shown.share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  element.querySelector(".wipe").value = String(shown.share * 1000);
 }
 const setToggle = () => {
   const button = element.querySelector("[data-do=toggle]");
@@ -217,7 +234,9 @@ const grid = new Players(
 grid.playing = !calm;
 const large = new Players(
   () => (shown ? [...element.querySelectorAll("dialog .of-a[src], dialog .of-b")] : []),
-  () => {
+  (now, all) => {
+    const scrub = element.querySelector(".large-scrub");
+    if (scrub && !scrubbing) scrub.value = String(Math.round((now / all) * 1000));
     const canvas = element.querySelector("dialog canvas");
     const [left, right] = [element.querySelector(".of-a"), element.querySelector(".of-b")];
     if (canvas && shown) drawPair(canvas, left, right, shown.mode, shown.share);
@@ -229,10 +248,16 @@ element.addEventListener("input", (event) => {
     grid.seek((event.target.value / 1000) * grid.duration);
     setToggle();
   }
+  if (event.target.matches(".large-scrub")) {
+    scrubbing = true;
+    large.seek((event.target.value / 1000) * large.duration);
+    play("still");
+  }
   if (event.target.matches(".wipe")) shown.share = event.target.value / 1000;
 });
 element.addEventListener("change", (event) => {
-  if (event.target.matches(".scrub")) scrubbing = false;
+  if (event.target.matches(".scrub, .large-scrub")) scrubbing = false;
+  if (event.target.name === "large-speed") large.setSpeed(Number(event.target.value));
   if (event.target.name === "speed") grid.setSpeed(Number(event.target.value));
   if (event.target.name === "sweep") trigger("show", { sweep: event.target.value });
 });

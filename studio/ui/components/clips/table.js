@@ -66,7 +66,9 @@ const useView = (v, c) => {
   return html`<button class="small" data-do="use" data-pair="${c.id}" data-strength="${strength}"
     aria-label="${c.label}${c.run ? ` of ${c.run}` : ""}: ${does}" ${given(v.progress, "disabled")}>${does}</button>`;
 };
-const headView = (v, c, i) => html`<div class="head ${i ? "" : "pinned"}" role="columnheader"><div class="head-words">
+const isAdvised = (v, c) => c.id && c.id === v.verdict?.pair && strength === v.verdict.strength;
+const headView = (v, c, i) => html`<div class="head ${i ? "" : "pinned"} ${isAdvised(v, c) ? "is-advised" : ""}"
+    role="columnheader"><div class="head-words">
     <b>${c.label}</b>${c.run ? html`<small class="run" title="${c.run}">${c.run}</small>` : ""}${
       i ? useView(v, c) : html`<small>without LoRA</small>`
     }</div></div>`;
@@ -75,10 +77,14 @@ const sideBySideView = (row) => html`<a href="${row.video}" target="_blank" rel=
 const placeView = (row, i, at) => html`<div class="place ${i ? "" : "pinned"}" role="cell"
   >${cellView(cellAt(i, at), row.label)}${noteView(cellAt(i, at))}</div>`;
 const OTHER_PERSON = html` <small>another person, for comparison</small>`;
-const rowView = (v, row, at) => html`<div class="prompt" role="row" title="${row.text}"><span role="rowheader"
-      ><b>${row.label}</b>${row.kind === "class" ? OTHER_PERSON : ""}</span>
+const MOST_TOLD = html` <small>where the pairs differ most</small>`;
+const rowView = (v, at, place) => {
+  const row = v.rows[at];
+  return html`<div class="prompt" role="row" title="${row.text}"><span role="rowheader"
+      ><b>${row.label}</b>${v.differs && !place ? MOST_TOLD : ""}${row.kind === "class" ? OTHER_PERSON : ""}</span>
       ${row.video ? sideBySideView(row) : ""}</div>
     <div class="cells" role="row">${v.columns.map((_, i) => placeView(row, i, at))}</div>`;
+};
 const tableView = (v) => html`<div class="clip-table" style="--columns:${v.columns.length};--ratio:${v.ratio}">
     <div class="stays">
       ${playerView(v)} ${markedView()}
@@ -86,9 +92,24 @@ const tableView = (v) => html`<div class="clip-table" style="--columns:${v.colum
         >${v.columns.map((c, i) => headView(v, c, i))}</div></div>
     </div>
     <div class="sideways rows-part" tabindex="0" role="table" aria-owns="clip-heads"
-      aria-label="Clips by prompt and checkpoint pair">${v.rows.map((row, at) => rowView(v, row, at))}</div>
+      aria-label="Clips by prompt and checkpoint pair">${v.order.map((at, place) => rowView(v, at, place))}</div>
   </div>`;
 
+/* The clips of a column come into sight, the first of them with the focus. */
+function showColumn(column) {
+  const cell = element.querySelector(`.rows-part .cells .place:nth-child(${column + 1}) .open-cell`);
+  cell?.scrollIntoView({ block: "center", inline: "center" });
+  cell?.focus({ preventScroll: true });
+}
+/* Arrows go from clip to clip; space plays and stops them all. */
+function walkCells(event) {
+  const open = event.target.closest(".open-cell");
+  if (!open || !(event.key in ARROWS || event.key === " ")) return;
+  event.preventDefault();
+  if (event.key === " ") return element.querySelector("[data-do=toggle]").click();
+  const next = cellBeside(find(open.dataset.cell), ...ARROWS[event.key]);
+  element.querySelector(`.rows-part .open-cell[data-cell="${keyOf(next)}"]`)?.focus();
+}
 /* Heads and rows are two boxes, so that the heads can stay while the page is scrolled; sideways they go together. */
 element.addEventListener(
   "scroll",

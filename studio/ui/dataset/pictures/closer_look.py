@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from studio.data.choosing.best_set import Candidate, alternatives
-from studio.data.choosing.proposed_set import SHARP_ENOUGH_PX
+from studio.data.choosing.proposed_set import quality_of
 from studio.data.choosing.variety import Traits
 from studio.data.coverage.board import ANGLE_WORDS, FRAMING_WORDS
 from studio.data.coverage.shown import Shown
@@ -174,7 +174,12 @@ def _similar(project: Project, item: Item, study: Study, items: Sequence[Item]) 
     by_id = {other.id: other for other in items}
     spare = [other for other in items if other.kind == item.kind and other.id in study.shown and is_spare(other)]
     candidates = [
-        Candidate(id=other.id, traits=_traits(study.shown[other.id]), quality=_quality(study.looks[other.id]), rank=rank)
+        Candidate(
+            id=other.id,
+            traits=_traits(study.shown[other.id]),
+            quality=quality_of(study.looks[other.id], study.people.seen.get(other.id), other.doubts),
+            rank=rank,
+        )
         for rank, other in enumerate(spare)
     ]
     found = [by_id[candidate.id] for candidate in alternatives(_traits(study.shown[item.id]), candidates)[:MOST_SIMILAR]]
@@ -184,13 +189,6 @@ def _similar(project: Project, item: Item, study: Study, items: Sequence[Item]) 
 def is_spare(item: Item) -> bool:
     """Whether an item is left out only because others were enough."""
     return not item.keep and not item.is_by_hand and {reason.code for reason in item.reasons} == {ENOUGH}
-
-
-def _quality(look: Look) -> float:
-    """Of equal views the sharper, larger face comes first."""
-    if look.face is None:
-        return 0.0
-    return min(1.0, look.face.width / SHARP_ENOUGH_PX) - (look.face.blur or 0.5)
 
 
 def _traits(shown: Shown) -> Traits:

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from studio.data import dataset
 from studio.data.coverage.study import Study
-from studio.data.item_record import OTHER, Item, Said
-from studio.data.people.answers import choose_group, point_of
+from studio.data.item_record import Item
+from studio.data.people.answers import choose_group, rule_out_group
 from studio.data.people.who import FaceRef, Group, People
 from studio.errors import Problem
 from studio.ui import formatting as f
@@ -117,10 +116,6 @@ def say_who_is_meant(project: Project, study: Study, key: str) -> str:
 
 
 def say_somebody_else(project: Project, study: Study, key: str) -> str:
-    """None of these faces is the person's: said of each of the group's typical faces, so that those like them follow."""
     group = find_group(study, key)
-    said = {
-        ref.item: Said(who=OTHER, point=point_of(study.looks[ref.item], ref.index)) for ref in group.examples if ref.item in study.looks
-    }
-    dataset.set_said(project, said, f"Somebody else in {f.count(group.photos, 'photo')}")
+    rule_out_group(project, group, study.looks)
     return f"Somebody else, in {f.count(group.photos, 'photo')}. Check photos chooses anew; Undo takes it back."
