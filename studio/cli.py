@@ -45,6 +45,12 @@ COMMANDS = {
     "rehearse": ("training", "rehearse", "ten real steps that measure memory and time, and correct the plan"),
     "train": ("training", "train", "train; Ctrl-C saves and stops"),
     "jobs": ("training", "jobs", "what runs, waits, and ran"),
+    "diagnose": ("pair_files", "diagnose", "what is wrong with pairs by their files: empty, swapped, of another model or person"),
+    "guest": (
+        "pair_files",
+        "guest",
+        "a pair made elsewhere, or another person's, to compare beside your own; without a file: which there are",
+    ),
     "sweep": ("results", "sweep", "draw every checkpoint pair at every strength"),
     "verdict": ("results", "verdict", "which pair, why, how sure"),
     "export": ("results", "export", "the files of a pair for other programs"),
@@ -184,6 +190,8 @@ def numbers(text: str) -> tuple[float, ...]:
 _PROJECT = _argument("project", metavar="PROJECT", help="the project's name or folder")
 _RECIPE = _argument("--recipe", default="", help="a preset of presets/recipes; default: chosen by what the dataset holds")
 _SET = _argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, for example lora.rank=16; may be repeated")
+_PAIRS = _argument("--pairs", default="all", help="all, latest, or ids such as train-001/step-001000, separated by commas")
+_GUESTS = _argument("--guests", default="", metavar="IDS", help="guests beside the pairs: all, or ids such as guests/guest-001")
 _EPILOGS = {
     "train": """\
 On several computers, with the workspace on a folder that all of them share, start the same on each, from the studio's folder, with its own
@@ -350,11 +358,24 @@ _ARGUMENTS = {
         _argument("--down", default="", metavar="JOB", help="move it down"),
         _argument("--remove", default="", metavar="JOB", help="take it out of the queue; a running one saves and stops"),
     ],
+    "diagnose": [_PROJECT, _PAIRS, _GUESTS],
+    "guest": [
+        _PROJECT,
+        _argument("files", nargs="*", type=Path, metavar="FILE", help="its LoRA file, or the two of a pair, of any trainer"),
+        _argument("--trigger", metavar="WORD", help='what calls its person, "" for nothing; default: what its file says'),
+        _argument("--name", default="", help="what to call it; default: the name of its files"),
+        _argument("--high", type=Path, metavar="FILE", help="the high-noise file, where the names don't say"),
+        _argument("--low", type=Path, metavar="FILE", help="the low-noise file"),
+        _argument("--of", default="", metavar="PROJECT", help="a pair of another project instead, with that person's trigger"),
+        _argument("--pair", default="", metavar="ID", help="with --of: which; default: the last one"),
+        _argument("--remove", default="", metavar="ID", help="take a guest away again"),
+    ],
     "sweep": [
         _PROJECT,
         _argument("--prompts", type=Path, metavar="FILE", help="a text file with one prompt a line; [trigger] stands for the person"),
         _argument("--strengths", type=numbers, help="for example 0.7,1.0"),
-        _argument("--pairs", default="all", help="all, latest, or ids such as train-001/step-001000, separated by commas"),
+        _PAIRS,
+        _GUESTS,
         _SET,
     ],
     "verdict": [_PROJECT, _argument("--sweep", default="", help="a sweep's folder name; default: the last one")],

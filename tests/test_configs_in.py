@@ -246,6 +246,36 @@ def test_repeats_of_a_dataset_count(tmp_path, repeats, steps):
     assert read_configs([low, data], Counts(10)).settings["steps"] == steps
 
 
+def test_steps_of_which_only_every_fourth_changes_the_lora_are_a_quarter_here(tmp_path):
+    train = {"steps": 4000, "gradient_accumulation_steps": 4, "gradient_accumulation": 2, "lr_scheduler_params": {"num_warmup_steps": 80}}
+    job = {"config": {"process": [{"train": train, "save": {"save_every": 400}}]}}
+    settings = read_configs([write(tmp_path / "a.json", json.dumps(job))]).settings
+    names = ("steps", "accumulation", "save_every", "optimizer.warmup_steps")
+    assert [settings[name] for name in names] == [1000, 8, 100, 20]
+
+
+def test_the_size_of_pictures_of_others_is_not_that_of_photos(tmp_path):
+    datasets = [{"folder_path": "/a", "resolution": [512]}, {"folder_path": "/b", "resolution": [1024], "num_frames": 1, "is_reg": True}]
+    found = read_configs([write(tmp_path / "a.json", json.dumps({"config": {"process": [{"datasets": datasets}]}}))])
+    assert found.settings["data.photo_size"] == 512 and "datasets.1.resolution" in {name for name, _, _ in found.without}
+
+
+def test_one_run_for_both_experts_takes_the_steps_that_it_says(tmp_path):
+    line = "python wan_train_network.py --network_module networks.lora_wan --network_dim 8 --max_train_steps 1600 --dit low.st --dit_high_noise high.st"
+    found = read_configs([write(tmp_path / "train.sh", line)])
+    assert found.settings["steps"] == 1600 and "the other expert's config" not in {name for name, _, _ in found.without}
+
+
+@pytest.mark.parametrize("levels", ["qinglong_flux", "sigmoid", "uniform", "shift"])
+def test_what_is_said_to_have_become_a_setting_is_one(tmp_path, levels):
+    line = f"python wan_train_network.py --network_module networks.lora_wan --timestep_sampling {levels} --discrete_flow_shift 5 --sigmoid_scale 2"
+    found = read_configs([write(tmp_path / "train.sh", line)])
+    became = {ours for name, _, ours in found.became if name.endswith(("discrete_flow_shift", "sigmoid_scale"))}
+    assert became <= set(found.settings)
+    named = {name.rpartition(" ")[2] for name, _, _ in (*found.became, *found.without)}
+    assert {"discrete_flow_shift", "sigmoid_scale", "timestep_sampling"} <= named
+
+
 def test_what_a_config_does_not_say_is_told(tmp_path):
     low = "epochs = 18\ndataset = 'd.toml'\n[model]\ntype = 'wan'\nmax_t = 0.875\n[optimizer]\ntype = 'adamw'\n"
     told = {name: why for name, _, why in read_configs([write(tmp_path / "low.toml", low)], Counts(10)).without}

@@ -59,6 +59,7 @@ worker.main(sys.argv[2], "processor")
 """
 VERDICT = {"keep": False, "decided_by": "curate", "reason": "blurred", "reasons": [{"code": "blur", "words": "blurred"}], "warnings": []}
 TITLES = {
+    "guest": "Take in a guest",
     "train": "Train",
     "rehearse": "Rehearse",
     "caption": "Write captions",

@@ -320,9 +320,9 @@ def test_a_damaged_pair_fails_alone_with_a_sentence(tiny_project, lora_states):
     assert {c.pair for c in cells if c.state == "done"} == {None, good}
 
 
-def test_a_lora_of_zeros_is_seen_as_not_applied(tiny_project, lora_states):
-    zeros = {key: torch.zeros_like(t) for key, t in lora_states[0].items()}
-    make_pair(tiny_project, 10, zeros, zeros)
+def test_a_lora_of_next_to_nothing_is_seen_as_not_applied(tiny_project, lora_states):
+    nothing = weaken(lora_states[0], 1e-12)
+    make_pair(tiny_project, 10, nothing, nothing)
     result, _ = run(tiny_project)
     scored = [c.scores for c in sweeps.read_sweep(tiny_project.sweep_dir(result.sweep)).cells if c.pair]
     assert [s["applied"] for s in scored] == [False, False]
@@ -434,8 +434,8 @@ def test_without_likeness_no_spoilt_copy_of_a_pair_wins_over_it(tiny_project, lo
     high, low, strange = (weaken(state, 3.0) for state in lora_states)
     spoilt = {
         "scaled": (weaken(high, 0.2), weaken(low, 0.2)),
-        "low emptied": (high, weaken(low, 0.0)),
-        "high emptied": (weaken(high, 0.0), low),
+        "low emptied": (high, weaken(low, 1e-9)),  # exact zeros are refused before drawing
+        "high emptied": (weaken(high, 1e-9), low),
         "swapped": (low, high),
         "another person's": (strange, weaken(strange, 0.5)),
     }

@@ -203,7 +203,7 @@ def test_an_early_pair_has_learned_too_little(project):
     found = verdict(project, make_seen_sweep(by_step({100: {"identity": 0.4}, 200: {"identity": 0.9}})))
     assert "Step 100 of train-001 has learned too little: identity is only 40 % of your photos." in found.why
     alone = verdict(project, make_seen_sweep(by_step({100: {"identity": 0.4}})))
-    assert alone.pair == name(100) and any("train longer" in s for s in alone.why)
+    assert alone.pair == name(100) and any("It has learned too little. Train longer" in s for s in alone.why)
 
 
 @pytest.mark.parametrize("motion", [None, 0.9])

@@ -13,6 +13,7 @@ from studio.errors import Damaged, Problem
 from studio.evaluation import sweeps
 from studio.evaluation.drawing_time import estimate_drawing
 from studio.evaluation.first_pictures import describe_first_pictures
+from studio.evaluation.guests.guest_list import find_guest, list_guests
 from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import NOT_MEASURED, Verdict
 from studio.evaluation.judge.verdict import verdict as judge
@@ -50,7 +51,7 @@ def sweep(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
         overrides["prompts"] = read_prompts_file(args.prompts)
         for flags in flags_in(args.prompts):
             out.print(f"Left aside: {flags} (size, length, seed and steps are the comparison's own settings)")
-    folder = sweeps.open_sweep(project, make_sweep_config(project, overrides), _choose_pairs(project, args.pairs))
+    folder = sweeps.open_sweep(project, make_sweep_config(project, overrides), choose_pairs(project, args.pairs, args.guests))
     return {"project": project.slug} | asdict(draw(project, folder, out))
 
 
@@ -101,12 +102,20 @@ def _announce(project: Project, plan: Sweep, name: str, rest: Rest, out: Output)
         out.note(pictures)
 
 
-def _choose_pairs(project: Project, text: str) -> list[str] | None:
+def choose_pairs(project: Project, text: str, guests: str = "") -> list[str] | None:
+    """Ids of the pairs that --pairs and --guests name; None for all of the project's own and no guest."""
+    beside = _choose_guests(project, guests)
     if text == "all":
-        return None
+        return [*(pair.id for pair in list_pairs(project)), *beside] if beside else None
     if text == "latest":
-        return [pair.id for pair in list_pairs(project)[-1:]] or None
-    return [part.strip() for part in text.split(",") if part.strip()]
+        return [*(pair.id for pair in list_pairs(project)[-1:]), *beside] or None
+    return [*(part.strip() for part in text.split(",") if part.strip()), *beside]
+
+
+def _choose_guests(project: Project, text: str) -> list[str]:
+    if text == "all":
+        return [guest.id for guest in list_guests(project)]
+    return [find_guest(project, part.strip()).id for part in text.split(",") if part.strip()]
 
 
 def verdict(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:

@@ -211,7 +211,7 @@ def portable_name(name: str) -> tuple[str, str]:
     name = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])
     name = "".join("_" if c in '<>:"|?*' or unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in name).strip(" .")
     dot = name.rfind(".")
-    stem, suffix = (name[:dot], name[dot:][:10]) if dot > 0 else (name, "")
+    stem, suffix = (name[:dot], name[dot:][:12]) if dot > 0 else (name, "")
     stem = stem.encode()[: limits.MAX_NAME_CHARACTERS].decode(errors="ignore").strip(" .")
     try:
         safe_join(".", stem or ".")

@@ -20,6 +20,7 @@ from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.clip_files import read_clip, write_clip, write_poster
 from studio.evaluation.composition import compose_comparison
+from studio.evaluation.diagnosis.checking import check_files
 from studio.evaluation.drawing_memory import GB, how_to_keep
 from studio.evaluation.first_pictures import find_first_picture
 from studio.evaluation.judge.measuring import missing_scores, with_scores
@@ -27,6 +28,7 @@ from studio.evaluation.judge.watching import Watcher
 from studio.evaluation.report import write_report
 from studio.evaluation.stages import StageStore
 from studio.evaluation.sweep_facts import DONE, FAILED, WAITING, Cell, Prompt, Sweep, SweepFacts, SweepReport
+from studio.evaluation.sweep_plan import select_pairs
 from studio.evaluation.sweeps import WAVE_CELLS
 from studio.facts import read_facts, write_facts
 from studio.models.catalogue import find_model
@@ -34,7 +36,7 @@ from studio.models.loading import dtype_of, load_expert, load_text_encoder, load
 from studio.models.lora import apply_lora, remove_lora, set_strength
 from studio.models.loras.reading import read_lora_file
 from studio.models.render import Stopped, decode_frames, draw_stage, stage_steps, start_state, to_bytes
-from studio.training.pairs import find_pair, verify_file
+from studio.training.pairs import verify_file
 from studio.workspace import Project, project_of
 
 FACE_SIDE = 192  # px of the pictures of faces that are shown side by side
@@ -51,6 +53,7 @@ def run_sweep(config: SweepConfig, run_dir: Path, *, report: Report, should_stop
     folder = sweeps.open_sweep(project, config, asked.pairs)
     if asked.sweep != folder.name:
         write_facts(run_dir / "config.json", replace(asked, sweep=folder.name))
+    check_files(project, folder, report)
     drawing = Drawing(project, folder, report, should_stop)
     before = drawing.sweep.count_states()[DONE]
     try:
@@ -160,7 +163,7 @@ class Drawing:
         """Encode every prompt once, before the first wave; the text encoder is gone when an expert comes."""
         if self.embeds:
             return
-        texts = [prompt.text for prompt in self.sweep.prompts] + [self.settings.negative_prompt]
+        texts = [self.sweep.text_of(cell) for cell in self.sweep.cells] + [self.settings.negative_prompt]
         self._progress("Reading the prompts", "")
         encoder = load_text_encoder(self.base, device=self.device, dtype=self.dtype)
         for text in dict.fromkeys(texts):
@@ -262,7 +265,7 @@ class Drawing:
             self.settings,
             expert,
             state,
-            self.embeds[prompt.text],
+            self.embeds[self.sweep.text_of(cell)],
             self.embeds[self.settings.negative_prompt],
             device=self.device,
             should_stop=self.should_stop,
@@ -279,7 +282,7 @@ class Drawing:
         return self.sweep.find_pair(cell.pair).sha_of(expert)
 
     def _read_lora(self, pair_id: str, expert: str, sha: str) -> dict[str, torch.Tensor]:
-        pair = find_pair(self.project, pair_id)
+        (pair,) = select_pairs(self.project, [pair_id])
         verify_file(pair, expert)  # a damaged one: a new comparison would fail with it too
         if pair.manifest.experts[expert].sha256 != sha:
             raise ValueError(f"{pair_id} was trained anew since this comparison was planned; start a new comparison")

@@ -158,6 +158,8 @@ def column_title(sweep: Sweep, pair_id: str | None, strength: float) -> str:
     if pair_id is None:
         return "Base"
     pair = sweep.find_pair(pair_id)
+    if pair.title:
+        return f"{pair.title} at {strength:g}"
     run = f"{pair.run}, " if sweep.has_several_runs else ""
     return f"{run}step {pair.step} at {strength:g}".capitalize()
 
@@ -201,7 +203,7 @@ def _charts(sweep: Sweep, decision: Verdict) -> str:
 
 
 def _short_title(sweep: Sweep, pair: ComparedPair) -> str:
-    return f"Step {pair.step}" + (f" ({pair.run})" if sweep.has_several_runs else "")
+    return pair.title or f"Step {pair.step}" + (f" ({pair.run})" if sweep.has_several_runs else "")
 
 
 def _numbers(table: Sequence[Row]) -> str:

@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Any, Self
 
 from studio.config import EXPERTS, SweepConfig, from_dict
+from studio.data.captions.rules import class_prompt
+from studio.evaluation.diagnosis.file_facts import FileFinding
 from studio.facts import Facts
 
 PERSON, CLASS = "person", "class"  # kinds of prompts: the trigger is asked for, or somebody else
@@ -63,13 +65,23 @@ class Prompt(Facts):
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedPair(Facts):
-    """A checkpoint pair in a comparison. An expert without a step has no hash: its stage is the base's, and shared with it."""
+    """A checkpoint pair in a comparison. An expert without a step has no hash: its stage is the base's, and shared with it.
+
+    title: of a guest, "" for the project's own; called: the word that stands for its person in prompts, "" for the project's trigger.
+    """
 
     id: str
     run: str
     step: int
     high_sha256: str
     low_sha256: str
+    title: str = ""
+    called: str = ""
+
+    @property
+    def label(self) -> str:
+        """ "Step 3000", or the title of a guest."""
+        return self.title or f"Step {self.step:,}"
 
     def sha_of(self, expert: str) -> str:
         shas: dict[str, str] = dict(zip(EXPERTS, (self.high_sha256, self.low_sha256), strict=True))
@@ -145,7 +157,8 @@ def _of_one_version_for_all_scores(data: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep(Facts):
-    """A comparison: prompts x seeds x (the base, and every pair at every strength). sample: only a look at how a training goes."""
+    """A comparison: prompts x seeds x (the base, and every pair at every strength). sample: only a look at how a training goes;
+    findings: what is wrong with its pairs by their files; trigger: the project's, in whose place guests are called by their own."""
 
     created: float
     base_model: str
@@ -156,6 +169,8 @@ class Sweep(Facts):
     pairs: tuple[ComparedPair, ...]
     cells: tuple[Cell, ...]
     sample: bool = False
+    findings: tuple[FileFinding, ...] = ()
+    trigger: str = ""
 
     @cached_property
     def config(self) -> SweepConfig:
@@ -169,7 +184,7 @@ class Sweep(Facts):
 
     @property
     def has_several_runs(self) -> bool:
-        return len({pair.run for pair in self.pairs}) > 1
+        return len({pair.run for pair in self.pairs if not pair.title}) > 1
 
     def find_pair(self, pair_id: str) -> ComparedPair:
         return next(pair for pair in self.pairs if pair.id == pair_id)
@@ -191,6 +206,11 @@ class Sweep(Facts):
     def prompt_of(self, cell: Cell) -> Prompt:
         return self.prompts[cell.prompt]
 
+    def text_of(self, cell: Cell) -> str:
+        """What is drawn: the prompt, for a guest with its own trigger."""
+        pair = self.find_pair(cell.pair) if cell.pair else None
+        return text_for(self.prompts[cell.prompt].text, pair, self.trigger)
+
     def count_states(self) -> Counter[str]:
         """{"done", "waiting", "failed"} -> number of cells."""
         counts = Counter({DONE: 0, WAITING: 0, FAILED: 0})
@@ -200,3 +220,8 @@ class Sweep(Facts):
     def with_cells(self, change: Callable[[Cell], Cell]) -> Self:
         """The same sweep with every cell changed by a function."""
         return replace(self, cells=tuple(change(cell) for cell in self.cells))
+
+
+def text_for(text: str, pair: ComparedPair | None, trigger: str) -> str:
+    """A prompt as a pair needs it: with the trigger that it was trained with."""
+    return class_prompt(text, trigger, pair.called) if pair and pair.called else text

@@ -4,13 +4,15 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from studio.config import EXPERTS, SweepConfig, to_dict
 from studio.errors import Problem
 from studio.evaluation.first_pictures import add_first_pictures
+from studio.evaluation.guests.guest_list import list_guests
 from studio.evaluation.prompts import resolve_prompts, standard_prompts
-from studio.evaluation.sweep_facts import WAITING, Cell, ComparedPair, FirstPicture, Prompt, Sweep
+from studio.evaluation.sweep_facts import WAITING, Cell, ComparedPair, FirstPicture, Prompt, Sweep, text_for
 from studio.models.catalogue import find_model
 from studio.training.pairs import Pair, damaged_pairs, list_pairs, require_whole
 from studio.workspace import Project
@@ -38,7 +40,7 @@ def plan_sweep(project: Project, config: SweepConfig, pairs: Sequence[str] | Non
     base = find_model(data.base_model, project.workspace)
     base.latent_shape(config.num_frames, config.height, config.width)  # ValueError for a size this model can't draw
     prompts = resolve_prompts(config.prompts or standard_prompts(project, data.base_model), data.trigger, data.class_noun)
-    compared = tuple(describe_pair(pair) for pair in select_pairs(project, pairs))
+    compared = tuple(describe_selected(project, pairs))
     if base.first_picture:
         prompts = add_first_pictures(project, prompts, (config.width, config.height))
     elif any(prompt.picture for prompt in prompts):
@@ -51,13 +53,15 @@ def plan_sweep(project: Project, config: SweepConfig, pairs: Sequence[str] | Non
         settings=to_dict(config),
         prompts=prompts,
         pairs=compared,
-        cells=tuple(_cells(base.key, config, prompts, compared)),
+        cells=tuple(_cells(base.key, config, prompts, compared, data.trigger)),
+        trigger=data.trigger if any(pair.called for pair in compared) else "",
     )
 
 
 def select_pairs(project: Project, pairs: Sequence[str] | None = None) -> list[Pair]:
-    """The pairs of these ids in their own order; all of them for None."""
-    found = {pair.id: pair for pair in list_pairs(project)}
+    """The pairs of these ids in their own order, guests behind the project's own; all of the project's own for None."""
+    guests = [guest.pair for guest in list_guests(project)] if pairs else []
+    found = {pair.id: pair for pair in (*list_pairs(project), *guests)}
     if not found and (damaged := damaged_pairs(project)):
         raise damaged[-1]
     if not found:
@@ -71,6 +75,17 @@ def select_pairs(project: Project, pairs: Sequence[str] | None = None) -> list[P
     return [pair for id, pair in found.items() if id in pairs]
 
 
+def describe_selected(project: Project, pairs: Sequence[str] | None) -> list[ComparedPair]:
+    """The pairs of these ids as a comparison notes them, guests with what they are called."""
+    guests = {guest.id: guest.facts for guest in list_guests(project)}
+    described, noun = [], project.facts().class_noun
+    for pair in select_pairs(project, pairs):
+        known = describe_pair(pair)
+        guest = guests.get(pair.id)
+        described.append(replace(known, title=guest.title, called=guest.trigger or noun) if guest else known)
+    return described
+
+
 def describe_pair(pair: Pair) -> ComparedPair:
     """A checkpoint pair as a comparison notes it."""
     shas = dict.fromkeys(EXPERTS, "") | {expert: saved.sha256 for expert, saved in pair.manifest.experts.items() if saved.trained}
@@ -78,12 +93,13 @@ def describe_pair(pair: Pair) -> ComparedPair:
     return ComparedPair(id=pair.id, run=pair.run, step=pair.step, high_sha256=high, low_sha256=low)
 
 
-def _cells(base_key: str, config: SweepConfig, prompts: Sequence[Prompt], pairs: Sequence[ComparedPair]) -> Iterator[Cell]:
+def _cells(base_key: str, config: SweepConfig, prompts: Sequence[Prompt], pairs: Sequence[ComparedPair], trigger: str) -> Iterator[Cell]:
     columns = [(None, 0.0)] + [(pair, strength) for pair in pairs for strength in config.strengths]
     for index, prompt in enumerate(prompts):
         for seed in config.seeds:
             for pair, strength in columns:
-                high, key = cell_keys(base_key, config, prompt, seed, pair, strength)
+                asked = replace(prompt, text=text_for(prompt.text, pair, trigger))
+                high, key = cell_keys(base_key, config, asked, seed, pair, strength)
                 yield Cell(
                     key=key,
                     high_key=high,

@@ -38,7 +38,9 @@ def open_sweep(project: Project, config: SweepConfig, pairs: Sequence[str] | Non
     if folder:
         old = read_sweep(folder)
         known = {cell.place: cell for cell in old.cells}
-        plan = replace(plan, created=old.created, unknown=old.unknown).with_cells(lambda cell: known.get(cell.place, cell))
+        plan = replace(plan, created=old.created, findings=old.findings, unknown=old.unknown).with_cells(
+            lambda cell: known.get(cell.place, cell)
+        )
         sample = sample is not False and old.sample
     plan = replace(plan, sample=bool(sample))
     if folder is None:

@@ -54,11 +54,11 @@ class Taken:
     left_out: list[tuple[str, str]]
 
 
-def take(project: Project, files: list[Sent]) -> Taken:
-    """Move what a browser sent into a new folder uploads/import-NNN/. Nothing stays at gradio's place."""
+def take(project: Project, files: list[Sent], prefix: str = "import") -> Taken:
+    """Move what a browser sent into a new folder uploads/<prefix>-NNN/. Nothing stays at gradio's place."""
     if not files:
-        raise Problem("No file arrived.", fix="Drop the photos or clips again.")
-    folder, left_out = new_numbered_dir(incoming_dir(project), "import"), []
+        raise Problem("No file arrived.", fix="Drop the files again.")
+    folder, left_out = new_numbered_dir(incoming_dir(project), prefix), []
     try:
         _move_all(files, folder, left_out)
         if len(left_out) == len(files):

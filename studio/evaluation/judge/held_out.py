@@ -10,7 +10,9 @@ from studio.workspace import Project
 
 
 def read_held_out(project: Project, pair: ComparedPair) -> dict[str, float]:
-    """{expert: loss} at the step of a pair; {} if nothing was recorded."""
+    """{expert: loss} at the step of a pair; {} if nothing was recorded, as of a guest."""
+    if pair.title:
+        return {}
     found = next((p for p in list_pairs(project) if p.id == pair.id), None)
     recorded = (found.manifest.held_out if found else None) or {}
     losses = {expert: loss for expert, loss in recorded.items() if expert in EXPERTS and loss is not None}

@@ -34,11 +34,24 @@ class FoundFault:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Why something is wrong. heading: what is said of the pair, "has learned too little", "" where its faults say it; words: a whole sentence
+    instead, where its files tell; cure: where among what was compared it is not so, or what to compare; advice: what else can be done."""
+
+    code: str
+    heading: str = ""
+    words: str = ""
+    cure: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """values: {name: number} of the scores; base: the same of the base's clips, of scores that look at those too.
 
     findings: {name: number of clips with it}; few: in words, those that too few clips have for a fault; steady: what stays near the base's in every
-    clip of the person; held_out: {expert: loss}; held_out_excess: how far that lies above the best of the run, None where it can't be compared.
+    clip of the person; held_out: {expert: loss}; held_out_excess: how far that lies above the best of the run, None where it can't be compared;
+    causes: of what is wrong, the most important first; title: of a guest, "" for the project's own.
     """
 
     pair: str
@@ -55,6 +68,8 @@ class Row:
     steady: tuple[str, ...]
     held_out: Mapping[str, float]
     held_out_excess: float | None = None
+    causes: tuple[Cause, ...] = ()
+    title: str = ""
 
     def number(self, name: str) -> float | None:
         return number(self.values, name)
@@ -86,8 +101,13 @@ class Row:
 
     @property
     def name(self) -> str:
-        """ "Step 3000" with its run, for sentences."""
-        return f"Step {self.step} of {self.run}"
+        """ "Step 3000" with its run, for the beginning of sentences; a guest by its title."""
+        return f'The guest "{self.title}"' if self.title else f"Step {self.step} of {self.run}"
+
+    @property
+    def name_within(self) -> str:
+        """The same within a sentence."""
+        return f'the guest "{self.title}"' if self.title else f"step {self.step} of {self.run}"
 
     def against_base(self, name: str) -> str:
         """ "91 % (base 8 %)"."""
@@ -101,4 +121,12 @@ class Row:
         place = {"pair": self.pair, "run": self.run, "step": self.step, "strength": self.strength}
         counts = {"clips": self.clips, "failed": self.failed, "findings": dict(self.findings)}
         losses = {"held_out": dict(self.held_out), "held_out_excess": self.held_out_excess}
-        return place | counts | dict(self.values) | {"base": dict(self.base), "faults": self.faults, "problems": self.problems} | losses
+        causes = {"causes": [cause.code for cause in self.causes]}
+        return (
+            place
+            | counts
+            | dict(self.values)
+            | {"base": dict(self.base), "faults": self.faults, "problems": self.problems}
+            | causes
+            | losses
+        )

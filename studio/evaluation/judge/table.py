@@ -73,6 +73,7 @@ def _row(
         few=tuple(_find_few(findings, len(own.person))),
         steady=tuple(_find_steady(own.person)),
         held_out=held_out,
+        title=pair.title,
     )
 
 

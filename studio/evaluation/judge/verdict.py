@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from studio.evaluation.diagnosis.symptom_causes import with_causes
 from studio.evaluation.judge import verdict_words as words
 from studio.evaluation.judge.paired import LEAST_PAIRS, Interval, Outcome, Place, compare, interval
 from studio.evaluation.judge.row import Row
@@ -15,7 +16,7 @@ from studio.evaluation.sweep_facts import Sweep
 from studio.evaluation.sweeps import read_sweep
 from studio.workspace import Project
 
-VERDICT_VERSION = 4  # raise it when the same scores would give another verdict: reports of earlier versions are written anew
+VERDICT_VERSION = 5  # raise it when the same scores would give another verdict: reports of earlier versions are written anew
 CLEAR, CLOSE, NOT_MEASURED = "clear", "too close to call", "not measured"
 
 
@@ -51,7 +52,7 @@ def verdict(project: Project, sweep: Sweep | Path | str) -> Verdict:
     """For a sweep, its folder or the name of that."""
     if not isinstance(sweep, Sweep):
         sweep = read_sweep(project.sweep_dir(sweep) if isinstance(sweep, str) else sweep)
-    table = make_table(project, sweep)
+    table = with_causes(sweep, make_table(project, sweep))
     usable = [row for row in table if row.clips and not row.does_nothing]
     is_seen = any(row.identity is not None for row in table)
     if not usable:
@@ -69,17 +70,19 @@ def verdict(project: Project, sweep: Sweep | Path | str) -> Verdict:
 
 
 def _by_likeness(sweep: Sweep, rows: Sequence[Row], table: Sequence[Row]) -> Verdict:
-    best, rest = _rank_by_likeness(sweep, rows)
+    """Guests are compared with the best pair of the project's own, and named only where there is none."""
+    best, rest = _rank_by_likeness(sweep, [row for row in rows if not row.title] or rows)
+    guests = _best_of_each([row for row in rows if row.title and row.pair not in (best.pair, *(other.pair for other in rest))])
     open_with = next((row for row in rest if not _is_clearly_more_like(sweep, best, row)), None)
     return Verdict(
         pair=best.pair,
         strength=best.strength,
         summary=words.summary(best, _interval_of(sweep, best)),
-        reasons=tuple(words.reasons(sweep, best, rest, table, open_with)),
+        reasons=(*words.reasons(sweep, best, rest, table, open_with), *words.beside_guests(sweep, best, guests)),
         sure=CLEAR if open_with is None else CLOSE,
         table=tuple(table),
         not_measured=(),
-        standings=make_standings(sweep, best, rest),
+        standings=make_standings(sweep, best, [*rest, *guests]),
     )
 
 
@@ -97,6 +100,14 @@ def _rank_by_likeness(sweep: Sweep, rows: Sequence[Row]) -> tuple[Row, list[Row]
         if row.pair != best.pair:
             others.setdefault(row.pair, row)
     return best, list(others.values())
+
+
+def _best_of_each(rows: Sequence[Row]) -> list[Row]:
+    """The most like row of every pair."""
+    found: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: (row.identity is None, -(row.identity or 0.0), row.strength)):
+        found.setdefault(row.pair, row)
+    return list(found.values())
 
 
 def _place(row: Row) -> tuple[str, float]:

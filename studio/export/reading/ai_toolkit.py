@@ -138,10 +138,21 @@ def _take_network(values: Values) -> None:
 
 
 def _take_accumulation(values: Values) -> None:
+    """gradient_accumulation is of one step; gradient_accumulation_steps lets only every so manyth of the steps change the LoRA, so that all that
+    is counted in steps there takes fewer of ours (jobs/process/BaseSDTrainProcess.py)."""
+    found = values.found
     batch = values.take("train.batch_size", WHOLE, 1, "accumulation")
-    names = ("train.gradient_accumulation", "train.gradient_accumulation_steps")
-    groups = [values.take(name, WHOLE, ours="accumulation") for name in names]
-    values.found.settings["accumulation"] = max(1, batch) * max(group or 1 for group in groups)
+    group = max(1, values.take("train.gradient_accumulation", WHOLE, 1, "accumulation"))
+    every = values.take("train.gradient_accumulation_steps", WHOLE, 1, "accumulation, and fewer steps")
+    if every < 0:
+        found.became.pop()
+        values.leave("train.gradient_accumulation_steps", every, "there one step is a round of all photos; here it is of a few")
+    every = max(1, every)
+    found.settings["accumulation"] = max(1, batch) * group * every
+    for name in ("steps", "save_every", "optimizer.warmup_steps"):
+        number = found.settings.get(name)
+        if isinstance(number, int) and number and every > 1:
+            found.settings[name] = max(1, round(number / every))
 
 
 def _take_noise(values: Values) -> None:
@@ -167,6 +178,10 @@ def _datasets(values: Values) -> list[str]:
 def _take_sizes(values: Values, datasets: Iterable[str]) -> None:
     """Sizes of photos and clips, the largest of each; a dataset of one frame is of photos."""
     for dataset in datasets:
+        if values.left.get(f"{dataset}is_reg") is True:
+            for name in ("num_frames", "resolution"):
+                values.drop(f"{dataset}{name}", "it is of the pictures of other people")
+            continue
         frames = values.take(f"{dataset}num_frames", WHOLE, 1, "data.clip_frames")
         ours = "data.clip_size" if frames > 1 else "data.photo_size"
         size = values.take_size(f"{dataset}resolution", ours)

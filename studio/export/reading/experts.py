@@ -28,6 +28,7 @@ class OneExpert:
     settings: dict[str, Setting]
     steps: int  # of this expert alone; 0 where nothing says so
     save_every: int
+    trains_both: bool = False  # in one run, to which the steps belong
 
 
 def rows_an_epoch(folders: Sequence[Folder], counts: Counts) -> float:
@@ -85,10 +86,10 @@ def join_experts(read: Mapping[str, OneExpert], found: Found) -> None:
 
 def _join_steps(read: Mapping[str, OneExpert], leading: OneExpert, found: Found) -> None:
     total = sum(one.steps for one in read.values())
-    if len(read) == 1:
+    if len(read) == 1 and not leading.trains_both:
         found.leave("the other expert's config", "not among the files", "both experts learn with these settings, and as many steps each")
         total *= 2
-    elif total:
+    elif total and len(read) > 1:
         found.settings["high_noise_share"] = round(read["high_noise"].steps / total, 4) if "high_noise" in read else 0.5
     save_every = leading.save_every
     if save_every and leading.steps and total:

@@ -150,9 +150,10 @@ def _read_expert(values: Values, rows: float, batch: int, *, knows_dataset: bool
     settings |= _take_noise(values) | values.take_choices(CHOICES) | _take_arguments(values)
     values.take(PROGRAM, TEXT)
     values.take_choice("network_module", {"networks.lora_wan": "lora", "lora_wan": "lora"})
+    trains_both = "dit_high_noise" in values.left
     _leave_joint(values)
     values.leave_rest(REASONS)
-    return OneExpert(settings, steps, save_every)
+    return OneExpert(settings, steps, save_every, trains_both)
 
 
 def _take_steps(values: Values, an_epoch: int) -> int:
@@ -171,12 +172,12 @@ def _take_steps(values: Values, an_epoch: int) -> int:
 def _take_noise(values: Values) -> dict[str, Setting]:
     """The levels; a shift and a scale count only for those that have them."""
     name = values.take_choice("timestep_sampling", LEVELS, DISTRIBUTION)
-    given = values.take_into({"discrete_flow_shift": ("timesteps.shift", NUMBER), "sigmoid_scale": ("timesteps.scale", NUMBER)})
     if name != "shifted_sigmoid":
-        given.pop("timesteps.shift", None)
+        values.drop("discrete_flow_shift", "it counts there only for timestep_sampling = shift")
     if name is None:
-        given.pop("timesteps.scale", None)
-        return given
+        values.drop("sigmoid_scale", "it belongs to noise levels that were not taken over")
+        return {}
+    given = values.take_into({"discrete_flow_shift": ("timesteps.shift", NUMBER), "sigmoid_scale": ("timesteps.scale", NUMBER)})
     return given | {DISTRIBUTION: name}
 
 
@@ -198,7 +199,7 @@ def _take_arguments(values: Values) -> dict[str, Setting]:
 
 def _leave_joint(values: Values) -> None:
     if "dit_high_noise" in values.left:
-        why = "both experts are trained in one run there, each at the noise levels that chance brings; here the share of the steps is a setting"
+        why = "one LoRA for both experts is trained there, by as many steps in all; here each has its own, and its share of the steps is a setting"
         values.drop("dit_high_noise", why)
 
 

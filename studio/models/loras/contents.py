@@ -35,10 +35,11 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class ExpertLora:
-    """The LoRA of one expert. expert: "" where nothing tells which; told_by: what does; state: by our keys, in fp32, with alpha multiplied into B."""
+    """The LoRA of one expert. expert: "" where nothing tells which; told_by: what does; told_within: whether that is in the file; state: by our keys, in fp32, with alpha multiplied into B."""
 
     expert: str
     told_by: str
+    told_within: bool = False
     layers: tuple[Layer, ...]
     state: dict[str, torch.Tensor] = field(repr=False, compare=False)
 

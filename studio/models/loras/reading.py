@@ -182,7 +182,8 @@ def _expert(draft: Draft, expert: str, told_by: str) -> ExpertLora:
         layers.append(Layer(block, name, rank, float(rank) if alpha is None else alpha, a.shape[1], b.shape[0]))
         state[our_key(block, name, "A")] = a
         state[our_key(block, name, "B")] = b if alpha is None else b * (alpha / rank)
-    return ExpertLora(expert=expert, told_by=told_by, layers=tuple(layers), state=state)
+    told_within = bool(expert) and (set(draft.key_experts) != {""} or draft.metadata.get("expert") == expert)
+    return ExpertLora(expert=expert, told_by=told_by, told_within=told_within, layers=tuple(layers), state=state)
 
 
 def _matrices(path: Path, name: str, parts: Mapping[str, Named], tensors: LoraState) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,6 +10,7 @@ from studio.errors import Problem
 from studio.evaluation import sweeps
 from studio.evaluation.drawing_time import estimate_drawing
 from studio.evaluation.first_pictures import describe_first_pictures
+from studio.evaluation.guests.guest_list import list_guests
 from studio.evaluation.prompts import standard_prompts
 from studio.evaluation.rest import Rest, what_is_left
 from studio.evaluation.sweep_facts import DONE, Sweep
@@ -36,8 +37,7 @@ def read_choice(project: Project) -> tuple[SweepConfig, list[str] | None]:
     if not config.prompts:
         prompts = list(standard_prompts(project, data.base_model))
         config = model_preset(data.base_model).sweep_config(choice.settings | {"prompts": prompts})
-    known = [pair.id for pair in list_pairs(project)]
-    pairs = [id for id in choice.pairs or () if id in known]
+    pairs = [id for id in choice.pairs or () if id in known_pairs(project)]
     return config, pairs or None
 
 
@@ -60,11 +60,16 @@ def save_choice(project: Project, **changes: Any) -> None:
 
 
 def choose_pairs(project: Project, pairs: Sequence[str] | None) -> list[str] | None:
-    """Ids of the ticked pairs, None where all are."""
-    known = [pair.id for pair in list_pairs(project)]
-    if known and not pairs:
+    """Ids of the ticked pairs, None where they are all of the person's own, and no guest."""
+    own = [pair.id for pair in list_pairs(project)]
+    if known_pairs(project) and not pairs:
         raise Problem("No checkpoint pair is chosen.", fix="Choose at least one; the base is always drawn beside it.")
-    return None if set(pairs or []) >= set(known) else list(pairs or [])
+    return None if set(pairs or []) == set(own) else list(pairs or [])
+
+
+def known_pairs(project: Project) -> list[str]:
+    """Ids of the person's own pairs and of the guests."""
+    return [*(pair.id for pair in list_pairs(project)), *(guest.id for guest in list_guests(project))]
 
 
 def parse_lines(text: str | None) -> list[str]:
@@ -88,7 +93,7 @@ READERS = {  # what a field of the form shows -> the setting
 
 def what_prevents(project: Project) -> str:
     """Why no comparison can be started, or ""."""
-    if not list_pairs(project):
+    if not known_pairs(project):
         if damaged := damaged_pairs(project):
             return damaged[-1].message
         return "There is no checkpoint pair yet; train first."

@@ -22,8 +22,8 @@ def describe_standings(sweep: Sweep, found: Verdict) -> tuple[StandingView, ...]
 def _describe(sweep: Sweep, standing: Standing, column: int) -> StandingView:
     pair = sweep.find_pair(standing.pair)
     return StandingView(
-        label=f"Step {pair.step:,}",
-        run=pair.run if sweep.has_several_runs else "",
+        label=pair.label,
+        run=pair.run if sweep.has_several_runs and not pair.title else "",
         column=column,
         strength=standing.strength,
         likeness=_spot(standing.likeness),

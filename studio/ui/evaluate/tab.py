@@ -7,17 +7,20 @@ import gradio as gr
 from gradio.components import Component
 
 from studio.config import SweepConfig
+from studio.errors import Problem
+from studio.evaluation.guests.guest_list import is_guest
 from studio.evaluation.sweep_plan import select_pairs
 from studio.evaluation.sweeps import check_compared, damaged_sweeps, newer_sweeps, read_sweep
 from studio.export.exporting import export_pair, read_export
 from studio.project_facts import ChosenPair
-from studio.training.pairs import damaged_pairs
+from studio.training.pairs import damaged_pairs, list_pairs
 from studio.ui import actions
 from studio.ui.components import component
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import comfyui_fold as evaluate_comfyui
 from studio.ui.evaluate import view as evaluate_view
 from studio.ui.evaluate.export_fold import build_export
+from studio.ui.evaluate.guest_fold import build_guests
 from studio.ui.page import Page
 from studio.ui.settings_form import Form, build_form, show
 from studio.ui.views import Remark, Remarks
@@ -36,6 +39,7 @@ def build(page: Page) -> None:
     build_clips(page)
     evaluate_comfyui.build(page, ID)
     build_choice(page)
+    build_guests(page)
     build_export(page)
 
 
@@ -49,6 +53,12 @@ def build_clips(page: Page) -> None:
 
 def use_pair(project: Project, event: gr.EventData) -> str:
     """Choose a pair: export it for ComfyUI, remember it, and put it into the person's ComfyUI where that is found."""
+    if is_guest(str(event.pair)):
+        raise Problem(
+            "A guest was made elsewhere, so its files are with you already.",
+            cost="Nothing was changed.",
+            fix="Use one of your own pairs here.",
+        )
     pair = select_pairs(project, [str(event.pair)])[0]
     check_compared(project.sweep_dir(str(event.sweep)), pair)
     strength = float(event.strength)
@@ -106,7 +116,7 @@ def read_choice(project: Project | None, form: Form) -> list[Any]:
         return [*nothing, gr.update(interactive=False), None, *form.blank()]
     config, chosen = evaluate_choice.read_choice(project)
     choices = evaluate_view.pair_choices(project)
-    chosen = chosen or [id for _, id in choices]
+    chosen = chosen or [pair.id for pair in list_pairs(project)]
     reason = evaluate_choice.what_prevents(project)
     said = Remark(reason, "remark") if reason else Remark(evaluate_choice.estimate(project))
     strengths = sorted({*evaluate_choice.STRENGTHS, *config.strengths})

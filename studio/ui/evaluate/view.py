@@ -5,12 +5,13 @@ from pathlib import Path
 
 from studio.config import USUAL_STRENGTH
 from studio.evaluation import sweeps
+from studio.evaluation.guests.guest_list import list_guests
 from studio.evaluation.judge.row import Row, number
 from studio.evaluation.judge.shown.chart import clip_note, draw_chart
 from studio.evaluation.judge.table import describe_rows
 from studio.evaluation.judge.verdict import CLEAR, NOT_MEASURED, verdict
 from studio.evaluation.report import has_current_report
-from studio.evaluation.sweep_facts import DONE, Cell, Sweep
+from studio.evaluation.sweep_facts import DONE, Cell, ComparedPair, Sweep
 from studio.jobs import state
 from studio.jobs.kind import read_config
 from studio.jobs.kinds.sweep import SweepJob
@@ -61,7 +62,8 @@ def next_step(project: Project | None) -> NextStep:
 def pair_choices(project: Project) -> list[tuple[str, str]]:
     pairs = list_pairs(project)
     runs = {pair.run for pair in pairs}
-    return [(f"Step {pair.step:,}" + (f" of {pair.run}" if len(runs) > 1 else ""), pair.id) for pair in pairs]
+    own = [(f"Step {pair.step:,}" + (f" of {pair.run}" if len(runs) > 1 else ""), pair.id) for pair in pairs]
+    return [*own, *((f"{guest.facts.title} (guest)", guest.id) for guest in list_guests(project))]
 
 
 def newest_job(project: Project) -> state.JobStatus | None:
@@ -127,7 +129,7 @@ def describe_row(folder: Path, address: str, sweep: Sweep, number: int) -> Promp
 
 
 def describe_columns(sweep: Sweep) -> tuple[Column, ...]:
-    pairs = [Column(pair.id, f"Step {pair.step:,}", pair.run if sweep.has_several_runs else "") for pair in sweep.pairs]
+    pairs = [Column(pair.id, pair.label, _run_beside(sweep, pair)) for pair in sweep.pairs]
     return (Column("", "Base"), *pairs)
 
 
@@ -157,7 +159,8 @@ def describe_verdict(project: Project, sweep: Sweep) -> VerdictView:
         return VerdictView("No pair can be named yet.", tuple(found.why))
     pair, titles = sweep.find_pair(found.pair), pair_titles(sweep)
     sure = "" if found.sure == CLEAR else " It is too close to call; trust your eye."
-    text = f"Use step {pair.step:,} at {found.strength:g}. {found.summary}".rstrip() + sure
+    named = f'the guest "{pair.title}" is the best' if pair.title else f"Use step {pair.step:,}"
+    text = f"{named[0].upper()}{named[1:]} at {found.strength:g}. {found.summary}".rstrip() + sure
     heads, rows = describe_rows(found.table, titles)
     return VerdictView(
         text=text,
@@ -173,7 +176,12 @@ def describe_verdict(project: Project, sweep: Sweep) -> VerdictView:
 
 
 def pair_titles(sweep: Sweep) -> dict[str, str]:
-    return {pair.id: f"Step {pair.step:,}" + (f" of {pair.run}" if sweep.has_several_runs else "") for pair in sweep.pairs}
+    return {pair.id: f"{pair.label} of {run}" if (run := _run_beside(sweep, pair)) else pair.label for pair in sweep.pairs}
+
+
+def _run_beside(sweep: Sweep, pair: ComparedPair) -> str:
+    """The run that tells it from a pair of the same step, "" where nothing has to be told."""
+    return pair.run if sweep.has_several_runs and not pair.title else ""
 
 
 def describe_charts(table: Sequence[Row], titles: Mapping[str, str]) -> tuple[ChartView, ...]:

@@ -35,8 +35,7 @@ def summarize(clips: Clips) -> Values:
 def tell(best: Row) -> Iterator[str]:
     drift = best.number("drift_share")
     if drift is not None:
-        advice = ": protect them while training, or use a lower strength." if "drift" in best.faults else "."
-        yield f"People who are not asked for change {percent(drift)} as much as yours{advice}"
+        yield f"People who are not asked for change {percent(drift)} as much as yours."
 
 
 SCORE = Score(

@@ -38,10 +38,6 @@ def tell(best: Row) -> Iterator[str]:
     base = best.of_base("identity")
     if base is not None:
         yield f"The base alone, with the same prompts, reaches {percent(base)} of your photos."
-    if "weak" in best.faults:
-        yield "That is little: train longer, or compare a higher strength such as 0.85."
-    if "fading" in best.faults:
-        yield "The likeness fades within a clip: photos from the side, and a later low-noise file, help."
 
 
 SCORE = Score(

@@ -20,8 +20,7 @@ def measure(look: Look) -> Values:
 def tell(best: Row) -> Iterator[str]:
     own, base = best.number("resemblance"), best.of_base("resemblance")
     if own is not None and base is not None:
-        advice = " Protect them while training, or use a lower strength." if "bleed" in best.faults else ""
-        yield f"Strangers look {percent(own)} like the person, with the base {percent(base)}.{advice}"
+        yield f"Strangers look {percent(own)} like the person, with the base {percent(base)}."
 
 
 SCORE = Score(
