@@ -35,6 +35,7 @@ from comparison_kit import LANDSCAPE, PORTRAIT, make_comparison
 
 from studio.data import dataset
 from studio.evaluation.report import write_report
+from studio.evaluation.votes.vote_file import read_votes
 from studio.models.preset import model_preset
 from studio.project_facts import ChosenPair, Permission
 from studio.workspace import Workspace
@@ -762,6 +763,31 @@ def test_the_pairs_stand_in_dots_above_faces_and_a_press_leads_to_their_clips(br
         stands.nth(4).click()
         page.wait_for_function("document.activeElement.matches('.open-cell')")
         assert page.evaluate("document.activeElement.ariaLabel").endswith("Step 5,000 at 0.8: open large")
+
+
+@pytest.mark.parametrize(("name", "width", "height"), [("Six", 1280, 800), ("Six upright", 390, 844)])
+def test_votes_are_blind_take_one_key_each_and_are_kept(browser, compared, name, width, height):
+    folder = compared.workspace.find_project(name).sweep_dir("sweep-001")
+    with comparison(browser, compared, name, width, height) as page:
+        page.evaluate("document.querySelector('#open-votes').scrollIntoView()")
+        page.click("#open-votes")
+        dialog = page.get_by_role("dialog")
+        page.wait_for_function("[...document.querySelectorAll('.vote-clip')].every((clip) => clip.readyState >= 2)")
+        assert_in_sight(page, ".vote-dialog, .vote-dialog :is(video, button, h2)")
+        assert "tep" not in dialog.inner_text().replace("steps", "").casefold(), "whose clips they are stands nowhere"
+        seen = set()
+        for number, key in enumerate("120"):
+            expect(dialog).to_contain_text(f"{number} votes so far")
+            seen.add(page.evaluate("[...document.querySelectorAll('.vote-clip')].map((clip) => clip.src).join()"))
+            page.keyboard.press(key)
+        assert len(seen) == 3
+        wait_until(page, lambda: [vote.answer for vote in read_votes(folder)] == ["left", "right", "equal"])
+        page.keyboard.press("u")
+        wait_until(page, lambda: [vote.answer for vote in read_votes(folder)] == ["left", "right"])
+        page.keyboard.press("Escape")
+        expect(page.locator(".votes")).to_contain_text("2 votes: step")
+        page.reload()
+        expect(page.locator(".votes")).to_contain_text("2 votes: step")
 
 
 @pytest.mark.parametrize(("name", "width", "columns"), [("Six", 1280, 7), ("Six upright", 1280, 7), ("Two runs", 390, 2)])

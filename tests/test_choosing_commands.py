@@ -140,3 +140,84 @@ def test_before_anything_was_measured_both_commands_say_what_to_do(workspace, ca
     for command in ("people", "choose"):
         error = run(workspace, capsys, command, "empty", code=2)["error"]
         assert "no photo was measured yet" in error["message"] and "curate empty" in error["fix"]
+
+
+# -- in words
+
+
+def say(workspace, capsys, *arguments):
+    """What a command says on stdout, line by line."""
+    assert cli.main([*arguments, "--home", str(workspace.home)]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_check_tells_of_each_photo_then_of_the_people_and_of_what_is_lacking(folder, workspace, capsys):
+    told = say(workspace, capsys, "curate", "anna", "--keep", "12")
+    assert told[20] == "  0021  left out  shows a different person than the other photos"
+    assert told[25:28] == [
+        "  0026  left out  other people are in the picture",
+        "  0027  left out  the face is blurred",
+        "12 of 27 are kept.",
+    ]
+    assert told[28:] == ["The person: 22 photos; others: 6. See: python -m studio people anna"]
+    assert sum("  kept  " in line for line in told) == 12 and sum("held out" in line for line in told) == 2
+    said = say(workspace, capsys, "people", "anna", "--this-is", "0021", "--this-is", "0022", "--this-is", "0023")
+    assert said[-1] == "Next: python -m studio curate anna"
+    assert "Lacking: too few good photos of the person (5 of 10)." in say(workspace, capsys, "curate", "anna")
+
+
+def test_people_are_listed_with_their_most_typical_photos(folder, workspace, capsys):
+    told = say(workspace, capsys, "people", "anna")
+    first, second = (line.partition(": ") for line in told)
+    assert (first[0], second[0]) == ("  1  22 photos, the person", "  2  6 photos, somebody else")
+    assert len(first[2].split(", ")) == 5 and set(second[2].split(", ")) <= {f"{n:04d}" for n in range(21, 27)}
+    told = say(workspace, capsys, "people", "anna", "--group", "2")
+    assert [line.partition(": ")[0] for line in told[:2]] == ["  1  6 photos, the person", "  2  17 photos, somebody else"]
+    assert told[-1] == "Next: python -m studio curate anna"
+
+
+def test_what_a_choice_would_be_is_told(folder, workspace, capsys):
+    told = say(workspace, capsys, "choose", "anna", "--keep", "12", "--figures", "0027", "--figures", "0021", "--how-many", "blur=0.66")
+    assert told[0] == "1 photo would be beyond blur=0.66."
+    assert told[1].startswith("  0027  the face is blurred: blur 0.90 of 1; up to 0.66 is sharp enough; likeness 0.")
+    assert told[2].startswith("  0021  likeness 0.") and told[2].endswith(": from 0.40 it is the person, below 0.33 somebody else")
+    assert told[3:] == ["12 photos would be chosen, 2 held out. Next: python -m studio curate anna"]
+
+
+def test_others_like_a_photo_are_listed_and_that_there_are_none_is_said(folder, workspace, capsys):
+    told = say(workspace, capsys, "choose", "anna", "--keep", "12", "--like", "0001")
+    names = told[0].removeprefix("Like 0001: ").split(", ")
+    assert names and all(name in {f"{n:04d}" for n in range(1, 21)} for name in names)
+    told = say(workspace, capsys, "choose", "anna", "--keep", "30", "--like", "0001")
+    assert told[0] == "Like 0001: none that is good and not chosen" or told[0].startswith("Like 0001: 00")
+    assert "  lacking: " not in "\n".join(told)
+
+
+@pytest.mark.parametrize(("arguments", "message", "fix"), [
+    (("people", "anna", "--group", "9"), "there is no group 9", "Choose one of 1 to 2, as `people anna` counts them."),
+    (("people", "anna", "--group", "0"), "there is no group 0", "Choose one of 1 to 2, as `people anna` counts them."),
+    (("choose", "anna", "--limit", "blur=soft"), "'blur=soft' is no limit", "Write for example blur=0.7; the names are face-width, blur,"),
+    (("choose", "anna", "--how-many", "blur=3"), "blur of the face can be limited from 0.3 to 1, not at 3", ""),
+    (("choose", "anna", "--figures", "0099"), "there is no item '0099'", ""),
+    (("choose", "anna", "--swap", "0001", "0001"), "0001 can't take its own place.", "Choose another photo for it."),
+    (("curate", "anna", "--keep", "0"), "--keep must be at least 1, got 0", ""),
+])  # fmt: skip
+def test_what_can_not_be_done_is_said_with_what_can(folder, workspace, capsys, arguments, message, fix):
+    error = run(workspace, capsys, *arguments, code=2)["error"]
+    assert error["message"].startswith(message) and (error.get("fix") or "").startswith(fix)
+    assert not list(folder.runs_dir.glob("*")) if folder.runs_dir.exists() else True
+
+
+def test_a_photo_that_nobody_looked_at_has_no_figures(folder, workspace, capsys, tmp_path):
+    Image.new("RGB", (400, 300), (90, 120, 60)).save(tmp_path / "new.png")
+    import_media(folder, [tmp_path / "new.png"])
+    assert "  0028  not measured" in say(workspace, capsys, "choose", "anna", "--figures", "0028")
+
+
+def test_what_is_held_out_by_hand_is_never_chosen_until_it_is_left_to_the_studio(folder, workspace, capsys):
+    told = run(workspace, capsys, "choose", "anna", "--keep", "12", "--hold-out", "0003")
+    assert "0003" not in told["chosen"] and dataset.get_item(folder, "0003").held_out
+    run(workspace, capsys, "curate", "anna", "--keep", "30")
+    assert dataset.get_item(folder, "0003").held_out and not dataset.get_item(folder, "0003").keep
+    run(workspace, capsys, "choose", "anna", "--release", "0003")
+    assert dataset.get_item(folder, "0003").decided_by == ""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from studio.evaluation.judge.clip_look import Look
-from studio.evaluation.judge.likeness import Copies, Likeness
+from studio.evaluation.judge.likeness import Copies, Likeness, thumbnail
 from studio.evaluation.judge.score import Clips
 from studio.evaluation.judge.scores import all_scores
 from studio.evaluation.sweep_facts import Prompt
@@ -190,6 +190,71 @@ def test_a_copy_is_as_many_times_nearer_to_a_picture_as_those_are_to_each_other(
     """The pictures are 100 levels apart."""
     look = Look(clip_of((level,) * 3), Prompt(label="", text="", kind="person"), RED)
     assert SCORES["memorised"].measure(look) == {"memorised": nearness}
+
+
+# -- likeness and nearness as numbers
+
+
+def alike(count, cosine):
+    """So many unit rows of which each two have that cosine."""
+    return np.linalg.cholesky(np.full((count, count), cosine) + (1 - cosine) * np.eye(count))
+
+
+@pytest.mark.parametrize(("count", "cosine", "scale", "is_one"), [
+    (3, 0.15, {}, False), (3, 0.155, {}, True),  # each against the other two: c / sqrt((1 + c) / 2), .198 and .204 of at least .2
+    (5, 0.18, {"floor": 0.1}, False), (5, 0.19, {"floor": 0.1}, True),  # c / sqrt((1 + 3 c) / 4), .290 and .303, less what strangers have
+])  # fmt: skip
+def test_photos_that_are_hardly_alike_do_not_show_one_person(count, cosine, scale, is_one):
+    if is_one:
+        assert Likeness(alike(count, cosine), scale=LikenessScale(**scale)).ceiling > 0.2
+        return
+    with pytest.raises(ValueError, match="do not show one person; leave out those of others"):
+        Likeness(alike(count, cosine), scale=LikenessScale(**scale))
+
+
+def test_frames_of_one_clip_are_not_compared_with_each_other_where_there_are_others():
+    """Two frames of each of three clips, which are the same picture: each is as like the others' as .5 over sqrt(.75)."""
+    rows = np.repeat(alike(3, 0.5), 2, axis=0)
+    assert Likeness(rows, [0, 0, 1, 1, 2, 2]).ceiling == pytest.approx(0.5 / 0.75**0.5, abs=1e-6)
+    assert Likeness(rows).ceiling > 0.7, "each frame for itself finds its own other"
+    assert Likeness(rows[:4], [0, 0, 1, 1]).ceiling == Likeness(rows[:4]).ceiling, "of two clips each frame stands for itself"
+
+
+@pytest.mark.parametrize(("shares", "share", "fall"), [
+    ([1.0, 0.8, 0.2], 0.8, 0.8),
+    ([0.9, 0.5], 0.7, 0.4),  # of so few each end is one frame
+    ([0.6], 0.6, 0.0),
+    ([1.0, 0.8, 0.6, 0.6, 0.6, 0.6, 0.3, 0.1], 0.6, 0.7),  # eight have two at each end
+])  # fmt: skip
+def test_the_share_of_a_clip_is_its_median_frame_and_its_fall_that_of_its_thirds(shares, share, fall):
+    frames = [[value, (1 - value**2) ** 0.5, 0] for value in shares]
+    assert Likeness(np.eye(3)[[0] * 3]).identity(frames) == pytest.approx((share, fall), abs=1e-6)
+
+
+@pytest.mark.parametrize("is_wide", [True, False])
+def test_a_thumbnail_is_of_the_middle_in_the_clip_s_shape(is_wide):
+    """Twice as wide as high: of it a square takes the middle half, and what is as wide as itself all of it."""
+    bands = np.repeat(np.array([[255, 0, 0], [0, 255, 0], [0, 255, 0], [0, 0, 255]], np.uint8), 16, axis=0)
+    picture = np.broadcast_to(bands, (32, 64, 3)) if is_wide else np.broadcast_to(bands[:, None], (64, 32, 3))
+    square, whole = thumbnail(np.ascontiguousarray(picture), 1.0), thumbnail(np.ascontiguousarray(picture), 2.0 if is_wide else 0.5)
+    assert square.shape == whole.shape == (16, 16, 3)
+    assert np.array_equal(square, np.broadcast_to(np.array([0, 1, 0], np.float32), (16, 16, 3)))
+    assert whole.mean((0, 1)) == pytest.approx([0.25, 0.5, 0.25])
+    ends = (whole[:, 0], whole[:, -1]) if is_wide else (whole[0], whole[-1])
+    assert ends[0].mean(0) == pytest.approx([1, 0, 0]) and ends[1].mean(0) == pytest.approx([0, 0, 1])
+
+
+@pytest.mark.parametrize(("groups", "nearness"), [(None, 5.0), ([0, 0, 1, 1], 45.0), ([7, 7, 7, 7], 5.0)])
+def test_pictures_taken_together_do_not_make_each_other_usual(groups, nearness):
+    """Levels 0 and 10, 100 and 110: neighbours are 10 apart, those of the other clip 90; the drawing is 2 from one of them."""
+    copies = Copies(clip_of((0,) * 3, (10,) * 3, (100,) * 3, (110,) * 3), groups)
+    assert copies.nearness(clip_of((2,) * 3)) == pytest.approx(min(nearness, 10.0), rel=1e-5)
+
+
+def test_the_usual_picture_and_the_usual_frame_count_not_the_nearest():
+    copies = Copies(clip_of((0,) * 3, (50,) * 3, (150,) * 3))  # the nearest of each is 50, 50 and 100 away: usually 50
+    frames = clip_of((0,) * 3, (10,) * 3, (175,) * 3)  # 0, 10 and 25 away from the nearest: usually 10
+    assert copies.nearness(frames) == pytest.approx(5.0, rel=1e-5)
 
 
 # -- faces

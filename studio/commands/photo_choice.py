@@ -83,7 +83,7 @@ def choose(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]
         out.print(f"Like {args.like}: {', '.join(told['like']) or 'none that is good and not chosen'}")
     if args.how_many:
         told["how_many"] = _count(project, choice, args.how_many)
-        out.print(f"{told['how_many']} photos would be beyond {args.how_many}.")
+        out.print(f"{number(told['how_many'], 'photo')} would be beyond {args.how_many}.")
     told["figures"] = {item_id: _figures(project, choice, item_id) for item_id in args.figures}
     for item_id, figures in told["figures"].items():
         out.print(f"  {item_id}  {'; '.join(figures)}")

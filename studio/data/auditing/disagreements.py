@@ -30,21 +30,21 @@ def find_contradictions(items: Sequence[Item], about: About) -> list[Finding]:
     seen = {
         item.id: what_was_seen(item.caption, about.looks.get(item.id), about.seen.get(item.id)) for item in items if item.kind == "photo"
     }
-    own, other = "that seem to contradict themselves", "that may say something else than the photo shows"
     fix = "Look at the picture, and keep what is right."
+    other = "that may say something else than the photo shows"
     return [
-        *_of(CONTRADICTION, items, told, own, fix),
-        *_of(SEEN_OTHERWISE, items, seen, other, "Look at the picture: it was measured, which is right about nine times in ten."),
+        *_of(CONTRADICTION, items, told, "that seems to contradict itself", "that seem to contradict themselves", fix),
+        *_of(SEEN_OTHERWISE, items, seen, other, other, "Look at the picture: it was measured, which is right about nine times in ten."),
     ]
 
 
-def _of(code: str, items: Sequence[Item], told: Mapping[str, Sequence[str]], words: str, fix: str) -> list[Finding]:
+def _of(code: str, items: Sequence[Item], told: Mapping[str, Sequence[str]], of_one: str, of_several: str, fix: str) -> list[Finding]:
     having = [item for item in items if told.get(item.id)]
     if not having:
         return []
     details = tuple(Remark(code=code, words=sentence, about=item.id) for item in having for sentence in told[item.id])
-    captions = "caption" if len(having) == 1 else "captions"
-    message = f"{len(having)} {captions} {words} ({count_items(having)})."
+    captions = f"1 caption {of_one}" if len(having) == 1 else f"{len(having)} captions {of_several}"
+    message = f"{captions} ({count_items(having)})."
     return [Finding(code=code, severity=WARNING, message=message, items=ids_of(having), fix=fix, details=details)]
 
 

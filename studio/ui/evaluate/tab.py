@@ -21,6 +21,7 @@ from studio.ui.evaluate import comfyui_fold as evaluate_comfyui
 from studio.ui.evaluate import view as evaluate_view
 from studio.ui.evaluate.export_fold import build_export
 from studio.ui.evaluate.guest_fold import build_guests
+from studio.ui.evaluate.voting import build_votes
 from studio.ui.page import Page
 from studio.ui.settings_form import Form, build_form, show
 from studio.ui.views import Remark, Remarks
@@ -49,6 +50,7 @@ def build_clips(page: Page) -> None:
     page.acts(clips.show, lambda project, event: [str(event.sweep)], [], [shown])
     page.acts(clips.use, use_pair)
     page.reads(lambda project, name: [evaluate_view.read_clips(project, name)], [clips], [shown], tab=ID)
+    page.acts(build_votes(page, shown, ID).use, use_pair)
 
 
 def use_pair(project: Project, event: gr.EventData) -> str:

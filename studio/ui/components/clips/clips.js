@@ -120,6 +120,7 @@ const redraw = mount(
       const base = cellAt(0, row);
       open(base?.state === "done" ? base : null, cellAt(column, row), base?.state === "done" ? "wipe" : "alone");
     },
+    vote: () => clickOn("#open-votes"),
     stand: (button) => {
       again(() => (strength = Number(button.dataset.strength)));
       showColumn(Number(button.dataset.column));

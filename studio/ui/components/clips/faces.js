@@ -1,5 +1,5 @@
-/* The person's own faces, and under them one of each prompt for every pair, those that may be the best first: the least
-   like framed, a press opens its clip. */
+/* The person's own faces, and under them one of each prompt for every pair, those that may be the best first: the
+   least like framed, a press opens its clip. */
 const PERSON = "person";
 const facePrompts = (v) => v.order.filter((at) => v.rows[at].kind === PERSON).slice(0, 8);
 const ownFaceView = (address) => html`<img class="face" src="${address}" alt="" loading="lazy" />`;

@@ -20,6 +20,7 @@ const standView = (s, isSure) => html`<button class="stand ${s.is_best ? "is-bes
     <span class="stand-name">${saidView(s)}</span>
     ${spotView(s.likeness, "of-likeness")} ${spotView(s.motion, "of-motion")}
     <span class="stand-remark">${remarkView(s, isSure)}</span></button>`;
+const VOTE = html`<p class="stand-vote"><button class="small" data-do="vote">Vote blind on the open ones</button></p>`;
 const standingView = (v) =>
   v.verdict?.standings?.length
     ? html`<section class="standing panel" aria-label="How the pairs stand">
@@ -27,5 +28,6 @@ const standingView = (v) =>
           <span title="share of what your own photos reach">Likeness</span><span></span>
           <span title="share of the base's, in clips of the person">Motion</span><span></span><span></span></p>
         ${v.verdict.standings.map((s) => standView(s, v.verdict.is_sure))}
+        ${v.verdict.standings.some((s) => s.is_open) ? VOTE : ""}
       </section>`
     : "";
