@@ -80,6 +80,28 @@ def test_the_chosen_have_as_many_views_as_the_best_of_a_thousand_draws_and_no_st
     assert cells(choice.traits, choice.chosen) >= max(cells(choice.traits, draw) for draw in draws)
 
 
+@pytest.mark.parametrize("keep", [10, 12, 16, 20])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_small_set_has_as_many_views_as_any_that_meets_the_quotas(keep, seed):
+    dice = random.Random(seed)
+    views = [(angle, framing) for angle in ANGLES for framing in FRAMINGS]
+    dice.shuffle(views)
+    pool = [Candidate(id=f"{n}", traits=Traits(angle=a, framing=f), quality=dice.random() / 4, rank=n) for n, (a, f) in enumerate(views)]
+    fine = [
+        Candidate(id=f"{n}", traits=Traits(angle=a, framing="close", light="warm"), quality=1.0, rank=n)
+        for n, a in enumerate(ANGLES * 3, 100)
+    ]
+    chosen = choose([*pool, *fine], keep)
+    assert len(chosen) == keep and len({c.traits.cell for c in chosen}) == keep  # 20 views there are, each quota lies in several of them
+    assert not [lack for lack in find_lacks(chosen, keep) if lack.code in ("side", "profile", "full-body")]
+
+
+def test_what_is_kept_by_hand_never_makes_room_for_another_view():
+    pinned = [Candidate(id=f"{n}", traits=Traits(angle="front", framing="close"), quality=0.1, rank=n, is_pinned=True) for n in range(9)]
+    others = [Candidate(id=f"{n}", traits=Traits(angle=a, framing="upper"), quality=0.5, rank=n) for n, a in enumerate(ANGLES, 20)]
+    assert {c.id for c in pinned} < {c.id for c in choose([*pinned, *others], 10)}
+
+
 def test_quotas_are_met_where_the_photos_can_and_said_where_they_cant():
     looks = named(varied(60))
     choice = ask(looks)

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from people_kit import make_face, make_look, make_photo, named
+from people_kit import make_face, make_item, make_look, make_photo, named
 
-from studio.data.judging.judge import figure_of_who, find_faults, how_many, judge_look, judge_who
+from studio.data.judging.judge import Judgement, figure_of_who, find_faults, how_many, judge_look, judge_size, judge_who
 from studio.data.judging.thresholds import LEAVE_OUT, THRESHOLDS, WARN, checked_limits
 from studio.data.looking.look import Area, FaceLook, Look
 from studio.data.people.who import CANT_TELL, LOOK, PERSON, STRANGER, Seen
@@ -144,10 +144,28 @@ def test_two_limits_that_say_the_same_say_it_once():
 
 
 def test_who_is_shown_leaves_out_warns_or_says_nothing():
-    said = {who: judge_who(Seen(who=who, face=0, likeness=0.3)) for who in (PERSON, LOOK, STRANGER, CANT_TELL)}
+    said = {who: judge_who(Seen(who=who, face=0, likeness=0.36)) for who in (PERSON, LOOK, STRANGER, CANT_TELL)}
     assert said[PERSON].reasons == said[PERSON].warnings == ()
     assert [r.code for r in said[STRANGER].reasons] == ["stranger"] and not said[LOOK].reasons and not said[CANT_TELL].reasons
     assert [w.code for w in said[LOOK].warnings] == ["please-look"] and [w.code for w in said[CANT_TELL].warnings] == ["cant-tell"]
+
+
+def test_a_face_that_cant_be_told_and_is_little_like_the_person_is_shown_and_not_accused():
+    unclear, unknown = (judge_who(Seen(who=CANT_TELL, face=0, likeness=likeness)) for likeness in (0.2, None))
+    assert not unclear.reasons and [w.code for w in unclear.warnings] == ["please-look"]
+    assert not unknown.reasons and [w.code for w in unknown.warnings] == ["cant-tell"]
+    assert judge_who(Seen(who=CANT_TELL, face=0, likeness=0.2), can_accuse=False) == Judgement()
+
+
+def test_a_photo_is_small_by_the_face_that_training_sees_and_not_by_its_own_px():
+    def words(width, height, face):
+        item = make_item("a", make_look(size=(width, height)))
+        return [w.words for w in judge_size(item, 768, face and face / width).warnings]
+
+    assert words(640, 480, 134) == []  # nothing is enlarged: 134 px of the face are trained, more than of a 12-MP photo with a face of 300
+    assert words(4000, 3000, 250) == ["small: 55 px of the face are left at the size that training takes; 64 are wanted"]
+    assert words(640, 480, None) == ["small: 480 px on the short side"]
+    assert judge_size(make_item("a", make_look(size=(300, 200))), 768, 0.5).reasons[0].words == "too small: 200 px on the short side"
 
 
 def test_with_the_check_of_people_off_nobody_is_called_somebody_else_but_a_humans_word_holds():

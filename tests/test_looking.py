@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
+from skimage.measure import blur_effect
 
 from studio.data import curation, dataset
 from studio.data.importer import import_media
-from studio.data.looking import looks, palette
+from studio.data.looking import detail, looks, palette
 from studio.data.looking.look import FaceLook, Look
 from studio.data.looking.lookers import look_at_all
 from studio.data.looking.packing import unpack_roots
@@ -78,6 +79,14 @@ def test_faults_are_measured_on_the_face_and_not_on_what_is_around_it(real_proje
     assert spoilt("blown", lambda part: part.point(lambda value: min(255, value * 3))).blown > 0.26
     dark = look_of(real_project, saved(astronaut.point(lambda value: value // 8), tmp_path / "dark.png"))
     assert dark.face is None or dark.face.luma < 42
+
+
+def test_blur_is_measured_as_scikit_image_measures_it():
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256), dtype=np.uint8)
+    for sigma in (0, 0.5, 1, 2, 4, 8):
+        part = np.asarray(Image.fromarray(noise).filter(ImageFilter.GaussianBlur(sigma)))
+        assert detail.blur_effect(part.astype(np.float32)) == pytest.approx(float(blur_effect(part, h_size=detail.BLUR_REACH)), abs=1e-5)
+    assert detail.blur(np.full((64, 64), 7, np.uint8)) == 1.0  # nothing that could be sharp
 
 
 def test_the_tables_of_the_original_tell_what_jpeg_took_although_the_copy_is_a_good_one(real_project, tmp_path, astronaut):

@@ -75,3 +75,13 @@ def test_the_limits_stand_where_they_were_measured():
     """FACTS.md, "Faces and curation": bursts and 5 % crops 100 %, one false pair in 2,947."""
     assert (twins.HASH_BITS, twins.SAME_LEAST, twins.MIDDLE, len(twins.SCALES)) == (22, 0.90, 0.84, 5)
     assert "1 false pair in 2,947" in Path(twins.__file__).read_text(encoding="utf-8")
+
+
+def test_a_burst_costs_a_comparison_a_picture_and_not_one_a_pair(monkeypatch):
+    asked, compare = [], twins.likeness
+    monkeypatch.setattr(twins, "likeness", lambda one, other: asked.append(1) or compare(one, other))
+    rng = np.random.default_rng(0)
+    picture = np.kron(rng.integers(0, 255, (8, 8)), np.ones((8, 8))).astype(np.uint8)
+    burst = {f"{n:03d}": np.roll(picture, n % 2, 1) for n in range(60)}
+    found = find_twins(burst)
+    assert gather(list(burst), found) == [list(burst)] and len(found) == 59 and len(asked) <= 2 * len(burst)

@@ -214,7 +214,7 @@ def read_first_picture(item: Item, size: tuple[int, int], fps: float, corner: tu
     """(1, H, W, 3) uint8 of a photo, or of a clip's first frame: scaled to cover the size (width, height), cropped as of `fit_picture`."""
     if item.kind == "clip":
         return read_frames(item.path, 1, fps, size=size)
-    with load_photo(item.path) as image:
+    with load_photo(item.path, max_pixels=item.width * item.height) as image:  # as large as the copy that it gets where it is kept
         return fit_picture(image, size, corner)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from studio.config import NUM_KEPT, DataConfig
 from studio.data import dataset
 from studio.data.choosing.proposed_set import Choice, Wishes, propose
+from studio.data.cropping.training_copy import copy_kept
 from studio.data.curate_report import CurateReport, Proposal
 from studio.data.looking import looks
 from studio.data.looking.look import Look
@@ -31,6 +32,7 @@ def curate(
         return _describe(project, CurateReport(measured=measured, stopped=True))
     choice = choose(project, keep)
     changed = _take_over(project, choice.proposals)
+    copy_kept(project, report)
     if choice.people.question:
         report("note", message=choice.people.question.words)
     found = CurateReport(

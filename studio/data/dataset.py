@@ -319,11 +319,11 @@ def _taken_back_if_open(project: Project, before: Curation, path: Path) -> Itera
         raise Problem(f"{path.name} is open in another program.", cost="Nothing was changed.", fix=fix) from e
 
 
-def file_fields(path: Path) -> dict[str, Any]:
-    """What a record says of its file."""
+def file_fields(path: Path, sha256: str = "") -> dict[str, Any]:
+    """What a record says of its file. sha256: where it is known."""
     records.sync_file(path)
     info = path.stat()
-    return {"file_sha256": file_sha256(path), "file_size": info.st_size, "file_mtime_ns": info.st_mtime_ns}
+    return {"file_sha256": sha256 or file_sha256(path), "file_size": info.st_size, "file_mtime_ns": info.st_mtime_ns}
 
 
 # -- inside
@@ -373,6 +373,7 @@ def item_of(path: Path, item_id: str, record: Record, caption: str) -> Item:
     return Item(
         id=item_id, path=path, caption=caption, caption_source=source if caption else "",
         original=record.original, sha256=record.sha256, is_original=bool(record.original) and record.sha256 == record.original_sha256,
+        is_uncopied=record.is_uncopied,
         measurements=record.measurements, problem=record.problem, keep=record.keep, reasons=record.reasons, decided_by=record.decided_by,
         held_out=record.held_out, said=record.said, other_captions=record.other_captions, part=record.part,
         caption_by=record.caption_by if caption and source == "auto" else None, **record.media_fields(),

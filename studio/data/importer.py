@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import re
 import shutil
 from collections import deque
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from studio.data import dataset, limits
 from studio.data.captions.caption_files import clean_caption
+from studio.data.cropping.training_copy import write_copy
 from studio.data.incoming.found import Archives, open_archives, why_unreadable
 from studio.data.incoming.import_report import Duplicate, FileNote, ImportReport
 from studio.data.incoming.intake import Intake, NewMedia, open_intake
@@ -260,14 +262,25 @@ def _caption_known(taking: _Import, source: Source, item_id: str) -> None:
 
 
 def _prepare(original: Path, taking: _Import) -> tuple[Path, MediaFacts]:
-    """Make the dataset's copy of an original, beside it."""
+    """Make the dataset's file of an original, beside it. Of a large JPEG that is the original under a second name, which takes no time and no
+    space: its training copy is made when it is kept (`studio.data.cropping.training_copy`)."""
     if media.sniff_file(original) == "clip" or is_animation(original):
         ready = original.with_name("ready.mp4")
         return ready, transcode.prepare_clip(original, ready, taking.should_stop).media()
     ready = original.with_name("ready.jpg")
-    image = photos.load_photo(original, max_pixels=limits.MAX_TRAINED_PIXELS)
-    photos.write_photo(image, ready)
-    return ready, MediaFacts(kind="photo", width=image.width, height=image.height)
+    size = photos.size_of_large_jpeg(original, limits.MAX_TRAINED_PIXELS)
+    if size is not None and _named_twice(original, ready):
+        return ready, MediaFacts(kind="photo", width=size[0], height=size[1])
+    return ready, write_copy(original, ready)
+
+
+def _named_twice(original: Path, ready: Path) -> bool:
+    """Give a file a second name; False where the disk knows no such thing (FAT, some network folders)."""
+    try:
+        os.link(original, ready)
+    except OSError:
+        return False
+    return True
 
 
 def _captions(taking: _Import, source: Source) -> list[str]:

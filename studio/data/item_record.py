@@ -94,6 +94,11 @@ class Record(MediaFacts, Decision):
     def _written(self) -> dict[str, Any]:
         return super().to_json()
 
+    @property
+    def is_uncopied(self) -> bool:
+        """Whether the file in dataset/ is a photo's original itself, of which no training copy was made yet."""
+        return self.kind == "photo" and bool(self.original) and self.file_sha256 == self.original_sha256
+
     def hashes(self) -> set[str]:
         """The contents it is known by: of its original, and of its file."""
         return {self.original_sha256, self.sha256, self.file_sha256} - {""}
@@ -116,6 +121,9 @@ class Item(MediaFacts, Decision):
     caption_source: str  # "hand", "auto", "imported" or ""
     original: str  # file name in originals/; "" for a file put into dataset/ by hand
     sha256: str
+    is_uncopied: bool = (
+        False  # whether the file is the original itself: its training copy is made when it is kept, and has the size told here
+    )
     is_original: bool = False  # whether sha256 is that of the original: the dataset's file was not changed since it was made
     measurements: Measurements = NOT_MEASURED
     said: Said | None = None  # by a human, about who is shown

@@ -154,7 +154,9 @@ def describe(project: Project, data: Curation, name: str, seen: Seen) -> None:
         return
     known = next(((item_id, record) for item_id, record in data.items.items() if record.file == name), None)
     item_id, record = known or (free_id(data, name), Record(kind=kind_by_name(path), file=name, added=time.time()))
-    if record.file_sha256 != sha256:
+    if sha256 == record.sha256 == record.original_sha256:
+        record = changed(record, file_sha256=sha256)  # the original, in whose place a copy did not come: a kill came just then
+    elif record.file_sha256 != sha256:
         if record.problem:  # it was damaged or half copied; it is another file now
             record = decide(record, Decision(decided_by=record.decided_by))
         facts, problem = probe_file(path)
@@ -162,9 +164,14 @@ def describe(project: Project, data: Curation, name: str, seen: Seen) -> None:
             record, file_sha256=sha256, sha256=sha256, measurements=NOT_MEASURED, said=None, problem=problem, **facts.media_fields()
         )
     if record.problem:
-        unreadable = Remark(code=UNREADABLE, words=record.problem)
-        record = decide(record, Decision(keep=False, reasons=(unreadable,), decided_by=record.decided_by))
+        record = unreadable(record)
     data.items[item_id] = changed(record, file_size=seen[0], file_mtime_ns=seen[1])
+
+
+def unreadable(record: Record) -> Record:
+    """The record of a file with a problem: it is left out for that."""
+    reason = Remark(code=UNREADABLE, words=record.problem)
+    return decide(record, Decision(keep=False, reasons=(reason,), decided_by=record.decided_by))
 
 
 def kind_by_name(path: Path) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio.config import USUAL_STRENGTH, to_dict
+from studio.data.cropping.training_copy import copy_kept
 from studio.data.dataset import kept_items
 from studio.disk import file_sha256, finished_dir
 from studio.errors import Problem
@@ -150,6 +151,8 @@ def _read_source(project: Project, pair: Pair, target: Target, strength: float |
         )
     train = pair.manifest.train_config()
     groups: tuple[Group, ...] = ()
+    if target.dataset == "always" or include_photos:
+        copy_kept(project)
     if target.dataset == "always":
         groups = group_for_trainers(learnable(kept_items(project), preset), preset, train)
         if not groups:

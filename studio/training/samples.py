@@ -8,6 +8,7 @@ from studio.data import cache
 from studio.data.cache import Sample
 from studio.data.cropping.head import Part
 from studio.data.cropping.person_heads import person_heads
+from studio.data.cropping.training_copy import copy_kept
 from studio.data.dataset import held_out_items, kept_items, list_items
 from studio.data.item_record import Item
 from studio.disk import read_json, write_json
@@ -57,6 +58,7 @@ def split(samples: Sequence[Sample], held_out_items: int) -> Samples:
 
 
 def _plan(run: Run) -> Samples:
+    copy_kept(run.project, run.report)
     items = kept_items(run.project)
     if not items:
         raise Problem(

@@ -74,7 +74,7 @@ def measure(home: Path, name: str, count: int, source: Path) -> dict[str, Any]:
         "again_seconds": round(again_seconds, 2),
         "most_mb": round(memory.most / 1024**2),
         "looks_kb_each": round(size / count / 1024, 1),
-        "copies_share": round(folder_size(project.dataset_dir) / folder_size(project.originals_dir), 3),
+        "copies_share": round(copies_size(project) / sum(path.stat().st_size for path in project.originals_dir.iterdir()), 3),
     }
 
 
@@ -126,8 +126,10 @@ def make_photos(folder: Path, count: int, sources: list[Path]) -> None:
         Image.fromarray(noisy).save(folder / f"IMG_{number:05d}.jpg", quality=85)
 
 
-def folder_size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir())
+def copies_size(project: Project) -> int:
+    """Bytes of dataset/ that are not the originals' own under a second name."""
+    originals = {path.stat().st_ino for path in project.originals_dir.iterdir()}
+    return sum(path.stat().st_size for path in project.dataset_dir.iterdir() if path.stat().st_ino not in originals)
 
 
 class Memory:

@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from studio.data import remarks as said
 from studio.data.choosing.best_set import Candidate, alternatives, choose, find_lacks, hold_out
 from studio.data.choosing.lacks import Lack
-from studio.data.choosing.twins import MIRRORED, STRAIGHT, TURNED, Twin, find_twins, gather
+from studio.data.choosing.twins import MIRRORED, STRAIGHT, TURNED, find_twins, gather
 from studio.data.choosing.variety import Traits, find_traits
 from studio.data.curate_report import Proposal
 from studio.data.item_record import Item
-from studio.data.judging.judge import Judgement, judge_look, judge_size, judge_who
+from studio.data.judging.judge import Judgement, judge_look, judge_size, judge_who, sight_of
 from studio.data.judging.thresholds import BY_NAME
 from studio.data.looking.look import Look
 from studio.data.people.groups import SAME_LEAST
@@ -107,7 +109,9 @@ def _judge(item: Item, look: Look | None, people: People, wishes: Wishes) -> Jud
     if look is None:
         return Judgement()
     seen = people.seen.get(item.id)
-    parts = [judge_look(look, seen, wishes.limits), judge_size(item, wishes.photo_size if item.kind == "photo" else wishes.clip_size)]
+    wanted, face = wishes.photo_size if item.kind == "photo" else wishes.clip_size, sight_of(look, seen)
+    share = face.face.width / look.width if face.face is not None and face.has_face else None
+    parts = [judge_look(look, seen, wishes.limits), judge_size(item, wanted, share)]
     if seen is not None and seen.who == NOBODY:
         parts += _judge_without_face(people)
     elif seen is not None:
@@ -165,13 +169,14 @@ def _lose_twins(items: Sequence[Item], looks: Mapping[str, Look], people: People
     """{id: why it goes} for every photo that is another one again: of twins stay those in colour, sharp, larger, older."""
     thumbnails = {item.id: looks[item.id].thumbnail_pixels() for item in items if looks[item.id].thumbnail}
     by_id = {item.id: item for item in items}
-    twins = [twin for twin in find_twins(thumbnails) if _may_be_one(by_id[twin.one], by_id[twin.other], looks)]
+    twins = find_twins(thumbnails, lambda one, other: _may_be_one(by_id[one], by_id[other], looks))
     lost: dict[str, Remark] = {}
     for names in gather(list(thumbnails), twins):
         best = min(names, key=lambda name: _worth(by_id[name], people, names, looks))
+        is_any_turned = any(twin.how for twin in twins if twin.one in names)
         for name in names:
             if name != best and not by_id[name].is_by_hand:
-                lost[name] = _say_twin(name, best, twins)
+                lost[name] = _say_twin(best, _how_alike(name, best, thumbnails) if is_any_turned else STRAIGHT)
     return lost
 
 
@@ -201,8 +206,13 @@ def _worth(item: Item, people: People, names: Sequence[str], looks: Mapping[str,
     return not item.is_by_hand, is_grey, is_softer, -look.width * look.height, names.index(item.id)
 
 
-def _say_twin(name: str, best: str, twins: Sequence[Twin]) -> Remark:
-    how = next((twin.how for twin in twins if {twin.one, twin.other} == {name, best}), STRAIGHT)
+def _how_alike(name: str, best: str, thumbnails: Mapping[str, np.ndarray]) -> str:
+    """As Twin has it; two that are one over others alone are said to be so straight."""
+    found = find_twins({best: thumbnails[best], name: thumbnails[name]})
+    return found[0].how if found else STRAIGHT
+
+
+def _say_twin(best: str, how: str) -> Remark:
     return Remark(code=said.TWIN, words=TWIN_WORDS[how].format(best), about=best)
 
 
@@ -239,6 +249,6 @@ class _Outcome:
         if _may_win(item, self.people):
             return Remark(code=said.ENOUGH, words=f"{wishes.keep} better or more different ones are kept")
         seen = self.people.seen.get(item.id)
-        if seen is not None and seen.who == LOOK:
+        if seen is not None and (seen.who == LOOK or seen.likeness is not None):
             return Remark(code=said.PLEASE_LOOK, words="may be somebody else: say whether it is the person")
         return Remark(code=said.CANT_TELL, words="who this is can't be told from this face: say whether it is the person")

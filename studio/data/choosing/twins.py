@@ -1,6 +1,6 @@
 """Photos that are one picture twice: bursts, crops of one another, turned and mirrored copies."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,17 +55,38 @@ class Twin:
     likeness: float  # correlation
 
 
-def find_twins(thumbnails: Mapping[str, np.ndarray]) -> list[Twin]:
-    """The pairs among grey thumbnails (H, W) uint8, made at one size."""
+class _Joined:
+    """Names that are one, also over others: each group is known by its first name."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._rank = {name: number for number, name in enumerate(names)}
+        self._leader = {name: name for name in self._rank}
+
+    def first(self, name: str) -> str:
+        while self._leader[name] != name:
+            self._leader[name] = self._leader[self._leader[name]]
+            name = self._leader[name]
+        return name
+
+    def join(self, one: str, other: str) -> None:
+        low, high = sorted((self.first(one), self.first(other)), key=self._rank.__getitem__)
+        self._leader[high] = low
+
+
+def find_twins(thumbnails: Mapping[str, np.ndarray], may_be: Callable[[str, str], bool] = lambda one, other: True) -> list[Twin]:
+    """Pairs among grey thumbnails (H, W) uint8, made at one size, as many as it takes to know who is one with whom: two that are so over others
+    are not compared, so that a burst of hundreds is not hundreds of hundreds of comparisons. may_be: whether two names can be one at all."""
     names = [name for name, picture in thumbnails.items() if picture.std() >= FLAT]
     waves = np.stack([_low_waves(thumbnails[name]) for name in names]) if names else np.zeros((0, HASH_LOW, HASH_LOW))
     found: dict[tuple[int, int], Twin] = {}
+    joined = _Joined(names)
     for orientation in _ORIENTATIONS:
         for a, b in _near(waves, orientation):
-            if (a, b) not in found:
+            if joined.first(names[a]) != joined.first(names[b]) and may_be(names[a], names[b]):
                 value = likeness(thumbnails[names[a]], orientation.lay(thumbnails[names[b]]))
                 if value >= SAME_LEAST:
                     found[a, b] = Twin(names[a], names[b], orientation.how, round(value, 3))
+                    joined.join(names[a], names[b])
     return [found[pair] for pair in sorted(found)]
 
 
@@ -113,19 +134,11 @@ def likeness(one: np.ndarray, other: np.ndarray) -> float:
 
 def gather(names: Sequence[str], twins: Sequence[Twin]) -> list[list[str]]:
     """Names that are twins of each other, also over others; those without any are left out."""
-    rank = {name: number for number, name in enumerate(names)}
-    leader = {name: name for name in names}
-
-    def first(name: str) -> str:
-        while leader[name] != name:
-            name = leader[name]
-        return name
-
+    known, joined = set(names), _Joined(names)
     for twin in twins:
-        if twin.one in rank and twin.other in rank:
-            low, high = sorted((first(twin.one), first(twin.other)), key=rank.__getitem__)
-            leader[high] = low
+        if twin.one in known and twin.other in known:
+            joined.join(twin.one, twin.other)
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(first(name), []).append(name)
+        groups.setdefault(joined.first(name), []).append(name)
     return [group for group in groups.values() if len(group) > 1]

@@ -30,7 +30,7 @@ def turn_photo(project: Project, item_id: str, how: str) -> None:
         raise ValueError(f"{item.path.name} was put into the dataset by hand in a format that is only read here; save it as a JPEG first")
     with dataset.incoming(project) as folder:
         written = folder / f"turned{suffix}"
-        _write(load_photo(item.path).transpose(transpose), written)
+        _write(load_photo(item.path, max_pixels=item.width * item.height).transpose(transpose), written)
         dataset.replace_media(project, item, written, probe(written), False, text.format(id=item_id))
 
 

@@ -79,7 +79,9 @@ class Intake:
         Nothing is seen before it is whole: the original moves in first, the record and caption follow, the media file comes last and by
         one rename.
         """
-        of_file, caption = dataset.file_fields(new.media), clean_caption(new.caption)
+        is_same = new.media.samefile(new.original)
+        of_file = dataset.file_fields(new.media, new.original_sha256 if is_same else "")
+        caption = clean_caption(new.caption)
         with locked(self._project.curation_file):
             if self._stamp() != self._seen:
                 self._look()

@@ -1,5 +1,6 @@
 """Holds the measurements of a photo against the limits: reasons to leave it out and doubts, each with its figure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,9 +9,11 @@ from studio.data.item_record import Item
 from studio.data.judging.thresholds import BY_NAME, LEAVE_OUT, THRESHOLDS, WARN, Sight, Threshold
 from studio.data.looking.look import Look
 from studio.data.people.groups import SAME_LEAST
-from studio.data.people.who import CANT_TELL, LOOK, LOOK_LEAST, STRANGER, Seen, person_face
+from studio.data.people.sightings import LEAST_WIDTH
+from studio.data.people.who import CANT_TELL, GUARD_LEAST, LOOK, LOOK_LEAST, STRANGER, Seen, person_face
 from studio.data.remarks import Remark
 
+UNCLEAR_WORDS = "please look: who this is can't be told from this face, and it is little like the person's"
 SIZE_LEAST, SIZE_WANTED = 1 / 3, 2 / 3  # of the side that training takes: what is smaller would be enlarged three times, or one and a half
 
 
@@ -78,12 +81,19 @@ def _milder(doubts: Sequence[Remark], reasons: Sequence[Remark]) -> list[Remark]
     return [doubt for doubt in doubts if doubt.code not in {reason.code for reason in reasons}]
 
 
-def judge_size(item: Item, wanted: int) -> Judgement:
-    """What is said of an item's px; wanted: the side that training takes."""
+def judge_size(item: Item, wanted: int, face_share: float | None = None) -> Judgement:
+    """What is said of an item's px. wanted: the side that training takes; face_share: width of the person's face as a share of the item's.
+
+    Nothing is ever enlarged: a small photo shows as much of a face as a large one that is scaled down to the same face. So where there is a face,
+    its px in training tell whether a photo is small, and not its own."""
     side = min(item.width, item.height)
-    words = f"small: {side} px on the short side"
     if side < wanted * SIZE_LEAST:
-        return Judgement(reasons=(Remark(code=said.SIZE, words=f"too {words}"),))
+        return Judgement(reasons=(Remark(code=said.SIZE, words=f"too small: {side} px on the short side"),))
+    if face_share is not None:
+        face = round(face_share * item.width * min(1.0, wanted / math.sqrt(item.width * item.height)))
+        words = f"small: {face} px of the face are left at the size that training takes; {LEAST_WIDTH} are wanted"
+        return Judgement(warnings=(Remark(code=said.SIZE, words=words),)) if face < LEAST_WIDTH else Judgement()
+    words = f"small: {side} px on the short side"
     return Judgement(warnings=(Remark(code=said.SIZE, words=words),)) if side < wanted * SIZE_WANTED else Judgement()
 
 
@@ -98,6 +108,8 @@ def judge_who(seen: Seen, can_accuse: bool = True) -> Judgement:
     if seen.num_alike > 1 and not seen.said:
         return Judgement(warnings=(Remark(code=said.TWO_ALIKE, words="two faces here are like the person: say which one is meant"),))
     if seen.who == CANT_TELL and can_accuse and seen.face is not None:
+        if seen.likeness is not None and seen.likeness < GUARD_LEAST:
+            return Judgement(warnings=(Remark(code=said.PLEASE_LOOK, words=UNCLEAR_WORDS),))
         return Judgement(warnings=(Remark(code=said.CANT_TELL, words="who this is can't be told from this face"),))
     return Judgement()
 

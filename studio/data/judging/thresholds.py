@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from studio.data import remarks as said
-from studio.data.looking.look import OTHER_LEAST, FaceLook, Look
+from studio.data.looking.look import LARGE_FACE, OTHER_LEAST, FaceLook, Look
 from studio.data.people.sightings import LEAST_LUMA, LEAST_WIDTH, MOST_BLOWN, MOST_BLUR
 
 LEAVE_OUT, WARN = "leave-out", "warn"  # what a limit does: a fault, or a doubt
@@ -22,7 +22,6 @@ MIDDLE_ERROR = "of drawn people 100 % of the planted faults and 0 % of the good 
 # at 72 and .71 at 64; planted blur has .82 or more at every width. So up to .10 is taken off.
 SMALL_BLUR, SHARP_WIDTH = 0.10, 128
 GREY_MOST = 2.5  # spread of colours: of 180 photos in colour the lowest has 5.7, the one in black and white .1
-LARGE_FACE = 900  # px of width; finer detail than a lens gives is missing in larger faces of true photos (FACTS.md)
 
 
 @dataclass(frozen=True)

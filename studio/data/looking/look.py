@@ -19,6 +19,7 @@ PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT = (
 )  # where the nose points in the picture
 ANGLES = (PROFILE_LEFT, LEFT, FRONT, RIGHT, PROFILE_RIGHT)
 TURNED_LEAST, PROFILE_LEAST = 26.0, 44.0  # degrees by the mesh: 87 % agree with the eye, the side always (FACTS.md, "Faces and curation")
+LARGE_FACE = 900  # px of width; finer detail than a lens gives is missing in larger faces of true photos (FACTS.md)
 OTHER_LEAST = (
     0.4  # of the person's face in width: a face that wide is another person in the picture, a narrower one is background (the same)
 )
@@ -38,7 +39,9 @@ class Area(Facts):
     """How good a part of a picture is to learn from. None: not measured, which is never bad."""
 
     blur: float | None = None  # 0 sharp to 1 blurred
-    upscaled: float | None = None  # on the native px: near 0 where there is detail, near 1 where it was never there
+    upscaled: float | None = (
+        None  # of a face narrower than LARGE_FACE, on the native px: near 0 where there is detail, near 1 where it was never
+    )
     blown: float | None = None  # share of its px with any channel at 250 or more
     luma: float | None = None  # mean, 0 to 255
 
@@ -97,7 +100,6 @@ class Look(Facts):
     seam: float | None = None  # the longest straight edge inside, along rows or columns, as a share of the side: a collage's is 1
     background: str = ""  # histogram of the place, outside the mask, as palette.pack writes it
     outfit: str = ""  # histogram of the clothes, under the mask
-    phash: str = ""  # perceptual hash, 64 bits as hexadecimal
     colours: str = ""  # of a grid of 4 x 4, as hexadecimal
     names: tuple[tuple[str, str], ...] = ()  # (attribute, name) of what is drawn, by an eye that gives names
     thumbnail: str = ""  # small grey picture for comparing twins, as packing.pack_picture writes it

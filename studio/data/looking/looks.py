@@ -16,7 +16,7 @@ from studio.models.catalogue import BaseModel, find_model
 from studio.models.preset import ModelPreset, list_models, model_preset
 from studio.workspace import Project, Workspace
 
-VERSION = 2  # of the measuring: raise it when the same picture would give other numbers
+VERSION = 3  # of the measuring: raise it when the same picture would give other numbers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,20 +1,19 @@
-"""Looks at one photo or at frames of a clip: one decode, everything measured. It loads OpenCV and scikit-image: only what looks imports it."""
+"""Looks at one photo or at frames of a clip: everything measured at once. It loads OpenCV: only what looks imports it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
-import imagehash
 import numpy as np
 from PIL import Image
 
 from studio.data.looking import detail, palette
-from studio.data.looking.look import LOOK_SIDE, OTHER_LEAST, Area, FaceLook, Look
+from studio.data.looking.look import LARGE_FACE, LOOK_SIDE, OTHER_LEAST, Area, FaceLook, Look
 from studio.data.looking.packing import pack_picture
 from studio.data.media.photos import OpenedPhoto
 from studio.data.persons import pack
 from studio.models.eyes import FaceSight, NamingSight, Sight
-from studio.models.faces.sight import SeenFace
+from studio.models.faces.sight import MASK_SIDE, SeenFace
 
 MIDDLE = 0.6  # of the short side: where a person usually is
 WHITE = 250
@@ -49,7 +48,7 @@ def look_at_photo(photo: OpenedPhoto, eyes: OpenEyes) -> Look:
         _look_at_face(photo, face, eyes.face, face.width >= OTHER_LEAST * found[0].width and number < MOST_FACES)
         for number, face in enumerate(found)
     )
-    colours = _look_at_colours(photo, eyes.face.mask(photo.small), found[0] if found else None)
+    colours = _look_at_colours(photo, eyes.face, found[0] if found else None)
     return replace(look, eye=eyes.face_key, faces=faces, middle=None if faces else _measure(photo, _middle(photo)), **colours)
 
 
@@ -90,7 +89,6 @@ def _look_at_whole(photo: OpenedPhoto) -> Look:
         luma=round(float(np.asarray(grey).mean()), 2),
         colour=round(float(np.linalg.norm(lab - lab.mean((0, 1)), axis=-1).mean()), 2),
         seam=detail.longest_seam(np.asarray(seams)),
-        phash=str(imagehash.phash(grey)),
         colours=small.resize((4, 4), Image.Resampling.BOX).tobytes().hex(),
         thumbnail=_thumbnail(grey),
     )
@@ -115,18 +113,19 @@ def _look_at_face(photo: OpenedPhoto, face: SeenFace, sight: FaceSight, closely:
     mesh = sight.mesh(photo.small, face)
     embedding = pack(sight.embed_face(photo.small, face)[None])
     seen = replace(look, turn=round(mesh.turn, 1), mouth=round(mesh.mouth, 4), sure=round(mesh.sure, 3), embedding=embedding)
-    return replace(seen, **_measure(photo, (box[0], box[1], box[0] + box[2], box[1] + box[3])).to_json())
+    has_detail = photo.is_native and box[2] < LARGE_FACE
+    return replace(seen, **_measure(photo, (box[0], box[1], box[0] + box[2], box[1] + box[3]), has_detail).to_json())
 
 
-def _measure(photo: OpenedPhoto, box: tuple[float, float, float, float]) -> Area:
-    """Sharpness on the photo's own px, light on the small copy."""
+def _measure(photo: OpenedPhoto, box: tuple[float, float, float, float], has_detail: bool = False) -> Area:
+    """Sharpness on the photo's own px, light on the small copy. has_detail: whether missing detail can be told there."""
     own = photo.grey(*box)
     scale = photo.small.shape[1] / photo.width
     left, top, right, bottom = (max(0, round(value * scale)) for value in box)
     seen = photo.small[top : max(bottom, top + 1), left : max(right, left + 1)]
     return Area(
         blur=detail.blur(own),
-        upscaled=detail.octaves(own) if photo.is_native else None,
+        upscaled=detail.octaves(own) if has_detail else None,
         blown=round(float((seen.max(axis=-1) >= WHITE).mean()), 4),
         luma=round(float(cv2.cvtColor(np.ascontiguousarray(seen), cv2.COLOR_RGB2GRAY).mean()), 2),
     )
@@ -139,9 +138,10 @@ def _middle(photo: OpenedPhoto) -> tuple[float, float, float, float]:
     return left, top, left + side, top + side
 
 
-def _look_at_colours(photo: OpenedPhoto, mask: np.ndarray, face: SeenFace | None) -> dict[str, str | float]:
+def _look_at_colours(photo: OpenedPhoto, sight: FaceSight, face: SeenFace | None) -> dict[str, str | float]:
     """The place, and under a face the clothes."""
-    lab = palette.to_lab(cv2.resize(photo.small, mask.shape[::-1], interpolation=cv2.INTER_AREA))
+    tiny = cv2.resize(photo.small, (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_AREA)
+    mask, lab = cv2.resize(sight.mask(tiny), tiny.shape[1::-1]), palette.to_lab(tiny)
     place = palette.place_of(lab, mask)
     colours: dict[str, str | float] = {"background": palette.pack(place)}
     if len(place):

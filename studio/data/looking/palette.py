@@ -46,7 +46,8 @@ def histogram(pixels: np.ndarray) -> np.ndarray:
     fine = [size * FINER for size in BINS]
     places = [(pixels[:, axis].astype(np.int64) * size) >> 8 for axis, size in enumerate(fine)]
     cells = np.bincount(np.ravel_multi_index(places, fine), minlength=int(np.prod(fine))).reshape(fine)
-    soft = np.einsum("ia,jb,kc,abc->ijk", *(_spread(size) for size in BINS), cells, optimize=True)
+    light, green_red, blue_yellow = (_spread(size) for size in BINS)
+    soft = np.tensordot(light, green_red @ (cells @ blue_yellow.T), 1)  # one axis after the other
     return soft / soft.sum()
 
 

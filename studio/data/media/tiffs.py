@@ -1,7 +1,4 @@
-"""TIFFs that Pillow does not read: colours in floating point or in 32 bits, and luma with colour differences (YCbCr).
-
-tifffile comes with scikit-image.
-"""
+"""TIFFs that Pillow does not read: colours in floating point or in 32 bits, and luma with colour differences (YCbCr)."""
 
 from pathlib import Path
 from typing import Any

@@ -13,7 +13,11 @@ from studio.models.faces.mesh import Mesh, read_mesh
 from studio.models.faces.nets import open_net
 
 LOOK_SIDE = 1024  # px of the long side that faces are looked for at: 100 % of faces from 48 px up are found (FACTS.md)
-SPECTATOR = 20  # px at that size: smaller faces are of people far away, and nothing can be told of them
+QUICK_SIDE = 640  # px of the long side of a first glance: a third of the time (FACTS.md: 13 ms against 22)
+# px of the largest face at the first glance from which it is enough: every face from .4 of its width up, which is all that counts in a picture,
+# has 48 px or more there too, and those are found without exception (FACTS.md)
+QUICK_LEAST = 48 / 0.4
+SPECTATOR = 20  # px at LOOK_SIDE: smaller faces are of people far away, and nothing can be told of them
 MASK_SIDE = 256
 DIMENSIONS = 128  # of an embedding
 
@@ -34,15 +38,12 @@ class FaceSight:
     """Looks at RGB pictures of any size, (H, W, 3) uint8. It opens each network when it is first needed."""
 
     def find(self, picture: np.ndarray) -> list[SeenFace]:
-        """All faces, the largest first."""
-        height, width = picture.shape[:2]
-        scale = min(1.0, LOOK_SIDE / max(height, width))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if scale < 1 else picture
-        self._detector.setInputSize(size)
-        _, rows = self._detector.detect(np.ascontiguousarray(small[..., ::-1]))
-        faces = [_seen(row, scale) for row in (rows if rows is not None else ()) if row[2] >= SPECTATOR]
-        return sorted(faces, key=lambda face: -face.width * face.height)
+        """All faces that count beside the largest, which comes first; where that is small, all that can be seen."""
+        scale = min(1.0, QUICK_SIDE / max(picture.shape[:2]))
+        faces = self._find_at(picture, scale)
+        if scale == 1 or (faces and faces[0].width * scale >= QUICK_LEAST):
+            return faces
+        return self._find_at(picture, min(1.0, LOOK_SIDE / max(picture.shape[:2])))
 
     def embed_face(self, picture: np.ndarray, face: SeenFace, mirrored: bool = False) -> np.ndarray:
         """(128,) float32 of length 1. mirrored: the mean with the face's mirror image, which halves what the side of the light does."""
@@ -69,6 +70,17 @@ class FaceSight:
     def knows(self, frames: np.ndarray) -> np.ndarray:
         """(N,) bool: whether a face is seen in each."""
         return np.array([bool(self.find(frame)) for frame in frames], bool)
+
+    def _find_at(self, picture: np.ndarray, scale: float) -> list[SeenFace]:
+        """The faces of a picture that is looked at `scale` times as large, the largest first."""
+        height, width = picture.shape[:2]
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if scale < 1 else picture
+        self._detector.setInputSize(size)
+        _, rows = self._detector.detect(np.ascontiguousarray(small[..., ::-1]))
+        least = SPECTATOR * scale / min(1.0, LOOK_SIDE / max(height, width))
+        faces = [_seen(row, scale) for row in (rows if rows is not None else ()) if row[2] >= least]
+        return sorted(faces, key=lambda face: -face.width * face.height)
 
     def _embed_largest(self, frame: np.ndarray) -> np.ndarray:
         faces = self.find(frame)
