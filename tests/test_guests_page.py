@@ -114,6 +114,7 @@ def test_a_guest_s_column_has_its_title_and_its_files_are_not_used_from_here(pro
     window.look()
     clips = window.value("studio-clips")
     assert [column["label"] for column in clips["columns"]] == ["Base", "Step 100", "maria"]
+    assert [column.get("is_guest", False) for column in clips["columns"]] == [False, False, True]
     notice = window.press("studio-clips", "use", sweep=result.sweep, pair=guest, strength=0.7)
     assert "A guest was made elsewhere" in notice["text"] and project.facts().chosen is None
 
@@ -126,6 +127,7 @@ def test_what_is_wrong_with_files_stands_under_the_clips_and_in_the_report(proje
     window.open("evaluate")
     words = "The high-noise and low-noise files of step 200 of train-001 are swapped"
     assert any(sentence.startswith(words) for sentence in window.value("studio-clips")["verdict"]["why"])
+    assert [sentence.startswith(words) for sentence in window.troubles] == [True]
     folder = project.sweep_dir(result.sweep)
     assert words in (folder / "report.html").read_text(encoding="utf-8")
     assert "swapped" in json.dumps(json.loads((folder / "verdict.json").read_text(encoding="utf-8"))["table"])
