@@ -175,7 +175,7 @@ def describe_verdict(project: Project, sweep: Sweep) -> VerdictView:
     return VerdictView(
         text=text,
         why=tuple(found.reasons),
-        pair=found.pair,
+        pair="" if pair.title else found.pair,
         strength=found.strength,
         charts=describe_charts(found.table, titles),
         heads=tuple(heads),
