@@ -40,7 +40,7 @@ def fire(demo, elem_id, event, **shown):
     [control] = [block for block in demo.blocks.values() if getattr(block, "elem_id", "") == elem_id]
     [function] = [fn for fn in demo.fns.values() if (control._id, event) in fn.targets]
     values = [shown.get((block.elem_id or "").replace("-", "_"), block.value) for block in function.inputs]
-    return function.fn(None, *values)
+    return function.fn(gr.EventData(control, {}), *values)
 
 
 class Window:

@@ -34,6 +34,8 @@ def bring(project, folder: Path, name: str, text: str, photos: str = "ab") -> tu
         ("m.csv", 'sep=;\nfile_name;text\na.jpg;ohwx, a\nb.jpg;"ohwx; b"\n', {"a": "ohwx, a", "b": "ohwx; b"}),
         ("m.csv", "a.jpg,ohwx, a woman\nb.jpg,ohwx\n", {"a": "ohwx, a woman", "b": "ohwx"}),
         ("m.jsonl", '{"file_name": "a.jpg", "text": "ohwx,\u2028one"}\n{"file_name": "b.jpg", "text": "ohwx,\u0085two"}\n', {"a": "ohwx, one", "b": "ohwx, two"}),
+        ("m.json", json.dumps([{"image_path": f"/x/set/{name}.jpg", "caption": f"ohwx, {name}", "repeats": 3} for name in "ab"]), {"a": "ohwx, a", "b": "ohwx, b"}),
+        ("m.json", json.dumps([{"path": f"C:\\x\\{name}", "text": f"ohwx, {name}"} for name in "ab"]), {"a": "ohwx, a", "b": "ohwx, b"}),
         ("m.json", json.dumps([{"image": "a.jpg", "llava_caption": "ohwx, a"}, {"image": "b.jpg", "long_caption": "ohwx, b"}]), {"a": "ohwx, a", "b": "ohwx, b"}),
     ],
 )  # fmt: skip

@@ -229,13 +229,15 @@ def twelve():
 
 def test_what_is_said_of_those_that_are_not_chosen():
     rng = np.random.default_rng(3)
-    looks = named([*twelve(), make_look(make_face(1, rng, angle="profile-left"), seed=41)])
+    profile, nobody_can_tell = make_face(1, rng, angle="profile-left"), make_face(1, rng, embedding="")
+    looks = named([*twelve(), make_look(profile, seed=41), make_look(nobody_can_tell, seed=42)])
     found = ask(looks, keep=5)
     words = {proposal.reason for proposal in found.proposals.values() if not proposal.keep}
     assert "5 better or more different ones are kept" in words
     assert "held out: training never sees it, and what is drawn is compared with it" in words
-    assert found.people.seen["0013"].who == CANT_TELL
-    assert found.proposals["0013"].reason == "who this is can't be told from this face: say whether it is the person"
+    assert found.people.seen["0013"].who == found.people.seen["0014"].who == CANT_TELL
+    assert found.proposals["0013"].reason == "may be somebody else: say whether it is the person"
+    assert found.proposals["0014"].reason == "who this is can't be told from this face: say whether it is the person"
 
 
 def test_who_may_be_somebody_else_is_not_chosen_before_a_human_looked():

@@ -85,10 +85,16 @@ def test_the_default_among_further_folders_goes_before_its_own(tmp_path):
 
 def test_a_damaged_list_is_named(tmp_path):
     root = make_empty_comfyui(tmp_path / "ComfyUI")
-    for text in ("a: [", "a: 5", "a: {base_path: 5}", "- a"):
+    for text, words in (
+        ("b:\n a: [", "line 2 is not"),
+        ("a: 5", "the section 'a'"),
+        ("a: {base_path: 5}", "its base_path"),
+        ("- a", "no sections"),
+    ):
         (root / "extra_model_paths.yaml").write_text(text, encoding="utf-8")
-        with pytest.raises(Problem, match=r"extra_model_paths\.yaml can't be read"):
+        with pytest.raises(Problem, match=r"extra_model_paths\.yaml can't be read") as refused:
             find_installation(root)
+        assert words in refused.value.message
 
 
 def test_variables_and_the_home_folder_in_a_list_are_filled_in(tmp_path, monkeypatch):

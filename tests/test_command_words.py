@@ -1,14 +1,21 @@
 """What commands say to people on stdout and stderr, line by line; --json has the same as data (test_cli.py)."""
 
+from dataclasses import replace
+
 import pytest
 from PIL import Image
 from test_cli import run, run_json
 
+from studio.commands import doctor
 from studio.commands.output import Output
 from studio.commands.results import choose_pair
+from studio.commands.training import parse_settings
 from studio.data import dataset
 from studio.data.importer import import_media
 from studio.disk import write_json
+from studio.jobs import launcher
+from studio.jobs.kinds.import_media import ImportJob
+from studio.machine import read_machine
 
 __all__ = ("run", "run_json")  # fixtures
 
@@ -212,3 +219,128 @@ def test_without_a_comparison_the_last_pair_is_taken_and_it_is_said_that_there_a
     assert (pair.step, strength) == (200, None)
     assert capsys.readouterr().err == "No comparison names a pair, so this is the last one saved of 2; --pair names another.\n"
     assert choose_pair(project, Output(), "train-001/step-000100")[0].step == 100 and capsys.readouterr().err == ""
+
+
+# -- plan, train, jobs
+
+
+@pytest.mark.parametrize(("pairs", "settings"), [
+    ([], {}),
+    (["lora.rank=16"], {"lora": {"rank": 16}}),
+    (["lora.rank=16", "lora.alpha=8", "steps=5"], {"lora": {"rank": 16, "alpha": 8}, "steps": 5}),
+    (["timesteps.distribution=uniform"], {"timesteps": {"distribution": "uniform"}}),
+    ([" lora.rank = 16"], {"lora": {"rank": 16}}),
+    (["prompt=a=b"], {"prompt": "a=b"}),
+    (["on=true", "off=null", "text="], {"on": True, "off": None, "text": ""}),
+    (['list=[1, 2]'], {"list": [1, 2]}),
+])  # fmt: skip
+def test_settings_of_a_command_are_numbers_where_they_can_be_else_text(pairs, settings):
+    assert parse_settings(pairs) == settings
+
+
+def test_a_setting_without_a_value_says_how_one_is_written():
+    with pytest.raises(ValueError, match=r"--set lora\.rank: write NAME=VALUE, for example lora\.rank=16"):
+        parse_settings(["lora.rank"])
+
+
+def test_a_plan_says_the_recipe_what_it_takes_and_why(run, run_json, workspace):
+    workspace.create_project("Bea", trigger="ohwx", base_model="wan22-t2v-a14b")
+    asked = ("plan", "Bea", "--vram", "16", "--ram", "64", "--steps", "500")
+    told, data = lines(run(*asked)), run_json(*asked)[1]
+    assert told[0] == f"Recipe {data['recipe']}, 500 steps, on the GPU, preset 16gb."
+    places = [line.split(maxsplit=1) for line in told[1:4]]
+    assert [name for name, _ in places] == ["VRAM", "RAM", "disk"]
+    assert all(words.startswith("about ") and words.endswith(" free") for _, words in places)
+    assert told[4].startswith("  time  ") and told[5:] == [f"  - {reason}" for reason in data["reasons"]]
+
+
+def test_without_a_gpu_the_plan_is_for_the_processor(run, project, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert lines(run("plan", "Anna", "--steps", "7"))[0].endswith(", 7 steps, on the processor.")
+
+
+def test_jobs_are_a_table_with_what_waits_and_why(run, project, media):
+    assert lines(run("jobs")) == ["project  job  state  progress  time  left", "-------  ---  -----  --------  ----  ----"]
+    for _ in range(2):
+        launcher.enqueue(project, ImportJob(paths=()))
+    told = lines(run("jobs", "Anna"))
+    assert [line.split()[:3] for line in told[2:4]] == [["anna", "import-002", "queued"], ["anna", "import-001", "queued"]]
+    assert told[4] == "import-001 is about to begin."
+    assert told[5].startswith("import-002 waits for: ") and told[5].endswith("; not known how long.")
+
+
+def test_the_queue_is_changed_by_name_and_what_can_not_be_is_said(run, project):
+    for _ in range(2):
+        launcher.enqueue(project, ImportJob(paths=()))
+    assert run("jobs", "Anna", "--up", "import-002")[0] == 0
+    code, _, err = run("jobs", "Anna", "--up", "import-002")
+    assert code == 2 and "import-002 is at that end of the queue already." in err
+    assert run("jobs", "Anna", "--remove", "import-001")[0] == 0
+    code, _, err = run("jobs", "Anna", "--down", "import-001")
+    assert code == 2 and "import-001 does not wait in the queue." in err
+    code, _, err = run("jobs", "Anna", "--up", "import-009")
+    assert code == 2 and "anna has no job 'import-009'." in err and "See `jobs` for their names." in err
+
+
+@pytest.mark.parametrize("more", [["--steps", "5"], ["--set", "lora.rank=8"]])
+def test_a_resumed_run_keeps_its_settings(run, project, media, more):
+    code, _, err = run("train", "Anna", "--resume", *more)
+    assert code == 2 and "a resumed run keeps its settings" in err
+    assert "Leave out --steps, --recipe and --set (but for --set processes=N), or start a new run without --resume." in err
+
+
+def test_without_photos_training_says_how_some_come(run, project, tmp_path):
+    code, _, err = run("train", "Anna")
+    assert code == 2 and "Anna has no photos or clips to train with. Add some with: python -m studio import anna PHOTOS" in err
+
+
+# -- models, doctor
+
+
+def test_the_models_are_a_table_and_of_those_that_lack_it_is_said_why(run, workspace):
+    told = lines(run("models"))
+    rows = {line.split()[0]: line for line in told[2:] if line and not line.split()[0].endswith(":")}
+    assert told[0].split() == ["name", "title", "here", "size", "folder"]
+    assert "built in" in rows["tiny"] and "GB to download" in rows["wan22-t2v-a14b"]
+    assert any(line.startswith("wan22-t2v-a14b: ") for line in told)
+    assert told[-1] == "The offline mode is on: nothing is downloaded." and not any("Downloads come from" in line for line in told)
+
+
+def test_a_link_without_a_folder_says_how_one_is_written(run, workspace):
+    code, _, err = run("models", "--link", "wan22-t2v-a14b")
+    assert code == 2 and "--link wan22-t2v-a14b needs the folder where the model lies." in err
+    assert "Write it behind the name: --link wan22-t2v-a14b FOLDER." in err
+
+
+def test_to_tell_experts_apart_takes_a_picture(run, workspace, tmp_path):
+    code, _, err = run("models", "--tell-apart", "wan22-t2v-a14b", tmp_path)
+    assert code == 2 and "To tell the experts apart takes a picture. Add --picture FILE" in err
+
+
+def machine(**more):
+    facts = {"gpus": (), "ram_total_gb": 64.0, "ram_free_gb": 40.04, "cpu_name": "A Processor", "cpu_cores": 8}
+    return replace(read_machine(), **(facts | more))
+
+
+@pytest.mark.parametrize(("total", "state", "more"), [
+    (30.0, "good", ""), (29.9, "look", "; WAN 2.2 needs 32 GB or more, the tiny model does not"),
+])  # fmt: skip
+def test_the_doctor_doubts_a_computer_with_little_memory(total, state, more):
+    memory, processor = doctor._memory(machine(ram_total_gb=total))
+    assert (memory.state, memory.text) == (state, f"40.0 of 30 GB free{more}")
+    assert processor.text.startswith("A Processor, 8 cores; ")
+
+
+def test_the_doctor_says_what_goes_without_a_gpu():
+    (found,) = doctor._gpu(machine(notes=("No driver answers.",)))
+    assert (found.what, found.state) == ("GPU", "look")
+    assert found.text == (
+        "no NVIDIA GPU or driver found; the tiny model runs on the processor, WAN 2.2 needs a GPU with 8 GB or more. No driver answers."
+    )
+
+
+def test_the_doctor_ends_with_what_is_to_be_mended(run, workspace):
+    told = lines(run("doctor"))
+    assert told[0].split() == ["what", "finding"] and told[-1] == "Everything that is needed works."
+    states = {line.split()[0] for line in told[2:-1]}
+    assert states <= {"good", "look"}

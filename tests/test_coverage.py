@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from studio.data.choosing.variety import find_traits
 from studio.data.coverage import readiness, shortfall
 from studio.data.coverage.board import fits, make_board
 from studio.data.coverage.readiness import KeptSet, judge
@@ -24,6 +25,7 @@ from studio.data.looking.look import (
     Look,
 )
 from studio.data.looking.look_alikes import OUTFIT_MOST, PLACE_MOST, groups_of, hellinger
+from studio.data.people.who import PERSON, Seen
 
 
 def photo(number, angle=FRONT, framing=CLOSE, **more):
@@ -200,18 +202,23 @@ def test_the_limits_of_alike_are_those_that_were_measured():
 # -- from a look, from names
 
 
+def shown_of(look, seen=None):
+    looks = {"1": look}
+    return shown_in("1", look, find_traits(looks, {"1": seen} if seen else {})["1"])
+
+
 def test_a_look_says_the_angle_and_framing_of_the_chosen_face():
     large, small = (
         FaceLook(left=0, top=0, width=w, height=h, score=0.9, landmarks=(1.0,) * 10, turn=0.0) for w, h in ((300, 400), (60, 80))
     )
     look = Look(eye="e", width=1000, height=1000, faces=(large, small))
-    assert (shown_in("1", look, large).framing, shown_in("1", look, small).framing) == (CLOSE, FULL)
-    assert shown_in("1", look, large).angle == FRONT and shown_in("1", Look(eye="e", width=10, height=10), None).framing == ""
+    assert (shown_of(look).framing, shown_of(look, Seen(who=PERSON, face=1)).framing) == (CLOSE, FULL)
+    assert shown_of(look).angle == FRONT and shown_of(Look(eye="e", width=10, height=10)).framing == ""
 
 
 def test_of_a_drawn_person_whose_face_was_only_looked_for_no_framing_is_told():
     drawn = FaceLook(left=0, top=0, width=300, height=400, score=1.0)
-    assert not shown_in("1", Look(eye="e", width=1000, height=1000, faces=(drawn,)), drawn).is_measured
+    assert not shown_of(Look(eye="e", width=1000, height=1000, faces=(drawn,))).is_measured
 
 
 def test_names_of_drawn_people_fill_the_board_and_a_strange_name_fills_nothing():

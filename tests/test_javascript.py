@@ -33,7 +33,7 @@ const trigger = (name, data) => sent.push([name, data]);
 const matchMedia = () => ({ matches: true }), requestAnimationFrame = () => {};
 class Watcher { observe() {} }
 const [ResizeObserver, IntersectionObserver, MutationObserver] = [Watcher, Watcher, Watcher];
-const document = { body: {}, querySelector: () => null };
+const document = { body: {}, querySelector: () => null, addEventListener() {} };
 const mount = () => () => {};
 """
 
@@ -222,3 +222,8 @@ def test_one_key_decides_about_the_chosen_picture_and_no_key_about_none():
     assert keep == ["keep", {"id": "0007", "version": "abc", "keep": True}]
     assert out == ["keep", {"id": "0007", "version": "abc", "keep": False}]
     assert undo == ["undo", {}] and other is None and nobody is None
+
+
+def test_a_time_in_a_clip_is_read_as_on_a_clock():
+    times = run(source("shared.js", "timeline/timeline.js"), *(f"toClock({seconds})" for seconds in (0, 59.94, 59.96, 62.5, 599.97)))
+    assert times == ["0:00.0", "0:59.9", "1:00.0", "1:02.5", "10:00.0"]

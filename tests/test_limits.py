@@ -172,6 +172,23 @@ def test_a_small_photo_is_doubted_below_two_thirds_and_left_out_below_one_third_
     assert [remark.words for remark in judged.warnings] == ([warning] if warning else [])
 
 
+@pytest.mark.parametrize(("size", "share", "px"), [
+    ((1024, 1024), 0.083, 64), ((1024, 1024), 0.082, 63),  # scaled to 768: .75 of what it is
+    ((2048, 2048), 0.084, 65), ((2048, 2048), 0.0818, 63),
+    ((512, 512), 0.126, 65), ((512, 512), 0.122, 62),  # never enlarged
+    ((2048, 512), 0.06, 92), ((2048, 512), 0.04, 61),  # 1024 by its px: scaled to .75
+])  # fmt: skip
+def test_where_a_face_is_seen_a_photo_is_small_by_what_is_left_of_the_face(size, share, px):
+    judged = judge_size(make_item("0001", make_look(size=size)), 768, share)
+    words = f"small: {px} px of the face are left at the size that training takes; 64 are wanted"
+    assert [remark.words for remark in judged.warnings] == ([words] if px < 64 else []) and judged.reasons == ()
+
+
+def test_a_photo_far_too_small_is_left_out_whatever_its_face():
+    judged = judge_size(make_item("0001", make_look(size=(255, 255))), 768, 0.9)
+    assert [remark.words for remark in judged.reasons] == ["too small: 255 px on the short side"]
+
+
 # -- who
 
 
@@ -184,6 +201,12 @@ WHO = [  # what was seen, what leaves it out, what is doubted
     (Seen(who=PERSON, face=0, num_alike=2, said=True), "", ""),
     (Seen(who=PERSON, face=0, num_alike=1), "", ""),
     (Seen(who=CANT_TELL, face=0), "", "who this is can't be told from this face"),
+    (Seen(who=CANT_TELL, face=0, likeness=0.36), "", "who this is can't be told from this face"),
+    (
+        Seen(who=CANT_TELL, face=0, likeness=0.35),
+        "",
+        "please look: who this is can't be told from this face, and it is little like the person's",
+    ),
     (Seen(who=CANT_TELL), "", ""),
     (Seen(who=NOBODY), "", ""),
 ]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from studio.data.choosing.variety import find_traits
 from studio.data.coverage.board import make_board
 from studio.data.coverage.readiness import KeptSet, judge
 from studio.data.coverage.shortfall import lacking
@@ -187,7 +188,8 @@ def test_a_photo_of_which_only_angle_or_framing_is_known_is_in_no_cell():
 
 def seen(turn=0.0, height=400.0, **more):
     face = FaceLook(left=0, top=0, width=300, height=height, score=0.9, landmarks=(1.0,) * 10, turn=turn)
-    return shown_in("1", Look(eye="e", width=1000, height=1000, faces=(face,), **more), face)
+    look = Look(eye="e", width=1000, height=1000, faces=(face,), **more)
+    return shown_in("1", look, find_traits({"1": look}, {})["1"])
 
 
 @pytest.mark.parametrize(("turn", "angle"), [

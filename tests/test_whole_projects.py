@@ -65,6 +65,8 @@ def test_equal_names_are_told_where_a_name_is_given(anna, capsys):
     assert project_menu.project_choices(workspace) == [("Anna (anna)", "anna"), ("Anna (bea)", "bea")]
     assert run(workspace, "rename", "bea", "anna") == 0
     assert "their folders tell them apart: anna, bea" in capsys.readouterr().out
+    assert run(workspace, "new", "Anna", "--trigger", "ohwx", "--class", "woman", "--model", "tiny", "--i-have-permission") == 0
+    assert "3 projects are called Anna; their folders tell them apart: anna, anna-2, bea" in capsys.readouterr().out
 
 
 def test_a_duplicate_has_the_photos_the_captions_and_the_undo_and_nothing_of_the_runs(anna):

@@ -87,7 +87,7 @@ def _self_check(workspace: Workspace, out: Output) -> tuple[list[Finding], Path]
 def _gpu(machine: Machine) -> list[Finding]:
     if not machine.gpus:
         text = "no NVIDIA GPU or driver found; the tiny model runs on the processor, WAN 2.2 needs a GPU with 8 GB or more"
-        return [Finding("GPU", LOOK, " ".join([text, *machine.notes]))]
+        return [Finding("GPU", LOOK, ". ".join([text, " ".join(machine.notes)]) if machine.notes else text)]
     return [Finding(f"GPU {gpu.index}", GOOD, f"{gpu.describe()}; driver {gpu.driver}") for gpu in machine.gpus]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from studio import config as settings
 from studio.commands.output import Output, find_project, run_here
 from studio.commands.results import list_damaged
+from studio.commands.whole_projects import tell_equal_names
 from studio.data.auditing.project_audit import audit_project
 from studio.data.captions.rules import check_trigger
 from studio.data.curate_report import CurateReport
@@ -42,6 +43,7 @@ def new(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:
     )
     model = describe_model(args.model, workspace)
     out.print(f"Made the project {project.facts().name} in {project.root}.")
+    tell_equal_names(workspace, project.facts().name, out)
     if not model.available:
         out.print(f"{model.title}: {model.reason}")
     out.print(f"Next: python -m studio import {project.slug} PHOTOS")

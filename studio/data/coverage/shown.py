@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from studio.data.choosing.variety import light_of
+from studio.data.choosing.variety import Traits
 from studio.data.looking.look import (
     ANGLES,
     CLOSE,
@@ -15,7 +15,6 @@ from studio.data.looking.look import (
     RIGHT,
     UPPER,
     WAIST,
-    FaceLook,
     Look,
 )
 
@@ -50,13 +49,12 @@ class Shown:
         return any((self.angle, self.framing, self.light, self.place, self.outfit))
 
 
-def shown_in(item_id: str, look: Look, face: FaceLook | None, place: int | None = None, outfit: int | None = None) -> Shown:
-    """What a Look says; face: the person's, of its faces; place, outfit: numbers of what looks alike. Of drawn people it is told by names."""
+def shown_in(item_id: str, look: Look, traits: Traits) -> Shown:
+    """What was measured of a photo, as the choice has it; of drawn people it is told by names."""
     if look.names:
         return shown_by_names(item_id, dict(look.names))
-    where, worn = (UNTOLD if number is None else str(number) for number in (place, outfit))
-    angle = face.angle if face else UNTOLD
-    return Shown(id=item_id, angle=angle, framing=look.framing_of(face), light=light_of(look), place=where, outfit=worn)
+    place, outfit = (UNTOLD if number is None else str(number) for number in (traits.place, traits.outfit))
+    return Shown(id=item_id, angle=traits.angle, framing=traits.framing, light=traits.light, place=place, outfit=outfit)
 
 
 def shown_by_names(item_id: str, names: Mapping[str, str]) -> Shown:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from studio.data.choosing.variety import find_traits
 from studio.data.coverage.board import Board, make_board
 from studio.data.coverage.readiness import KeptSet, Readiness, judge
 from studio.data.coverage.shown import Shown, shown_in
 from studio.data.cropping.trained_photo import is_small
 from studio.data.item_record import Item
 from studio.data.looking.look import Look
-from studio.data.looking.look_alikes import group_outfits, group_places
-from studio.data.people.who import LOOK, STRANGER, People, find_people_in, person_face
+from studio.data.people.who import LOOK, STRANGER, People, find_people_in
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,8 @@ class Study:
 def study_items(items: Sequence[Item], looks: Mapping[str, Look], photo_size: int) -> Study:
     """looks: of the items that were looked at, by id. photo_size: the side of a square with as many px as photos are trained at."""
     people = find_people_in(items, looks)
-    places, outfits = group_places(looks), group_outfits(looks)
-    shown = {
-        item_id: shown_in(item_id, look, person_face(look, people.seen.get(item_id)), places.get(item_id), outfits.get(item_id))
-        for item_id, look in looks.items()
-    }
+    traits = find_traits(looks, people.seen)
+    shown = {item_id: shown_in(item_id, look, traits[item_id]) for item_id, look in looks.items()}
     kept = [item for item in items if item.keep]
     board = make_board([shown[item.id] for item in kept if item.id in shown])
     left_out = tuple(shown[item.id] for item in items if not item.keep and item.id in shown)

@@ -10,7 +10,8 @@ import yaml
 
 from studio.data.incoming import beside
 from studio.data.incoming.beside import Rule
-from studio.data.incoming.listing import lines_of, path_parts
+from studio.data.incoming.listing import CAPTION_KEYS, as_captions, lines_of, path_parts
+from studio.data.media.kinds import looks_like_media
 
 SUFFIXES = (".toml", ".yaml", ".yml", ".json", ".jsonl", ".ndjson")
 MAX_BYTES = 1024**2  # of a list of folders; one of captions may hold more
@@ -64,7 +65,7 @@ def read_list(shown: str, raw: bytes) -> FolderList | None:
     places = tuple(place for part in sets for place in _places(part, shown))
     if not places:
         return None
-    holds_captions = suffix in (".jsonl", ".ndjson") or any(isinstance(part.get("text"), Mapping) for part in sets)
+    holds_captions = any(_is_row(part) or isinstance(part.get("text"), Mapping) for part in sets)
     return FolderList(places, tuple(dict.fromkeys(note for part in sets for note in _notes(part))), holds_captions)
 
 
@@ -119,13 +120,19 @@ def _places(part: Mapping[str, Any], shown: str) -> Iterator[Place]:
     """The folders that one table names, and what it says of them."""
     says = _what_is_learned(part)
     own = Rule(says[0], f"so says {shown}", says[1]) if says else None
-    files = "image_path" in part or "video_path" in part
+    files = _is_row(part)
     for path in (path for key in PHOTOS for path in _paths(part, key)):
         yield from _place(path, own, is_file=files)
     for key in filter(_is_other, part):
         code, what = next(meant for start, meant in OTHERS.items() if key.startswith(start))
         for path in _paths(part, key):
             yield from _place(path, Rule(code, f"so says {shown}", what), is_file=files)
+
+
+def _is_row(part: Mapping[str, Any]) -> bool:
+    """Whether it is of one picture, as a list of captions has it, and of no folder."""
+    says_something = any(as_captions(part[key]) for key in CAPTION_KEYS if isinstance(part.get(key), (str, list)))
+    return says_something or any(looks_like_media(path) for key in PHOTOS for path in _paths(part, key))
 
 
 def _place(path: str, rule: Rule | None, *, is_file: bool) -> Iterator[Place]:
@@ -155,7 +162,7 @@ def _what_is_learned(part: Mapping[str, Any]) -> tuple[str, str] | None:
 def _notes(part: Mapping[str, Any]) -> Iterator[str]:
     """What a table asks for of the person's pictures, and is not done here."""
     names = [path_parts(path)[-1] for key in PHOTOS for path in _paths(part, key) if path_parts(path)]
-    if not names or _what_is_learned(part):
+    if not names or _is_row(part) or _what_is_learned(part):
         return
     for key in REPEATS:
         value = part.get(key)

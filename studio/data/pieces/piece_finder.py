@@ -13,7 +13,7 @@ from studio.data.looking.look import FaceLook
 from studio.data.media import clips
 from studio.data.media.kinds import sniff_file
 from studio.data.media.photos import load_photo
-from studio.data.people.who import find_people_in, person_face
+from studio.data.people.person_faces import person_faces
 from studio.data.pieces.adding import Source, add_pieces, without_known
 from studio.data.pieces.clip_stills import LEAST_APART_SECONDS, add_stills, find_candidates
 from studio.data.pieces.looking_through import FACES_SIDE, VERSION, Through, look_at_faces, look_through
@@ -200,21 +200,14 @@ def wish_of(project: Project) -> Wish:
 def read_references(project: Project, sight: FaceSight) -> np.ndarray:
     """(N, D) embeddings of the person's face in each photo that is kept, of the largest one where nobody knows: whom the clips are searched for.
 
-    Strangers among them are few. What was looked at before is not looked at again.
+    Strangers among them are few. A face that was seen before is not looked for again.
     """
-    known = known_faces(project)
+    eye = looks.find_eyes(project).face_key
+    known = {item_id: face for item_id, (look, face) in person_faces(project).items() if look.eye == eye}
     photos = [item for item in dataset.kept_items(project) if item.kind == "photo" and not item.problem]
     faces = [known[item.id] if item.id in known else _look_at_largest(item, sight) for item in _spread(photos, MOST_REFERENCES)]
     rows = [persons.unpack(face.embedding) for face in faces if face and face.embedding]
     return np.stack(rows) if rows else np.zeros((0, 1), np.float32)
-
-
-def known_faces(project: Project) -> dict[str, FaceLook | None]:
-    """{id: the person's face, None where no face was seen} of the items that the eye for faces looked at."""
-    items, eye = dataset.list_items(project), looks.find_eyes(project).face_key
-    seen = {item_id: look for item_id, look in looks.seen_in(project, items).items() if look.eye == eye}
-    people = find_people_in(items, seen)
-    return {item_id: person_face(look, people.seen.get(item_id)) for item_id, look in seen.items()}
 
 
 def _spread(items: Sequence[Item], most: int) -> list[Item]:

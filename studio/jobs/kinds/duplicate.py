@@ -45,12 +45,12 @@ def run(config: DuplicateJob, work: Work) -> DuplicateReport:
     target = free_slug(project.workspace.projects_dir, config.name)
     try:
         with finished_dir(target) as folder:
-            for number, (source, place, total) in enumerate(files_of(project)):
+            for number, (source, place, total) in enumerate(files_of(project), 1):
                 if work.recorder.should_stop():
                     raise InterruptedError
-                work.recorder.report("progress", stage="duplicate", done=number, total=total, unit="files", message=source.name)
                 (folder / place).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, folder / place)
+                work.recorder.report("progress", stage="duplicate", done=number, total=total, unit="files", message=source.name)
             write_facts(folder / "project.json", facts_of(project, config.name, config.created))
     except InterruptedError:
         return DuplicateReport(stopped=True)

@@ -32,10 +32,25 @@ def read_extra_folders(file: Path) -> tuple[ExtraFolder, ...]:
         return ()
     try:
         sections = yaml.safe_load(file.read_text(encoding="utf-8-sig")) or {}
-        return tuple(folder for section in sections.values() for folder in _read_section(section or {}, file.parent))
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError, RecursionError) as e:
-        words = " ".join(str(e).split())
-        raise Problem(f"{file} can't be read ({words}).", fix="Mend that file, or name the folders of the models themselves.") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as e:
+        raise _damaged(file, _where(e)) from None
+    if not isinstance(sections, dict):
+        raise _damaged(file, "it holds no sections")
+    for name, section in sections.items():
+        if section is not None and not (isinstance(section, dict) and isinstance(section.get("base_path") or "", str)):
+            raise _damaged(file, f"the section {str(name)[:40]!r} holds no folders, or its base_path is none")
+    return tuple(folder for section in sections.values() for folder in _read_section(section or {}, file.parent))
+
+
+def _damaged(file: Path, words: str) -> Problem:
+    return Problem(f"{file} can't be read: {words}.", fix="Mend that file, or name the folders of the models themselves.")
+
+
+def _where(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    return f"line {mark.line + 1} is not written as YAML is" if mark else "it is not written as YAML is"
 
 
 def _read_section(section: dict[str, Any], beside: Path) -> Iterator[ExtraFolder]:

@@ -143,7 +143,8 @@ def warning_of(plan: EditPlan) -> str:
 def diff(before: str, after: str) -> tuple[Part, ...]:
     """A caption in pieces that stay, go and come, word by word (letter by letter where no spaces are written). A lone space between two
     changes belongs to both: one change is easier to read than two."""
-    old, new = (re.findall(r"\w+|\W", text) if " " in text else list(text) for text in (before, after))
+    has_words = " " in before or " " in after
+    old, new = (re.findall(r"\w+|\W", text) if has_words else list(text) for text in (before, after))
     parts, gone, come = [], "", ""
     steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     for number, (kind, i, j, k, m) in enumerate(steps):

@@ -91,7 +91,7 @@ def describe_part(item: Item) -> str:
 
 def clock(seconds: float) -> str:
     """1:02.5, or 2:10:04.0 in a film."""
-    minutes, rest = divmod(seconds, 60)
+    minutes, rest = divmod(round(seconds, 1), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
 

@@ -206,7 +206,10 @@ def caption_groups(report: CaptionReport) -> list[Group]:
     others = [note for note in report.notes if note.code != REFUSED]
     return [
         *group("The captioner's answer was no use", [refused_line(note) for note in no_use]),
-        *group("Please look at these", [Line(f.sentence(f"{note.id}: {note.text}" if note.id else note.text), note.id) for note in others]),
+        *group(
+            "Please look at these",
+            [Line(f"{note.id}: {f.sentence(note.text)}" if note.id else f.sentence(note.text), note.id) for note in others],
+        ),
     ]
 
 

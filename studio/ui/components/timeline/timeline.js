@@ -6,7 +6,10 @@ const keyOf = (v) => `${v.project}/${v.id}/${v.version}`;
 const itemOf = (v) => ({ id: v.id, version: v.version });
 const video = () => document.querySelector("#studio-viewer video");
 const inPercent = (seconds) => (100 * seconds) / (props.value.seconds || 1);
-const toClock = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(1).padStart(4, "0")}`;
+const toClock = (seconds) => {
+  const tenths = Math.round(seconds * 10); // rounded first, so that 59.96 s are 1:00.0
+  return `${Math.floor(tenths / 600)}:${((tenths % 600) / 10).toFixed(1).padStart(4, "0")}`;
+};
 const within = (seconds) => Math.min(Math.max(seconds, 0), props.value.seconds);
 
 const bandView = (band) => html`<span class="band ${band.is_piece ? "is-piece" : "is-out"}" title="${band.words}"
