@@ -358,7 +358,17 @@ _ARGUMENTS = {
         _argument("--down", default="", metavar="JOB", help="move it down"),
         _argument("--remove", default="", metavar="JOB", help="take it out of the queue; a running one saves and stops"),
     ],
-    "diagnose": [_PROJECT, _PAIRS, _GUESTS],
+    "diagnose": [
+        _PROJECT,
+        _PAIRS,
+        _GUESTS,
+        _argument(
+            "--draw",
+            default="",
+            metavar="ID",
+            help="draw each file of this pair alone, and both exchanged, on two prompts of the last comparison: which of them is to blame",
+        ),
+    ],
     "guest": [
         _PROJECT,
         _argument("files", nargs="*", type=Path, metavar="FILE", help="its LoRA file, or the two of a pair, of any trainer"),

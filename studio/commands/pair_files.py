@@ -1,14 +1,19 @@
 """diagnose, guest: what is wrong with pairs by their files; pairs made elsewhere, or of another person, to compare beside one's own."""
 
 from argparse import Namespace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from studio.commands.output import Output, find_project
-from studio.commands.results import choose_pairs, note_damaged
+from studio.commands.output import Output, find_project, run_here
+from studio.commands.results import choose_pairs, find_sweep, note_damaged
 from studio.errors import Problem
+from studio.evaluation import sweeps
+from studio.evaluation.diagnosis.file_probe import judge_probe, open_probe
 from studio.evaluation.guests.guest_list import Guest, find_guest, list_guests, remove_guest
+from studio.evaluation.sweep_facts import WAITING
 from studio.evaluation.sweep_plan import select_pairs
+from studio.jobs.kinds.sweep import SweepJob
 from studio.training.pairs import damaged_pairs
 from studio.words import count
 from studio.workspace import Project, Workspace
@@ -19,6 +24,8 @@ def diagnose(args: Namespace, workspace: Workspace, out: Output) -> dict[str, An
 
     project = find_project(workspace, args.project, out)
     note_damaged(damaged_pairs(project), out)
+    if args.draw:
+        return _draw_files(project, args.draw, out)
     pairs = select_pairs(project, choose_pairs(project, args.pairs, args.guests))
 
     def on_file(path: Path) -> None:
@@ -30,6 +37,20 @@ def diagnose(args: Namespace, workspace: Workspace, out: Output) -> dict[str, An
     if not found:
         out.print(f"Nothing is wrong with the files of {count(len(pairs), 'pair')}.")
     return {"project": project.slug, "pairs": [pair.id for pair in pairs], "findings": [finding.to_json() for finding in found]}
+
+
+def _draw_files(project: Project, pair: str, out: Output) -> dict[str, Any]:
+    """Draw each file of a pair alone, and say what that tells."""
+    compared = sweeps.read_sweep(find_sweep(project))
+    probe = open_probe(project, compared, pair)
+    plan = sweeps.read_sweep(probe)
+    if waiting := plan.count_states()[WAITING]:
+        out.note(f"{count(waiting, 'clip')} to draw")
+        run_here(project, SweepJob(config=dict(plan.settings), pairs=(pair,), sweep=probe.name, probe=True), out)
+    found = judge_probe(project, sweeps.read_sweep(probe))
+    for blame in found:
+        out.print(blame.words)
+    return {"project": project.slug, "pair": pair, "sweep": probe.name, "blames": [asdict(blame) for blame in found]}
 
 
 def guest(args: Namespace, workspace: Workspace, out: Output) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def run_sweep(config: SweepConfig, run_dir: Path, *, report: Report, should_stop
     """
     asked = read_facts(SweepFacts, run_dir / "config.json")
     project = project_of(run_dir)
-    folder = sweeps.open_sweep(project, config, asked.pairs)
+    folder = project.sweep_dir(str(asked.sweep)) if asked.probe else sweeps.open_sweep(project, config, asked.pairs)
     if asked.sweep != folder.name:
         write_facts(run_dir / "config.json", replace(asked, sweep=folder.name))
     check_files(project, folder, report)
@@ -66,8 +66,9 @@ def run_sweep(config: SweepConfig, run_dir: Path, *, report: Report, should_stop
         report("note", message=f"Likeness was not measured: {drawing.watcher.trouble}.")
     sweeps.write_sweep(folder, drawing.sweep)
     counts = drawing.sweep.count_states()
-    path = write_report(project, folder) if counts[DONE] else None
-    if not counts[WAITING]:
+    is_compared = not drawing.sweep.probe
+    path = write_report(project, folder) if counts[DONE] and is_compared else None
+    if not counts[WAITING] and is_compared:
         _compose(folder, drawing.sweep, report)
     return SweepReport(
         sweep=folder.name,
@@ -282,11 +283,13 @@ class Drawing:
         return self.sweep.find_pair(cell.pair).sha_of(expert)
 
     def _read_lora(self, pair_id: str, expert: str, sha: str) -> dict[str, torch.Tensor]:
-        (pair,) = select_pairs(self.project, [pair_id])
-        verify_file(pair, expert)  # a damaged one: a new comparison would fail with it too
-        if pair.manifest.experts[expert].sha256 != sha:
+        (pair,) = select_pairs(self.project, [self.sweep.find_pair(pair_id).of or pair_id])
+        known = {saved.sha256: of for of, saved in pair.manifest.experts.items()}
+        own = expert if pair.manifest.experts[expert].sha256 == sha else known.get(sha, expert)  # another expert's where they are exchanged
+        verify_file(pair, own)  # a damaged one: a new comparison would fail with it too
+        if pair.manifest.experts[own].sha256 != sha:
             raise ValueError(f"{pair_id} was trained anew since this comparison was planned; start a new comparison")
-        return read_lora_file(pair.files[expert])[0]
+        return read_lora_file(pair.files[own])[0]
 
     def _fail(self, expert: str, cells: Sequence[Cell], message: str) -> None:
         """Give up the clips that need these stages, with a sentence; the rest goes on."""

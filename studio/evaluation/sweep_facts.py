@@ -35,11 +35,12 @@ class SweepReport(Facts):
 @dataclass(frozen=True, kw_only=True)
 class SweepFacts(Facts):
     """What a drawing is asked for beside its settings, as its run folder's config.json keeps it. pairs: their ids, None for all;
-    sweep: the folder that it draws into, None until that is known."""
+    sweep: the folder that it draws into, None until that is known; probe: whether that is all it is asked for."""
 
     ALWAYS_WRITTEN = ("pairs", "sweep")
     pairs: tuple[str, ...] | None = None
     sweep: str | None = None
+    probe: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ class Prompt(Facts):
 class ComparedPair(Facts):
     """A checkpoint pair in a comparison. An expert without a step has no hash: its stage is the base's, and shared with it.
 
-    title: of a guest, "" for the project's own; called: the word that stands for its person in prompts, "" for the project's trigger.
+    of: the pair whose files it draws with, "" for its own; title: of a guest, "" for the project's own; called: the word that stands for its person in prompts, "" for the project's trigger.
     """
 
     id: str
@@ -75,6 +76,7 @@ class ComparedPair(Facts):
     step: int
     high_sha256: str
     low_sha256: str
+    of: str = ""
     title: str = ""
     called: str = ""
 
@@ -158,7 +160,8 @@ def _of_one_version_for_all_scores(data: Any) -> Any:
 @dataclass(frozen=True, kw_only=True)
 class Sweep(Facts):
     """A comparison: prompts x seeds x (the base, and every pair at every strength). sample: only a look at how a training goes;
-    findings: what is wrong with its pairs by their files; trigger: the project's, in whose place guests are called by their own."""
+    findings: what is wrong with its pairs by their files; trigger: the project's, in whose place guests are called by their own;
+    probe: whether a pair's files are drawn alone, which is no comparison."""
 
     created: float
     base_model: str
@@ -171,6 +174,7 @@ class Sweep(Facts):
     sample: bool = False
     findings: tuple[FileFinding, ...] = ()
     trigger: str = ""
+    probe: bool = False
 
     @cached_property
     def config(self) -> SweepConfig:

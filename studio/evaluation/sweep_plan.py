@@ -53,7 +53,7 @@ def plan_sweep(project: Project, config: SweepConfig, pairs: Sequence[str] | Non
         settings=to_dict(config),
         prompts=prompts,
         pairs=compared,
-        cells=tuple(_cells(base.key, config, prompts, compared, data.trigger)),
+        cells=tuple(plan_cells(base.key, config, prompts, compared, data.trigger)),
         trigger=data.trigger if any(pair.called for pair in compared) else "",
     )
 
@@ -93,7 +93,10 @@ def describe_pair(pair: Pair) -> ComparedPair:
     return ComparedPair(id=pair.id, run=pair.run, step=pair.step, high_sha256=high, low_sha256=low)
 
 
-def _cells(base_key: str, config: SweepConfig, prompts: Sequence[Prompt], pairs: Sequence[ComparedPair], trigger: str) -> Iterator[Cell]:
+def plan_cells(
+    base_key: str, config: SweepConfig, prompts: Sequence[Prompt], pairs: Sequence[ComparedPair], trigger: str
+) -> Iterator[Cell]:
+    """Every prompt and seed with the base and with each pair at each strength, keyed by what decides its pixels."""
     columns = [(None, 0.0)] + [(pair, strength) for pair in pairs for strength in config.strengths]
     for index, prompt in enumerate(prompts):
         for seed in config.seeds:

@@ -31,7 +31,11 @@ def open_sweep(project: Project, config: SweepConfig, pairs: Sequence[str] | Non
     Problem if a comparison is damaged: it may be this one, and hours of drawing would be done twice.
     """
     project.require_ours()
-    plan = plan_sweep(project, config, pairs)
+    return open_planned(project, plan_sweep(project, config, pairs), sample)
+
+
+def open_planned(project: Project, plan: Sweep, sample: bool | None = None) -> Path:
+    """The folder of what is planned, as `open_sweep` finds it."""
     for problem in damaged_sweeps(project):
         raise problem
     folder = find_sweep(project, plan)
@@ -63,16 +67,21 @@ def asks_the_same(one: Sweep, other: Sweep) -> bool:
 
 
 def _continues(old: Sweep, new: Sweep) -> bool:
-    return asks_the_same(old, new) and all(pair in new.pairs for pair in old.pairs)
+    return old.probe == new.probe and asks_the_same(old, new) and all(pair in new.pairs for pair in old.pairs)
 
 
 def list_sweeps(project: Project, sample: bool | None = None) -> list[Path]:
     """Sweep folders, oldest first; a folder without a readable sweep.json is left out: `damaged_sweeps`.
 
-    sample: True for those only that are samples of a training, False for the others.
+    sample: True for those only that are samples of a training, False for the comparisons; None: all, drawings of files alone among them.
     """
     found = [(folder, _open(folder)[0]) for folder in _sweep_folders(project)]
-    return [folder for folder, sweep in found if sweep and sample in (None, sweep.sample)]
+    return [folder for folder, sweep in found if sweep and (sample is None or (sample == sweep.sample and not sweep.probe))]
+
+
+def list_probes(project: Project) -> list[Path]:
+    """The folders in which pairs' files were drawn alone, oldest first."""
+    return [folder for folder in list_sweeps(project) if read_sweep(folder).probe]
 
 
 def damaged_sweeps(project: Project | None) -> list[Damaged]:

@@ -24,7 +24,7 @@ def check_files(project: Project, folder: Path, report: Report) -> None:
     """
     sweep = sweeps.read_sweep(folder)
     waiting = {cell.pair for cell in sweep.cells if not cell.is_done and cell.pair}
-    if not waiting:
+    if not waiting or sweep.probe:  # its files were read for the comparison before
         return
     pairs, done = select_pairs(project, [pair.id for pair in sweep.pairs]), sweep.count_states()[DONE]
 

@@ -98,12 +98,10 @@ def _of_weak(sweep: Sweep, row: Row, table: Sequence[Row]) -> Cause | None:
         else "no more like the person than the base"
     )
     if share is None:
-        advice = (
-            "It has learned nothing of them yet, or its files are another person's, or swapped; compare it with an earlier or later step."
-        )
+        advice = "It has learned nothing of them yet, or its files are another person's, or swapped; compare it with another step, or draw each of its files alone."
         return Cause(code=UNKNOWN, heading=f"draws somebody who is {reached}", advice=advice)
     heading = f"draws somebody else: {reached}, although its clips change {percent(share)} as much as the other pairs'"
-    advice = "Its files are another person's, or swapped, or the trigger is not the one that it was trained with."
+    advice = "Its files are another person's, or swapped, or the trigger is not the one that it was trained with: draw each of its files alone to tell."
     return Cause(code=NOT_THE_PERSON, heading=heading, advice=advice)
 
 

@@ -1,11 +1,12 @@
 """Which checkpoint pair, at which strength, and how sure, where likeness was measured; else what may have gone wrong. Free of torch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from studio.evaluation.diagnosis.file_probe import read_blames
 from studio.evaluation.diagnosis.symptom_causes import with_causes
 from studio.evaluation.judge import verdict_words as words
 from studio.evaluation.judge.paired import LEAST_PAIRS, Interval, Outcome, Place, compare, interval
@@ -53,17 +54,19 @@ def verdict(project: Project, sweep: Sweep | Path | str) -> Verdict:
     if not isinstance(sweep, Sweep):
         sweep = read_sweep(project.sweep_dir(sweep) if isinstance(sweep, str) else sweep)
     table = with_causes(sweep, make_table(project, sweep))
+    blames = [blame.words for blame in read_blames(project, sweep)]
     usable = [row for row in table if row.clips and not row.does_nothing]
     is_seen = any(row.identity is not None for row in table)
     if not usable:
         reasons, sure = words.nothing(sweep, table), CLOSE
     elif is_seen:
-        return _by_likeness(sweep, usable, table)
+        found = _by_likeness(sweep, usable, table)
+        return replace(found, reasons=(*found.reasons, *blames))
     else:
         # No pair goes before another. Whatever else is measured (held-out loss, motion, drift, change) is best where a LoRA does nothing:
         # a rank by it names the pair that learned least.
         reasons, sure = words.what_may_be_wrong(sweep, usable, table), NOT_MEASURED
-    return Verdict(reasons=tuple(reasons), sure=sure, table=tuple(table), not_measured=() if is_seen else ("likeness",))
+    return Verdict(reasons=(*reasons, *blames), sure=sure, table=tuple(table), not_measured=() if is_seen else ("likeness",))
 
 
 # -- with likeness

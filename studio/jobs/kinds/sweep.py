@@ -13,12 +13,14 @@ QUEUE = GPU
 
 @dataclass(frozen=True, kw_only=True)
 class SweepJob(SettingsJob):
-    """pairs: their ids, None for all; sweep: the folder that it draws into, None until that is known."""
+    """pairs: their ids, None for all; sweep: the folder that it draws into, None until that is known; probe: whether that is a drawing of a pair's
+    files alone."""
 
     KIND = "sweep"
     ALWAYS_WRITTEN = (*SettingsJob.ALWAYS_WRITTEN, "pairs", "sweep")
     pairs: tuple[str, ...] | None = None
     sweep: str | None = None
+    probe: bool = False
     sample: bool = False  # a look at how a training goes, and no comparison
 
 

@@ -19,6 +19,7 @@ from studio.ui.components import component
 from studio.ui.evaluate import choice as evaluate_choice
 from studio.ui.evaluate import comfyui_fold as evaluate_comfyui
 from studio.ui.evaluate import view as evaluate_view
+from studio.ui.evaluate.blame_fold import build_blame
 from studio.ui.evaluate.export_fold import build_export
 from studio.ui.evaluate.guest_fold import build_guests
 from studio.ui.evaluate.voting import build_votes
@@ -40,6 +41,7 @@ def build(page: Page) -> None:
     build_clips(page)
     evaluate_comfyui.build(page, ID)
     build_choice(page)
+    build_blame(page)
     build_guests(page)
     build_export(page)
 

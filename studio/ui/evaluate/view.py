@@ -69,7 +69,8 @@ def pair_choices(project: Project) -> list[tuple[str, str]]:
 def newest_job(project: Project) -> state.JobStatus | None:
     """The newest job that draws a comparison; samples of a training are shown where that is."""
     jobs = (job for job in state.list_jobs(project.workspace, project) if job.kind == "sweep")
-    return next((job for job in jobs if not read_config(SweepJob, job.run_dir).sample), None)
+    configs = ((job, read_config(SweepJob, job.run_dir)) for job in jobs)
+    return next((job for job, config in configs if not config.sample and not config.probe), None)
 
 
 def has_sweep(project: Project) -> bool:
