@@ -85,3 +85,15 @@ def test_a_burst_costs_a_comparison_a_picture_and_not_one_a_pair(monkeypatch):
     burst = {f"{n:03d}": np.roll(picture, n % 2, 1) for n in range(60)}
     found = find_twins(burst)
     assert gather(list(burst), found) == [list(burst)] and len(found) == 59 and len(asked) <= 2 * len(burst)
+
+
+def test_asking_again_compares_nothing_again(monkeypatch):
+    asked, compare = [], twins.likeness
+    monkeypatch.setattr(twins, "likeness", lambda one, other: asked.append(1) or compare(one, other))
+    rng = np.random.default_rng(5)
+    picture = np.kron(rng.integers(0, 255, (8, 8)), np.ones((8, 8))).astype(np.uint8)
+    both = {"1": picture, "2": np.roll(picture, 1, 0), "3": picture.T.copy()}
+    first = find_twins(both)
+    assert first and asked
+    asked.clear()
+    assert find_twins(both) == first and not asked

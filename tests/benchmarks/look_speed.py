@@ -1,10 +1,11 @@
 """Imports and checks photos of 12 megapixels, beside the limit: reading and hashing each, and decoding a quarter, by two processes.
 
-    python tests/benchmarks/look_speed.py [--photos 200] [--many 0] [--source FOLDER]
+    python tests/benchmarks/look_speed.py [--photos 200] [--many 0] [--source FOLDER] [--quality 85]
 
 The photos are made of those in FOLDER (the repository's own by default): cropped at random and enlarged to 4000 x 3000 px, with noise.
 Prints one JSON object. bars: import and check within 6.5 x the limit, the second check within 1 s, at most 1,024 MB in all;
 On a machine with other work, processor_of_limit tells more than the clock: both bars are of two processes.
+--quality: of the JPEGs. 85 gives 1.6 MB each, 95 the 3 to 4 MB of a telephone's: then the limit, which is decoding, takes longer.
 --many N: as many times more photos are checked within 1.2 x their share of the time.
 """
 
@@ -39,17 +40,17 @@ SIZE = (4000, 3000)
 def main() -> None:
     options = parse_arguments()
     with tempfile.TemporaryDirectory() as home:
-        told = measure(Path(home), "few", options.photos, options.source)
+        told = measure(Path(home), "few", options.photos, options.source, options.quality)
         if options.many:
-            many = measure(Path(home), "many", options.photos * options.many, options.source)
+            many = measure(Path(home), "many", options.photos * options.many, options.source, options.quality)
             told["many"] = many | {"of_its_share": round(many["work_seconds"] / many["limit_seconds"] / told["of_limit"], 3)}
     print(json.dumps(told))
 
 
-def measure(home: Path, name: str, count: int, source: Path) -> dict[str, Any]:
+def measure(home: Path, name: str, count: int, source: Path, quality: int = 85) -> dict[str, Any]:
     """Import, check, and check again; the limit before and after, since other programs come and go."""
     folder = home / f"in {name}"
-    make_photos(folder, count, sorted(path for path in source.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png")))
+    make_photos(folder, count, sorted(path for path in source.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png")), quality)
     project = Workspace(home).create_project(name, trigger="ohwx", class_noun="woman", base_model="wan22-t2v-a14b")
     before = limit(folder)
     with Memory() as memory:
@@ -65,6 +66,7 @@ def measure(home: Path, name: str, count: int, source: Path) -> dict[str, Any]:
     work = import_seconds + check_seconds
     return {
         "photos": count,
+        "mb_each": round(sum(path.stat().st_size for path in folder.iterdir()) / count / 1e6, 2),
         "limit_seconds": round(limit_seconds, 2),
         "import_seconds": round(import_seconds, 2),
         "check_seconds": round(check_seconds, 2),
@@ -110,7 +112,7 @@ def at_least(path: Path) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def make_photos(folder: Path, count: int, sources: list[Path]) -> None:
+def make_photos(folder: Path, count: int, sources: list[Path], quality: int = 85) -> None:
     folder.mkdir()
     chance = np.random.default_rng(0)
     noise = chance.normal(0, 4, (SIZE[1] + 64, SIZE[0] + 64, 1)).astype(np.int16)
@@ -123,7 +125,7 @@ def make_photos(folder: Path, count: int, sources: list[Path]) -> None:
         x, y = chance.integers(0, 64, 2)
         grain = noise if large.shape[0] <= SIZE[1] else noise.transpose(1, 0, 2)
         noisy = (large + grain[y : y + large.shape[0], x : x + large.shape[1]]).clip(0, 255).astype(np.uint8)
-        Image.fromarray(noisy).save(folder / f"IMG_{number:05d}.jpg", quality=85)
+        Image.fromarray(noisy).save(folder / f"IMG_{number:05d}.jpg", quality=quality)
 
 
 def copies_size(project: Project) -> int:
@@ -162,6 +164,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=200)
     parser.add_argument("--many", type=int, default=0)
+    parser.add_argument("--quality", type=int, default=85)
     parser.add_argument("--source", type=Path, default=ROOT / "tests" / "media")
     return parser.parse_args()
 

@@ -36,7 +36,8 @@ class OpenEyes:
 
 
 def look_at_photo(photo: OpenedPhoto, eyes: OpenEyes) -> Look:
-    look = _look_at_whole(photo)
+    tiny = cv2.resize(photo.small, (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_AREA)
+    look = _look_at_whole(photo, tiny)
     if eyes.drawn is not None and eyes.drawn.knows(photo.small[None])[0]:
         whole = FaceLook(
             left=0, top=0, width=photo.width, height=photo.height, score=1, embedding=pack(eyes.drawn.embed(photo.small[None]))
@@ -48,7 +49,7 @@ def look_at_photo(photo: OpenedPhoto, eyes: OpenEyes) -> Look:
         _look_at_face(photo, face, eyes.face, face.width >= OTHER_LEAST * found[0].width and number < MOST_FACES)
         for number, face in enumerate(found)
     )
-    colours = _look_at_colours(photo, eyes.face, found[0] if found else None)
+    colours = _look_at_colours(photo, tiny, eyes.face, found[0] if found else None)
     return replace(look, eye=eyes.face_key, faces=faces, middle=None if faces else _measure(photo, _middle(photo)), **colours)
 
 
@@ -70,15 +71,15 @@ def look_at_frames(frames: Sequence[np.ndarray], eyes: OpenEyes) -> tuple[Look, 
     return tuple(looks)
 
 
-def _look_at_whole(photo: OpenedPhoto) -> Look:
-    """What needs no eye."""
+def _look_at_whole(photo: OpenedPhoto, tiny: np.ndarray) -> Look:
+    """What needs no eye. tiny: the photo at MASK_SIDE x MASK_SIDE px, whatever its shape."""
     small = Image.fromarray(photo.small)
     grey = small.convert("L")
     left, top = max(0, photo.width - PART) // 2 // 8 * 8, max(0, photo.height - PART) // 2 // 8 * 8
     part = photo.grey(left, top, left + PART, top + PART) if photo.is_native else None
     seams = grey.copy()
     seams.thumbnail((SEAM_SIDE, SEAM_SIDE), Image.Resampling.BOX)
-    lab = palette.to_lab(cv2.resize(photo.small, (COLOUR_SIDE, COLOUR_SIDE), interpolation=cv2.INTER_AREA))[..., 1:].astype(np.float32)
+    lab = palette.to_lab(cv2.resize(tiny, (COLOUR_SIDE, COLOUR_SIDE), interpolation=cv2.INTER_AREA))[..., 1:].astype(np.float32)
     return Look(
         eye="",
         width=photo.width,
@@ -123,10 +124,11 @@ def _measure(photo: OpenedPhoto, box: tuple[float, float, float, float], has_det
     scale = photo.small.shape[1] / photo.width
     left, top, right, bottom = (max(0, round(value * scale)) for value in box)
     seen = photo.small[top : max(bottom, top + 1), left : max(right, left + 1)]
+    red, green, blue = cv2.split(seen)
     return Area(
         blur=detail.blur(own),
         upscaled=detail.octaves(own) if has_detail else None,
-        blown=round(float((seen.max(axis=-1) >= WHITE).mean()), 4),
+        blown=round(float((cv2.max(cv2.max(red, green), blue) >= WHITE).mean()), 4),
         luma=round(float(cv2.cvtColor(np.ascontiguousarray(seen), cv2.COLOR_RGB2GRAY).mean()), 2),
     )
 
@@ -138,9 +140,8 @@ def _middle(photo: OpenedPhoto) -> tuple[float, float, float, float]:
     return left, top, left + side, top + side
 
 
-def _look_at_colours(photo: OpenedPhoto, sight: FaceSight, face: SeenFace | None) -> dict[str, str | float]:
+def _look_at_colours(photo: OpenedPhoto, tiny: np.ndarray, sight: FaceSight, face: SeenFace | None) -> dict[str, str | float]:
     """The place, and under a face the clothes."""
-    tiny = cv2.resize(photo.small, (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_AREA)
     mask, lab = cv2.resize(sight.mask(tiny), tiny.shape[1::-1]), palette.to_lab(tiny)
     place = palette.place_of(lab, mask)
     colours: dict[str, str | float] = {"background": palette.pack(place)}

@@ -75,7 +75,10 @@ class FaceSight:
         """The faces of a picture that is looked at `scale` times as large, the largest first."""
         height, width = picture.shape[:2]
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if scale < 1 else picture
+        how = (
+            cv2.INTER_LINEAR if scale > 0.5 else cv2.INTER_AREA
+        )  # down to a half both see every px, and the first takes a fifth of the time
+        small = cv2.resize(picture, size, interpolation=how) if scale < 1 else picture
         self._detector.setInputSize(size)
         _, rows = self._detector.detect(np.ascontiguousarray(small[..., ::-1]))
         least = SPECTATOR * scale / min(1.0, LOOK_SIDE / max(height, width))
