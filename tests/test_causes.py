@@ -65,7 +65,9 @@ def test_alone_nothing_tells_another_person_from_an_early_step_and_it_is_said_so
     assert any("has learned nothing of them yet, or its files are another person's, or swapped" in sentence for sentence in found.why)
 
 
-@pytest.mark.parametrize("code", ["swapped", "equal-experts", "other-project", "stands-apart", "scaled", "weak-file", "empty"])
+@pytest.mark.parametrize(
+    "code", ["swapped", "equal-experts", "other-project", "stands-apart", "scaled", "weak-file", "strong-file", "empty"]
+)
 @pytest.mark.parametrize("identity", [0.04, 0.5])
 def test_what_the_files_tell_goes_before_what_the_clips_may_mean(project, code, identity):
     found = verdict(project, with_finding(two({}, {"identity": identity}), code))

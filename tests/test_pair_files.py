@@ -111,6 +111,18 @@ def test_the_weaker_of_two_equal_files_is_named_whichever_was_saved_first(projec
     assert "at 0.2 of its strength" in found.words and "lower strength" in found.fix
 
 
+def test_of_several_strengths_of_one_update_the_usual_one_is_the_original(project, shapes):
+    states = save_run(project, shapes, (100,))
+    for number, factor in ((2, 0.2), (3, 4.0)):
+        save_pair(project, 100, *(weaken(state, factor) for state in states[100]), run=f"train-{number:03d}")
+    found = look(project)
+    assert [(finding.code, finding.pair[:9], finding.other[:9]) for finding in found] == [
+        ("scaled", "train-002", "train-001"),
+        ("strong-file", "train-003", "train-001"),
+    ]
+    assert "at 4 times its strength" in found[1].words
+
+
 def test_another_person_s_pair_of_the_same_workspace_is_named_by_that_project(project, workspace, shapes):
     other = workspace.create_project("Berta", trigger="brta", class_noun="person", base_model="tiny")
     strange = save_run(other, shapes, (200,), person="Berta")[200]

@@ -1,8 +1,9 @@
 """What is wrong with pairs by their files alone, before anything is drawn: a finding each, with its sentence and what can be done. Free of torch."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import fmean, median
 from typing import Self
 
 from studio.config import EXPERTS
@@ -172,25 +173,60 @@ def _nearest(own: FileMeasures | None, others: Sequence[ReadPair], expert: str) 
 
 
 def _same(read: ReadPair, others: Sequence[ReadPair]) -> Iterator[FileFinding]:
-    """Files that are another pair's, at the same or at another strength. Of two, the later one is named."""
+    """Files that are another pair's, at the same or at another strength. Of two equal ones the later is named; of two strengths of one update the
+    one that is further from what is usual in the comparison, of two alone the weaker."""
+    relations = {other.id: _relations(read, other) for other in others}
+    scaled = [other for other in others if any(_is_scaled(factor) for factor in relations[other.id].values())]
+    originals = [other for other in scaled if _is_odder(read, other, others)]
+    if originals:
+        yield _scaled(read, min(originals, key=lambda other: _oddness(other, [read, *others])), relations)
     for other in others:
-        relations = {expert: _relation(read, other, expert) for expert in read.files if expert in other.files}
-        same = [expert for expert, factor in relations.items() if factor and abs(factor - 1) <= SAME_STRENGTH]
-        weaker = {expert: factor for expert, factor in relations.items() if factor and factor < 1 - SAME_STRENGTH}
-        if weaker:
-            which = f"The {_noise(next(iter(weaker)))} file" if len(weaker) == 1 else "The files"
-            verb = "is that" if len(weaker) == 1 else "are those"
-            words = f"{which} of {read.name} {verb} of {other.name} at {min(weaker.values()):.2g} of its strength."
-            yield FileFinding(
-                code=codes.SCALED, pair=read.id, other=other.id, words=words, fix=f"Compare {other.name} at a lower strength instead."
-            )
-        elif same and _is_later(read, other) and not _went_on_unchanged(read, other, same):
-            if len(same) == len(relations):
-                words = f"{_capital(read.name)} holds the same files as {other.name}: their clips are the same, too."
-                yield FileFinding(code=codes.SAME_PAIR, pair=read.id, other=other.id, words=words, fix="One of them is enough.")
-            else:
-                words = f"The {_noise(same[0])} file of {read.name} is the one of {other.name}."
-                yield FileFinding(code=codes.SAME_FILE, pair=read.id, other=other.id, expert=same[0], words=words, fix="")
+        same = [expert for expert, factor in relations[other.id].items() if not _is_scaled(factor)]
+        if other in scaled or not same or not _is_later(read, other) or _went_on_unchanged(read, other, same):
+            continue
+        if len(same) == len(read.files) == len(other.files):
+            words = f"{_capital(read.name)} holds the same files as {other.name}: their clips are the same, too."
+            yield FileFinding(code=codes.SAME_PAIR, pair=read.id, other=other.id, words=words, fix="One of them is enough.")
+        else:
+            words = f"The {_noise(same[0])} file of {read.name} is the one of {other.name}."
+            yield FileFinding(code=codes.SAME_FILE, pair=read.id, other=other.id, expert=same[0], words=words, fix="")
+
+
+def _scaled(read: ReadPair, other: ReadPair, relations: Mapping[str, Mapping[str, float]]) -> FileFinding:
+    factors = {expert: factor for expert, factor in relations[other.id].items() if _is_scaled(factor)}
+    is_one = len(factors) == 1
+    which = f"The {_noise(next(iter(factors)))} file" if is_one else "The files"
+    factor = min(factors.values()) if min(factors.values()) < 1 else max(factors.values())
+    strength = f"{factor:.2g} of its strength" if factor < 1 else f"{factor:.2g} times its strength"
+    words = f"{which} of {read.name} {'is that' if is_one else 'are those'} of {other.name} at {strength}."
+    where = "a lower" if factor < 1 else "a higher"
+    code = codes.SCALED if factor < 1 else codes.STRONG_FILE
+    return FileFinding(code=code, pair=read.id, other=other.id, words=words, fix=f"Compare {other.name} at {where} strength instead.")
+
+
+def _is_scaled(factor: float) -> bool:
+    return abs(factor - 1) > SAME_STRENGTH
+
+
+def _is_odder(read: ReadPair, other: ReadPair, others: Sequence[ReadPair]) -> bool:
+    own, its = (round(_oddness(one, [read, *others]), 6) for one in (read, other))
+    return own > its
+
+
+def _oddness(read: ReadPair, pairs: Sequence[ReadPair]) -> float:
+    """How far its files' strengths lie from the median of all pairs', as the mean of logarithms."""
+    found = []
+    for expert in read.files:
+        norms = [measures.norm for pair in pairs if (measures := pair.measures(expert)) and not measures.is_empty]
+        own = read.measures(expert)
+        if own and not own.is_empty:
+            found.append(abs(math.log(own.norm / median(norms))))
+    return fmean(found) if found else 0.0
+
+
+def _relations(read: ReadPair, other: ReadPair) -> dict[str, float]:
+    """{expert: how many times as strong its file is} where both have the same update."""
+    return {expert: factor for expert in read.files if expert in other.files and (factor := _relation(read, other, expert))}
 
 
 def _relation(read: ReadPair, other: ReadPair, expert: str) -> float | None:

@@ -32,6 +32,7 @@ OF_FILES = {  # a finding -> the cause of what is seen in the clips; these speak
     files.STANDS_APART: ANOTHER_PERSON,
     files.SCALED: files.SCALED,
     files.WEAK_FILE: files.WEAK_FILE,
+    files.STRONG_FILE: TOO_STRONG,
 }
 SYMPTOMS = {"frozen": FROZEN, "copied": COPYING, "bleed": BLEED, "fading": FADING, "disobeys": DISOBEYS}
 ADVICE = {
