@@ -3,10 +3,11 @@
 import json
 
 import pytest
-from diagnosis_kit import EXPERTS, learned, lora_shapes, save_pair, save_run
+from diagnosis_kit import EXPERTS, learned, lora_shapes, save_pair, save_run, weaken
 from lora_kit import write
 from page_kit import Window
 from test_pair_files import draw
+from test_sweep import PROMPTS
 
 from studio.evaluation.guests.guest_list import list_guests
 from studio.jobs import launcher, state, worker
@@ -113,6 +114,7 @@ def test_a_guest_s_column_has_its_title_and_its_files_are_not_used_from_here(pro
     window.look()
     clips = window.value("studio-clips")
     assert [column["label"] for column in clips["columns"]] == ["Base", "Step 100", "maria"]
+    assert [column.get("is_guest", False) for column in clips["columns"]] == [False, False, True]
     notice = window.press("studio-clips", "use", sweep=result.sweep, pair=guest, strength=0.7)
     assert "A guest was made elsewhere" in notice["text"] and project.facts().chosen is None
 
@@ -125,6 +127,24 @@ def test_what_is_wrong_with_files_stands_under_the_clips_and_in_the_report(proje
     window.open("evaluate")
     words = "The high-noise and low-noise files of step 200 of train-001 are swapped"
     assert any(sentence.startswith(words) for sentence in window.value("studio-clips")["verdict"]["why"])
+    assert [sentence.startswith(words) for sentence in window.troubles] == [True]
     folder = project.sweep_dir(result.sweep)
     assert words in (folder / "report.html").read_text(encoding="utf-8")
     assert "swapped" in json.dumps(json.loads((folder / "verdict.json").read_text(encoding="utf-8"))["table"])
+
+
+def test_a_pair_that_changes_nothing_stops_the_drawing_before_it_begins_and_the_page_says_which_and_what_to_do(project, shapes):
+    states = save_run(project, shapes, (100,))
+    save_pair(project, 200, states[100][0], weaken(states[100][1], 0))
+    choice.save_choice(project, prompts=PROMPTS[0], width=32, height=32, num_frames=5, num_inference_steps=2)
+    window = Window(project.workspace, "anna")
+    window.open("evaluate")
+    window.press("start-sweep", "click")
+    run = project.list_runs("sweep")[-1]
+    assert worker._claim(run)
+    worker.execute(run)
+    assert state.read_status(run).state == "failed"
+    window.look()
+    said = str(window.value("next-evaluate"))
+    assert "The low-noise file of step 200 of train-001 changes nothing" in said and "leave the pair out" in said
+    assert not list(project.sweeps_dir.glob("*/cells/*"))

@@ -95,3 +95,54 @@ def test_the_sentence_of_a_job_counts_every_second():
     spans = (Span(start=0, end=31, code="taken"), Span(start=31, end=1891, code="nobody"), Span(start=1891, end=1900, code="frozen"))
     video = VideoReport(name="holiday.mp4", seconds=1900, spans=spans, added=("clip-01", "clip-02"))
     assert in_short([video]) == "cut into 2 pieces (31 s); 31 min are left out: nobody is seen (31 min), the picture stands still (9.0 s)"
+
+
+# -- who is who, from both sides of each limit
+
+
+def row(cosine):
+    """A face that is so like the first axis."""
+    found = np.zeros(128, np.float32)
+    found[0], found[1] = cosine, (1 - cosine**2) ** 0.5
+    return found
+
+
+PHOTOS = np.eye(128, dtype=np.float32)[[0] * 5]
+
+
+@pytest.mark.parametrize(("cosine", "is_person"), [(0.41, True), (0.39, None), (0.34, None), (0.32, False)])
+def test_where_somebody_else_begins_in_a_clip(cosine, is_person):
+    faces = [FacesThen(moment=m, faces=(face(row(cosine)),)) for m in range(0, 40, 8)]
+    assert find_people(faces, [], PHOTOS, 16).is_person == (is_person,)
+
+
+def test_the_five_best_photos_count():
+    """Of ten photos five are like the face: it is theirs, whatever the others show."""
+    photos = np.concatenate([PHOTOS, np.eye(128, dtype=np.float32)[[5] * 5]])
+    faces = [FacesThen(moment=0, faces=(face(row(0.41)),))]
+    assert find_people(faces, [], photos, 16).is_person == (True,)
+
+
+@pytest.mark.parametrize(("looks", "tracks"), [
+    ([(0, 100.0, 80.0), (8, 179.0, 80.0)], 1),  # within a width of the face
+    ([(0, 100.0, 80.0), (8, 181.0, 80.0)], 2),
+    ([(0, 100.0, 80.0), (25, 100.0, 80.0)], 1),  # 1.6 seconds at 16 looks a second
+    ([(0, 100.0, 80.0), (26, 100.0, 80.0)], 2),
+    ([(0, 100.0, 80.0), (8, 100.0, 40.0)], 1),  # half as wide
+    ([(0, 100.0, 80.0), (8, 100.0, 39.0)], 2),
+])  # fmt: skip
+def test_a_face_is_followed_while_it_lies_where_it_was(looks, tracks):
+    faces = [FacesThen(moment=m, faces=(face(row(1.0), left, width),)) for m, left, width in looks]
+    assert len(find_people(faces, [], PHOTOS, 16).tracks) == tracks
+
+
+def test_a_cut_ends_what_was_followed_and_two_faces_are_two():
+    faces = [FacesThen(moment=m, faces=(face(row(1.0)), face(row(0.0), left=300.0))) for m in range(0, 32, 8)]
+    whole, cut = find_people(faces, [], PHOTOS, 16), find_people(faces, [16], PHOTOS, 16)
+    assert ([len(track.looks) for track in whole.tracks], whole.is_person) == ([4, 4], (True, False))
+    assert [(track.shot, len(track.looks)) for track in cut.tracks] == [(0, 2), (0, 2), (1, 2), (1, 2)]
+
+
+def test_nobody_in_a_clip_is_nobody():
+    found = find_people([FacesThen(moment=0)], [], np.zeros((0, 128), np.float32), 16)
+    assert (found.tracks, found.is_person, found.guessed) == ((), (), True)

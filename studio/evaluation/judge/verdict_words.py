@@ -189,7 +189,7 @@ def _compare_pairs(sweep: Sweep, best: Row, rest: Sequence[Row], table: Sequence
             found = [] if _is_told_by_files(row) or _is_of_somebody_else(row) else _worse(sweep, best, same)
             if found:
                 unproven = [
-                    fault.words for fault in row.found if fault.name not in best.faults and not any(fault.words in said for said in found)
+                    fault.words for fault in same.found if fault.name not in best.faults and not any(fault.words in said for said in found)
                 ]
                 also = f" It also has a problem: {'; '.join(unproven)}." if unproven else ""
                 yield f"{row.name} is over-trained: {'; '.join(found)}.{also}"

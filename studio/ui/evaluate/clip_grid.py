@@ -23,11 +23,12 @@ class DrawingProgress(JobProgress):
 
 @dataclass(frozen=True)
 class Column(View):
-    """The base ("") or a pair. run: of the pair, where there are several."""
+    """The base ("") or a pair. run: of the pair, where there are several; is_guest: whether it was made elsewhere, so that it can't be used from here."""
 
     id: str
     label: str
     run: str = ""
+    is_guest: bool = False
 
 
 @dataclass(frozen=True)

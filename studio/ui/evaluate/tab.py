@@ -38,6 +38,7 @@ def build(page: Page) -> None:
     page.warns(damaged_pairs, tab=ID)
     page.warns(damaged_sweeps, tab=ID)
     page.warns(newer_sweeps, tab=ID)
+    page.warns(evaluate_view.odd_pairs, tab=ID)
     build_clips(page)
     evaluate_comfyui.build(page, ID)
     build_choice(page)

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from studio.config import USUAL_STRENGTH
+from studio.errors import Problem
 from studio.evaluation import sweeps
+from studio.evaluation.diagnosis.file_facts import SAME_FILE, SAME_PAIR
 from studio.evaluation.guests.guest_list import list_guests
 from studio.evaluation.judge.row import Row, number
 from studio.evaluation.judge.shown.chart import clip_note, draw_chart
@@ -77,6 +79,13 @@ def has_sweep(project: Project) -> bool:
     return bool(sweeps.list_sweeps(project, sample=False))
 
 
+def odd_pairs(project: Project | None) -> list[Problem]:
+    """What is wrong with the files of the pairs that were compared last. That two hold the same file is told among the reasons alone."""
+    folder = find_sweep(project, "") if project else None
+    findings = sweeps.read_sweep(folder).findings if folder else ()
+    return [Problem(finding.words, fix=finding.fix) for finding in findings if finding.code not in (SAME_PAIR, SAME_FILE)]
+
+
 def find_sweep(project: Project, name: str) -> Path | None:
     """The sweep asked for, else the one of the newest job, else the last one; None without any."""
     folders = {folder.name: folder for folder in sweeps.list_sweeps(project, sample=False)}
@@ -130,7 +139,7 @@ def describe_row(folder: Path, address: str, sweep: Sweep, number: int) -> Promp
 
 
 def describe_columns(sweep: Sweep) -> tuple[Column, ...]:
-    pairs = [Column(pair.id, pair.label, _run_beside(sweep, pair)) for pair in sweep.pairs]
+    pairs = [Column(pair.id, pair.label, _run_beside(sweep, pair), bool(pair.title)) for pair in sweep.pairs]
     return (Column("", "Base"), *pairs)
 
 
@@ -166,7 +175,7 @@ def describe_verdict(project: Project, sweep: Sweep) -> VerdictView:
     return VerdictView(
         text=text,
         why=tuple(found.reasons),
-        pair=found.pair,
+        pair="" if pair.title else found.pair,
         strength=found.strength,
         charts=describe_charts(found.table, titles),
         heads=tuple(heads),

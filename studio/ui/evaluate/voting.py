@@ -109,7 +109,8 @@ def _tell_together(sweep: Sweep, stood: list[Stood], shares: list[float] | None)
 
 def _name(sweep: Sweep, stood: Stood) -> str:
     pair = sweep.find_pair(stood[0])
-    return f"step {pair.step:,}" + (f" of {pair.run}" if sweep.has_several_runs else "") + f" at {stood[1]:g}"
+    named = pair.title or f"step {pair.step:,}" + (f" of {pair.run}" if sweep.has_several_runs else "")
+    return f"{named} at {stood[1]:g}"
 
 
 def vote(project: Project, event: gr.EventData) -> None:

@@ -62,6 +62,7 @@ const markedView = () =>
         <button class="small quiet" data-do="unmark">Never mind</button></p>`
     : "";
 const useView = (v, c) => {
+  if (c.is_guest) return html`<small>guest</small>`;
   const does = v.chosen?.pair === c.id ? "In use" : "Use this";
   return html`<button class="small" data-do="use" data-pair="${c.id}" data-strength="${strength}"
     aria-label="${c.label}${c.run ? ` of ${c.run}` : ""}: ${does}" ${given(v.progress, "disabled")}>${does}</button>`;
