@@ -1,9 +1,11 @@
 """A large photo's training copy is made when it is kept: until then its file in dataset/ is the original under a second name, which stays as it is."""
 
 import os
+import zipfile
 
 import numpy as np
 import pytest
+from export_kit import make_pair
 from PIL import Image
 
 from studio.data import curation, dataset, limits
@@ -13,6 +15,7 @@ from studio.data.importer import import_media
 from studio.data.item_record import OTHER, Said
 from studio.data.looking import looks
 from studio.data.media.photos import load_photo
+from studio.export.exporting import export_pair
 
 SIZE = (2600, 2000)  # px: more than any training takes
 
@@ -115,3 +118,17 @@ def test_what_turns_out_damaged_is_left_out_with_the_reason(project, tmp_path):
     copy_kept(project)
     after = dataset.get_item(project, item.id)
     assert after.problem and not after.keep and [reason.code for reason in after.reasons] == ["unreadable"]
+
+
+@pytest.mark.parametrize("target", ["musubi", "bundle"])
+def test_an_export_never_carries_what_a_camera_wrote(project, tmp_path, target):
+    project.update(base_model="wan22-t2v-a14b")
+    (item,) = bring_in(project, photo(tmp_path / "large.jpg"))
+    dataset.set_caption(project, item.id, "ohwx")
+    make_pair(project)
+    exported = export_pair(project, "train-001/step-000030", target, include_photos=True)
+    for packed in exported.rglob("*.zip"):
+        with zipfile.ZipFile(packed) as archive:
+            archive.extractall(packed.parent)
+    photos = list(exported.rglob(f"{item.id}.jpg"))
+    assert photos and all(b"secret" not in path.read_bytes() for path in photos)
