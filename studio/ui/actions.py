@@ -35,6 +35,8 @@ IN_BROWSER = {
     "open-train": ("Open Train", "tab:train"),
     "open-evaluate": ("Open Evaluate", "tab:evaluate"),
     "open-comfyui": ("Choose ComfyUI's folder", "tab:evaluate/comfyui"),
+    "guest-trigger": ("Say its trigger word", "tab:evaluate/guests/guest-trigger"),
+    "guest-experts": ("Name its files", "tab:evaluate/guests/guest-files"),
     "open-settings": ("Open the settings", "tab:train/all-settings"),
     "open-log": ("Open the log", "tab:train"),
     "unfold-log": ("Open the log", "click:#train-log:not([open]) > summary"),
