@@ -650,8 +650,10 @@ def test_clips_that_come_into_sight_stand_at_the_frame_where_the_others_were_sto
     with comparison(browser, compared, "Six upright") as page:
         page.get_by_label("Position in the clips").fill("250")
         page.evaluate("[...document.querySelectorAll('.cells')].at(-1).scrollIntoView({ block: 'end' })")
-        page.wait_for_function("""() => { const seen = [...document.querySelectorAll('.cell video')].filter((v) => v.readyState >= 2);
-          return seen.length >= 21 && seen.every((v) => Math.abs(v.currentTime - v.duration / 4) < 0.02); }""")
+        page.wait_for_function("""() => { const last = [...document.querySelectorAll('.cells:last-child .cell video')];
+          const seen = [...document.querySelectorAll('.cell video')].filter((v) => v.readyState >= 2);
+          const isThere = last.length === 7 && last.every((v) => v.readyState >= 2);
+          return isThere && seen.every((v) => Math.abs(v.currentTime - v.duration / 4) < 0.02); }""")
 
 
 def test_few_upright_clips_are_as_large_as_the_window_allows_and_not_larger(browser, compared):

@@ -7,15 +7,19 @@ const hideFields = (fold, words) => {
   }
 };
 const typed = () => split(element.querySelector("input")?.value ?? "");
-/* Folds that hold what is searched and were not opened yet: what a person closes then stays closed. */
-let unopened = new Set();
+/* Folds that hold what is searched: they are held open, for gradio may close one again whose fields it just made. What
+   a person closes stays closed. */
+let heldOpen = new Set();
+const headerOf = (id) => document.querySelector(`#${id} > button`);
 const openFolds = () => {
-  for (const id of unopened) {
-    const header = document.querySelector(`#${id} > button`);
-    if (header) unopened.delete(id);
+  for (const id of heldOpen) {
+    const header = headerOf(id);
     if (header && !header.classList.contains("open")) header.click();
   }
 };
+document.addEventListener("click", ({ isTrusted, target }) => {
+  for (const id of heldOpen) if (isTrusted && headerOf(id)?.contains(target)) heldOpen.delete(id);
+});
 const hideOthers = () => {
   for (const [id, texts] of Object.entries(props.value.folds)) {
     const fold = document.querySelector(`#${id}`);
@@ -26,7 +30,7 @@ const hideOthers = () => {
 const look = () => {
   const words = typed();
   const found = Object.entries(props.value.folds).filter(([, texts]) => texts.some((text) => hasAll(text, words)));
-  unopened = new Set(words.length ? found.map(([id]) => id) : []);
+  heldOpen = new Set(words.length ? found.map(([id]) => id) : []);
   openFolds();
   hideOthers();
   element.querySelector("[role=status]").textContent = found.length ? "" : "No setting has these words.";
@@ -37,12 +41,20 @@ mount(
   <p class="muted" role="status" data-keep></p>`,
 );
 element.addEventListener("input", look);
-/* the fields of a fold come on the page when it is opened, their words after them */
-new MutationObserver(() => {
+/* The fields of a fold come on the page when it is opened, their words after them. Looked at once a frame: what was
+   just pressed needs its time. */
+let isDue = false;
+const lookAgain = () => {
+  isDue = false;
   if (!typed().length) return;
   openFolds();
   hideOthers();
+};
+new MutationObserver(() => {
+  if (!isDue) requestAnimationFrame(() => requestAnimationFrame(lookAgain));
+  isDue = true;
 }).observe(document.querySelector("#all-settings") ?? document.body, {
+  attributeFilter: ["class", "style"],
   childList: true,
   subtree: true,
   characterData: true,
