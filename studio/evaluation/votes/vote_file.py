@@ -23,18 +23,19 @@ class Vote:
     left: Stood
     right: Stood
     answer: str
+    id: str = ""  # of the question: two presses on one are one vote
 
     @property
     def is_mixed(self) -> bool:
         return self.left != self.right
 
 
-def add_vote(folder: Path, prompt: str, left: Cell, right: Cell, answer: str) -> None:
+def add_vote(folder: Path, prompt: str, left: Cell, right: Cell, answer: str, question: str = "") -> None:
     """Write down what was answered. ValueError for an answer that there is none of."""
     if answer not in ANSWERS:
         raise ValueError(f"an answer is one of {', '.join(ANSWERS)}, not {answer!r}")
     places = {"left": [left.pair, left.strength], "right": [right.pair, right.strength]}
-    append_jsonl(folder / FILE, {"prompt": prompt, "seed": left.seed, **places, "answer": answer}, sync=True)
+    append_jsonl(folder / FILE, {"prompt": prompt, "seed": left.seed, **places, "answer": answer, "id": question}, sync=True)
 
 
 def take_back(folder: Path) -> None:
@@ -56,7 +57,7 @@ def read_votes(folder: Path) -> list[Vote]:
 def _read(record: dict[str, Any]) -> Vote | None:
     try:
         left, right = ((str(pair), float(strength)) for pair, strength in (record["left"], record["right"]))
-        vote = Vote(str(record["prompt"]), int(record["seed"]), left, right, str(record["answer"]))
+        vote = Vote(str(record["prompt"]), int(record["seed"]), left, right, str(record["answer"]), str(record.get("id", "")))
     except (KeyError, TypeError, ValueError):
         return None
     return vote if vote.answer in ANSWERS else None

@@ -117,12 +117,11 @@ def vote(project: Project, event: gr.EventData) -> None:
     """Write an answer down. One that was given already, by a second press or in another window, counts once."""
     folder = _folder(project, str(event.sweep))
     sweep, given = read_sweep(folder), read_votes(folder)
-    number = int(str(event.id).partition("-")[0])
-    if number < len(given):
+    if any(vote.id == event.id for vote in given):
         return
     stood = candidates(sweep, verdict(project, sweep))
     left, right = (_find(sweep, stood, str(key)) for key in (event.left, event.right))
-    add_vote(folder, sweep.prompt_of(left).text, left, right, str(event.answer))
+    add_vote(folder, sweep.prompt_of(left).text, left, right, str(event.answer), str(event.id))
 
 
 def _find(sweep: Sweep, stood: list[Stood], key: str) -> Cell:

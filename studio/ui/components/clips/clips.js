@@ -169,10 +169,11 @@ function play(what) {
   button.classList.toggle("is-playing", large.playing);
   button.ariaLabel = large.playing ? "Pause" : "Play";
 }
-element.addEventListener("keydown", (event) => {
+/* On the whole page: who pressed on the picture has the focus nowhere. */
+function press(event) {
   const { key, target } = event;
   if (event.ctrlKey || event.metaKey || event.altKey || target.matches("select, input")) return;
-  if (!shown) return walkCells(event);
+  if (!shown) return void (element.contains(target) && walkCells(event));
   const isPress = key === " " && target.matches("button"); // of that very button
   const does = isPress ? null : largeKey(key.length === 1 ? key.toLowerCase() : key, shown);
   if (!does) return;
@@ -180,7 +181,10 @@ element.addEventListener("keydown", (event) => {
   if (does.cell) show(does.cell);
   if (does.mode) again(() => (shown.mode = does.mode));
   if (does.play) play(does.play);
-});
+}
+document.removeEventListener("keydown", window.studioClipKeys);
+window.studioClipKeys = press;
+document.addEventListener("keydown", press);
 /* The edge of the wipe goes with a finger or the mouse on the picture. */
 element.addEventListener("pointerdown", (event) => drag(event, true));
 element.addEventListener("pointermove", (event) => drag(event, event.buttons === 1));
